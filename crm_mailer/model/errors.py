@@ -1,0 +1,111 @@
+"""Every error that people see: one tree, each with a hint that says what to do.
+
+CrmMailerError                     exit code 70
+├─ DefinitionError                 78  what a marketer wrote is wrong (carries problems)
+├─ SettingsError                   78
+├─ SourceError                     65  an export that cannot be read
+├─ NotFound                         2  a customer, campaign, case ... that does not exist
+├─ StoreError                      73
+│  ├─ SchemaBehind · SchemaAhead   78
+│  ├─ AlreadyRunning               75
+│  └─ StoreBusy                    75
+├─ RenderError                     65  template, line, variable
+├─ ServiceDown                     69  an SMTP or IMAP server does not answer
+└─ MailboxError                    69
+   ├─ LoginRefused                 77
+   └─ MailboxReplaced              69
+"""
+
+from __future__ import annotations
+
+
+class CrmMailerError(Exception):
+    """Something went wrong that a person can understand."""
+
+    exit_code = 70
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+        self.hint = hint
+
+
+class DefinitionError(CrmMailerError):
+    """A campaign, segment, curve or template file is wrong."""
+
+    exit_code = 78
+
+
+class SettingsError(CrmMailerError):
+    """The configuration is wrong or incomplete."""
+
+    exit_code = 78
+
+
+class SourceError(CrmMailerError):
+    """An export file cannot be read."""
+
+    exit_code = 65
+
+
+class NotFound(CrmMailerError):
+    """There is nothing by this name."""
+
+    exit_code = 2
+
+
+class StoreError(CrmMailerError):
+    """The database cannot do this."""
+
+    exit_code = 73
+
+
+class SchemaBehind(StoreError):
+    """The database is older than the program."""
+
+    exit_code = 78
+
+
+class SchemaAhead(StoreError):
+    """The database was written by a newer program."""
+
+    exit_code = 78
+
+
+class AlreadyRunning(StoreError):
+    """Another daemon works on this database."""
+
+    exit_code = 75
+
+
+class StoreBusy(StoreError):
+    """The database is locked by another program."""
+
+    exit_code = 75
+
+
+class RenderError(CrmMailerError):
+    """A template cannot be rendered."""
+
+    exit_code = 65
+
+
+class ServiceDown(CrmMailerError):
+    """A mail server does not answer."""
+
+    exit_code = 69
+
+
+class MailboxError(CrmMailerError):
+    """The mailbox cannot be read."""
+
+    exit_code = 69
+
+
+class LoginRefused(MailboxError):
+    """The server refuses the user name or the password."""
+
+    exit_code = 77
+
+
+class MailboxReplaced(MailboxError):
+    """The mailbox has a new UIDVALIDITY."""

@@ -1,0 +1,47 @@
+"""A touch, rendered: bytes with a Message-ID."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from crm_mailer.model.touch import SkipReason, Touch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What goes over the wire, and what is kept of it.
+
+    `content` has CRLF line ends and is not yet dot-stuffed. `snapshot` is the compressed JSON of
+    the fields that the mail used.
+    """
+
+    touch_id: int
+    message_id: str
+    mail_from: str
+    rcpt_to: str
+    content: bytes
+    subject: str
+    language: str
+    template: str
+    template_version: str
+    sha256: str
+    snapshot: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotRendered:
+    """A touch that cannot become a message: it is skipped with this reason."""
+
+    touch_id: int
+    reason: SkipReason
+    detail: str = ""
+
+
+class Renderer(Protocol):
+    """Port: turns claimed touches into messages at the moment of hand-over."""
+
+    def render_batch(self, touches: Sequence[Touch]) -> list[Message | NotRendered]:
+        """One result for each touch, in the same order."""
+        ...

@@ -1,0 +1,43 @@
+"""The shop: who writes, in which languages, and when it may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """What `campaigns/shop.yaml` says. Hours are local to the customer, 0..24."""
+
+    name: str
+    url: str = ""
+    postal_address: str = ""
+    #: Address of the marketing stream.
+    sender: str = ""
+    #: Address of the transactional stream.
+    orders_sender: str = ""
+    #: Where customers' answers go.
+    reply_to: str = ""
+    #: Domain of bounce addresses; empty: no return path of our own.
+    bounce_domain: str = ""
+    #: https address of the public app; empty: mailto only.
+    public_url: str = ""
+    #: Base address of template images.
+    static_url: str = ""
+    logo_url: str = ""
+    color: str = "#0b6e6e"
+    phone: str = ""
+    agent: str = ""
+    time_zone: str = "Asia/Shanghai"
+    country: str = "CN"
+    currency: str = "USD"
+    languages: tuple[str, ...] = ("en",)
+    fallback: tuple[str, ...] = ("en",)
+    quiet_from: int = 21
+    quiet_until: int = 8
+    send_at: tuple[int, int] = (10, 0)
+    #: Marketing mails a customer may get: at most `cap_count` in `cap_days` days, and one a day.
+    cap_count: int = 3
+    cap_days: int = 7
+    subject_prefix: dict[str, str] = field(default_factory=dict)
+    order_number_pattern: str = ""

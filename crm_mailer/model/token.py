@@ -1,0 +1,69 @@
+"""The signed token in Message-IDs, bounce addresses and links: made in rendering, read in listening.
+
+Form: base32(key id, 8-byte id) "." base32(10-byte keyed BLAKE2b of purpose and id), lower case.
+A token says which touch it belongs to and proves that we made it; it names no person.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Purpose(StrEnum):
+    """What a token may be used for; one made for a purpose proves nothing for another."""
+
+    VERP = "verp"
+    MESSAGE_ID = "msgid"
+    UNSUBSCRIBE = "unsub"
+    CLICK = "click"
+    OPEN = "open"
+    PREFERENCES = "prefs"
+
+
+SHAPE = re.compile(r"[a-z2-7]{15}\.[a-z2-7]{16}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """Secret keys by id (0..255). The one called `current` signs, all verify."""
+
+    keys: Mapping[int, bytes]
+    current: int
+
+    def make(self, purpose: Purpose, touch_id: int) -> str:
+        """A token for the touch."""
+        body = bytes([self.current]) + touch_id.to_bytes(8, "big")
+        return f"{_b32(body)}.{_b32(_mac(self.keys[self.current], purpose, body))}"
+
+    def read(self, purpose: Purpose, token: str) -> int | None:
+        """The touch id; None for a token that we did not make for this purpose."""
+        if not SHAPE.fullmatch(token):
+            return None
+        head, _, tail = token.partition(".")
+        body, mac = _unb32(head), _unb32(tail)
+        if body is None or mac is None or len(body) != 9 or body[0] not in self.keys:
+            return None
+        if not hmac.compare_digest(mac, _mac(self.keys[body[0]], purpose, body)):
+            return None
+        return int.from_bytes(body[1:], "big")
+
+
+def _mac(key: bytes, purpose: Purpose, body: bytes) -> bytes:
+    return hashlib.blake2b(purpose.value.encode() + b"\0" + body, key=key, digest_size=10).digest()
+
+
+def _b32(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=").lower()
+
+
+def _unb32(text: str) -> bytes | None:
+    try:
+        return base64.b32decode(text.upper() + "=" * (-len(text) % 8))
+    except ValueError:
+        return None

@@ -1,0 +1,115 @@
+"""One step of a campaign, for one customer, for one occurrence: unique, has a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from crm_mailer.model.campaign import Stream
+
+
+class TouchState(StrEnum):
+    """The fate of a touch. The numbers of all states add up to the number planned."""
+
+    PLANNED = "planned"
+    #: Manual mode or an undo window: waits for a person.
+    HELD = "held"
+    #: A worker has the right to work on it until a time.
+    CLAIMED = "claimed"
+    #: The final dot may have left and no answer was heard: never sent again in silence.
+    IN_DOUBT = "in_doubt"
+    #: The server answered 2xx to the final dot. Not the same as read.
+    ACCEPTED = "accepted"
+    #: To be tried again at `next_at`.
+    DEFERRED = "deferred"
+    REFUSED = "refused"
+    #: Its time was over before it could leave.
+    EXPIRED = "expired"
+    #: Not made, with a reason.
+    SKIPPED = "skipped"
+
+
+SETTLED = frozenset(
+    {TouchState.ACCEPTED, TouchState.REFUSED, TouchState.EXPIRED, TouchState.SKIPPED}
+)
+
+
+class TouchKind(StrEnum):
+    """Where a touch comes from."""
+
+    CAMPAIGN = "campaign"
+    CASE_REPLY = "case_reply"
+    TEST = "test"
+
+
+class SkipReason(StrEnum):
+    """Why a customer does not get a mail; each has a sentence in `SKIP_SENTENCES`."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    HARD_BOUNCE = "hard_bounce"
+    SPAM_REPORT = "spam_report"
+    SUPPRESSED = "suppressed"
+    NO_ADDRESS = "no_address"
+    RELAY_ADDRESS = "relay_address"
+    NO_CONSENT = "no_consent"
+    FLAGGED = "flagged"
+    CASE_OPEN = "case_open"
+    CAP = "cap"
+    LATE = "late"
+    EXITED = "exited"
+    NEW_ANCHOR = "new_anchor"
+    NOT_IN_AUDIENCE = "not_in_audience"
+    NO_LANGUAGE = "no_language"
+    TEMPLATE_ERROR = "template_error"
+    HEADER_GUARD = "header_guard"
+    CANCELLED = "cancelled"
+    QUARANTINED = "quarantined"
+
+
+SKIP_SENTENCES: dict[SkipReason, str] = {
+    SkipReason.UNSUBSCRIBED: "asked for no more marketing mail",
+    SkipReason.HARD_BOUNCE: "the address is dead (hard bounce)",
+    SkipReason.SPAM_REPORT: "reported our mail as spam",
+    SkipReason.SUPPRESSED: "the address is suppressed",
+    SkipReason.NO_ADDRESS: "no mail address is known",
+    SkipReason.RELAY_ADDRESS: "a marketplace's relay address takes order mail only",
+    SkipReason.NO_CONSENT: "there is no lawful basis for marketing mail",
+    SkipReason.FLAGGED: "the buyer is flagged",
+    SkipReason.CASE_OPEN: "a case of this customer is open: marketing is on hold",
+    SkipReason.CAP: "had as many marketing mails lately as the shop allows",
+    SkipReason.LATE: "its time had passed before it could leave",
+    SkipReason.EXITED: "an exit condition of the campaign was met",
+    SkipReason.NEW_ANCHOR: "a newer event started the campaign afresh",
+    SkipReason.NOT_IN_AUDIENCE: "not in the campaign's audience any more",
+    SkipReason.NO_LANGUAGE: "the template has no language for this customer",
+    SkipReason.TEMPLATE_ERROR: "the template failed for this customer",
+    SkipReason.HEADER_GUARD: "a header would have been unsafe",
+    SkipReason.CANCELLED: "was cancelled by a person",
+    SkipReason.QUARANTINED: "broke the sender three times",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touch:
+    """A planned mail. (campaign, step, anchor, customer) is unique for ever."""
+
+    id: int
+    campaign: str
+    step: str
+    #: The event that anchors it, such as `order:17:shipped` or `birthday:2026`.
+    anchor: str
+    customer_id: int
+    stream: Stream
+    state: TouchState
+    template: str
+    due_at: datetime
+    kind: TouchKind = TouchKind.CAMPAIGN
+    order_id: int | None = None
+    campaign_version: str = ""
+    expires_at: datetime | None = None
+    next_at: datetime | None = None
+    attempts: int = 0
+    reason: str = ""
+    place: int = 1
+    places: int = 1
