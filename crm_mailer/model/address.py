@@ -52,7 +52,9 @@ PROVIDERS: dict[str, frozenset[str]] = {
         "mail.ru bk.ru inbox.ru list.ru internet.ru yandex.ru yandex.com ya.ru yandex.by yandex.kz "
         "rambler.ru".split()
     ),
-    "qq": frozenset("qq.com foxmail.com 163.com 126.com yeah.net sina.com sohu.com 139.com".split()),
+    "qq": frozenset(
+        "qq.com foxmail.com 163.com 126.com yeah.net sina.com sohu.com 139.com".split()
+    ),
     "icloud": frozenset("icloud.com me.com mac.com".split()),
 }
 OTHER_FREE = frozenset(

@@ -84,9 +84,7 @@ class DateAnchor:
     day: date
 
 
-Anchor = (
-    OrderAnchor | SegmentAnchor | BirthdayAnchor | FirstOrderAnchor | ReplyAnchor | DateAnchor
-)
+Anchor = OrderAnchor | SegmentAnchor | BirthdayAnchor | FirstOrderAnchor | ReplyAnchor | DateAnchor
 
 
 class Exit(StrEnum):

@@ -32,6 +32,25 @@ class Channel(StrEnum):
     PHONE = "phone"
 
 
+class CaseEventKind(StrEnum):
+    """What was done about a case, by a person or by the program."""
+
+    OPENED = "opened"
+    #: The customer wrote again.
+    REPLY = "reply"
+    NOTE = "note"
+    #: An agent answered the customer.
+    ANSWERED = "answered"
+    ASSIGNED = "assigned"
+    #: Severity or reason became worse.
+    RAISED = "raised"
+    #: The order's facts contradict the customer's words.
+    CLASH = "clash"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+
+
 #: Time to the first answer, by severity.
 FIRST_RESPONSE = {
     Severity.P1: timedelta(hours=2),
@@ -56,3 +75,17 @@ class Case:
     channel: Channel = Channel.EMAIL
     first_response_at: datetime | None = None
     closed_at: datetime | None = None
+    asks: str = ""
+    reply_id: int | None = None
+    touch_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseEvent:
+    """One act on a case; an empty `by` means the program itself."""
+
+    kind: CaseEventKind
+    at: datetime
+    by: str = ""
+    text: str = ""
+    reply_id: int | None = None

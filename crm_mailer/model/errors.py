@@ -5,6 +5,7 @@ CrmMailerError                     exit code 70
 ├─ SettingsError                   78
 ├─ SourceError                     65  an export that cannot be read
 ├─ NotFound                         2  a customer, campaign, case ... that does not exist
+├─ NotPossible                      2  a thing that exists, but not in a state that allows it
 ├─ StoreError                      73
 │  ├─ SchemaBehind · SchemaAhead   78
 │  ├─ AlreadyRunning               75
@@ -17,6 +18,8 @@ CrmMailerError                     exit code 70
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class CrmMailerError(Exception):
@@ -33,6 +36,8 @@ class DefinitionError(CrmMailerError):
     """A campaign, segment, curve or template file is wrong."""
 
     exit_code = 78
+    #: The faults, each with its place; see `definitions.problems`.
+    problems: tuple[Any, ...] = ()
 
 
 class SettingsError(CrmMailerError):
@@ -49,6 +54,12 @@ class SourceError(CrmMailerError):
 
 class NotFound(CrmMailerError):
     """There is nothing by this name."""
+
+    exit_code = 2
+
+
+class NotPossible(CrmMailerError):
+    """This cannot be done as things stand."""
 
     exit_code = 2
 

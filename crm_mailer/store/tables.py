@@ -237,7 +237,9 @@ reviews = sa.Table(
     sa.Column("stars", sa.Integer, nullable=False),
     _text("comment"),
     sa.Column("at", Instant, nullable=False),
+    sa.Column("learnt_at", Instant),
     sa.CheckConstraint("stars BETWEEN 1 AND 5", name="stars"),
+    sa.Index("ix_reviews_learnt_at_id", "learnt_at", "id"),
 )
 
 # --------------------------------------------------------------------- segmenting

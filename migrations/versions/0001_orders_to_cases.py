@@ -440,6 +440,7 @@ def upgrade() -> None:
         sa.Column("stars", sa.Integer(), nullable=False),
         sa.Column("comment", sa.Text(), server_default="", nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("learnt_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("stars BETWEEN 1 AND 5", name=op.f("ck_reviews_stars")),
         sa.ForeignKeyConstraint(
             ["customer_id"], ["customers.id"], name=op.f("fk_reviews_customer_id_customers")
@@ -452,6 +453,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("reviews", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_reviews_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index("ix_reviews_learnt_at_id", ["learnt_at", "id"], unique=False)
 
     op.create_table(
         "tasks",
@@ -874,6 +876,7 @@ def downgrade() -> None:
 
     op.drop_table("tasks")
     with op.batch_alter_table("reviews", schema=None) as batch_op:
+        batch_op.drop_index("ix_reviews_learnt_at_id")
         batch_op.drop_index(batch_op.f("ix_reviews_customer_id"))
 
     op.drop_table("reviews")

@@ -1,0 +1,122 @@
+"""Verbs of the operator: make a shop, look at its state, hold the database."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from crm_mailer import home as homes
+from crm_mailer.app.wiring import App
+from crm_mailer.model.errors import AlreadyRunning
+from crm_mailer.store import health, migrate
+from crm_mailer.store.engine import open_store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The shop on one screen."""
+
+    home: Path
+    database: str
+    now: datetime
+    is_sandbox: bool
+    is_paused: bool
+    daemon: str
+    figures: health.Figures
+    campaigns_live: int
+    campaigns: int
+    problems: int
+    mail_server: str
+    mailbox: str
+    next_step: str
+
+
+def init(folder: Path) -> list[Path]:
+    """Make a shop in `folder`; returns the files written (none when all was there)."""
+    return homes.make_home(folder)
+
+
+def upgrade_database(app: App) -> None:
+    """Bring the database to the program's schema."""
+    store = open_store(app.database_url)
+    migrate.upgrade(store)
+    store.close()
+
+
+def status(app: App) -> Status:
+    """What is going on, and the next sensible command."""
+    now = app.clock.now()
+    with app.store.read() as connection:
+        figures = health.figures(connection, now)
+        daemon = health.daemon(connection, now)
+        is_paused = health.is_paused(connection)
+    definitions = app.definitions
+    live = [one for one in definitions.campaigns.values() if one.mode == "live"]
+    return Status(
+        home=app.home,
+        database=app.store.url.render_as_string(),
+        now=now,
+        is_sandbox=app.settings.is_sandbox,
+        is_paused=is_paused,
+        daemon=daemon,
+        figures=figures,
+        campaigns_live=len(live),
+        campaigns=len(definitions.campaigns),
+        problems=len(definitions.problems),
+        mail_server=_place(app.settings.smtp.host, app.settings.smtp.port),
+        mailbox=_place(app.settings.imap.host, app.settings.imap.port),
+        next_step=_next_step(app, figures, live=len(live), daemon=daemon),
+    )
+
+
+@contextmanager
+def hold_database(app: App) -> Iterator[None]:
+    """Be the one daemon of an SQLite database for as long as the block runs.
+
+    The lock is the operating system's, so that it ends with the process, however that ends.
+
+    Raises:
+        AlreadyRunning: another process holds it; the message names it.
+    """
+    if not app.store.is_sqlite:
+        yield
+        return
+    path = app.home / "crm-mailer.lock"
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise AlreadyRunning(
+                f"another daemon works on this database: {file.read().strip() or 'unknown'}",
+                hint="stop it first; PostgreSQL allows several",
+            ) from None
+        file.truncate(0)
+        file.write(f"pid {os.getpid()} on {socket.gethostname()} since {app.clock.now():%F %T}Z")
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+def _place(host: str, port: int) -> str:
+    return f"{host}:{port}" if host else ""
+
+
+def _next_step(app: App, figures: health.Figures, *, live: int, daemon: str) -> str:
+    if app.definitions.problems:
+        return "crm-mailer check"
+    if not figures.customers:
+        return "crm-mailer import orders FILE"
+    if figures.cases_overdue:
+        return "crm-mailer case list --overdue"
+    if not live:
+        return "crm-mailer plan, then set `mode: live` in a campaign"
+    if app.settings.is_sandbox:
+        return "set smtp.host in crm-mailer.toml"
+    return "" if daemon else "crm-mailer run"

@@ -1,0 +1,113 @@
+"""One shop, opened: its folder, settings, definitions, database and keys, each made when asked."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from crm_mailer import home as homes
+from crm_mailer.app.clocks import SystemClock, parse_clock
+from crm_mailer.definitions import library
+from crm_mailer.definitions.library import Definitions
+from crm_mailer.definitions.template_index import index
+from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.moment import Clock, zone
+from crm_mailer.model.shop import Shop
+from crm_mailer.model.token import KeyRing
+from crm_mailer.settings import Settings, read_settings
+from crm_mailer.store import migrate
+from crm_mailer.store.engine import Store, open_store
+
+DATABASE = "crm-mailer.db"
+
+
+class App:
+    """What every verb is given. Nothing is read or opened before it is needed."""
+
+    def __init__(self, home: Path, settings: Settings, clock: Clock | None = None) -> None:
+        self.home = home
+        self.settings = settings
+        self.clock: Clock = clock or (
+            parse_clock(settings.clock) if settings.clock else SystemClock()
+        )
+        if settings.clock and settings.smtp.host not in ("", "127.0.0.1", "::1", "localhost"):
+            raise SettingsError(
+                "`clock` is set, so nothing may leave this machine",
+                hint="remove `clock` or `smtp.host` from crm-mailer.toml",
+            )
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        """What marketers wrote; `reload` forgets it."""
+        return library.load(self.home / "campaigns", index(self.templates_folder))
+
+    def reload(self) -> None:
+        """Read the files anew when they are next needed."""
+        self.__dict__.pop("definitions", None)
+
+    @property
+    def shop(self) -> Shop:
+        """The shop's own facts."""
+        return self.definitions.shop
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which the shop counts its days."""
+        return zone(self.shop.time_zone)
+
+    @property
+    def templates_folder(self) -> Path:
+        """Where the MJML lies."""
+        return self.home / "templates"
+
+    @property
+    def outbox_folder(self) -> Path:
+        """Where the sandbox puts its mails."""
+        return self.home / self.settings.outbox
+
+    @property
+    def raw_folder(self) -> Path:
+        """Where large received mails lie, named by their digest."""
+        return self.home / "inbound"
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where sending processes note what is on the wire."""
+        return self.home / "journal"
+
+    @property
+    def database_url(self) -> str:
+        """The database's address."""
+        return self.settings.database or f"sqlite:///{self.home / DATABASE}"
+
+    @cached_property
+    def store(self) -> Store:
+        """The database, with the program's schema. A new one is made; an old one is refused."""
+        fresh = self.database_url.startswith("sqlite:///") and not _file(self.database_url).exists()
+        store = open_store(self.database_url)
+        if fresh:
+            migrate.upgrade(store)
+        else:
+            migrate.verify(store)
+        return store
+
+    @cached_property
+    def keys(self) -> KeyRing:
+        """The keys of our tokens."""
+        return homes.read_keys(self.home, self.settings.secret_key)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+
+def open_app(given_home: str | None = None, clock: Clock | None = None) -> App:
+    """The shop in `given_home`, or the nearest one."""
+    home = homes.find_home(given_home)
+    return App(home, read_settings(home), clock)
+
+
+def _file(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))

@@ -1,0 +1,169 @@
+"""The door for people: finds the command, opens the shop, turns errors into one clear line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from crm_mailer import __version__, logs
+from crm_mailer.cli import show
+from crm_mailer.i18n import _
+from crm_mailer.model.errors import CrmMailerError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Help group -> command -> where it is. A command's module is imported only when it is used.
+GROUPS: dict[str, dict[str, str]] = {
+    "Write and look": {
+        "init": "operating:init",
+        "check": "planning:check",
+        "preview": "rendering:preview",
+        "plan": "planning:plan",
+        "apply": "planning:apply",
+        "campaign": "planning:campaign",
+        "curve": "planning:curve",
+    },
+    "Customers": {
+        "import": "importing:import_",
+        "segment": "segmenting:segment",
+        "rfm": "segmenting:rfm",
+        "customer": "customers:customer",
+        "case": "cases:case",
+    },
+    "Mail": {
+        "send": "delivering:send",
+        "outbox": "delivering:outbox",
+        "listen": "listening:listen",
+        "inbox": "listening:inbox",
+    },
+    "Operate": {
+        "run": "operating:run",
+        "status": "operating:status",
+        "pause": "delivering:pause",
+        "resume": "delivering:resume",
+        "db": "operating:db",
+        "demo": "demo:demo",
+    },
+}
+COMMANDS = {name: place for group in GROUPS.values() for name, place in group.items()}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _colon, attribute = COMMANDS[cmd_name].partition(":")
+        found: click.Command = getattr(
+            importlib.import_module(f"crm_mailer.cli.{module}"), attribute
+        )
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands in groups."""
+        for title, commands in GROUPS.items():
+            with formatter.section(_(title)):
+                formatter.write_dl(
+                    [
+                        (name, command.get_short_help_str(60))
+                        for name in commands
+                        if (command := self.get_command(ctx, name)) is not None
+                    ]
+                )
+
+
+class Doors:
+    """What the options before the command say; opens the shop when a command wants it."""
+
+    def __init__(self, home: str | None, *, is_debug: bool) -> None:
+        self.home = home
+        self.is_debug = is_debug
+        self.opened: list[Any] = []
+
+    def open(self) -> Any:
+        """The shop's App, closed by `main` at the end."""
+        from crm_mailer.app import open_app
+
+        app = open_app(self.home)
+        self.opened.append(app)
+        show.sandbox(app)
+        return app
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "CRM_MAILER"},
+)
+@click.option("--home", metavar="DIR", help=_("The shop's folder; else the nearest one upwards."))
+@click.option("-v", "--verbose", is_flag=True, help=_("Log what is done."))
+@click.option("--debug", is_flag=True, help=_("Show the traceback of an error."))
+@click.version_option(__version__, prog_name="crm-mailer")
+@click.pass_context
+def group(ctx: click.Context, home: str | None, verbose: bool, debug: bool) -> None:
+    """Email marketing and CRM automation for shops that sell across borders."""
+    logs.set_up("debug" if debug else "info" if verbose else "warning")
+    ctx.obj = Doors(home, is_debug=debug)
+    ctx.call_on_close(lambda: [app.close() for app in ctx.obj.opened])
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def pass_app(command: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
+    """Give a command the opened shop as its first argument."""
+
+    @click.pass_context
+    def with_app(ctx: click.Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return ctx.invoke(command, ctx.find_object(Doors).open(), *args, **kwargs)
+
+    with_app.__doc__ = command.__doc__
+    with_app.__name__ = command.__name__
+    for name in ("__click_params__",):
+        if hasattr(command, name):
+            setattr(with_app, name, getattr(command, name))
+    return with_app  # type: ignore[return-value]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program and leave with its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = group.main(arguments, prog_name="crm-mailer", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        code = leave.exit_code
+    except click.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except CrmMailerError as error:
+        code = _report(error, arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    except Exception as error:  # the last net: a person gets one line, --debug the traceback
+        if "--debug" in arguments:
+            raise
+        show.error(f"{type(error).__name__}: {error}", _("this is a fault of ours: run it again "
+                   "with `crm-mailer --debug ...` and report what it prints"))  # fmt: skip
+        code = 70
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(error: CrmMailerError, arguments: list[str]) -> int:
+    if "--debug" in arguments:
+        raise error
+    show.error(str(error), error.hint)
+    return error.exit_code

@@ -1,0 +1,121 @@
+"""Commands of the operator: init, run, status, db."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crm_mailer.cli import Doors, pass_app, show
+from crm_mailer.i18n import _
+
+if TYPE_CHECKING:
+    from crm_mailer.app import App
+    from crm_mailer.app.operating import Status
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def init(folder: Path) -> None:
+    """Make a shop in FOLDER: starter campaigns, templates and settings."""
+    from crm_mailer.app import open_app, operating
+
+    written = operating.init(folder)
+    app = open_app(str(folder))
+    operating.upgrade_database(app)
+    app.close()
+    show.good(_("{count} files written in {folder}; nothing that was there has changed").format(
+        count=len(written), folder=folder))  # fmt: skip
+    show.note(_("Next: edit {file}, then").format(file=folder / "campaigns" / "shop.yaml"))
+    show.note(f"  crm-mailer --home {folder} import orders FILE\n"
+              f"  crm-mailer --home {folder} check\n"
+              f"  crm-mailer --home {folder} plan")  # fmt: skip
+
+
+@click.command()
+@pass_app
+def run(app: App) -> None:
+    """Run the daemon: plan, send, listen and learn until stopped."""
+    from crm_mailer import logs
+    from crm_mailer.daemon import Daemon
+
+    logs.set_up(app.settings.log_level)
+    Daemon(app).run()
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
+@pass_app
+def status(app: App, as_json: bool) -> None:
+    """Show the shop on one screen, with the next sensible command."""
+    from crm_mailer.app import operating
+
+    state = operating.status(app)
+    if as_json:
+        show.json_(state)
+    else:
+        _show_status(app, state)
+
+
+@click.group()
+def db() -> None:
+    """The database: upgrade, check."""
+
+
+@db.command()
+@click.pass_obj
+def upgrade(doors: Doors) -> None:
+    """Bring the database to this program's schema."""
+    from crm_mailer.app import open_app, operating
+
+    app = open_app(doors.home)
+    operating.upgrade_database(app)
+    app.close()
+    show.good(_("the database has this program's schema"))
+
+
+@db.command()
+@pass_app
+def verify(app: App) -> None:
+    """Check that the database has this program's schema."""
+    show.good(_("{database} is as it should be").format(
+        database=app.store.url.render_as_string()))  # fmt: skip
+
+
+def _show_status(app: App, state: Status) -> None:
+    figures = state.figures
+    touches = figures.touches
+    show.facts([
+        (_("shop"), f"{app.shop.name}  ({state.home})"),
+        (_("now"), show.local(state.now, app.zone)),
+        (_("database"), state.database),
+        (_("sending"), _("PAUSED: `crm-mailer resume` goes on") if state.is_paused
+         else state.mail_server or _("sandbox")),
+        (_("mailbox"), state.mailbox or _("not configured")),
+        (_("mailbox trouble"), figures.mailbox_trouble),
+        (_("last fetched"), show.local(figures.last_sync_at, app.zone)),
+        (_("daemon"), state.daemon or _("not running")),
+        (_("campaigns"), _("{live} live of {all}").format(
+            live=state.campaigns_live, all=state.campaigns)),
+        (_("problems in files"), state.problems or ""),
+        (_("customers"), _people(figures.customers, figures.customers_without_address)),
+        (_("orders"), _people(figures.orders, figures.orders_without_address)),
+        (_("mails"), ", ".join(f"{state} {touches[state]}" for state in sorted(touches))),
+        (_("due now"), figures.due),
+        (_("replies from people"), figures.replies),
+        (_("unreadable mails"), figures.inbound_quarantined or ""),
+        (_("open cases"), _("{open}, {overdue} overdue").format(
+            open=figures.cases_open, overdue=figures.cases_overdue)),
+        (_("suppressed addresses"), figures.suppressions),
+    ])  # fmt: skip
+    if state.next_step:
+        show.note(_("Next: {command}").format(command=state.next_step))
+
+
+def _people(number: int, without: int) -> str:
+    if not without:
+        return f"{number:,}"
+    return _("{number}, {without} without a mail address").format(
+        number=f"{number:,}", without=f"{without:,}"
+    )

@@ -1,0 +1,156 @@
+"""Everything that is printed: data on stdout, talk on stderr, tables that fit, JSON for scripts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from crm_mailer.i18n import _
+
+#: Bumped when the shape of `--json` changes.
+JSON_VERSION = 1
+
+
+@cache
+def out() -> Console:
+    """Where data goes."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+@cache
+def err() -> Console:
+    """Where talk, progress and errors go."""
+    return Console(stderr=True, highlight=False)
+
+
+def clean(value: object) -> str:
+    """A value as a terminal may show it: control characters cannot move the cursor."""
+    text = "" if value is None else str(value)
+    return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else "�" for c in text)
+
+
+def line(text: object = "", *, style: str = "") -> None:
+    """One line of data."""
+    out().print(Text(clean(text), style=style))
+
+
+def heading(text: object) -> None:
+    """A title over what follows."""
+    out().print(Text(clean(text), style="bold"))
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> None:
+    """Labels and values, aligned; empty values are left out."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(overflow="fold")
+    for label, value in rows:
+        if value not in (None, ""):
+            grid.add_row(clean(label), _cell(value))
+    out().print(grid)
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str = "",
+    right: Sequence[int] = (),
+    empty: str = "",
+) -> None:
+    """A table; `right` names the columns to align right, `empty` is said when there is no row."""
+    rows = list(rows)
+    if not rows:
+        note(empty or _("nothing to show"))
+        return
+    grid = Table(title=title or None, title_justify="left", box=None, header_style="bold",
+                 pad_edge=False, title_style="bold")  # fmt: skip
+    for place, column in enumerate(columns):
+        grid.add_column(clean(column), justify="right" if place in right else "left",
+                        overflow="fold")  # fmt: skip
+    for row in rows:
+        grid.add_row(*(_cell(value) for value in row))
+    out().print(grid)
+
+
+def raw(text: str) -> None:
+    """Text as it is: a mail's source, SQL, problems with carets."""
+    out().print(Text(clean(text)), soft_wrap=True)
+
+
+def json_(value: Any) -> None:
+    """A value for scripts, with the version of its shape."""
+    print(json.dumps({"v": JSON_VERSION, "data": plain(value)}, ensure_ascii=False, indent=1))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it; instants in ISO 8601, durations in seconds."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {str(plain(key)): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(inner) for inner in value]
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, (Decimal, Path)):
+        return str(value)
+    return value
+
+
+def note(text: object) -> None:
+    """Talk: a summary, a next step."""
+    err().print(Text(clean(text)))
+
+
+def good(text: object) -> None:
+    """Something went well."""
+    err().print(Text.assemble(("✓ ", "green"), clean(text)))
+
+
+def warn(text: object) -> None:
+    """Something to look at."""
+    err().print(Text.assemble(("! ", "yellow"), clean(text)))
+
+
+def error(text: object, hint: str = "") -> None:
+    """What went wrong, and what to do."""
+    err().print(Text.assemble((_("error: "), "bold red"), clean(text)))
+    if hint:
+        err().print(Text.assemble((_("  help: "), "cyan"), clean(hint)))
+
+
+def sandbox(app: Any) -> None:
+    """Say that nothing leaves this machine, where that is so."""
+    if app.settings.is_sandbox:
+        err().print(
+            Text(_("SANDBOX: no mail server is configured; mails go to {folder}").format(
+                folder=app.outbox_folder), style="yellow")
+        )  # fmt: skip
+
+
+def local(moment: datetime | None, place: Any) -> str:
+    """An instant as a person in a zone writes it, with the zone's short name."""
+    return "" if moment is None else moment.astimezone(place).strftime("%Y-%m-%d %H:%M %Z")
+
+
+def _cell(value: object) -> Text:
+    return value if isinstance(value, Text) else Text(clean(value))

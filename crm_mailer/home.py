@@ -1,0 +1,151 @@
+"""Finds the shop's folder, and makes a new one from the starter set."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from crm_mailer.model.errors import CrmMailerError, NotFound, SettingsError
+from crm_mailer.model.token import KeyRing
+from crm_mailer.settings import FIELDS, FILE_NAME
+from crm_mailer.store.bundled import bundled
+
+MARK = Path("campaigns") / "shop.yaml"
+KEY_FILE = "crm-mailer.key"
+
+
+def find_home(given: str | None = None) -> Path:
+    """The shop's folder: `given`, else CRM_MAILER_HOME, else the nearest one upwards.
+
+    Raises:
+        NotFound: there is none.
+    """
+    named = given or os.environ.get("CRM_MAILER_HOME")
+    if named:
+        home = Path(named).expanduser().resolve()
+        if not (home / MARK).is_file():
+            raise NotFound(
+                f"{home} is no shop folder: it has no {MARK}",
+                hint=f"make one with `crm-mailer init {named}`",
+            )
+        return home
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / MARK).is_file():
+            return folder
+    raise NotFound(
+        f"no shop folder here: neither {here} nor a folder above it has {MARK}",
+        hint="make one with `crm-mailer init my-shop`, or name one with --home",
+    )
+
+
+def make_home(folder: Path) -> list[Path]:
+    """Lay out a new shop in `folder`: starter campaigns, templates, settings and a secret key.
+
+    Returns the files that were written. What is there already is never overwritten.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = [
+            path
+            for name in ("campaigns", "templates")
+            for path in _copy_missing(bundled(name), folder / name)
+        ]
+        for name, text in ((FILE_NAME, _settings_text()), ("rates.csv", RATES)):
+            if not (folder / name).exists():
+                (folder / name).write_text(text, encoding="utf-8")
+                written.append(folder / name)
+        if not (folder / KEY_FILE).exists():
+            make_key(folder)
+            written.append(folder / KEY_FILE)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    return written
+
+
+def make_key(folder: Path) -> None:
+    """Write a fresh secret key, readable by its owner only."""
+    path = folder / KEY_FILE
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(f"1:{secrets.token_hex(32)}\n")
+
+
+def read_keys(home: Path, secret_key: str = "") -> KeyRing:
+    """The keys of our tokens: `id:hex` a line, the last one signs, all verify.
+
+    Raises:
+        SettingsError: there is no key, or it cannot be read.
+    """
+    text = secret_key
+    if not text:
+        try:
+            text = (home / KEY_FILE).read_text(encoding="ascii")
+        except FileNotFoundError:
+            make_key(home)
+            text = (home / KEY_FILE).read_text(encoding="ascii")
+        except OSError as error:
+            raise SettingsError(f"{home / KEY_FILE}: {error}") from error
+    keys: dict[int, bytes] = {}
+    for line in text.replace(",", "\n").split():
+        number, _, value = line.partition(":")
+        try:
+            keys[int(number)] = bytes.fromhex(value)
+        except ValueError:
+            keys = {}
+            break
+    if not keys or not all(0 <= number <= 255 for number in keys):
+        raise SettingsError(
+            f"the secret key in {KEY_FILE} is not of the form 1:0123abcd...",
+            hint="restore the file from a backup; a new key makes old links and replies unreadable",
+        )
+    return KeyRing(keys=keys, current=list(keys)[-1])
+
+
+def _copy_missing(source: Path, target: Path) -> list[Path]:
+    written = []
+    for path in sorted(source.rglob("*")):
+        copy = target / path.relative_to(source)
+        if path.is_file() and not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+            written.append(copy)
+    return written
+
+
+def _settings_text() -> str:
+    lines = [
+        "# Settings of this shop. Each one can also come from the environment:",
+        "# smtp.host is CRM_MAILER_SMTP_HOST; a secret may lie in a file that",
+        "# CRM_MAILER_SMTP_PASSWORD_FILE names. Lines with # show the default.",
+    ]
+    section = ""
+    for field_ in sorted(FIELDS, key=lambda one: "." in one.name):
+        group, _, name = field_.name.rpartition(".")
+        if group != section:
+            lines += ["", f"[{group}]"]
+            section = group
+        value = f'"{field_.default}"' if isinstance(field_.default, str) else field_.default
+        if field_.name not in ("clock", "secret_key"):
+            lines.append(f"# {name} = {value}".ljust(34) + f"  # {field_.what}")
+    return "\n".join(lines) + "\n"
+
+
+def _cannot_write(folder: Path, error: OSError) -> CrmMailerError:
+    problem = CrmMailerError(
+        f"cannot write in {folder}: {error.strerror or error}", hint="choose a folder of your own"
+    )
+    problem.exit_code = 73
+    return problem
+
+
+RATES = """date,currency,usd
+2009-01-01,GBP,1.55
+2024-01-01,EUR,1.10
+2024-01-01,GBP,1.27
+2024-01-01,CNY,0.14
+2024-01-01,RUB,0.011
+2024-01-01,BRL,0.20
+"""

@@ -1,0 +1,98 @@
+"""What an unhappy customer complains about, how bad it is, and whether the parcel agrees."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from crm_mailer.model.errors import NotFound
+from crm_mailer.model.order import OrderState
+from crm_mailer.model.reply import REASONS, Severity
+
+#: When an order reached which state.
+Facts = Mapping[OrderState, datetime]
+
+#: Codes that stand beside complaint reasons and are none.
+_NO_COMPLAINT = ("ask.", "objection.", "confirm", "suggestion", "praise")
+#: The customer says the parcel is not there.
+_ABSENT = ("nr.in_transit", "nr.no_tracking", "nr.customs", "nr.returned")
+#: The customer must hold the goods to say so.
+_IN_HAND = ("nad.damaged", "nad.short", "nad.quality", "nad.description", "nad.counterfeit",
+            "order.wrong_item", "order.size", "nr.buyer_returned")  # fmt: skip
+
+
+def complaint_reasons(codes: Iterable[str]) -> tuple[str, ...]:
+    """Those of `codes` that are reasons for a complaint, in their order."""
+    return tuple(code for code in codes if not code.startswith(_NO_COMPLAINT))
+
+
+def severity_of(reason: str) -> Severity:
+    """How fast a complaint for this reason must be answered; P3 for a shop's own codes."""
+    return REASONS[reason][0] if reason in REASONS else Severity.P3
+
+
+def worst(severities: Iterable[Severity | None]) -> Severity:
+    """The most urgent of them; P3 where there is none."""
+    return min((one for one in severities if one), default=Severity.P3)
+
+
+def rank(reason: str) -> tuple[bool, bool, Severity]:
+    """Sort key of reasons: causes by severity, then threats, then the unexplained.
+
+    A threat says how angry somebody is, not what went wrong; it raises the severity of a case,
+    and names the case only where no cause is known.
+    """
+    return (reason == "other", reason.startswith("threat."), severity_of(reason))
+
+
+def main_reason(codes: Iterable[str]) -> str:
+    """The reason that names the case: the first of the best rank, "other" where there is none."""
+    return min(complaint_reasons(codes), key=rank, default="other")
+
+
+def known_reason(code: str) -> str:
+    """`code`, checked.
+
+    Raises:
+        NotFound: there is no such reason.
+    """
+    if code in REASONS:
+        return code
+    close = difflib.get_close_matches(code, REASONS, n=3, cutoff=0.5)
+    close += [known for known in REASONS if code and code in known and known not in close]
+    hint = f"did you mean {' or '.join(close[:3])}?" if close else "reasons: " + " ".join(REASONS)
+    raise NotFound(f"there is no complaint reason {code!r}", hint=hint)
+
+
+def clash(reason: str, facts: Facts) -> str:
+    """One sentence where the order's facts contradict the reason; empty where they do not.
+
+    An order without any event proves nothing.
+    """
+    if not facts:
+        return ""
+    arrived = facts.get(OrderState.ARRIVED) or facts.get(OrderState.RECEIVED)
+    if reason in _ABSENT and arrived:
+        return f"the customer has no parcel, but it arrived on {_day(arrived)} by our facts"
+    if reason in ("nr.in_transit", "nr.marked_delivered") and OrderState.SHIPPED not in facts:
+        return "the customer waits for a parcel that has not been shipped yet"
+    if reason == "nr.marked_delivered" and not arrived:
+        return "the customer says tracking shows it delivered; our facts know of no arrival"
+    if reason in _IN_HAND and not arrived:
+        return "the customer writes of goods in hand, but the parcel is not known to have arrived"
+    return _clash_of_money(reason, facts)
+
+
+def _clash_of_money(reason: str, facts: Facts) -> str:
+    refunded = facts.get(OrderState.REFUNDED)
+    if reason == "pay.refund" and refunded:
+        return f"the customer misses a refund that was made on {_day(refunded)}"
+    shipped = facts.get(OrderState.SHIPPED)
+    if reason == "order.cancel" and shipped:
+        return f"the customer complains of a cancelled or late order, shipped on {_day(shipped)}"
+    return ""
+
+
+def _day(moment: datetime) -> str:
+    return moment.date().isoformat()

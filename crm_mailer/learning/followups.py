@@ -1,0 +1,273 @@
+"""What a complaint, a later letter or an agent's act makes of a case: values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from crm_mailer.learning import disputes
+from crm_mailer.model.case import FIRST_RESPONSE, UNDER_WAY, Case, CaseState, Channel
+from crm_mailer.model.case import CaseEvent as Event
+from crm_mailer.model.case import CaseEventKind as Did
+from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.feedback import UnlearntReply, UnlearntReview
+from crm_mailer.model.reply import Intent, Severity
+
+#: A letter after a case was resolved reopens it this long; a later one opens a new case.
+REOPENS_FOR = timedelta(days=7)
+#: States in which we owe the customer an answer.
+OWED = frozenset({CaseState.NEW, CaseState.OPEN})
+#: Reviews of so many stars or fewer are complaints.
+BAD_STARS = 2
+_EXCERPT = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A case as it stands after something happened, and what is written into its log.
+
+    `case.id` is 0 for a case that is to be opened.
+    """
+
+    case: Case
+    events: tuple[Event, ...]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the case is to be opened."""
+        return self.case.id == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """An unhappy customer's words, or a bad review, as the case rules see it."""
+
+    customer_id: int
+    at: datetime
+    reason: str
+    severity: Severity
+    is_complaint: bool
+    wants_an_answer: bool = True
+    order_id: int | None = None
+    reply_id: int | None = None
+    touch_id: int | None = None
+    channel: Channel = Channel.EMAIL
+    asks: str = ""
+    text: str = ""
+
+
+def of_reply(reply: UnlearntReply, customer_id: int, now: datetime) -> Trouble:
+    """What a person's letter means to a case.
+
+    Thanks and confirmations are written into the case they belong to, but reopen nothing.
+    """
+    is_complaint = reply.intent is Intent.COMPLAINT
+    reasons = disputes.complaint_reasons(reply.reasons)
+    told = [disputes.severity_of(code) for code in reasons] if is_complaint else []
+    return Trouble(
+        customer_id=customer_id,
+        at=min(reply.received_at, now),
+        reason=disputes.main_reason(reasons),
+        severity=disputes.worst([reply.severity, *told]),
+        is_complaint=is_complaint,
+        wants_an_answer=reply.intent not in (Intent.PRAISE, Intent.CONFIRM),
+        order_id=reply.order_id,
+        reply_id=reply.id,
+        touch_id=reply.touch_id,
+        channel=Channel(reply.channel),
+        asks=reply.asks,
+        text=reply.text,
+    )
+
+
+def of_review(review: UnlearntReview, customer_id: int, now: datetime) -> Trouble:
+    """What stars and a comment mean to a case."""
+    stars = f"{review.stars} star{'s' if review.stars > 1 else ''}"
+    return Trouble(
+        customer_id=customer_id,
+        at=min(review.at, now),
+        reason="other",
+        severity=disputes.severity_of("other"),
+        is_complaint=review.stars <= BAD_STARS,
+        order_id=review.order_id,
+        channel=Channel.PLATFORM,
+        text=f"{stars}: {review.comment}" if review.comment else stars,
+    )
+
+
+def decide(
+    trouble: Trouble, cases: Sequence[Case], facts: disputes.Facts, now: datetime
+) -> Move | None:
+    """Open a case, go on with the customer's own one, or (None) leave cases alone.
+
+    Args:
+        trouble: what was said.
+        cases: the customer's cases, newest first.
+        facts: when the order in question reached which state.
+        now: the present instant.
+    """
+    case = _under_way(trouble, cases)
+    if case is not None:
+        move = _join(case, trouble, now)
+    elif (resolved := _resolved_lately(trouble, cases)) is not None:
+        move = _write_after_resolved(resolved, trouble, now)
+    elif trouble.is_complaint:
+        move = _open(trouble, cases, now)
+    else:
+        return None
+    return _with_clash(move, trouble, facts, now)
+
+
+def _under_way(trouble: Trouble, cases: Sequence[Case]) -> Case | None:
+    running = [case for case in cases if case.state in UNDER_WAY]
+    exact = [case for case in running if case.order_id == trouble.order_id]
+    if exact:
+        return exact[0]
+    if trouble.order_id is None:
+        return running[0] if running else None
+    # A question about another order is no part of a case that names none.
+    loose = [case for case in running if case.order_id is None]
+    return loose[0] if loose and trouble.is_complaint else None
+
+
+def _resolved_lately(trouble: Trouble, cases: Sequence[Case]) -> Case | None:
+    for case in cases:
+        fits = trouble.order_id is None or case.order_id in (None, trouble.order_id)
+        ended = case.closed_at if case.state is CaseState.RESOLVED else None
+        if fits and ended and trouble.at - ended <= REOPENS_FOR:
+            return case
+    return None
+
+
+def _open(trouble: Trouble, cases: Sequence[Case], now: datetime) -> Move:
+    case = Case(
+        id=0,
+        customer_id=trouble.customer_id,
+        state=CaseState.NEW,
+        reason=trouble.reason,
+        severity=trouble.severity,
+        opened_at=now,
+        due_at=trouble.at + FIRST_RESPONSE[trouble.severity],
+        order_id=trouble.order_id,
+        channel=trouble.channel,
+        asks=trouble.asks,
+        reply_id=trouble.reply_id,
+        touch_id=trouble.touch_id,
+    )
+    earlier = [one for one in cases if one.order_id == trouble.order_id]
+    linked = f" (follows case {earlier[0].id})" if earlier else ""
+    return Move(case=case, events=(_event(Did.OPENED, trouble, now, case.reason + linked),))
+
+
+def _join(case: Case, trouble: Trouble, now: datetime) -> Move:
+    after, raised = _raise(case, trouble, now)
+    said = _event(Did.REPLY, trouble, now, trouble.text)
+    if trouble.wants_an_answer:
+        after = _owe_an_answer(after, trouble.at)
+    return Move(case=after, events=(said, *raised))
+
+
+def _write_after_resolved(case: Case, trouble: Trouble, now: datetime) -> Move:
+    said = _event(Did.REPLY, trouble, now, trouble.text)
+    if not trouble.wants_an_answer:
+        return Move(case=case, events=(said,))
+    after, raised = _raise(case, trouble, now)
+    days = (trouble.at - (case.closed_at or trouble.at)).days
+    again = _event(Did.REOPENED, trouble, now, f"the customer wrote {days} days after")
+    return Move(case=_owe_an_answer(after, trouble.at), events=(said, again, *raised))
+
+
+def _owe_an_answer(case: Case, since: datetime) -> Case:
+    """The same case with an answer due; a clock that already runs is never set back."""
+    due_at = since + FIRST_RESPONSE[case.severity]
+    if case.state in OWED:
+        return replace(case, due_at=min(case.due_at, due_at))
+    return replace(case, state=CaseState.OPEN, due_at=due_at, closed_at=None)
+
+
+def _raise(case: Case, trouble: Trouble, now: datetime) -> tuple[Case, tuple[Event, ...]]:
+    if not trouble.is_complaint:
+        return case, ()
+    severity = disputes.worst([case.severity, trouble.severity])
+    better = disputes.rank(trouble.reason) < disputes.rank(case.reason)
+    reason = trouble.reason if better else case.reason
+    after = replace(
+        case,
+        severity=severity,
+        reason=reason,
+        order_id=case.order_id or trouble.order_id,
+        asks=trouble.asks or case.asks,
+    )
+    if (severity, reason) == (case.severity, case.reason):
+        return after, ()
+    change = f"{case.severity} {case.reason} is now {severity} {reason}"
+    return after, (_event(Did.RAISED, trouble, now, change),)
+
+
+def _with_clash(move: Move, trouble: Trouble, facts: disputes.Facts, now: datetime) -> Move:
+    words = disputes.clash(trouble.reason, facts) if trouble.is_complaint else ""
+    if not words:
+        return move
+    return replace(move, events=(*move.events, _event(Did.CLASH, trouble, now, words)))
+
+
+def _event(kind: Did, trouble: Trouble, now: datetime, text: str) -> Event:
+    return Event(kind=kind, at=now, text=text[:_EXCERPT], reply_id=trouble.reply_id)
+
+
+# ------------------------------------------------------------------ what an agent does
+
+
+def note(case: Case, text: str, *, by: str, now: datetime, is_answer: bool) -> Move:
+    """Write a note; one that says the customer was answered hands the turn to the customer."""
+    kind = Did.ANSWERED if is_answer else Did.NOTE
+    after = case
+    if is_answer and case.state in UNDER_WAY:
+        after = replace(case, state=CaseState.WAITING_CUSTOMER)
+    elif case.state is CaseState.NEW:
+        after = replace(case, state=CaseState.OPEN)
+    if is_answer and case.first_response_at is None:
+        after = replace(after, first_response_at=now)
+    return Move(case=after, events=(Event(kind=kind, at=now, by=by, text=text),))
+
+
+def assign(case: Case, owner: str, *, by: str, now: datetime) -> Move:
+    """Give the case to somebody."""
+    state = CaseState.OPEN if case.state is CaseState.NEW else case.state
+    after = replace(case, owner=owner, state=state)
+    return Move(case=after, events=(Event(kind=Did.ASSIGNED, at=now, by=by, text=owner),))
+
+
+def close(case: Case, text: str, *, by: str, now: datetime, is_resolved: bool) -> Move:
+    """End the case: resolved may be reopened by the customer for seven days, closed is final.
+
+    Raises:
+        NotPossible: it ended before.
+    """
+    state = CaseState.RESOLVED if is_resolved else CaseState.CLOSED
+    if case.state in (CaseState.CLOSED, state):
+        raise NotPossible(
+            f"case {case.id} is {case.state} already",
+            hint=f"`crm-mailer case reopen {case.id}` opens it again",
+        )
+    kind = Did.RESOLVED if is_resolved else Did.CLOSED
+    after = replace(case, state=state, closed_at=now)
+    return Move(case=after, events=(Event(kind=kind, at=now, by=by, text=text),))
+
+
+def reopen(case: Case, text: str, *, by: str, now: datetime) -> Move:
+    """Take up a case that had ended; an answer is due afresh.
+
+    Raises:
+        NotPossible: it has not ended.
+    """
+    if case.state in UNDER_WAY:
+        raise NotPossible(f"case {case.id} is not closed, it is {case.state}")
+    after = _owe_an_answer(case, now)
+    return Move(case=after, events=(Event(kind=Did.REOPENED, at=now, by=by, text=text),))
+
+
+def time_left(case: Case, now: datetime) -> timedelta | None:
+    """How long until the answer is due, negative when overdue; None while no answer is owed."""
+    return case.due_at - now if case.state in OWED else None

@@ -1,0 +1,97 @@
+"""What a person wants who is not unhappy: an answer, a change of the order, a pause."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from crm_mailer.learning import disputes
+from crm_mailer.model.feedback import UnlearntReply, UnlearntReview
+from crm_mailer.model.order import OrderState
+from crm_mailer.model.reply import Intent, ReplyKind
+from crm_mailer.model.task import NewTask, TaskKind
+
+#: Codes by which a customer wants an order other than it is.
+CHANGES = frozenset({"ask.change_order", "ask.change_shipping", "ask.cancel"})
+#: "Not now": how long marketing leaves the customer in peace.
+SNOOZE = timedelta(days=30)
+ANSWER_IN = timedelta(hours=24)
+_MIDDLING_STARS = 3
+_EXCERPT = 300
+
+
+def task_of(reply: UnlearntReply, facts: disputes.Facts, now: datetime) -> NewTask | None:
+    """The agent's task that a reply makes; None where there is nothing to do."""
+    kind = _task_kind(reply)
+    if kind is None:
+        return None
+    return NewTask(
+        kind=kind,
+        key=f"reply:{reply.id}",
+        text=_task_text(kind, reply, facts),
+        due_at=min(reply.received_at, now) + ANSWER_IN,
+        customer_id=reply.customer_id,
+        order_id=reply.order_id,
+    )
+
+
+def task_of_review(review: UnlearntReview, now: datetime) -> NewTask | None:
+    """A review of three stars is worth a word before it becomes two."""
+    if review.stars != _MIDDLING_STARS:
+        return None
+    about = f" of order {review.order_number}" if review.order_number else ""
+    return NewTask(
+        kind=TaskKind.REVIEW,
+        key=f"review:{review.id}",
+        text=f"answer the {review.stars}-star review{about}: {review.comment}"[:_EXCERPT],
+        due_at=min(review.at, now) + ANSWER_IN,
+        customer_id=review.customer_id,
+        order_id=review.order_id,
+    )
+
+
+def who_is_it(reply: UnlearntReply, now: datetime) -> NewTask:
+    """The task for an unhappy mail whose writer is not among the customers."""
+    return NewTask(
+        kind=TaskKind.WHO_IS_IT,
+        key=f"reply:{reply.id}",
+        text=f"unhappy mail from {reply.sender or 'somebody unknown'}, not among the customers: "
+        + reply.text[:_EXCERPT],
+        due_at=min(reply.received_at, now) + ANSWER_IN,
+    )
+
+
+def order_note(reply: UnlearntReply) -> str:
+    """The line to add to the order's note; empty where the reply says nothing about it."""
+    kind = _task_kind(reply)
+    if reply.order_id is None or kind not in (TaskKind.CONFIRMED, TaskKind.CHANGE_ORDER):
+        return ""
+    head = "confirmed" if kind is TaskKind.CONFIRMED else "change wanted"
+    words = " ".join(reply.text.split())[:_EXCERPT]
+    return f"{reply.received_at:%Y-%m-%d} {head} by the customer: {words}"
+
+
+def snooze_until(reply: UnlearntReply) -> datetime | None:
+    """Until when marketing rests, where the customer said "not now"."""
+    if reply.kind is ReplyKind.HUMAN and "objection.time" in reply.reasons:
+        return reply.received_at + SNOOZE
+    return None
+
+
+def _task_kind(reply: UnlearntReply) -> TaskKind | None:
+    if reply.kind is not ReplyKind.HUMAN or reply.is_copy:
+        return None
+    if reply.intent is Intent.CONFIRM:
+        return TaskKind.CONFIRMED if reply.order_id is not None else None
+    if reply.intent is not Intent.QUESTION:
+        return None
+    return TaskKind.CHANGE_ORDER if CHANGES.intersection(reply.reasons) else TaskKind.ANSWER
+
+
+def _task_text(kind: TaskKind, reply: UnlearntReply, facts: disputes.Facts) -> str:
+    words = " ".join(reply.text.split())[:_EXCERPT]
+    about = f"order {reply.order_number}: " if reply.order_number else ""
+    shipped = facts.get(OrderState.SHIPPED)
+    late = ""
+    if shipped and kind in (TaskKind.CONFIRMED, TaskKind.CHANGE_ORDER):
+        late = f" (it left on {shipped:%Y-%m-%d})"
+    return f"{about}{words}{late}"

@@ -1,0 +1,1 @@
+"""Read-only reports: stories, worklists, figures."""

@@ -1,0 +1,51 @@
+"""A shop folder of the starter set and a runner for commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from crm_mailer.app import App
+from crm_mailer.cli import group
+from crm_mailer.home import make_home
+from crm_mailer.model.errors import CrmMailerError
+from crm_mailer.settings import read_settings
+from tests.conftest import StandingClock
+
+
+@pytest.fixture
+def shop_home(tmp_path: Path) -> Path:
+    """A fresh shop folder."""
+    make_home(tmp_path / "shop")
+    return tmp_path / "shop"
+
+
+@pytest.fixture
+def app(shop_home: Path, clock: StandingClock) -> Iterator[App]:
+    """The shop, opened at the standing clock's time."""
+    opened = App(shop_home, read_settings(shop_home, {}), clock)
+    yield opened
+    opened.close()
+
+
+class Run:
+    """Runs a command in the shop; errors of ours become their exit code, as in `main`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def __call__(self, *arguments: str, input: str | None = None) -> Result:
+        result = CliRunner().invoke(group, ["--home", str(self.home), *arguments], input=input)
+        if isinstance(result.exception, CrmMailerError):
+            result.exit_code = result.exception.exit_code
+        elif result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+
+@pytest.fixture
+def run(shop_home: Path) -> Run:
+    return Run(shop_home)
