@@ -24,10 +24,12 @@ NO_PYTHON = (
 
 
 def say(text):
+    """One line to the person at the terminal."""
     print("crm-mailer: " + text, file=sys.stderr, flush=True)
 
 
 def stop(text):
+    """Say what is missing and leave."""
     say(text)
     raise SystemExit(69)
 
@@ -91,6 +93,7 @@ def alone():
 
 
 def main():
+    """Set up what is missing, then become the program."""
     words = sys.argv[1:]
     is_test = words[:1] == ["test"]
     try:

@@ -8,7 +8,9 @@ from pathlib import Path
 #: Shared parts live here; they are no templates of their own.
 SHARED = "layout"
 #: `after_sale/shipped.ru.mjml` is the template `after_sale/shipped` in Russian.
-FILE_NAME = re.compile(r"(?P<name>[^.]+)\.(?P<language>[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*)\.mjml")
+FILE_NAME = re.compile(
+    r"(?P<name>[^.]+)\.(?P<language>[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*)\.mjml"
+)
 
 
 def index(folder: Path) -> dict[str, dict[str, Path]]:

@@ -76,11 +76,11 @@ def clash(reason: str, facts: Facts) -> str:
     if reason in _ABSENT and arrived:
         return f"the customer has no parcel, but it arrived on {_day(arrived)} by our facts"
     if reason in ("nr.in_transit", "nr.marked_delivered") and OrderState.SHIPPED not in facts:
-        return "the customer waits for a parcel that has not been shipped yet"
+        return "the customer waits for a parcel of which our facts know no shipment"
     if reason == "nr.marked_delivered" and not arrived:
         return "the customer says tracking shows it delivered; our facts know of no arrival"
     if reason in _IN_HAND and not arrived:
-        return "the customer writes of goods in hand, but the parcel is not known to have arrived"
+        return "the customer writes of goods in hand; our facts know of no arrival"
     return _clash_of_money(reason, facts)
 
 

@@ -219,6 +219,26 @@ def _event(kind: Did, trouble: Trouble, now: datetime, text: str) -> Event:
 # ------------------------------------------------------------------ what an agent does
 
 
+def open_by_hand(
+    trouble: Trouble, cases: Sequence[Case], facts: disputes.Facts, *, by: str, now: datetime
+) -> Move:
+    """Open a case for what an agent heard.
+
+    Raises:
+        NotPossible: a case for this order is under way.
+    """
+    for case in cases:
+        if case.state in UNDER_WAY and case.order_id == trouble.order_id:
+            raise NotPossible(
+                f"case {case.id} of this customer is {case.state} for the same matter",
+                hint=f"add to it: `crm-mailer case note {case.id} TEXT`",
+            )
+    move = _open(trouble, cases, now)
+    opened = replace(move.events[0], by=by)
+    said = (Event(kind=Did.NOTE, at=now, by=by, text=trouble.text),) if trouble.text else ()
+    return _with_clash(replace(move, events=(opened, *said)), trouble, facts, now)
+
+
 def note(case: Case, text: str, *, by: str, now: datetime, is_answer: bool) -> Move:
     """Write a note; one that says the customer was answered hands the turn to the customer."""
     kind = Did.ANSWERED if is_answer else Did.NOTE

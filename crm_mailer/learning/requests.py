@@ -77,6 +77,11 @@ def snooze_until(reply: UnlearntReply) -> datetime | None:
     return None
 
 
+def is_mere_question(task: NewTask) -> bool:
+    """Whether an answer is all that the task asks for."""
+    return task.kind is TaskKind.ANSWER
+
+
 def _task_kind(reply: UnlearntReply) -> TaskKind | None:
     if reply.kind is not ReplyKind.HUMAN or reply.is_copy:
         return None

@@ -19,50 +19,34 @@ class AddressKind(StrEnum):
 
 
 #: Domains (and, with a leading dot, whole families) whose addresses a marketplace lends to a buyer.
-RELAY_DOMAINS = (
-    "marketplace.amazon.com marketplace.amazon.co.uk marketplace.amazon.de marketplace.amazon.fr "
-    "marketplace.amazon.it marketplace.amazon.es marketplace.amazon.ca marketplace.amazon.co.jp "
-    "marketplace.amazon.com.mx marketplace.amazon.com.br marketplace.amazon.com.au "
-    "marketplace.amazon.nl marketplace.amazon.se marketplace.amazon.pl marketplace.amazon.in "
-    "members.ebay.com members.ebay.co.uk members.ebay.de members.ebay.fr members.ebay.com.au "
-    "relay.walmart.com privaterelay.appleid.com"
-).split()
+RELAY_DOMAINS = ["marketplace.amazon.com", "marketplace.amazon.co.uk", "marketplace.amazon.de", "marketplace.amazon.fr", "marketplace.amazon.it", "marketplace.amazon.es", "marketplace.amazon.ca", "marketplace.amazon.co.jp", "marketplace.amazon.com.mx", "marketplace.amazon.com.br", "marketplace.amazon.com.au", "marketplace.amazon.nl", "marketplace.amazon.se", "marketplace.amazon.pl", "marketplace.amazon.in", "members.ebay.com", "members.ebay.co.uk", "members.ebay.de", "members.ebay.fr", "members.ebay.com.au", "relay.walmart.com", "privaterelay.appleid.com"]
 #: Apple's relay hides a person's own address but is not a marketplace: marketing is allowed there.
 PERSONAL_RELAYS = {"privaterelay.appleid.com"}
 ROLE_NAMES = set(
-    "info sales office contact admin support service hello mail order orders shop purchase "
-    "purchasing accounts billing webmaster postmaster noreply no-reply abuse hr".split()
+    ["info", "sales", "office", "contact", "admin", "support", "service", "hello", "mail", "order", "orders", "shop", "purchase", "purchasing", "accounts", "billing", "webmaster", "postmaster", "noreply", "no-reply", "abuse", "hr"]
 )
 DISPOSABLE_DOMAINS = set(
-    "mailinator.com guerrillamail.com 10minutemail.com temp-mail.org tempmail.com yopmail.com "
-    "trashmail.com getnada.com sharklasers.com dispostable.com maildrop.cc throwawaymail.com".split()
+    ["mailinator.com", "guerrillamail.com", "10minutemail.com", "temp-mail.org", "tempmail.com", "yopmail.com", "trashmail.com", "getnada.com", "sharklasers.com", "dispostable.com", "maildrop.cc", "throwawaymail.com"]
 )
 #: Receiving provider group -> domains. Each group has its own limits.
 PROVIDERS: dict[str, frozenset[str]] = {
-    "gmail": frozenset("gmail.com googlemail.com".split()),
+    "gmail": frozenset(["gmail.com", "googlemail.com"]),
     "yahoo": frozenset(
-        "yahoo.com yahoo.co.uk yahoo.fr yahoo.de yahoo.es yahoo.it yahoo.com.br ymail.com "
-        "rocketmail.com aol.com".split()
+        ["yahoo.com", "yahoo.co.uk", "yahoo.fr", "yahoo.de", "yahoo.es", "yahoo.it", "yahoo.com.br", "ymail.com", "rocketmail.com", "aol.com"]
     ),
     "outlook": frozenset(
-        "outlook.com hotmail.com live.com msn.com hotmail.co.uk hotmail.fr hotmail.de hotmail.es "
-        "hotmail.it outlook.fr outlook.de outlook.es live.co.uk live.fr".split()
+        ["outlook.com", "hotmail.com", "live.com", "msn.com", "hotmail.co.uk", "hotmail.fr", "hotmail.de", "hotmail.es", "hotmail.it", "outlook.fr", "outlook.de", "outlook.es", "live.co.uk", "live.fr"]
     ),
     "mailru": frozenset(
-        "mail.ru bk.ru inbox.ru list.ru internet.ru yandex.ru yandex.com ya.ru yandex.by yandex.kz "
-        "rambler.ru".split()
+        ["mail.ru", "bk.ru", "inbox.ru", "list.ru", "internet.ru", "yandex.ru", "yandex.com", "ya.ru", "yandex.by", "yandex.kz", "rambler.ru"]
     ),
     "qq": frozenset(
-        "qq.com foxmail.com 163.com 126.com yeah.net sina.com sohu.com 139.com".split()
+        ["qq.com", "foxmail.com", "163.com", "126.com", "yeah.net", "sina.com", "sohu.com", "139.com"]
     ),
-    "icloud": frozenset("icloud.com me.com mac.com".split()),
+    "icloud": frozenset(["icloud.com", "me.com", "mac.com"]),
 }
 OTHER_FREE = frozenset(
-    "gmx.de gmx.net gmx.com web.de t-online.de freenet.de orange.fr wanadoo.fr free.fr laposte.net "
-    "sfr.fr libero.it virgilio.it tiscali.it uol.com.br bol.com.br terra.com.br ig.com.br "
-    "btinternet.com sky.com talktalk.net virginmedia.com comcast.net verizon.net att.net "
-    "proton.me protonmail.com tutanota.com zoho.com ukr.net i.ua wp.pl o2.pl onet.pl interia.pl "
-    "seznam.cz centrum.cz naver.com daum.net hanmail.net example.com example.org example.net".split()
+    ["gmx.de", "gmx.net", "gmx.com", "web.de", "t-online.de", "freenet.de", "orange.fr", "wanadoo.fr", "free.fr", "laposte.net", "sfr.fr", "libero.it", "virgilio.it", "tiscali.it", "uol.com.br", "bol.com.br", "terra.com.br", "ig.com.br", "btinternet.com", "sky.com", "talktalk.net", "virginmedia.com", "comcast.net", "verizon.net", "att.net", "proton.me", "protonmail.com", "tutanota.com", "zoho.com", "ukr.net", "i.ua", "wp.pl", "o2.pl", "onet.pl", "interia.pl", "seznam.cz", "centrum.cz", "naver.com", "daum.net", "hanmail.net", "example.com", "example.org", "example.net"]
 )
 
 

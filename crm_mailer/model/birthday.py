@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 
 #: The day on which those born on 29 February celebrate in other years.
@@ -45,7 +46,7 @@ def days_to_birthday(
 
 
 def birthdays_within(
-    today: date, days: range, *, stand_in: tuple[int, int] = LEAP_DAY_STAND_IN
+    today: date, days: Collection[int], *, stand_in: tuple[int, int] = LEAP_DAY_STAND_IN
 ) -> set[tuple[int, int]]:
     """The (month, day) pairs whose next celebration is as many days away as `days` says."""
     found: dict[tuple[int, int], int] = {}

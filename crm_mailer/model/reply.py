@@ -32,9 +32,9 @@ class Intent(StrEnum):
 class Rung(StrEnum):
     """How a mail was matched to what we sent, most certain first."""
 
-    ADDRESS_TOKEN = "address_token"  # noqa: S105
+    ADDRESS_TOKEN = "address_token"
     MESSAGE_ID = "message_id"
-    RETURNED_TOKEN = "returned_token"  # noqa: S105
+    RETURNED_TOKEN = "returned_token"
     ADDRESS_AND_TIME = "address_and_time"
     ORDER_NUMBER = "order_number"
     SENDER = "sender"

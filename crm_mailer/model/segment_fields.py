@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from crm_mailer.model.address import AddressKind
 from crm_mailer.model.customer import (
@@ -15,6 +17,7 @@ from crm_mailer.model.customer import (
 )
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.score import RfmSegment, ValueClass
+from crm_mailer.model.segment import Compare
 
 
 class Operator(StrEnum):
@@ -174,3 +177,24 @@ FIELDS: dict[str, Field] = {
         _number("reviewed_stars", 1, 5, "stars of any review they wrote", is_many=True),
     )
 }
+
+
+def fits(rule: Compare, value: Any) -> bool:
+    """Whether one value of the rule's field passes its comparison; None is unknown."""
+    wanted = rule.value
+    operator = Operator(rule.op)
+    if operator is Operator.KNOWN or operator is Operator.UNKNOWN or value is None:
+        return (operator is Operator.UNKNOWN) == (value is None) and operator in _PRESENCE
+    tests: dict[Operator, Callable[[], bool]] = {
+        Operator.IS: lambda: value == wanted,
+        Operator.IS_NOT: lambda: value != wanted,
+        Operator.IN: lambda: value in wanted,
+        Operator.NOT_IN: lambda: value not in wanted,
+        Operator.AT_LEAST: lambda: value >= wanted,
+        Operator.AT_MOST: lambda: value <= wanted,
+        Operator.ABOVE: lambda: value > wanted,
+        Operator.BELOW: lambda: value < wanted,
+        Operator.BETWEEN: lambda: wanted[0] <= value <= wanted[1],
+        Operator.CONTAINS: lambda: wanted in value,
+    }
+    return bool(tests[operator]())

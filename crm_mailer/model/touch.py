@@ -55,6 +55,7 @@ class SkipReason(StrEnum):
     NO_CONSENT = "no_consent"
     FLAGGED = "flagged"
     CASE_OPEN = "case_open"
+    SNOOZED = "snoozed"
     CAP = "cap"
     LATE = "late"
     EXITED = "exited"
@@ -77,6 +78,7 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.NO_CONSENT: "there is no lawful basis for marketing mail",
     SkipReason.FLAGGED: "the buyer is flagged",
     SkipReason.CASE_OPEN: "a case of this customer is open: marketing is on hold",
+    SkipReason.SNOOZED: "asked us to write again at a later time",
     SkipReason.CAP: "had as many marketing mails lately as the shop allows",
     SkipReason.LATE: "its time had passed before it could leave",
     SkipReason.EXITED: "an exit condition of the campaign was met",

@@ -16,6 +16,9 @@ from sqlalchemy.engine.url import make_url
 
 from crm_mailer.model.errors import StoreBusy, StoreError
 
+#: What `read` and `write` give; rooms name it without knowing the library.
+Connection = sa.Connection
+
 BUSY_TIMEOUT_MS = 10_000
 
 

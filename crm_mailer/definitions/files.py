@@ -1,0 +1,244 @@
+"""Reads YAML strictly and checks it against a shape; every fault is shown at its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
+
+from crm_mailer.definitions.problems import Problem, did_you_mean, raise_all
+from crm_mailer.definitions.tree import Builder, Key, Node, Place, Source
+
+__all__ = ["Fault", "Node", "Place", "Source", "Strict", "parse_yaml", "read_yaml", "validate"]
+
+MAX_BYTES = 256_000
+#: What YAML takes for the end of a line.
+LINE_ENDS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+Model = TypeVar("Model", bound=pydantic.BaseModel)
+
+
+class Strict(pydantic.BaseModel):
+    """The base of every file's shape: unknown keys are errors, values are taken as text first."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+def read_yaml(path: Path, shown: str = "") -> Node:
+    """The file at `path` as a tree; an empty file is an empty mapping.
+
+    Args:
+        path: the file.
+        shown: its name in messages; the path itself when empty.
+
+    Raises:
+        DefinitionError: it cannot be read, is no YAML, or uses what is not allowed.
+    """
+    name = shown or str(path)
+    text = _text_of(path, name)
+    return parse_yaml(text, name)
+
+
+def parse_yaml(text: str, shown: str) -> Node:
+    """The YAML in `text` as a tree.
+
+    Raises:
+        DefinitionError: it is no YAML or uses what is not allowed.
+    """
+    source = Source(shown, tuple(LINE_ENDS.split(text)))
+    yaml = YAML(pure=True)
+    try:
+        node = Builder(source).build(yaml.parse(text))
+    except MarkedYAMLError as error:
+        raise_all([_syntax_problem(source, error)])
+    except ReaderError as error:
+        raise_all([_letter_problem(source, text, error)])
+    except (YAMLError, ValueError) as error:
+        raise_all([Problem(code="CRM101", message=f"not YAML: {error}", file=shown)])
+    return node
+
+
+def validate(node: Node, model: type[Model]) -> Model:
+    """The file's content in the shape of `model`.
+
+    Raises:
+        DefinitionError: with every fault, each at its place.
+    """
+    if node.kind != "map":
+        raise_all([node.problem("CRM106", "a block of `key: value` lines belongs here")])
+    try:
+        return model.model_validate(node.words())
+    except pydantic.ValidationError as error:
+        raise_all(_problems_of(node, model, error))
+
+
+def _text_of(path: Path, name: str) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise_all([Problem(code="CRM100", message=f"cannot be read: {why}", file=name)])
+    if len(raw) > MAX_BYTES:
+        message = f"is larger than {MAX_BYTES // 1000} kB"
+        raise_all([Problem(code="CRM100", message=message, file=name)])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise_all(
+            [
+                Problem(
+                    code="CRM100",
+                    message=f"is not UTF-8 text (byte {error.start}, line {line})",
+                    file=name,
+                    help="save the file with the encoding UTF-8",
+                )
+            ]
+        )
+    return text
+
+
+def _letter_problem(source: Source, text: str, error: ReaderError) -> Problem:
+    before = LINE_ENDS.split(text[: error.position])
+    place = Place(len(before), len(before[-1]) + 1)
+    letter = ord(error.character) if isinstance(error.character, str) else error.character
+    return source.problem(place, "CRM102", f"the character U+{letter:04X} is not allowed")
+
+
+def _syntax_problem(source: Source, error: MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(0, 0)
+    words = " ".join(str(error.problem or error.context or "not YAML").split())
+    remedy = ""
+    if "found character '\\t'" in words or "\t" in words:
+        remedy = "indent with blanks, not with tabs"
+    elif "mapping values are not allowed" in words:
+        remedy = 'put text with a colon into quotes: "like: this"'
+    elif "expected <block end>" in words or "did not find expected key" in words:
+        remedy = "lines of one block begin in the same column"
+    return source.problem(place, "CRM101", f"not YAML: {words}", help=remedy)
+
+
+# ------------------------------------------------------- pydantic's faults, in plain words
+
+PLAIN: dict[str, tuple[str, str]] = {
+    "missing": ("CRM105", "`{key}` is missing"),
+    "extra_forbidden": ("CRM104", "unknown key `{key}`"),
+    "string_type": ("CRM106", "`{key}` is one text"),
+    "int_parsing": ("CRM106", "`{key}` is a whole number"),
+    "int_type": ("CRM106", "`{key}` is a whole number"),
+    "int_from_float": ("CRM106", "`{key}` is a whole number"),
+    "float_parsing": ("CRM106", "`{key}` is a number"),
+    "float_type": ("CRM106", "`{key}` is a number"),
+    "decimal_parsing": ("CRM106", "`{key}` is a number"),
+    "bool_parsing": ("CRM106", "`{key}` is true or false"),
+    "bool_type": ("CRM106", "`{key}` is true or false"),
+    "list_type": ("CRM106", "`{key}` is a list: [a, b] or one `- a` per line"),
+    "tuple_type": ("CRM106", "`{key}` is a list: [a, b] or one `- a` per line"),
+    "dict_type": ("CRM106", "`{key}` is a block of `key: value` lines"),
+    "model_type": ("CRM106", "`{key}` is a block of `key: value` lines"),
+    "model_attributes_type": ("CRM106", "`{key}` is a block of `key: value` lines"),
+    "date_from_datetime_parsing": ("CRM111", "`{key}` is a day that exists, such as 2026-11-20"),
+    "date_parsing": ("CRM111", "`{key}` is a day that exists, such as 2026-11-20"),
+    "date_type": ("CRM111", "`{key}` is a day, such as 2026-11-20"),
+    "greater_than_equal": ("CRM107", "`{key}` is at least {ge}"),
+    "greater_than": ("CRM107", "`{key}` is more than {gt}"),
+    "less_than_equal": ("CRM107", "`{key}` is at most {le}"),
+    "less_than": ("CRM107", "`{key}` is less than {lt}"),
+    "too_short": ("CRM107", "`{key}` needs at least {min_length}"),
+    "too_long": ("CRM107", "`{key}` has more than {max_length}"),
+    "string_too_short": ("CRM107", "`{key}` is empty"),
+    "string_too_long": ("CRM107", "`{key}` is longer than {max_length} characters"),
+}
+
+
+class Fault(ValueError):
+    """Raised in a validator: a fault with its code, a plain sentence and a remedy."""
+
+    def __init__(self, code: str, message: str, help: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.help = help
+
+
+def _problems_of(
+    node: Node, model: type[pydantic.BaseModel], error: pydantic.ValidationError
+) -> list[Problem]:
+    found: dict[tuple[str, Place], Problem] = {}
+    for detail in error.errors(include_url=False):
+        problem = _one_problem(node, model, detail)
+        found.setdefault((problem.code, Place(problem.line, problem.column)), problem)
+    return sorted(found.values(), key=lambda problem: (problem.line, problem.column))
+
+
+def _one_problem(node: Node, model: type[pydantic.BaseModel], detail: ErrorDetails) -> Problem:
+    path = [step for step in detail["loc"] if isinstance(step, (str, int))]
+    context = detail.get("ctx", {})
+    key = _name_of(path)
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        remedy = did_you_mean(str(path[-1]), _keys_at(model, path[:-1]))
+        return node.problem("CRM104", f"unknown key `{path[-1]}`", *path, key=True, help=remedy)
+    cause = context.get("error")
+    if isinstance(cause, Fault):
+        return node.problem(cause.code, str(cause), *path, help=cause.help)
+    if kind in {"enum", "literal_error"}:
+        return _not_allowed(node, path, str(context.get("expected", "")))
+    code, sentence = PLAIN.get(kind, ("CRM107", "`{key}`: " + _escaped(detail["msg"])))
+    message = sentence.format(key=key, **context)
+    return node.problem(code, message, *path, key=kind == "missing")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _not_allowed(node: Node, path: Sequence[Key], expected: str) -> Problem:
+    allowed = re.findall(r"'([^']*)'", expected)
+    there = node.get(*path)
+    written = there.text if there is not None else ""
+    remedy = did_you_mean(written, allowed) if written else "known: " + ", ".join(allowed)
+    message = f"`{written}` is not known as `{_name_of(path)}`"
+    return node.problem("CRM107", message, *path, help=remedy)
+
+
+def _name_of(path: Sequence[Key]) -> str:
+    """`steps.2.after` as a reader counts: `steps[3].after`."""
+    name = ""
+    for step in path:
+        name += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if name else step
+    return name or "the file"
+
+
+def _keys_at(model: type[pydantic.BaseModel], path: Sequence[Key]) -> list[str]:
+    """The keys that a model knows at `path`, for "did you mean"."""
+    known: Any = model
+    for step in path:
+        if isinstance(step, int):
+            continue
+        info = known.model_fields.get(step) or next(
+            (f for f in known.model_fields.values() if f.alias == step), None
+        )
+        known = _model_in(info.annotation) if info is not None else None
+        if known is None:
+            return []
+    return [info.alias or name for name, info in known.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[pydantic.BaseModel] | None:
+    """The first model in a type such as `tuple[Step, ...] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        found = _model_in(part)
+        if found is not None:
+            return found
+    return None

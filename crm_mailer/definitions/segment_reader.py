@@ -1,0 +1,319 @@
+"""Reads segments, and rules wherever they stand: `all`, `any`, `not`, `segment` and fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
+from crm_mailer.definitions.problems import Problem, did_you_mean
+from crm_mailer.definitions.tree import TRUTHS, WHOLE
+from crm_mailer.model.errors import DefinitionError
+from crm_mailer.model.segment import (
+    EVERYBODY,
+    AllOf,
+    AnyOf,
+    Compare,
+    InSegment,
+    Not,
+    Rule,
+    Segment,
+)
+from crm_mailer.model.segment_fields import FIELDS, Field, FieldType, Operator, Purchase
+from crm_mailer.model.segment_order import Ring, parts_first
+
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_MONEY = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?")
+_DAYS = re.compile(r"([1-9][0-9]{0,4})([dw])")
+_SIGNS = {
+    ">=": "at_least",
+    "<=": "at_most",
+    ">": "above",
+    "<": "below",
+    "=": "is",
+    "==": "is",
+    "!=": "is_not",
+    "<>": "is_not",
+}
+_LISTS = (Operator.IN, Operator.NOT_IN)
+_PRESENCE = (Operator.KNOWN, Operator.UNKNOWN)
+_WORDS = ("all", "any", "not", "segment")
+
+
+class SegmentFile(Strict):
+    """The shape of a file in campaigns/segments/."""
+
+    id: str
+    name: str
+    note: str = ""
+    rule: Any
+
+
+def read_segments(folder: Path, problems: list[Problem]) -> dict[str, Segment]:
+    """The segments in `folder/*.yaml` by id, in the order of the file names.
+
+    Faults are added to `problems`, and the segments that have one are left out.
+    """
+    files = _read_files(folder, problems)
+    ids = {shape.id for _node, shape in files}
+    segments: dict[str, Segment] = {}
+    for node, shape in files:
+        faults = [*_id_faults(node, shape.id, segments)]
+        rule = read_rule(node.entries["rule"], faults, segments=ids)
+        problems.extend(faults)
+        if not faults:
+            segments[shape.id] = Segment(
+                id=shape.id, name=shape.name, note=shape.note.strip(), rule=rule
+            )
+    return _without_rings(segments, {shape.id: node for node, shape in files}, problems)
+
+
+def read_rule(
+    node: Node, problems: list[Problem], *, segments: Collection[str] | None = None
+) -> Rule:
+    """The rule that `node` says.
+
+    Args:
+        node: the tree below `rule:` or `audience:`.
+        problems: where faults are added; a part that has one is read as if it were not there.
+        segments: the ids that `segment:` may name; None lets every id pass.
+    """
+    return _Reader(problems, segments).rule(node)
+
+
+class _Reader:
+    """Walks one rule and notes each fault at its place."""
+
+    def __init__(self, problems: list[Problem], segments: Collection[str] | None) -> None:
+        self.problems = problems
+        self.segments = segments
+
+    def rule(self, node: Node) -> Rule:
+        """One block: its lines must all hold."""
+        if node.kind != "map" or not node.entries:
+            remedy = "begin with `all:` or `any:`" if node.kind == "list" else "such as `r: 5`"
+            self._fault(node, "CRM106", "a rule is a block of `field: value` lines", remedy)
+            return EVERYBODY
+        parts = tuple(self._line(node, key, value) for key, value in node.entries.items())
+        return parts[0] if len(parts) == 1 else AllOf(parts)
+
+    def _line(self, parent: Node, key: str, value: Node) -> Rule:
+        match key:
+            case "all":
+                return AllOf(self._list(key, value))
+            case "any":
+                return AnyOf(self._list(key, value))
+            case "not":
+                return Not(self.rule(value))
+            case "segment":
+                return self._segment(value)
+        field = FIELDS.get(key)
+        if field is not None:
+            return self._field(field, value)
+        remedy = did_you_mean(key, (*FIELDS, *_WORDS))
+        if key in {"field", "op"}:
+            remedy = "write the field's name itself, such as `r: {at_most: 3}`"
+        self.problems.append(
+            parent.problem("CRM104", f"unknown field `{key}`", key, key=True, help=remedy)
+        )
+        return EVERYBODY
+
+    def _list(self, key: str, node: Node) -> tuple[Rule, ...]:
+        if node.kind != "list" or not node.items:
+            self._fault(node, "CRM106", f"`{key}` needs a list of rules", "one `- field: value` each")
+            return ()
+        return tuple(self.rule(item) for item in node.items)
+
+    def _segment(self, node: Node) -> Rule:
+        named = node.items if node.kind == "list" else [node]
+        rules = tuple(InSegment(self._segment_id(one)) for one in named)
+        return rules[0] if len(rules) == 1 else AnyOf(rules)
+
+    def _segment_id(self, node: Node) -> str:
+        if node.kind != "text" or node.is_null:
+            self._fault(node, "CRM106", "`segment` is the id of a segment, or a list of them")
+            return ""
+        if self.segments is not None and node.text not in self.segments:
+            remedy = did_you_mean(node.text, self.segments)
+            self._fault(node, "CRM116", f"there is no segment `{node.text}`", remedy)
+        return node.text
+
+    # ------------------------------------------------------------------ one field
+
+    def _field(self, field: Field, node: Node) -> Rule:
+        if field.type is FieldType.PURCHASE:
+            return Compare(field.name, Operator.IS, self._purchase(node))
+        if node.kind == "map" and node.entries:
+            parts = tuple(
+                self._comparison(field, node, word, value) for word, value in node.entries.items()
+            )
+            return parts[0] if len(parts) == 1 else AllOf(parts)
+        if node.kind == "list":
+            return self._compare(field, Operator.IN, node)
+        return self._compare(field, Operator.IS, node)
+
+    def _comparison(self, field: Field, parent: Node, word: str, value: Node) -> Rule:
+        if word in field.operators:
+            return self._compare(field, Operator(word), value)
+        known = list(Operator)
+        remedy = did_you_mean(_SIGNS.get(word, word), field.operators)
+        if word in {Operator.IS_NOT, Operator.NOT_IN} and field.is_many:
+            remedy = f"write `not: {{{field.name}: ...}}`: a customer can have several"
+        verb = "does not go with" if word in known else "is no comparison for"
+        self.problems.append(
+            parent.problem("CRM107", f"`{word}` {verb} `{field.name}`", word, key=True, help=remedy)
+        )
+        return EVERYBODY
+
+    def _compare(self, field: Field, operator: Operator, node: Node) -> Rule:
+        if operator in _PRESENCE:
+            return self._presence(field, operator, node)
+        if operator in _LISTS:
+            return Compare(field.name, operator, self._values(field, node))
+        if operator is Operator.BETWEEN:
+            return Compare(field.name, operator, self._ends(field, node))
+        return Compare(field.name, operator, self._value(field, node, operator))
+
+    def _presence(self, field: Field, operator: Operator, node: Node) -> Rule:
+        wanted = TRUTHS.get(node.text) if node.kind == "text" else None
+        if wanted is None:
+            self._fault(node, "CRM106", f"`{operator}` is true or false")
+        rule = Compare(field.name, operator, True)
+        return Not(rule) if wanted is False else rule
+
+    def _values(self, field: Field, node: Node) -> tuple[Any, ...]:
+        if node.kind != "list" or not node.items:
+            self._fault(node, "CRM106", f"`{field.name}` needs a list here: [a, b]")
+            return ()
+        return tuple(self._value(field, item, Operator.IS) for item in node.items)
+
+    def _ends(self, field: Field, node: Node) -> tuple[Any, ...]:
+        if node.kind != "list" or len(node.items) != 2:
+            self._fault(node, "CRM106", "`between` needs two values: [low, high]")
+            return (None, None)
+        low, high = (self._value(field, item, Operator.BETWEEN) for item in node.items)
+        if low is not None and high is not None and low > high:
+            self._fault(node, "CRM107", "`between` has its ends the wrong way round: [low, high]")
+        return (low, high)
+
+    def _value(self, field: Field, node: Node, operator: Operator) -> Any:
+        if node.kind != "text" or node.is_null or not node.text.strip():
+            self._fault(node, "CRM106", f"`{field.name}` needs one value here")
+            return None
+        text = node.text.strip()
+        match field.type:
+            case FieldType.NUMBER:
+                return self._number(field, node, text)
+            case FieldType.MONEY:
+                return self._money(field, node, text)
+            case FieldType.FLAG:
+                return self._flag(field, node, text)
+            case FieldType.CHOICE:
+                return self._choice(field, node, text)
+            case _:
+                return self._text(field, node, text, operator)
+
+    def _number(self, field: Field, node: Node, text: str) -> int | None:
+        if not WHOLE.fullmatch(text):
+            self._fault(node, "CRM106", f"`{field.name}` is a whole number, not `{text}`")
+            return None
+        number = int(text) if len(text) < 15 else field.highest + 1
+        if not field.lowest <= number <= field.highest:
+            limits = f"{field.lowest} to {field.highest}"
+            self._fault(node, "CRM107", f"`{field.name}` goes from {limits}, not `{text}`")
+        return number
+
+    def _money(self, field: Field, node: Node, text: str) -> Decimal | None:
+        if not _MONEY.fullmatch(text):
+            what = f"`{field.name}` is an amount in US dollars, not `{text}`"
+            self._fault(node, "CRM106", what, "such as 250 or 99.50")
+            return None
+        return Decimal(text)
+
+    def _flag(self, field: Field, node: Node, text: str) -> bool | None:
+        if text not in TRUTHS:
+            self._fault(node, "CRM106", f"`{field.name}` is true or false, not `{text}`")
+        return TRUTHS.get(text)
+
+    def _choice(self, field: Field, node: Node, text: str) -> str:
+        if text not in field.choices:
+            remedy = did_you_mean(text, field.choices)
+            self._fault(node, "CRM107", f"`{text}` is not known as `{field.name}`", remedy)
+        return text
+
+    def _text(self, field: Field, node: Node, text: str, operator: Operator) -> str:
+        fits = not field.pattern or re.fullmatch(field.pattern, text)
+        if operator is not Operator.CONTAINS and not fits:
+            what = f"`{text}` is not written as a {field.name} is"
+            self._fault(node, "CRM107", what, f"such as {field.example}")
+        return text
+
+    def _purchase(self, node: Node) -> Purchase:
+        if node.kind != "map" or not node.entries:
+            remedy = "such as `bought: {category: Garden, within: 90d}`"
+            self._fault(node, "CRM106", "`bought` is a block", remedy)
+            return Purchase()
+        parts: dict[str, Any] = {}
+        for key, value in node.entries.items():
+            if key not in {"sku", "category", "title", "within"}:
+                remedy = did_you_mean(key, ("sku", "category", "title", "within"))
+                what = f"unknown key `{key}` in `bought`"
+                self.problems.append(node.problem("CRM104", what, key, key=True, help=remedy))
+            elif value.kind != "text" or not value.text.strip() or value.is_null:
+                self._fault(value, "CRM106", f"`{key}` needs one value here")
+            elif key == "within":
+                parts["within_days"] = self._within(value)
+            else:
+                parts[key] = value.text.strip()
+        return Purchase(**parts)
+
+    def _within(self, node: Node) -> int | None:
+        found = _DAYS.fullmatch(node.text.strip())
+        if not found:
+            self._fault(node, "CRM110", "`within` is a number of days or weeks", "such as 90d or 4w")
+            return None
+        return int(found[1]) * (7 if found[2] == "w" else 1)
+
+    def _fault(self, node: Node, code: str, message: str, remedy: str = "") -> None:
+        self.problems.append(node.problem(code, message, help=remedy))
+
+
+def _read_files(folder: Path, problems: list[Problem]) -> list[tuple[Node, SegmentFile]]:
+    files = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            node = read_yaml(path, f"{folder.parent.name}/{folder.name}/{path.name}")
+            files.append((node, validate(node, SegmentFile)))
+        except DefinitionError as error:
+            problems.extend(error.problems)
+    return files
+
+
+def _id_faults(node: Node, id_: str, others: Collection[str]) -> Iterable[Problem]:
+    if not _SLUG.fullmatch(id_):
+        what = f"`{id_}` is no id: lower-case letters, digits and hyphens"
+        yield node.problem("CRM117", what, "id")
+    elif id_ in others:
+        yield node.problem("CRM118", f"another file has the id `{id_}` already", "id")
+
+
+def _without_rings(
+    segments: dict[str, Segment], nodes: dict[str, Node], problems: list[Problem]
+) -> dict[str, Segment]:
+    """The segments that are in no ring; each ring is one fault."""
+    left = dict(segments)
+    while True:
+        try:
+            parts_first(left.values())
+        except Ring as ring:
+            first = min(ring.path)
+            what = f"segments speak of each other in a ring: {ring}"
+            remedy = "take `segment:` out of one of them"
+            problems.append(nodes[first].problem("CRM130", what, "rule", help=remedy, key=True))
+            for id_ in ring.path:
+                left.pop(id_, None)
+        else:
+            return left

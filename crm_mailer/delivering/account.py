@@ -1,0 +1,80 @@
+"""A mail server we may send through, and how patient we are with it."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Tls(StrEnum):
+    """How the connection is protected."""
+
+    #: STARTTLS or nothing is sent.
+    REQUIRED = "starttls"
+    #: TLS from the first byte (port 465).
+    IMPLICIT = "implicit"
+    #: STARTTLS where offered, without asking who the server is; never with a password in clear.
+    OPPORTUNISTIC = "opportunistic"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """Seconds for whole stages: a server that drips single bytes gains nothing.
+
+    RFC 5321 4.5.3.2 gives the measure; a short wait at the final dot makes doubtful mails.
+    """
+
+    connect: float = 30
+    banner: float = 60
+    command: float = 120
+    data: float = 120
+    body: float = 180
+    dot: float = 600
+    reset: float = 20
+    quit: float = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One login at one mail server."""
+
+    host: str
+    port: int = 587
+    username: str = ""
+    password: str = field(default="", repr=False)
+    #: None: required when there is a login, opportunistic when there is none.
+    tls: Tls | None = None
+    #: More certificates to trust than the system's.
+    ca_file: str = ""
+    #: Our name in EHLO; empty: this host's name, or its address.
+    hello: str = ""
+    connections: int = 4
+    #: After so many mails a connection is closed and a new one opened.
+    messages_per_connection: int = 100
+    deadlines: Deadlines = Deadlines()
+
+    @property
+    def place(self) -> str:
+        """Host and port, as messages name it."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def policy(self) -> Tls:
+        """What holds for TLS."""
+        return self.tls or (Tls.REQUIRED if self.username else Tls.OPPORTUNISTIC)
+
+    def context(self) -> ssl.SSLContext:
+        """TLS settings: verified, except where encryption is only taken along.
+
+        Raises:
+            OSError: `ca_file` cannot be read.
+        """
+        context = ssl.create_default_context()
+        if self.ca_file:
+            context.load_verify_locations(cafile=self.ca_file)
+        if self.policy is Tls.OPPORTUNISTIC and not self.username:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context

@@ -1,0 +1,116 @@
+"""How fast to send, and when to stop: a token bucket and a circuit, both without a clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crm_mailer.delivering.outcomes import OPENING
+from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
+from crm_mailer.model.errors import ServiceDown
+
+#: Refusals in a row that are our fault (policy, protocol) before the run stops.
+OURS_IN_A_ROW = 3
+#: Lines lost in a row before the final dot.
+LOST_IN_A_ROW = 10
+#: Mails in doubt in a row: worse than a lost line, so fewer.
+DOUBTS_IN_A_ROW = 3
+
+
+class Bucket:
+    """At most `per_minute` mails a minute, evenly; None or 0 means no limit.
+
+    Times are seconds of any monotonic clock. A pause saves up at most one second's worth.
+    """
+
+    def __init__(self, per_minute: int | None) -> None:
+        self.interval = 60 / per_minute if per_minute else 0.0
+        self._tolerance = max(0.0, 1.0 - self.interval)
+        self._due = float("-inf")
+
+    def take(self, now: float) -> float:
+        """Take the next place; returns the seconds to wait until it."""
+        if not self.interval:
+            return 0.0
+        due = max(self._due, now)
+        self._due = due + self.interval
+        return max(0.0, due - self._tolerance - now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneFault:
+    """Why a run was stopped: a fault of the server or of ours that no single mail can mend."""
+
+    host: str
+    phase: Phase
+    outcome: Outcome
+
+    @property
+    def message(self) -> str:
+        """One sentence: which server, what happened."""
+        words = f"{self.outcome.code} {self.outcome.status} {self.outcome.text}"
+        said = " ".join(words.removeprefix("0 ").split())
+        return f"mail server {self.host} {_TROUBLE.get(self.phase, 'stopped us')}: {said}"
+
+    @property
+    def hint(self) -> str:
+        """What to do."""
+        return _HINTS.get(self.phase, _HINTS[Phase.MAIL])
+
+    def error(self) -> ServiceDown:
+        """The same as an error for people."""
+        return ServiceDown(self.message, hint=self.hint)
+
+
+class Circuit:
+    """Watches outcomes and stops the run before a fault of ours burns a list."""
+
+    def __init__(self) -> None:
+        self.fault: LaneFault | None = None
+        self._ours = self._lost = self._doubts = 0
+
+    def is_lane_fault(self, outcome: Outcome) -> bool:
+        """Whether this outcome says nothing about the message, only about the connection or us."""
+        if outcome.phase in OPENING:
+            return True
+        is_ours = outcome.blame is Blame.US and outcome.kind is OutcomeKind.DEFERRED
+        return is_ours and (outcome.phase is Phase.MAIL or not 500 <= outcome.code <= 504)
+
+    def watch(self, outcome: Outcome) -> None:
+        """Take note of one outcome; `fault` is set when the run must stop."""
+        self._ours = self._ours + 1 if outcome.blame is Blame.US else 0
+        is_lost = outcome.code == 0 and outcome.kind is OutcomeKind.DEFERRED
+        self._lost = self._lost + 1 if is_lost else 0
+        self._doubts = self._doubts + 1 if outcome.kind is OutcomeKind.UNKNOWN else 0
+        too_many = (
+            self._ours >= OURS_IN_A_ROW
+            or self._lost >= LOST_IN_A_ROW
+            or self._doubts >= DOUBTS_IN_A_ROW
+        )
+        if self.fault is None and (too_many or self.is_lane_fault(outcome)):
+            self.fault = LaneFault(host=outcome.host, phase=outcome.phase, outcome=outcome)
+
+
+_TROUBLE = {
+    Phase.CONNECT: "cannot be reached",
+    Phase.BANNER: "does not greet us",
+    Phase.EHLO: "does not accept our greeting",
+    Phase.STARTTLS: "gives no safe TLS connection",
+    Phase.AUTH: "refuses our login",
+    Phase.MAIL: "refuses our sender",
+    Phase.RCPT: "refuses our mails",
+    Phase.DATA: "refuses our mails",
+    Phase.BODY: "did not get the whole mail",
+    Phase.DOT: "leaves our mails in doubt",
+}
+_HINTS = {
+    Phase.CONNECT: "look at smtp.host and smtp.port in crm-mailer.toml, and at the network",
+    Phase.BANNER: "the server may be busy or may not want this machine; try again later",
+    Phase.EHLO: "the server may want another name: set smtp.hello in crm-mailer.toml",
+    Phase.STARTTLS: "look at smtp.tls, smtp.port and smtp.ca_file in crm-mailer.toml",
+    Phase.AUTH: "look at smtp.username and smtp.password; many providers want an app password",
+    Phase.MAIL: "the account may not send from this address: look at `sender` in shop.yaml",
+    Phase.RCPT: "the server's words tell why; check SPF, DKIM and the account's limits",
+    Phase.DATA: "the server's words tell why; check SPF, DKIM and the account's limits",
+    Phase.BODY: "nothing was sent twice; look at the network, then run `crm-mailer send` again",
+    Phase.DOT: "mails in doubt are not sent again; see `crm-mailer outbox list --state in_doubt`",
+}

@@ -1,0 +1,127 @@
+"""The demo's outside world as a process of its own: an SMTP server, the customers, an IMAP mailbox.
+
+Runs as `python -m crm_mailer.demo.post_office SEED`. The parent speaks one JSON line a question:
+`{"do": "tick", "now": 1314835200}` moves the world's clock and lets due answers arrive in the
+mailbox; `{"do": "count"}` tells what came and went; the end of input ends the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections import Counter
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP as SmtpProtocol
+from pymap.backend.dict import DictBackend
+from pymap.imap import IMAPService
+from pymap.parsing.message import AppendMessage
+
+from crm_mailer.demo.world import World
+
+HOST = "127.0.0.1"
+USER = "care"
+PASSWORD = "demo"
+NAME = "mx.customers.example"
+
+
+class Reception:
+    """What the SMTP server does with mail: asks the world, keeps the world's words."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def handle_RCPT(
+        self, server: SmtpProtocol, session: Session, envelope: Envelope, address: str, options: Any
+    ) -> str:
+        """Take the recipient, or say no as its server would."""
+        refusal = self.world.refuse(address)
+        if refusal:
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
+
+    async def handle_DATA(
+        self, server: SmtpProtocol, session: Session, envelope: Envelope
+    ) -> str:
+        """Take the mail; the customer may answer later."""
+        content = envelope.content
+        raw = content if isinstance(content, bytes) else str(content).encode()
+        self.world.receive(envelope.rcpt_tos[0], envelope.mail_from or "", raw)
+        return f"250 2.0.0 Ok: queued as {len(raw):08X}"
+
+
+async def serve(seed: int) -> None:
+    """Run both servers until the parent closes our input."""
+    world = World(seed)
+    loop = asyncio.get_running_loop()
+    smtp = await loop.create_server(
+        lambda: SMTP(Reception(world), hostname=NAME, ident="demo", loop=loop), HOST, 0
+    )
+    async with AsyncExitStack() as stack:
+        imap_port, backend = await _start_imap(stack)
+        say({"smtp": smtp.sockets[0].getsockname()[1], "imap": imap_port})
+        async for line in _lines(loop):
+            question = json.loads(line)
+            if question["do"] == "tick":
+                mails = world.tick(datetime.fromtimestamp(question["now"], UTC))
+                await _deliver(backend, mails)
+                say({"arrived": len(mails)})
+            else:
+                say({"count": Counter(world.counts)})
+    smtp.close()
+
+
+def say(answer: dict[str, Any]) -> None:
+    """One line to the parent."""
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+async def _start_imap(stack: AsyncExitStack) -> tuple[int, DictBackend]:
+    parser = argparse.ArgumentParser()
+    DictBackend.add_subparser("dict", parser.add_subparsers())
+    IMAPService.add_arguments(parser)
+    port = _free_port()
+    parser.set_defaults(debug=False, passlib_cfg=None)
+    arguments = parser.parse_args(
+        ["--host", HOST, "--port", str(port), "--no-tls", "dict",
+         "--demo-user", USER, "--demo-password", PASSWORD]
+    )  # fmt: skip
+    backend, config = await DictBackend.init(arguments)
+    config.apply_context()
+    await backend.start(stack)
+    await IMAPService(backend, config).start(stack)
+    return port, backend
+
+
+async def _deliver(backend: DictBackend, mails: list[tuple[datetime, bytes]]) -> None:
+    identity = backend.login.demo_user_identity
+    async with identity.new_session() as session:
+        inbox = await session.mailbox_set.get_mailbox("INBOX")
+        for when, raw in mails:
+            await inbox.append(AppendMessage(raw, when))
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+async def _lines(loop: asyncio.AbstractEventLoop) -> Any:
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        yield line
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1])))

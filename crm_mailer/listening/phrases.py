@@ -1,0 +1,128 @@
+"""Phrases of the word files as patterns, and text folded so that they match it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+#: Up to four words between, within a sentence.
+_GAP = r"(?:[\s,;:–—/-]+[\w'%€$£-]+){0,4}?[\s,;:–—/-]+"
+_BLANK = r"[\s,–—-]+"
+_NUMBER = r"\d+(?:[.,]\d+)?"
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_CJK_GAP = r"[^。！？!?\n]{0,8}?"
+_TOKEN = re.compile(r"\.\.\.|[()|\[\]#]|[^\s()|\[\]#]+")
+
+
+class _Folding(dict[int, str]):
+    """Letter by letter: lower case, no accents on Latin letters, plain apostrophes and blanks."""
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        plain = unicodedata.normalize("NFKD", letter)
+        if len(plain) > 1 and not plain[0].isascii():
+            plain = letter  # й and hangul stay whole
+        folded = plain[:1].casefold()[:1] if plain else " "
+        self[code] = folded
+        return folded
+
+
+_FOLDING = _Folding({ord(a): b for a, b in zip("’‘`´ʼёЁß", "'''''еes", strict=True)})
+_FOLDING[0] = " "
+
+
+def fold(text: str) -> str:
+    """`text` for matching; each character keeps its place."""
+    return text.translate(_FOLDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A compiled phrase. `needle` must be in a text for the pattern to match: a quick test."""
+
+    pattern: re.Pattern[str]
+    needle: str
+
+    def find(self, folded: str) -> re.Match[str] | None:
+        """The first place in a folded text."""
+        return self.pattern.search(folded) if self.needle in folded else None
+
+    def all(self, folded: str) -> list[re.Match[str]]:
+        """Every place in a folded text."""
+        return list(self.pattern.finditer(folded)) if self.needle in folded else []
+
+
+def compile_phrase(phrase: str) -> Phrase:
+    """The pattern of a phrase as the word files write it."""
+    folded = fold(phrase)
+    tokens = _TOKEN.findall(folded)
+    has_letters = not _CJK.search(folded)
+    source, rest = _sequence(tokens, 0, has_letters)
+    if rest < len(tokens):
+        source += re.escape("".join(tokens[rest:]))
+    return Phrase(re.compile(source), _needle(tokens))
+
+
+def _sequence(tokens: list[str], place: int, spaced: bool) -> tuple[str, int]:
+    """Items joined by blanks (none in Chinese) up to the closing bracket."""
+    blank, gap = (_BLANK, _GAP) if spaced else ("", _CJK_GAP)
+    out, joiner = "", ""
+    while place < len(tokens) and tokens[place] not in ")]|":
+        token = tokens[place]
+        place += 1
+        if token == "...":
+            joiner = gap
+            continue
+        if token in "([":
+            item, place = _choice(tokens, place, spaced)
+            if token == "[":
+                before = joiner if out else ""
+                if place < len(tokens) and tokens[place] not in ")]|":
+                    out += f"{before}(?:{item}{blank})?"
+                    joiner = ""
+                else:
+                    out += f"(?:{before}{item})?"
+                continue
+        else:
+            item = _item(token, spaced)
+        out += joiner + item
+        joiner = blank
+    return out, place
+
+
+def _choice(tokens: list[str], place: int, spaced: bool) -> tuple[str, int]:
+    options = []
+    while place < len(tokens):
+        source, place = _sequence(tokens, place, spaced)
+        options.append(source)
+        place += 1
+        if tokens[place - 1 : place] != ["|"]:
+            break
+    return "(?:" + "|".join(options) + ")", place
+
+
+def _item(token: str, spaced: bool) -> str:
+    if token == "#":
+        return _NUMBER
+    if not spaced:
+        return re.escape(token)
+    if token.endswith("*"):
+        return rf"(?<!\w){re.escape(token[:-1])}\w*"
+    left = r"(?<!\w)" if token[0].isalnum() else ""
+    right = r"(?!\w)" if token[-1].isalnum() else ""
+    return left + re.escape(token) + right
+
+
+def _needle(tokens: list[str]) -> str:
+    """The longest word that no bracket makes a choice."""
+    depth, best = 0, ""
+    for token in tokens:
+        if token in "([":
+            depth += 1
+        elif token in ")]":
+            depth -= 1
+        elif depth == 0 and token not in ("...", "#", "|"):
+            word = token.rstrip("*")
+            best = word if len(word) > len(best) else best
+    return best

@@ -1,0 +1,130 @@
+"""HTML to plain text, with quoted blocks marked by `>` as mail programs do in plain text."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+#: Longer HTML is cut: answers are short, and hostile HTML costs time by its length.
+HTML_LENGTH = 256 * 1024
+TAGS = 20_000
+
+#: Stands where a mail program begins the mail that is answered.
+REST_IS_QUOTED = "-----Original Message-----"
+
+_LINE_TAGS = {
+    *("p", "div", "br", "tr", "li", "ul", "ol", "table", "hr", "pre", "blockquote"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "section", "article"),
+}
+_PARAGRAPHS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote"}
+_SILENT = {"script", "style", "head", "title", "template"}
+_VOID = {
+    *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source"),
+    *("track", "wbr"),
+}
+#: Class or id of the element from which on everything is the answered mail.
+_REST = re.compile(
+    r"divrplyfwdmsg|olk_src_body_section|outlookmessageheader|yahoo_quoted|replyforwardcontainer",
+    re.IGNORECASE,
+)
+_QUOTE = re.compile(r"protonmail_quote|mailru-?blockquote|zmail_extra|ntes-mailmaster-quote", re.I)
+_PREFIX = re.compile(r"gmail_attr|moz-cite-prefix|gmail_extra_attr", re.IGNORECASE)
+_OUTLOOK_LINE = re.compile(
+    r"border:\s*none;\s*border-top:\s*solid\s+#[0-9a-f]{6}\s+1\.0pt", re.IGNORECASE
+)
+_SIGNS = re.compile(
+    r"<blockquote|gmail_quote|moz-cite|divRplyFwdMsg|yahoo_quoted|protonmail_quote|"
+    r"OutlookMessageHeader|OLK_SRC|border-top:\s*solid|mailru-?blockquote|zmail_extra",
+    re.IGNORECASE,
+)
+
+
+def has_quotes(html: str) -> bool:
+    """Whether the HTML marks what it quotes: then it tells more than the plain text beside it."""
+    return _SIGNS.search(html[:HTML_LENGTH]) is not None
+
+
+def from_html(html: str) -> str:
+    """The text that a reader sees; never raises."""
+    cut = html[:HTML_LENGTH]
+    if cut.count("<") > TAGS:
+        cut = "<".join(cut.split("<", TAGS)[:TAGS])
+    reader = _Reader()
+    try:
+        reader.feed(cut)
+        reader.close()
+    except (AssertionError, ValueError, RecursionError):  # hostile declarations
+        return " ".join(re.sub(r"<[^>]{0,2000}>", " ", cut).split())
+    return reader.text()
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.lines: list[str] = []
+        self.line: list[str] = []
+        #: Open elements and what each does: "", "quote", "silent".
+        self.open: list[tuple[str, str]] = []
+        self.quotes = 0
+        self.silent = 0
+        self.is_rest = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _LINE_TAGS:
+            self._end_line(blank=tag in _PARAGRAPHS)
+        told = " ".join(value or "" for name, value in attrs if name in ("class", "id"))
+        style = next((value or "" for name, value in attrs if name == "style"), "")
+        if not self.is_rest and (_REST.search(told) or _OUTLOOK_LINE.search(style)):
+            self.is_rest = True
+            self._end_line()
+            self.lines.append(REST_IS_QUOTED)
+        if tag in _VOID:
+            return
+        effect = self._effect(tag, told)
+        self.open.append((tag, effect))
+        self.quotes += effect == "quote"
+        self.silent += effect == "silent"
+
+    def handle_endtag(self, tag: str) -> None:
+        if not any(name == tag for name, _ in self.open[-60:]):
+            return
+        if tag in _LINE_TAGS:
+            self._end_line(blank=tag in _PARAGRAPHS)
+        while self.open:
+            name, effect = self.open.pop()
+            self.quotes -= effect == "quote"
+            self.silent -= effect == "silent"
+            if name == tag:
+                return
+
+    def handle_data(self, data: str) -> None:
+        if self.silent:
+            return
+        if any(name == "pre" for name, _ in self.open[-8:]):
+            for number, piece in enumerate(data.split("\n")):
+                if number:
+                    self._end_line(keep=True)
+                self.line.append(piece)
+        else:
+            self.line.append(re.sub(r"[ \t\r\n\f]+", " ", data))
+
+    def text(self) -> str:
+        self._end_line()
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(self.lines)).strip("\n")
+
+    def _effect(self, tag: str, told: str) -> str:
+        if tag in _SILENT:
+            return "silent"
+        if tag == "blockquote" or _QUOTE.search(told) or _PREFIX.search(told):
+            return "quote"
+        return ""
+
+    def _end_line(self, *, blank: bool = False, keep: bool = False) -> None:
+        text = "".join(self.line).replace("\xa0", " ").replace("\u200b", "")
+        text = text if keep else re.sub(r" {2,}", " ", text).strip()
+        mark = "> " if self.quotes else ""
+        if text.strip():
+            self.lines.append(mark + text)
+        elif keep or (blank and self.lines and self.lines[-1].strip("> ")):
+            self.lines.append(mark.strip())
+        self.line = []

@@ -1,0 +1,53 @@
+"""Segments may speak of each other: which of which, in which order, and never in a ring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule, Segment
+
+
+class Ring(ValueError):
+    """Segments that speak of each other; `path` begins and ends with the same id."""
+
+    def __init__(self, path: tuple[str, ...]) -> None:
+        super().__init__(" -> ".join(path))
+        self.path = path
+
+
+def mentioned(rule: Rule) -> Iterator[str]:
+    """The ids of the segments that `rule` speaks of, as often as it does."""
+    match rule:
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from mentioned(part)
+        case Not(part):
+            yield from mentioned(part)
+        case InSegment(segment):
+            yield segment
+        case Compare():
+            return
+
+
+def parts_first(segments: Iterable[Segment]) -> tuple[Segment, ...]:
+    """The segments so that each comes after those it speaks of; else in the order given.
+
+    Segments that are spoken of but not given are passed over.
+
+    Raises:
+        Ring: segments speak of each other.
+    """
+    by_id = {segment.id: segment for segment in segments}
+    sorter = TopologicalSorter(_graph(by_id))
+    try:
+        return tuple(by_id[id_] for id_ in sorter.static_order())
+    except CycleError as error:
+        raise Ring(tuple(reversed(error.args[1]))) from error
+
+
+def _graph(by_id: Mapping[str, Segment]) -> dict[str, set[str]]:
+    return {
+        id_: {other for other in mentioned(segment.rule) if other in by_id}
+        for id_, segment in by_id.items()
+    }

@@ -1,0 +1,63 @@
+"""Whether a customer may be mailed at all, whatever the campaign says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from crm_mailer.model.campaign import Stream
+from crm_mailer.model.suppression import Scope, SuppressionReason
+from crm_mailer.model.touch import SkipReason
+
+OF_SUPPRESSION = {
+    SuppressionReason.UNSUBSCRIBED: SkipReason.UNSUBSCRIBED,
+    SuppressionReason.SPAM_REPORT: SkipReason.SPAM_REPORT,
+    SuppressionReason.HARD_BOUNCE: SkipReason.HARD_BOUNCE,
+}
+#: Reasons that may pass by themselves: the same touch can still be right later.
+PASSING = frozenset({SkipReason.CASE_OPEN, SkipReason.SNOOZED, SkipReason.NO_ADDRESS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What decides. `suppression` is the most severe one of the address, None where none."""
+
+    has_address: bool = True
+    suppression: tuple[Scope, SuppressionReason] | None = None
+    is_flagged: bool = False
+    is_relay: bool = False
+    has_basis: bool = True
+    has_open_case: bool = False
+    snoozed_until: datetime | None = None
+
+
+def refusal(standing: Standing, stream: Stream) -> SkipReason | None:
+    """Why no mail of `stream` may go to this customer; None when it may.
+
+    An order mail goes to every address that is not dead or erased; marketing also respects
+    flags, relays, opt-outs and the lack of a lawful basis.
+    """
+    if not standing.has_address:
+        return SkipReason.NO_ADDRESS
+    if standing.suppression is not None:
+        scope, reason = standing.suppression
+        if scope is Scope.ALL or stream is Stream.MARKETING:
+            return OF_SUPPRESSION.get(reason, SkipReason.SUPPRESSED)
+    if stream is Stream.TRANSACTIONAL:
+        return None
+    if standing.is_flagged:
+        return SkipReason.FLAGGED
+    if standing.is_relay:
+        return SkipReason.RELAY_ADDRESS
+    return None if standing.has_basis else SkipReason.NO_CONSENT
+
+
+def hold(standing: Standing, stream: Stream, now: datetime) -> SkipReason | None:
+    """Why marketing must wait at this moment: an open case, or the customer asked for a pause."""
+    if stream is Stream.TRANSACTIONAL:
+        return None
+    if standing.has_open_case:
+        return SkipReason.CASE_OPEN
+    if standing.snoozed_until is not None and standing.snoozed_until > now:
+        return SkipReason.SNOOZED
+    return None

@@ -1,0 +1,65 @@
+"""The words by which listening knows a mail: read from data files, so that a shop can add its own.
+
+A phrase is written in plain words: `never arriv*` (a star ends a stem), `not ... received` (up to
+four words between), `[still] waiting` (may be missing), `(parcel|package)` (one of), `#` (a number).
+Case, accents and the kind of apostrophe do not matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """One phrase and what it is a sign of: a complaint reason, an intent, a wish."""
+
+    code: str
+    phrase: str
+    #: A sure sign speaks for itself; a hint counts only together with others.
+    is_sure: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lexicon:
+    """What customers say in one language."""
+
+    language: str
+    signs: tuple[Sign, ...] = ()
+    #: Words that turn what follows into its opposite: "not broken".
+    negators: tuple[str, ...] = ()
+    #: Words that make what follows a mere case: "if it breaks".
+    conditions: tuple[str, ...] = ()
+    #: Frequent little words by which the language is known.
+    stop_words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How people ask for no more mail, in every language at once."""
+
+    #: A subject that says nothing else.
+    subjects: tuple[str, ...] = ()
+    #: A first line of at most eight words.
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BounceSign:
+    """A phrase of mail servers and what it means."""
+
+    #: hard, soft, delay or ours: a value of `BounceKind`.
+    kind: str
+    reason: str
+    phrase: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Everything of the kind, as values."""
+
+    lexicons: tuple[Lexicon, ...] = ()
+    wishes: Wishes = Wishes()
+    #: How the subject of an automatic answer begins.
+    auto_subjects: tuple[str, ...] = ()
+    bounce_signs: tuple[BounceSign, ...] = ()

@@ -1,0 +1,204 @@
+"""Jinja for templates that marketers write: strict, and with nothing in reach but the given fields.
+
+What is allowed is listed here: filters, the function `range`, the fields of the context's records.
+Everything else (methods of texts, Python's inner names, other templates) does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.filters import FILTERS
+from jinja2.runtime import Context, LoopContext, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from crm_mailer.rendering.context import FIELDS, Record
+
+MAX_OUTPUT = 2_000_000
+MAX_RANGE = 100
+#: Loops inside loops: with at most 100 turns each, three stay under a second.
+MAX_LOOPS = 3
+
+ALLOWED_FILTERS = (
+    "abs batch capitalize d default e escape first float int join last length list lower max min "
+    "replace round sort string sum title trim truncate unique upper wordcount"
+).split()
+LOOP_FIELDS = frozenset(
+    "index index0 revindex revindex0 first last length previtem nextitem cycle changed".split()
+)
+#: What a template may not contain, because escaping or limits would not hold there.
+REFUSED: tuple[tuple[type[nodes.Node], str], ...] = (
+    (nodes.Include, "{% include %}"),
+    (nodes.Extends, "{% extends %}"),
+    (nodes.Import, "{% import %}"),
+    (nodes.FromImport, "{% from %}"),
+    (nodes.Macro, "{% macro %}"),
+    (nodes.CallBlock, "{% call %}"),
+    (nodes.Block, "{% block %}"),
+    (nodes.FilterBlock, "{% filter %}"),
+    (nodes.ScopedEvalContextModifier, "{% autoescape %}"),
+)
+
+
+class Missing(StrictUndefined):
+    """A field that is not there; using it is an error that names it."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        return self._undefined_hint or f"`{self._undefined_name}` is not known here"
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja with allow-lists for everything."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def __init__(self, *, is_html: bool) -> None:
+        super().__init__(
+            autoescape=is_html,
+            undefined=Missing,
+            keep_trailing_newline=False,
+            # Text is laid out by lines: a statement alone on its line leaves none behind.
+            trim_blocks=not is_html,
+            lstrip_blocks=not is_html,
+            cache_size=0,
+        )
+        self.globals.clear()
+        self.globals["range"] = limited_range
+        self.filters = {name: FILTERS[name] for name in ALLOWED_FILTERS}
+        self.filters["batch"] = limited_batch
+        if not is_html:
+            self.filters["e"] = self.filters["escape"] = str
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A field of a record, an entry of the campaign's own values, a loop's counters."""
+        fields = FIELDS.get(obj.__class__)
+        if fields is not None:
+            if attribute in fields:
+                return getattr(obj, attribute)
+        elif obj.__class__ is Record:
+            if attribute in obj:
+                return obj[attribute]
+        elif obj.__class__ is LoopContext:
+            if attribute in LOOP_FIELDS:
+                return getattr(obj, attribute)
+        elif isinstance(obj, Undefined):
+            return getattr(obj, attribute)
+        return self.undefined(name=attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """One of a row by its number, or a field by its name."""
+        if isinstance(argument, str):
+            return self.getattr(obj, argument)
+        if isinstance(obj, tuple | list | str) and isinstance(argument, int | slice):
+            try:
+                return obj[argument]
+            except IndexError:
+                return self.undefined(name=str(argument))
+        return self.undefined(name=str(argument))
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        """Only `range` and the helpers of a loop."""
+        return obj is limited_range or isinstance(getattr(obj, "__self__", None), LoopContext)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Arithmetic on numbers of a decent size; no repeated texts, no powers."""
+        numbers = (int, float)
+        if operator == "**" or not isinstance(left, numbers) or not isinstance(right, numbers):
+            raise SecurityError(f"`{operator}` works on plain numbers only")
+        if abs(left) > 1e12 or abs(right) > 1e12:
+            raise SecurityError("the number is too large")
+        return super().call_binop(context, operator, left, right)
+
+
+def limited_range(*bounds: int) -> range:
+    """Python's range, with at most 100 turns."""
+    numbers = range(*bounds)
+    if len(numbers) > MAX_RANGE:
+        raise SecurityError(f"range() has at most {MAX_RANGE} turns")
+    return numbers
+
+
+def limited_batch(value: Iterable[Any], linecount: int, fill_with: Any = None) -> Any:
+    """Rows of a few each, as Jinja's own filter makes them."""
+    if not 0 < linecount <= MAX_RANGE:
+        raise SecurityError(f"batch() makes rows of 1 to {MAX_RANGE}")
+    return FILTERS["batch"](value, linecount, fill_with)
+
+
+HTML = Sandbox(is_html=True)
+#: For text parts and subjects: values stand as they are.
+TEXT = Sandbox(is_html=False)
+
+
+def refused(tree: nodes.Template) -> list[tuple[int, str]]:
+    """Line and reason of all that a template may not do."""
+    found = [
+        (node.lineno, f"`{name}` is not allowed in a template")
+        for kind, name in REFUSED
+        for node in tree.find_all(kind)
+    ]
+    found += [
+        (node.lineno, "a recursive loop is not allowed")
+        for node in tree.find_all(nodes.For)
+        if node.recursive
+    ]
+    found += [
+        (line, f"loops are nested deeper than {MAX_LOOPS}") for line in _deep_loops(tree, 0)
+    ]
+    found += [
+        (node.lineno, f"there is no filter `{node.name}`")
+        for node in tree.find_all(nodes.Filter)
+        if node.name not in HTML.filters
+    ]
+    return sorted(set(found))
+
+
+def _deep_loops(node: nodes.Node, depth: int) -> list[int]:
+    depth += isinstance(node, nodes.For)
+    if depth > MAX_LOOPS:
+        return [node.lineno]
+    return [line for child in node.iter_child_nodes() for line in _deep_loops(child, depth)]
+
+
+def render(template: Template, values: Mapping[str, Any]) -> str:
+    """The template's text for these values.
+
+    Raises:
+        TooLarge: more than 2 MB.
+        jinja2.UndefinedError, jinja2.SecurityError, TypeError ...: whatever the template did.
+    """
+    # Template.render would put a chain of mappings before each name.
+    names = {**values, "range": limited_range}
+    context = Context(template.environment, names, template.name, {}, None)
+    parts: list[str] = []
+    size = 0
+    for part in template.root_render_func(context):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_OUTPUT:
+            raise TooLarge
+    return "".join(parts)
+
+
+class TooLarge(Exception):
+    """The mail grew beyond 2 MB."""
+
+
+def line_of(error: BaseException, template: Template) -> int | None:
+    """The line of the template in which `error` rose."""
+    found = None
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__jinja_template__") is template or (
+            trace.tb_frame.f_code.co_filename == template.filename
+        ):
+            found = template.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    return found
+

@@ -1,0 +1,173 @@
+"""Hides Jinja from MJML: each tag becomes an opaque word, and comes back when MJML is done.
+
+MJML knows nothing of Jinja: it fails on a `<` inside a tag and silently drops tags from numeric
+attributes. Words survive it, and a word that is missing afterwards shows what was dropped.
+
+Every tag is put back with a line break after its opening braces. Jinja ignores it, but counts the
+line, so the line of any later error tells which tag it was, and the tag knows its place in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from jinja2 import Environment, TemplateSyntaxError
+
+from crm_mailer.rendering.faults import TemplateFault
+from crm_mailer.rendering.sources import Source
+
+OPENERS = {"variable_begin", "block_begin", "comment_begin", "raw_begin"}
+CLOSERS = {"variable_end", "block_end", "comment_end", "raw_end"}
+BRACES = re.compile(r"\{[{%][-+]?")
+STATEMENT = re.compile(r"\{%[-+]?\s*(\w+)")
+
+LEXER = Environment(keep_trailing_newline=True, autoescape=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One Jinja tag and where it stands in the whole source; position -1 for one we put in."""
+
+    text: str
+    position: int
+
+    @property
+    def statement(self) -> str:
+        """`if`, `endfor` ...; empty for an expression."""
+        found = STATEMENT.match(self.text)
+        return found[1] if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """Jinja text in which a line number leads to a tag."""
+
+    text: str
+    lines: tuple[int, ...]
+    tags: tuple[int, ...]
+
+    def tag_at(self, line: int) -> int | None:
+        """The number of the tag that stands on `line` of the text."""
+        place = bisect_right(self.lines, line) - 1
+        return self.tags[place] if place >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A source with words for tags. `blanked` has the same letters in the same places as the
+    source, with filler where tags stand."""
+
+    text: str
+    tags: tuple[Tag, ...]
+    prefix: str
+    blanked: str
+
+    @property
+    def word(self) -> re.Pattern[str]:
+        """Finds the words; group 1 is the tag's number."""
+        return re.compile(rf"{self.prefix}(\d+)z")
+
+    def word_for(self, number: int) -> str:
+        """The word that stands for a tag."""
+        return f"{self.prefix}{number}z"
+
+    def unmask(self, text: str) -> Ruled:
+        """`text` with its tags back, each on a line that leads to it."""
+        parts: list[str] = []
+        lines: list[int] = []
+        numbers: list[int] = []
+        line, done = 1, 0
+        for match in self.word.finditer(text):
+            before = text[done : match.start()]
+            tag = BRACES.sub(lambda m: m[0] + "\n", self.tags[int(match[1])].text, count=1)
+            line += before.count("\n") + 1
+            lines.append(line)
+            numbers.append(int(match[1]))
+            line += tag.count("\n") - 1
+            parts += [before, tag]
+            done = match.end()
+        parts.append(text[done:])
+        return Ruled("".join(parts), tuple(lines), tuple(numbers))
+
+    def plain(self, text: str) -> str:
+        """`text` with its tags back as they were written."""
+        return self.word.sub(lambda m: self.tags[int(m[1])].text, text)
+
+
+#: Stands where a Jinja tag stood, in a text that keeps every place.
+FILLER = "\ue000"
+
+
+def mask(source: Source) -> Masked:
+    """The source with an opaque word for every Jinja tag; Jinja's comments are dropped.
+
+    Raises:
+        TemplateFault: a tag is not closed, or the template uses `{% raw %}`.
+    """
+    text = source.text
+    prefix = _prefix(text)
+    parts: list[str] = []
+    tags: list[Tag] = []
+    blanked = list(text)
+    position = 0
+    opened: list[str] = []
+    begin = 0
+    for kind, value in _tokens(source):
+        position = text.index(value, position)
+        if kind in OPENERS:
+            opened, begin = [value], position
+            if kind == "raw_begin":
+                raise TemplateFault(
+                    source.problem("CRM210", "`{% raw %}` is not allowed", position, width=len(value))
+                )
+        elif opened and kind in CLOSERS:
+            whole = text[begin : position + len(value)]
+            if kind == "variable_end" or kind == "block_end":
+                parts.append(f"{prefix}{len(tags)}z")
+                tags.append(Tag(whole, begin))
+            filler = FILLER if kind != "comment_end" else " "
+            for place in range(begin, begin + len(whole.rstrip())):
+                if blanked[place] != "\n":
+                    blanked[place] = filler
+            opened = []
+        elif not opened:
+            parts.append(value)
+        position += len(value)
+    return Masked("".join(parts), tuple(tags), prefix, "".join(blanked))
+
+
+def _tokens(source: Source) -> list[tuple[str, str]]:
+    try:
+        return [(kind, value) for _line, kind, value in LEXER.lex(source.text)]
+    except TemplateSyntaxError as error:
+        position = _line_start(source.text, error.lineno)
+        found = BRACES.search(source.text, position)
+        raise TemplateFault(
+            source.problem(
+                "CRM210",
+                f"Jinja: {error.message}",
+                found.start() if found else position,
+                help="a tag is `{{ field }}` or `{% statement %}`",
+                width=2,
+            )
+        ) from None
+
+
+def _line_start(text: str, line: int) -> int:
+    position = 0
+    for _ in range(line - 1):
+        following = text.find("\n", position)
+        if following < 0:
+            break
+        position = following + 1
+    return position
+
+
+def _prefix(text: str) -> str:
+    """A beginning of words that the text itself does not have."""
+    number = 7
+    while f"j{number}q" in text:
+        number += 1
+    return f"j{number}q"

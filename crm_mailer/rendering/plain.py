@@ -1,0 +1,162 @@
+"""Makes the text part: the compiled HTML becomes a text template once, and is then rendered like it."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+from crm_mailer.rendering.masking import Masked
+
+#: Elements that end a line, and those that leave an empty one.
+LINES = frozenset("div tr li dt dd caption center".split())
+PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol table blockquote hr pre section article".split())
+SILENT = frozenset("head style script title noscript".split())
+HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
+VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+BLANKS = re.compile(r"[ \t\xa0]+")
+#: Statements that open and close; a stretch that holds as many of both may be left out whole.
+OPENS = frozenset("if for with".split())
+CLOSES = frozenset("endif endfor endwith".split())
+BRACES = re.compile(r"\{(?=[{%#])")
+
+
+def text_template(html: str, masked: Masked) -> str:
+    """The text in `html` (with words for Jinja tags), as a template that still has the words.
+
+    Links become "label: address", table rows lines with ` | ` between their cells. Layout tables,
+    styles, the hidden preheader and pictures leave nothing, except a picture's text in a link.
+    """
+    reader = _Reader(masked)
+    reader.feed(html)
+    reader.close()
+    return _tidy(reader.text())
+
+
+def tidy_rendered(text: str) -> str:
+    """A rendered text part without trailing blanks and deserts of empty lines."""
+    if "\n\n\n" in text or " \n" in text:
+        text = re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", text))
+    return text.strip("\n") + "\n"
+
+
+class _Reader(HTMLParser):
+    """Walks through the HTML and writes down what a reader without pictures needs."""
+
+    def __init__(self, masked: Masked) -> None:
+        super().__init__(convert_charrefs=True)
+        self.masked = masked
+        self.parts: list[str] = []
+        #: Open elements: name, and whether they are silent.
+        self.stack: list[tuple[str, bool]] = []
+        self.skipped: list[str] = []
+        self.links: list[tuple[str, int]] = []
+        self.tables: list[bool] = []
+        self.cells = 0
+
+    @property
+    def is_silent(self) -> bool:
+        return bool(self.stack) and self.stack[-1][1]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {key: value or "" for key, value in attrs}
+        if self.is_silent:
+            self.skipped += given.values()
+        else:
+            self.keep_statements(" ".join(v for k, v in given.items() if k not in ("href", "alt")))
+            self.open(tag, given)
+        if tag not in VOID:
+            silent = tag in SILENT or bool(HIDDEN.search(given.get("style", "")))
+            self.stack.append((tag, silent or self.is_silent))
+
+    def open(self, tag: str, given: dict[str, str]) -> None:
+        if tag == "a":
+            self.links.append((given.get("href", ""), len(self.parts)))
+        elif tag == "img" and self.links:
+            self.parts.append(_literal(given.get("alt", "")))
+        elif tag == "table":
+            self.tables.append(given.get("role") == "presentation")
+            self.parts.append("\n" if self.tables[-1] else "\n\n")
+        elif tag == "tr":
+            self.cells = 0
+            self.parts.append("\n")
+        elif tag in ("td", "th"):
+            self.open_cell()
+        elif tag == "li":
+            self.parts.append("\n- ")
+        else:
+            self.parts.append(_break(tag))
+
+    def open_cell(self) -> None:
+        if self.tables and not self.tables[-1]:
+            self.parts.append(" | " if self.cells else "")
+        self.cells += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in (name for name, _silent in self.stack):
+            return
+        while self.stack:
+            name, silent = self.stack.pop()
+            if name == tag:
+                break
+        if silent:
+            if not self.is_silent:
+                self.keep_statements(" ".join(self.skipped))
+                self.skipped = []
+            return
+        if tag == "a" and self.links:
+            self.close_link()
+        if tag == "table" and self.tables:
+            self.parts.append("\n" if self.tables.pop() else "\n\n")
+        elif tag != "a":
+            self.parts.append(_break(tag))
+
+    def close_link(self) -> None:
+        href, start = self.links.pop()
+        label = BLANKS.sub(" ", "".join(self.parts[start:])).strip()
+        href = href.strip()
+        if not href or href.startswith("#"):
+            return
+        shown = href.removeprefix("mailto:").removeprefix("tel:")
+        if label in (href, shown):
+            return
+        separator = ": " if label and label[-1] not in ":.?!" else " " if label else ""
+        self.parts[start:] = [label, separator, _literal(href)]
+
+    def handle_data(self, data: str) -> None:
+        if self.is_silent:
+            self.skipped.append(data)
+        else:
+            self.parts.append(_literal(data.replace("\n", " ")))
+
+    def handle_comment(self, data: str) -> None:
+        if self.is_silent:
+            self.skipped.append(data)
+        else:
+            self.keep_statements(data)
+
+    def keep_statements(self, text: str) -> None:
+        """Of a stretch that is left out, keep the statements unless they close among themselves."""
+        words = list(self.masked.word.finditer(text))
+        kinds = [self.masked.tags[int(word[1])].statement for word in words]
+        opened = sum(kind in OPENS for kind in kinds)
+        closed = sum(kind in CLOSES for kind in kinds)
+        if opened == closed and "set" not in kinds:
+            return
+        self.parts += [word[0] for word, kind in zip(words, kinds, strict=True) if kind]
+
+    def text(self) -> str:
+        return "".join(self.parts)
+
+
+def _break(tag: str) -> str:
+    return "\n\n" if tag in PARAGRAPHS else "\n" if tag in LINES or tag == "br" else ""
+
+
+def _literal(text: str) -> str:
+    """Braces that come out of character references are text, not Jinja."""
+    return BRACES.sub("{{ '{' }}", text)
+
+
+def _tidy(text: str) -> str:
+    lines = [BLANKS.sub(" ", row).strip() for row in text.split("\n")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"
