@@ -53,7 +53,7 @@ def parse_yaml(text: str, shown: str) -> Node:
         DefinitionError: it is no YAML or uses what is not allowed.
     """
     source = Source(shown, tuple(LINE_ENDS.split(text)))
-    yaml = YAML(pure=True)
+    yaml = YAML(typ="safe", pure=True)
     try:
         node = Builder(source).build(yaml.parse(text))
     except MarkedYAMLError as error:

@@ -24,7 +24,7 @@ CODES = {
 #: Families of codes of which every member is allowed.
 FAMILIES = ("ask.", "objection.")
 
-_SET = re.compile(r"<(\w+)>")
+_SET = re.compile(r"<(?!n>)(\w+)>")
 
 
 class _SignFile(Strict):
@@ -35,11 +35,11 @@ class _SignFile(Strict):
 class _LexiconFile(Strict):
     language: str
     #: Names for lists of phrases that are used again as `<name>`.
-    sets: dict[str, tuple[str, ...]] = {}
+    sets: dict[str, tuple[str, ...]] = pydantic.Field(default_factory=dict)
     negators: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
     stop_words: str = ""
-    signs: dict[str, _SignFile] = {}
+    signs: dict[str, _SignFile] = pydantic.Field(default_factory=dict)
 
     @pydantic.field_validator("signs")
     @classmethod
@@ -123,7 +123,7 @@ def _lexicon(language: str, files: Iterable[_LexiconFile]) -> Lexicon:
 
 
 def _filled(phrase: str, sets: Mapping[str, tuple[str, ...]]) -> str:
-    """`<name>` replaced by its alternatives; a name that is not defined stays and matches nothing."""
+    """`<name>` replaced by its alternatives; an unknown name stays and matches nothing."""
     return _SET.sub(lambda name: "(" + "|".join(sets.get(name[1], (name[0],))) + ")", phrase)
 
 

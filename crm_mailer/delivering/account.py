@@ -6,6 +6,8 @@ import ssl
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from crm_mailer.model.errors import SettingsError
+
 
 class Tls(StrEnum):
     """How the connection is protected."""
@@ -69,11 +71,17 @@ class Account:
         """TLS settings: verified, except where encryption is only taken along.
 
         Raises:
-            OSError: `ca_file` cannot be read.
+            SettingsError: `ca_file` holds no certificates.
         """
         context = ssl.create_default_context()
         if self.ca_file:
-            context.load_verify_locations(cafile=self.ca_file)
+            try:
+                context.load_verify_locations(cafile=self.ca_file)
+            except OSError as error:  # ssl.SSLError is one
+                raise SettingsError(
+                    f"no certificates can be read from {self.ca_file}: {error}",
+                    hint="smtp.ca_file names a file of certificates in PEM form",
+                ) from error
         if self.policy is Tls.OPPORTUNISTIC and not self.username:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

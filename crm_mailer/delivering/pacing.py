@@ -8,6 +8,8 @@ from crm_mailer.delivering.outcomes import OPENING
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from crm_mailer.model.errors import ServiceDown
 
+#: The "host" of mails that stay on this machine.
+SANDBOX = "sandbox"
 #: Refusals in a row that are our fault (policy, protocol) before the run stops.
 OURS_IN_A_ROW = 3
 #: Lines lost in a row before the final dot.
@@ -49,11 +51,15 @@ class LaneFault:
         """One sentence: which server, what happened."""
         words = f"{self.outcome.code} {self.outcome.status} {self.outcome.text}"
         said = " ".join(words.removeprefix("0 ").split())
+        if self.host == SANDBOX:
+            return f"the outbox folder cannot be written: {said}"
         return f"mail server {self.host} {_TROUBLE.get(self.phase, 'stopped us')}: {said}"
 
     @property
     def hint(self) -> str:
         """What to do."""
+        if self.host == SANDBOX:
+            return "look at `outbox` in crm-mailer.toml and at the folder's rights"
         return _HINTS.get(self.phase, _HINTS[Phase.MAIL])
 
     def error(self) -> ServiceDown:

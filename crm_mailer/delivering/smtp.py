@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from crm_mailer.delivering import commands, crash, outcomes
 from crm_mailer.delivering.account import Account, Tls
@@ -36,8 +37,10 @@ class OpeningFailed(Exception):
 class Conversation:
     """One connection to one mail server, from the banner to QUIT."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, context: ssl.SSLContext) -> None:
         self.account = account
+        self._context = context
+        self._is_tls = account.policy is Tls.IMPLICIT
         self.handed_over = 0
         #: The last hand-over found the line dead before the server had agreed to MAIL.
         self.was_stale = False
@@ -68,6 +71,8 @@ class Conversation:
             raise
         except (OSError, TimeoutError) as error:
             self._line.cut()
+            if isinstance(error, ssl.SSLError):
+                self._phase = Phase.STARTTLS
             raise self._failed(_why(error)) from error
 
     async def _open(self) -> None:
@@ -78,7 +83,7 @@ class Conversation:
                 lambda: self._line,
                 account.host,
                 account.port,
-                ssl=account.context() if is_implicit else None,
+                ssl=self._context if is_implicit else None,
                 server_hostname=account.host if is_implicit else None,
             )
         self._phase = Phase.BANNER
@@ -87,9 +92,8 @@ class Conversation:
         if not is_implicit:
             await self._maybe_encrypt()
         if account.username:
-            await self._login(is_clear=account.policy is Tls.OPPORTUNISTIC and not self._is_tls)
-
-    _is_tls = False
+            is_exposed = account.policy is Tls.OPPORTUNISTIC and not self._is_tls
+            await self._login(is_exposed=is_exposed)
 
     async def _hello(self) -> None:
         self._phase = Phase.EHLO
@@ -115,13 +119,13 @@ class Conversation:
             return
         await self._expect_good(b"STARTTLS\r\n", self.account.deadlines.command)
         seconds = self.account.deadlines.command
-        await self._line.start_tls(self.account.context(), self.account.host, seconds)
+        await self._line.start_tls(self._context, self.account.host, seconds)
         self._is_tls = True
         await self._hello()
 
-    async def _login(self, *, is_clear: bool) -> None:
+    async def _login(self, *, is_exposed: bool) -> None:
         self._phase = Phase.AUTH
-        if is_clear:
+        if is_exposed:
             raise self._failed("without TLS the password would be readable on the way")
         offered = self._extensions.get("AUTH", "").upper().split()
         user, password = self.account.username, self.account.password
@@ -148,36 +152,44 @@ class Conversation:
         try:
             outcome = await self._transaction(message, before_dot)
         except commands.UnsafeAddress as error:
-            outcome = self._local(OutcomeKind.REFUSED, str(error), Blame.RECIPIENT)
+            outcome = self._unsafe(error)
         except (OSError, TimeoutError) as error:
-            outcome = outcomes.lost(self._phase, _why(error), host=self.account.place)
-            self.was_stale = self._phase is Phase.MAIL
-            self._hang_up()
+            outcome = await self._broken(error)
         self.handed_over += 1
-        return _timed(outcome, started)
+        return replace(outcome, took_ms=int((time.monotonic() - started) * 1000))
 
     async def _transaction(self, message: Message, before_dot: BeforeDot) -> Outcome:
-        limits = self.account.deadlines
-        body = commands.stuffed(message.content)
+        sender = self._mail(message)
+        self._phase = Phase.RCPT
+        recipient = commands.rcpt(message.rcpt_to)
+        self._phase = Phase.MAIL
         too_big = self._too_big(len(message.content))
         if too_big:
             return too_big
-        for phase, command in (
-            (Phase.MAIL, self._mail(message)),
-            (Phase.RCPT, commands.rcpt(message.rcpt_to)),
-        ):
-            if phase is Phase.MAIL:
-                await self._reset()
-            self._phase = phase
-            answer = await self._ask(command)
-            if not answer.is_good:
-                return self._stopped(answer)
+        await self._reset()
+        answer = await self._ask(sender)
+        if not answer.is_good:
+            return self._stopped(answer)
+        self._phase = Phase.RCPT
+        answer = await self._ask(recipient)
+        if not answer.is_good:
+            return self._stopped(answer)
         self._phase = Phase.DATA
-        answer = await self._ask(b"DATA\r\n", limits.data)
+        answer = await self._ask(b"DATA\r\n", self.account.deadlines.data)
         if answer.code != 354:
             return self._stopped(answer)
         crash.point("K3")
-        return await self._body(body, before_dot)
+        return await self._body(commands.stuffed(message.content), before_dot)
+
+    async def _broken(self, error: Exception) -> Outcome:
+        """The line broke; a last word that the server managed to say counts."""
+        self.was_stale = self._phase is Phase.MAIL
+        if self._line.has_spoken and self._phase is not Phase.DOT:
+            outcome = self._outcome(await self._line.answer())
+        else:
+            outcome = outcomes.lost(self._phase, _why(error), host=self.account.place)
+        self._hang_up()
+        return outcome
 
     async def _body(self, body: bytes, before_dot: BeforeDot) -> Outcome:
         """After 354 there is no way back but the dot or the end of the connection."""
@@ -224,6 +236,11 @@ class Conversation:
         elif not self._line.is_up:
             raise LineLost("the server has closed the idle connection")
 
+    def _unsafe(self, error: commands.UnsafeAddress) -> Outcome:
+        if self._phase is Phase.MAIL:
+            return self._local(OutcomeKind.DEFERRED, f"our sender: {error}", Blame.US)
+        return self._local(OutcomeKind.REFUSED, str(error), Blame.RECIPIENT)
+
     def _stopped(self, answer: Answer) -> Outcome:
         """The server did not agree: the transaction ends here, the connection may live on."""
         self.was_stale = self._phase is Phase.MAIL and answer.code == 421
@@ -242,6 +259,7 @@ class Conversation:
                 self._phase = Phase.QUIT
                 await self._ask(b"QUIT\r\n", self.account.deadlines.quit)
         self._hang_up()
+        await asyncio.sleep(0)  # lets the event loop close the socket
 
     def _hang_up(self) -> None:
         self._is_over = True
@@ -315,18 +333,3 @@ def _why(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or error}"
     return str(error) or type(error).__name__
-
-
-def _timed(outcome: Outcome, started: float) -> Outcome:
-    took = int((time.monotonic() - started) * 1000)
-    return Outcome(
-        kind=outcome.kind,
-        phase=outcome.phase,
-        code=outcome.code,
-        status=outcome.status,
-        text=outcome.text,
-        blame=outcome.blame,
-        host=outcome.host,
-        took_ms=took,
-        is_dead_address=outcome.is_dead_address,
-    )

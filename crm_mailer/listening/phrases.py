@@ -12,7 +12,7 @@ _BLANK = r"[\s,–—-]+"
 _NUMBER = r"\d+(?:[.,]\d+)?"
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _CJK_GAP = r"[^。！？!?\n]{0,8}?"
-_TOKEN = re.compile(r"\.\.\.|[()|\[\]#]|[^\s()|\[\]#]+")
+_TOKEN = re.compile(r"\.\.\.|<n>|[()|?]|[^\s()|?]+")
 
 
 class _Folding(dict[int, str]):
@@ -58,52 +58,40 @@ def compile_phrase(phrase: str) -> Phrase:
     folded = fold(phrase)
     tokens = _TOKEN.findall(folded)
     has_letters = not _CJK.search(folded)
-    source, rest = _sequence(tokens, 0, has_letters)
-    if rest < len(tokens):
-        source += re.escape("".join(tokens[rest:]))
-    return Phrase(re.compile(source), _needle(tokens))
+    source, _ = _sequence(tokens, 0, has_letters)
+    return Phrase(re.compile(source or r"(?!)"), _needle(tokens))
 
 
 def _sequence(tokens: list[str], place: int, spaced: bool) -> tuple[str, int]:
     """Items joined by blanks (none in Chinese) up to the closing bracket."""
     blank, gap = (_BLANK, _GAP) if spaced else ("", _CJK_GAP)
     out, joiner = "", ""
-    while place < len(tokens) and tokens[place] not in ")]|":
-        token = tokens[place]
-        place += 1
-        if token == "...":
-            joiner = gap
+    while place < len(tokens) and tokens[place] not in ")|":
+        if tokens[place] == "...":
+            joiner, place = gap, place + 1
             continue
-        if token in "([":
-            item, place = _choice(tokens, place, spaced)
-            if token == "[":
-                before = joiner if out else ""
-                if place < len(tokens) and tokens[place] not in ")]|":
-                    out += f"{before}(?:{item}{blank})?"
-                    joiner = ""
-                else:
-                    out += f"(?:{before}{item})?"
-                continue
+        item, place = _item(tokens, place, spaced)
+        if tokens[place : place + 1] != ["?"]:
+            out, joiner = out + joiner + item, blank
+        elif tokens[place + 1 : place + 2] and tokens[place + 1] not in ")|":
+            out, joiner, place = f"{out}{joiner}(?:{item}{blank})?", "", place + 1
         else:
-            item = _item(token, spaced)
-        out += joiner + item
-        joiner = blank
+            out, place = f"{out}(?:{joiner}{item})?", place + 1
     return out, place
 
 
-def _choice(tokens: list[str], place: int, spaced: bool) -> tuple[str, int]:
-    options = []
-    while place < len(tokens):
-        source, place = _sequence(tokens, place, spaced)
-        options.append(source)
-        place += 1
-        if tokens[place - 1 : place] != ["|"]:
-            break
-    return "(?:" + "|".join(options) + ")", place
+def _item(tokens: list[str], place: int, spaced: bool) -> tuple[str, int]:
+    if tokens[place] == "(":
+        options = []
+        while place < len(tokens) and tokens[place] in "(|":
+            source, place = _sequence(tokens, place + 1, spaced)
+            options.append(source)
+        return "(?:" + "|".join(options) + ")", place + 1
+    return _word(tokens[place], spaced), place + 1
 
 
-def _item(token: str, spaced: bool) -> str:
-    if token == "#":
+def _word(token: str, spaced: bool) -> str:
+    if token == "<n>":
         return _NUMBER
     if not spaced:
         return re.escape(token)
@@ -117,12 +105,10 @@ def _item(token: str, spaced: bool) -> str:
 def _needle(tokens: list[str]) -> str:
     """The longest word that no bracket makes a choice."""
     depth, best = 0, ""
-    for token in tokens:
-        if token in "([":
-            depth += 1
-        elif token in ")]":
-            depth -= 1
-        elif depth == 0 and token not in ("...", "#", "|"):
+    for token, after in zip(tokens, [*tokens[1:], ""], strict=True):
+        if token in "()":
+            depth += 1 if token == "(" else -1
+        elif depth == 0 and after != "?" and token not in ("...", "<n>", "|", "?"):
             word = token.rstrip("*")
             best = word if len(word) > len(best) else best
     return best

@@ -19,34 +19,52 @@ class AddressKind(StrEnum):
 
 
 #: Domains (and, with a leading dot, whole families) whose addresses a marketplace lends to a buyer.
-RELAY_DOMAINS = ["marketplace.amazon.com", "marketplace.amazon.co.uk", "marketplace.amazon.de", "marketplace.amazon.fr", "marketplace.amazon.it", "marketplace.amazon.es", "marketplace.amazon.ca", "marketplace.amazon.co.jp", "marketplace.amazon.com.mx", "marketplace.amazon.com.br", "marketplace.amazon.com.au", "marketplace.amazon.nl", "marketplace.amazon.se", "marketplace.amazon.pl", "marketplace.amazon.in", "members.ebay.com", "members.ebay.co.uk", "members.ebay.de", "members.ebay.fr", "members.ebay.com.au", "relay.walmart.com", "privaterelay.appleid.com"]
+RELAY_DOMAINS = (
+    "marketplace.amazon.com marketplace.amazon.co.uk marketplace.amazon.de marketplace.amazon.fr "
+    "marketplace.amazon.it marketplace.amazon.es marketplace.amazon.ca marketplace.amazon.co.jp "
+    "marketplace.amazon.com.mx marketplace.amazon.com.br marketplace.amazon.com.au "
+    "marketplace.amazon.nl marketplace.amazon.se marketplace.amazon.pl marketplace.amazon.in "
+    "members.ebay.com members.ebay.co.uk members.ebay.de members.ebay.fr members.ebay.com.au "
+    "relay.walmart.com privaterelay.appleid.com"
+).split()
 #: Apple's relay hides a person's own address but is not a marketplace: marketing is allowed there.
 PERSONAL_RELAYS = {"privaterelay.appleid.com"}
 ROLE_NAMES = set(
-    ["info", "sales", "office", "contact", "admin", "support", "service", "hello", "mail", "order", "orders", "shop", "purchase", "purchasing", "accounts", "billing", "webmaster", "postmaster", "noreply", "no-reply", "abuse", "hr"]
+    "info sales office contact admin support service hello mail order orders shop purchase "
+    "purchasing accounts billing webmaster postmaster noreply no-reply abuse hr".split()
 )
 DISPOSABLE_DOMAINS = set(
-    ["mailinator.com", "guerrillamail.com", "10minutemail.com", "temp-mail.org", "tempmail.com", "yopmail.com", "trashmail.com", "getnada.com", "sharklasers.com", "dispostable.com", "maildrop.cc", "throwawaymail.com"]
+    "mailinator.com guerrillamail.com 10minutemail.com temp-mail.org tempmail.com yopmail.com "
+    "trashmail.com getnada.com sharklasers.com dispostable.com maildrop.cc "
+    "throwawaymail.com".split()
 )
 #: Receiving provider group -> domains. Each group has its own limits.
 PROVIDERS: dict[str, frozenset[str]] = {
-    "gmail": frozenset(["gmail.com", "googlemail.com"]),
+    "gmail": frozenset("gmail.com googlemail.com".split()),
     "yahoo": frozenset(
-        ["yahoo.com", "yahoo.co.uk", "yahoo.fr", "yahoo.de", "yahoo.es", "yahoo.it", "yahoo.com.br", "ymail.com", "rocketmail.com", "aol.com"]
+        "yahoo.com yahoo.co.uk yahoo.fr yahoo.de yahoo.es yahoo.it yahoo.com.br ymail.com "
+        "rocketmail.com aol.com".split()
     ),
     "outlook": frozenset(
-        ["outlook.com", "hotmail.com", "live.com", "msn.com", "hotmail.co.uk", "hotmail.fr", "hotmail.de", "hotmail.es", "hotmail.it", "outlook.fr", "outlook.de", "outlook.es", "live.co.uk", "live.fr"]
+        "outlook.com hotmail.com live.com msn.com hotmail.co.uk hotmail.fr hotmail.de hotmail.es "
+        "hotmail.it outlook.fr outlook.de outlook.es live.co.uk live.fr".split()
     ),
     "mailru": frozenset(
-        ["mail.ru", "bk.ru", "inbox.ru", "list.ru", "internet.ru", "yandex.ru", "yandex.com", "ya.ru", "yandex.by", "yandex.kz", "rambler.ru"]
+        "mail.ru bk.ru inbox.ru list.ru internet.ru yandex.ru yandex.com ya.ru yandex.by yandex.kz "
+        "rambler.ru".split()
     ),
     "qq": frozenset(
-        ["qq.com", "foxmail.com", "163.com", "126.com", "yeah.net", "sina.com", "sohu.com", "139.com"]
+        "qq.com foxmail.com 163.com 126.com yeah.net sina.com sohu.com 139.com".split()
     ),
-    "icloud": frozenset(["icloud.com", "me.com", "mac.com"]),
+    "icloud": frozenset("icloud.com me.com mac.com".split()),
 }
 OTHER_FREE = frozenset(
-    ["gmx.de", "gmx.net", "gmx.com", "web.de", "t-online.de", "freenet.de", "orange.fr", "wanadoo.fr", "free.fr", "laposte.net", "sfr.fr", "libero.it", "virgilio.it", "tiscali.it", "uol.com.br", "bol.com.br", "terra.com.br", "ig.com.br", "btinternet.com", "sky.com", "talktalk.net", "virginmedia.com", "comcast.net", "verizon.net", "att.net", "proton.me", "protonmail.com", "tutanota.com", "zoho.com", "ukr.net", "i.ua", "wp.pl", "o2.pl", "onet.pl", "interia.pl", "seznam.cz", "centrum.cz", "naver.com", "daum.net", "hanmail.net", "example.com", "example.org", "example.net"]
+    "gmx.de gmx.net gmx.com web.de t-online.de freenet.de orange.fr wanadoo.fr free.fr laposte.net "
+    "sfr.fr libero.it virgilio.it tiscali.it uol.com.br bol.com.br terra.com.br ig.com.br "
+    "btinternet.com sky.com talktalk.net virginmedia.com comcast.net verizon.net att.net "
+    "proton.me protonmail.com tutanota.com zoho.com ukr.net i.ua wp.pl o2.pl onet.pl interia.pl "
+    "seznam.cz centrum.cz naver.com daum.net hanmail.net example.com example.org "
+    "example.net".split()
 )
 
 

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 
 #: The language that most mail to a country should be in, where it is not English.
 BY_COUNTRY = {
-    **dict.fromkeys(["RU", "BY", "KZ", "KG", "UA", "MD", "AM", "UZ", "TJ"], "ru"),
-    **dict.fromkeys(["ES", "MX", "AR", "CL", "CO", "PE", "VE", "EC", "GT", "CU", "BO", "DO", "HN", "PY", "SV", "NI", "CR", "PA", "UY"], "es"),
-    **dict.fromkeys(["PT", "BR", "AO", "MZ"], "pt"),
-    **dict.fromkeys(["FR", "BE", "LU", "MC", "SN", "CI"], "fr"),
-    **dict.fromkeys(["DE", "AT", "CH", "LI"], "de"),
-    **dict.fromkeys(["CN", "HK", "MO", "TW", "SG"], "zh"),
-    **dict.fromkeys(["SA", "AE", "EG", "KW", "QA", "OM", "BH", "JO"], "ar"),
+    **dict.fromkeys("RU BY KZ KG UA MD AM UZ TJ".split(), "ru"),
+    **dict.fromkeys("ES MX AR CL CO PE VE EC GT CU BO DO HN PY SV NI CR PA UY".split(), "es"),
+    **dict.fromkeys("PT BR AO MZ".split(), "pt"),
+    **dict.fromkeys("FR BE LU MC SN CI".split(), "fr"),
+    **dict.fromkeys("DE AT CH LI".split(), "de"),
+    **dict.fromkeys("CN HK MO TW SG".split(), "zh"),
+    **dict.fromkeys("SA AE EG KW QA OM BH JO".split(), "ar"),
     "IT": "it", "PL": "pl", "JP": "ja", "KR": "ko", "NL": "nl", "TR": "tr",
 }  # fmt: skip
 RIGHT_TO_LEFT = {"ar", "he", "fa", "ur"}

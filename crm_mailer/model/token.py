@@ -1,4 +1,4 @@
-"""The signed token in Message-IDs, bounce addresses and links: made in rendering, read in listening.
+"""The signed token in Message-IDs, bounce addresses and links: made and read by two rooms.
 
 Form: base32(key id, 8-byte id) "." base32(10-byte keyed BLAKE2b of purpose and id), lower case.
 A token says which touch it belongs to and proves that we made it; it names no person.

@@ -1,7 +1,7 @@
 """The words by which listening knows a mail: read from data files, so that a shop can add its own.
 
 A phrase is written in plain words: `never arriv*` (a star ends a stem), `not ... received` (up to
-four words between), `[still] waiting` (may be missing), `(parcel|package)` (one of), `#` (a number).
+four words between), `still? waiting` (may be missing), `(parcel|box)` (one of), `<n>` (a number).
 Case, accents and the kind of apostrophe do not matter.
 """
 

@@ -330,12 +330,27 @@ touches = sa.Table(
         "'expired','skipped')",
         name="state",
     ),
+    #: Claims ask for each stream by itself, so that order mail never waits behind an EDM.
     sa.Index(
         "ix_touches_due",
+        "stream",
         "next_at",
         "id",
         sqlite_where=sa.text("state IN ('planned','deferred')"),
         postgresql_where=sa.text("state IN ('planned','deferred')"),
+    ),
+    #: Claims of a process that died, and order mail in doubt that may be sent once more.
+    sa.Index(
+        "ix_touches_claimed",
+        "owner",
+        sqlite_where=sa.text("state = 'claimed'"),
+        postgresql_where=sa.text("state = 'claimed'"),
+    ),
+    sa.Index(
+        "ix_touches_doubt",
+        "next_at",
+        sqlite_where=sa.text("state = 'in_doubt'"),
+        postgresql_where=sa.text("state = 'in_doubt'"),
     ),
     sa.Index("ix_touches_customer_id_due_at", "customer_id", "due_at"),
     sa.Index("ix_touches_campaign_state", "campaign", "state"),

@@ -535,11 +535,25 @@ def upgrade() -> None:
     with op.batch_alter_table("touches", schema=None) as batch_op:
         batch_op.create_index("ix_touches_campaign_state", ["campaign", "state"], unique=False)
         batch_op.create_index(
+            "ix_touches_claimed",
+            ["owner"],
+            unique=False,
+            sqlite_where=sa.text("state = 'claimed'"),
+            postgresql_where=sa.text("state = 'claimed'"),
+        )
+        batch_op.create_index(
             "ix_touches_customer_id_due_at", ["customer_id", "due_at"], unique=False
         )
         batch_op.create_index(
+            "ix_touches_doubt",
+            ["next_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'in_doubt'"),
+            postgresql_where=sa.text("state = 'in_doubt'"),
+        )
+        batch_op.create_index(
             "ix_touches_due",
-            ["next_at", "id"],
+            ["stream", "next_at", "id"],
             unique=False,
             sqlite_where=sa.text("state IN ('planned','deferred')"),
             postgresql_where=sa.text("state IN ('planned','deferred')"),
@@ -867,7 +881,17 @@ def downgrade() -> None:
             sqlite_where=sa.text("state IN ('planned','deferred')"),
             postgresql_where=sa.text("state IN ('planned','deferred')"),
         )
+        batch_op.drop_index(
+            "ix_touches_doubt",
+            sqlite_where=sa.text("state = 'in_doubt'"),
+            postgresql_where=sa.text("state = 'in_doubt'"),
+        )
         batch_op.drop_index("ix_touches_customer_id_due_at")
+        batch_op.drop_index(
+            "ix_touches_claimed",
+            sqlite_where=sa.text("state = 'claimed'"),
+            postgresql_where=sa.text("state = 'claimed'"),
+        )
         batch_op.drop_index("ix_touches_campaign_state")
 
     op.drop_table("touches")

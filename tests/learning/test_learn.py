@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from crm_mailer.learning import LearnReport, assign, close, learn, note, open_case, rate
-from crm_mailer.learning import learn as learning
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.store.tables import customers, orders, replies
 from tests.learning.shop import NOW, SmallShop
@@ -293,17 +292,21 @@ def test_a_row_that_breaks_does_not_stop_the_others(shop: SmallShop) -> None:
     assert [line.kind for line in shop.feedback()] == ["praise"]
 
 
-def test_more_replies_than_one_page_are_all_learnt(
-    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_limit_leaves_the_rest_for_the_next_turn(shop: SmallShop) -> None:
     for _number in range(5):
         shop.wrote("praise")
 
-    some = learn(shop.store, now=NOW, limit=2)
-    rest = learn(shop.store, now=NOW)
+    turns = [learn(shop.store, now=NOW, limit=2).replies for _turn in range(4)]
 
-    assert (some.replies, rest.replies) == (2, 3)
-    assert callable(learning)
+    assert turns == [2, 2, 1, 0]
+
+
+def test_more_replies_than_one_page_are_all_learnt(shop: SmallShop) -> None:
+    row = {"kind": "auto_reply", "received_at": NOW, "reasons": []}
+    with shop.store.write() as connection:
+        connection.execute(replies.insert(), [row] * 501)
+
+    assert learn(shop.store, now=NOW).replies == 501
 
 
 def test_a_case_opened_by_hand_joins_the_list(shop: SmallShop) -> None:

@@ -1,0 +1,116 @@
+"""Reads campaigns/shop.yaml: who writes, in which languages, and when it may."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
+from crm_mailer.definitions.problems import Problem, Severity
+from crm_mailer.definitions.written import (
+    Color,
+    Host,
+    Language,
+    MailAddress,
+    Text,
+    TimeOfDay,
+    TimeZone,
+    Url,
+)
+from crm_mailer.model.errors import DefinitionError
+from crm_mailer.model.shop import Shop
+
+
+class QuietHours(Strict):
+    """Whole hours, local to the customer; may go over midnight."""
+
+    from_: Annotated[int, Field(alias="from", ge=0, le=24)] = 21
+    until: Annotated[int, Field(ge=0, le=24)] = 8
+
+
+class Cap(Strict):
+    """How many marketing mails a customer may get."""
+
+    count: Annotated[int, Field(ge=1, le=100)] = 3
+    days: Annotated[int, Field(ge=1, le=365)] = 7
+
+
+class ShopFile(Strict):
+    """The shape of shop.yaml."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    url: Url = ""
+    postal_address: Text = ""
+    sender: MailAddress = ""
+    orders_sender: MailAddress = ""
+    reply_to: MailAddress = ""
+    bounce_domain: Host = ""
+    public_url: Url = ""
+    static_url: Url = ""
+    logo_url: Url = ""
+    color: Color = "#0b6e6e"
+    phone: Text = ""
+    agent: Text = ""
+    time_zone: TimeZone = "Asia/Shanghai"
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "CN"
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)
+    fallback: tuple[Language, ...] = ("en",)
+    quiet_hours: QuietHours = QuietHours()
+    send_at: TimeOfDay = (10, 0)
+    cap: Cap = Cap()
+    subject_prefix: dict[Language, str] = Field(default_factory=dict)
+    order_number_pattern: Text = ""
+
+
+def read_shop(path: Path, problems: list[Problem], shown: str = "") -> Shop | None:
+    """The shop that the file describes; None, and `problems`, when it is wrong."""
+    try:
+        node = read_yaml(path, shown)
+        shape = validate(node, ShopFile)
+    except DefinitionError as error:
+        problems.extend(error.problems)
+        return None
+    faults = list(_faults(node, shape))
+    problems.extend(faults)
+    return None if any(fault.is_error for fault in faults) else _shop(shape)
+
+
+def _shop(shape: ShopFile) -> Shop:
+    plain = shape.model_dump(exclude={"quiet_hours", "cap"})
+    return Shop(
+        **plain,
+        quiet_from=shape.quiet_hours.from_,
+        quiet_until=shape.quiet_hours.until,
+        cap_count=shape.cap.count,
+        cap_days=shape.cap.days,
+    )
+
+
+def _faults(node: Node, shape: ShopFile) -> list[Problem]:
+    faults = []
+    try:
+        re.compile(shape.order_number_pattern)
+    except re.error as error:
+        message = f"`order_number_pattern` is no regular expression: {error}"
+        faults.append(node.problem("CRM107", message, "order_number_pattern"))
+    quiet = shape.quiet_hours
+    if (quiet.until - quiet.from_) % 24 > 18:
+        message = f"quiet from {quiet.from_} until {quiet.until} leaves less than six hours a day"
+        faults.append(node.problem("CRM107", message, "quiet_hours"))
+    if not shape.sender:
+        faults.append(
+            node.problem(
+                "CRM129",
+                "`sender` is missing: mails need an address to come from",
+                help="add `sender: hello@your-shop.com`",
+                severity=Severity.WARNING,
+            )
+        )
+    if not set(shape.fallback) & set(shape.languages):
+        message = "`fallback` names none of the shop's `languages`"
+        faults.append(node.problem("CRM125", message, "fallback", severity=Severity.WARNING))
+    return faults

@@ -1,0 +1,115 @@
+"""How people write durations, times of day, ids and addresses in a file, as types for its shape."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator
+
+from crm_mailer.definitions.files import Fault
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+DURATION = re.compile(r"([0-9]{1,5})\s*([mhdw])")
+TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+MAIL = re.compile(r"[^@\s<>\"(),:;\[\]\\]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE)
+HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE)
+URL = re.compile(r"https?://[^\s/@]+(/\S*)?", re.IGNORECASE)
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+#: Ten years: longer is surely a slip of the pen.
+LONGEST = timedelta(days=3653)
+
+
+def duration(text: Any) -> timedelta:
+    """`5m`, `12h`, `4d` and `2w` as a duration.
+
+    Raises:
+        Fault: it is none, or longer than ten years.
+    """
+    match = DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise Fault("CRM110", f"`{_shown(text)}` is no duration", "write 30m, 12h, 4d or 2w")
+    span = timedelta(**{UNITS[match[2]]: int(match[1])})
+    if span > LONGEST:
+        raise Fault("CRM110", f"`{text}` is longer than ten years")
+    return span
+
+
+def spelled(span: timedelta) -> str:
+    """A duration as it is written: the largest unit that divides it."""
+    minutes = int(span.total_seconds()) // 60
+    for unit, size in (("d", 1440), ("h", 60)):
+        if minutes and minutes % size == 0:
+            return f"{minutes // size}{unit}"
+    return f"{minutes}m"
+
+
+def time_of_day(text: Any) -> tuple[int, int]:
+    """`10:00` as hour and minute."""
+    match = TIME.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise Fault("CRM111", f"`{_shown(text)}` is no time of day", 'write "10:00", 24 hours')
+    return int(match[1]), int(match[2])
+
+
+def slug(text: Any) -> str:
+    """An id: lower-case letters, digits and hyphens."""
+    if not isinstance(text, str) or not SLUG.fullmatch(text) or len(text) > 60:
+        near = re.sub(r"[^a-z0-9]+", "-", _shown(text).lower()).strip("-")
+        hint = f"such as `{near}`" if near else "such as `win-back`"
+        raise Fault("CRM117", "an id has lower-case letters, digits and hyphens only", hint)
+    return text
+
+
+def language(text: Any) -> str:
+    """A language code."""
+    if not isinstance(text, str) or not LANGUAGE.fullmatch(text):
+        raise Fault("CRM125", f"`{_shown(text)}` is no language code", "such as en, ru, es")
+    return text
+
+
+def time_zone(text: Any) -> str:
+    """A zone of the IANA list."""
+    try:
+        return ZoneInfo(text).key
+    except (ValueError, OSError, KeyError, TypeError):
+        hint = "such as Asia/Shanghai, Europe/Moscow, UTC"
+        raise Fault("CRM124", f"`{_shown(text)}` is no time zone", hint) from None
+
+
+def _pattern(pattern: re.Pattern[str], code: str, what: str, hint: str) -> BeforeValidator:
+    """A text that must look like this, or be empty."""
+
+    def check(text: Any) -> str:
+        if text is None or text == "":
+            return ""
+        if not isinstance(text, str) or not pattern.fullmatch(text.strip()):
+            raise Fault(code, f"`{_shown(text)}` is no {what}", hint)
+        return text.strip()
+
+    return BeforeValidator(check)
+
+
+def _optional(text: Any) -> Any:
+    return "" if text is None else text
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else "this"
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+TimeOfDay = Annotated[tuple[int, int], BeforeValidator(time_of_day)]
+Slug = Annotated[str, BeforeValidator(slug)]
+Language = Annotated[str, BeforeValidator(language)]
+TimeZone = Annotated[str, BeforeValidator(time_zone)]
+#: A key with nothing after it is an empty text.
+Text = Annotated[str, BeforeValidator(_optional)]
+MailAddress = Annotated[str, _pattern(MAIL, "CRM129", "mail address", "such as hello@shop.com")]
+Host = Annotated[str, _pattern(HOST, "CRM107", "domain", "such as bounce.shop.com")]
+Url = Annotated[str, _pattern(URL, "CRM107", "web address", "begin with https://")]
+Color = Annotated[str, _pattern(COLOR, "CRM107", "colour", 'write "#0b6e6e" in quotes')]

@@ -1,0 +1,176 @@
+"""Which fields a template uses, and which of them do not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jinja2 import nodes
+
+from crm_mailer.definitions.problems import did_you_mean
+from crm_mailer.rendering.context import FIELDS, KNOWN, SUBJECT, ItemFields, OrderFields, Record
+
+#: What a name or an expression is: a record, rows of records, a plain value, or not known here.
+PLAIN, UNKNOWN = "plain", "unknown"
+LOOP = "loop"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Something to loop over, with what each row is."""
+
+    of: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A field that does not exist: its whole name, the last part of it, the remedy."""
+
+    line: int
+    name: str
+    part: str
+    help: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """Fields used (`customer.name`) and those that do not exist."""
+
+    used: set[str] = field(default_factory=set)
+    unknown: list[Unknown] = field(default_factory=list)
+
+
+def look(tree: nodes.Template, *, has_order: bool, vars: Mapping[str, Any] | None) -> Findings:
+    """Walk through a template.
+
+    Args:
+        tree: the parsed template.
+        has_order: whether the campaign is anchored at an order.
+        vars: the campaign's own values; None accepts any.
+    """
+    scope: dict[str, Any] = {name: kind or PLAIN for name, kind in KNOWN.items()}
+    scope[SUBJECT] = PLAIN
+    scope["range"] = PLAIN
+    if not has_order:
+        del scope["order"]
+    walker = _Walker(vars, has_order=has_order)
+    walker.visit(tree, scope)
+    return walker.findings
+
+
+class _Walker:
+    def __init__(self, vars: Mapping[str, Any] | None, *, has_order: bool) -> None:
+        self.vars = vars
+        self.has_order = has_order
+        self.findings = Findings()
+
+    def visit(self, node: nodes.Node, scope: dict[str, Any]) -> None:
+        """Look at a statement or expression; `set` and `for` bring names into `scope`."""
+        if isinstance(node, nodes.For):
+            self.visit_for(node, scope)
+        elif isinstance(node, nodes.Assign):
+            self.bind(node.target, self.kind_of(node.node, scope), scope)
+        elif isinstance(node, nodes.AssignBlock):
+            self.visit_all(node.body, dict(scope))
+            self.bind(node.target, PLAIN, scope)
+        elif isinstance(node, nodes.With):
+            inner = dict(scope)
+            for target, value in zip(node.targets, node.values, strict=True):
+                self.bind(target, self.kind_of(value, scope), inner)
+            self.visit_all(node.body, inner)
+        elif isinstance(node, nodes.Test) and node.name in ("defined", "undefined"):
+            return
+        elif isinstance(node, nodes.Expr):
+            self.kind_of(node, scope)
+        else:
+            for child in node.iter_child_nodes():
+                self.visit(child, scope)
+
+    def visit_all(self, body: list[nodes.Node], scope: dict[str, Any]) -> None:
+        for node in body:
+            self.visit(node, scope)
+
+    def visit_for(self, node: nodes.For, scope: dict[str, Any]) -> None:
+        rows = self.kind_of(node.iter, scope)
+        inner = dict(scope)
+        inner["loop"] = LOOP
+        self.bind(node.target, rows.of if isinstance(rows, Rows) else UNKNOWN, inner)
+        if node.test is not None:
+            self.visit(node.test, inner)
+        self.visit_all(node.body, inner)
+        self.visit_all(node.else_, dict(scope))
+
+    def bind(self, target: nodes.Expr, kind: Any, scope: dict[str, Any]) -> None:
+        if isinstance(target, nodes.Name):
+            scope[target.name] = kind
+        else:
+            for name in target.find_all(nodes.Name):
+                scope[name.name] = UNKNOWN
+
+    def kind_of(self, node: nodes.Expr, scope: dict[str, Any]) -> Any:
+        """What the expression is; faults inside it are noted."""
+        if isinstance(node, nodes.Name):
+            return self.kind_of_name(node, scope)
+        if isinstance(node, nodes.Getattr):
+            return self.kind_of_field(node, node.node, node.attr, scope)
+        if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+            if isinstance(node.arg.value, str):
+                return self.kind_of_field(node, node.node, node.arg.value, scope)
+            rows = self.kind_of(node.node, scope)
+            return rows.of if isinstance(rows, Rows) else UNKNOWN
+        if isinstance(node, nodes.Filter) and node.name in ("default", "d"):
+            self.visit_arguments(node, scope)
+            return UNKNOWN if node.node is None else self.kind_of(node.node, scope)
+        for child in node.iter_child_nodes():
+            self.visit(child, scope)
+        return UNKNOWN
+
+    def visit_arguments(self, node: nodes.Filter, scope: dict[str, Any]) -> None:
+        for argument in node.args:
+            self.visit(argument, scope)
+
+    def kind_of_name(self, node: nodes.Name, scope: dict[str, Any]) -> Any:
+        if node.name in scope:
+            if node.name in KNOWN:
+                self.findings.used.add(node.name)
+            return scope[node.name]
+        help = did_you_mean(node.name, [name for name in scope if name not in ("range", SUBJECT)])
+        if node.name == "order" and not self.has_order:
+            help = "`order` is known only in campaigns anchored at an order"
+        self.findings.unknown.append(Unknown(node.lineno, node.name, node.name, help))
+        return UNKNOWN
+
+    def kind_of_field(
+        self, node: nodes.Expr, owner: nodes.Expr, name: str, scope: dict[str, Any]
+    ) -> Any:
+        kind = self.kind_of(owner, scope)
+        path = _path(owner)
+        if kind is Record:
+            return self.kind_of_var(node, path, name)
+        if kind not in FIELDS:
+            if kind is PLAIN:
+                self.unknown(node, path, name, f"`{path}` is a plain text and has no fields")
+            return UNKNOWN
+        if name not in FIELDS[kind]:
+            self.unknown(node, path, name, did_you_mean(name, FIELDS[kind]))
+            return UNKNOWN
+        self.findings.used.add(f"{path}.{name}")
+        return Rows(ItemFields) if kind is OrderFields and name == "items" else PLAIN
+
+    def kind_of_var(self, node: nodes.Expr, path: str, name: str) -> Any:
+        if path == "vars" and self.vars is not None and name not in self.vars:
+            remedy = did_you_mean(name, self.vars) or "the campaign has no `vars`"
+            self.unknown(node, path, name, remedy)
+        return UNKNOWN
+
+    def unknown(self, node: nodes.Expr, path: str, name: str, help: str) -> None:
+        self.findings.unknown.append(Unknown(node.lineno, f"{path}.{name}", name, help))
+
+
+def _path(node: nodes.Expr) -> str:
+    if isinstance(node, nodes.Name):
+        return node.name
+    if isinstance(node, nodes.Getattr):
+        return f"{_path(node.node)}.{node.attr}"
+    return "..."

@@ -1,0 +1,218 @@
+"""From an MJML file to HTML that still holds its Jinja: once for each template and language."""
+
+from __future__ import annotations
+
+import hashlib
+import html as entities
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from crm_mailer.model import language
+from crm_mailer.rendering import mjml_child, sources
+from crm_mailer.rendering.context import SUBJECT
+from crm_mailer.rendering.faults import TemplateFault
+from crm_mailer.rendering.masking import Masked, Tag, mask
+from crm_mailer.rendering.sources import Source
+
+#: One call of the child compiles at most so many templates in at most so many seconds.
+BATCH, SECONDS = 50, 10
+
+ROOT = re.compile(r"<mjml\b([^>]*)>", re.IGNORECASE)
+LANG_OR_DIR = re.compile(r"\s(?:lang|dir)\s*=\s*(?:\"[^\"]*\"|'[^']*')", re.IGNORECASE)
+TITLE = re.compile(r"(<mj-title\b[^>]*>)(.*?)(</mj-title\s*>)", re.DOTALL | re.IGNORECASE)
+ATTRIBUTES = re.compile(r"<mj-attributes\b.*?</mj-attributes\s*>", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A template read and masked, ready for MJML. `title` is masked too: the subject."""
+
+    name: str
+    language: str
+    source: Source
+    masked: Masked
+    mjml: str
+    title: str
+    #: Tags that MJML may drop: those of the title, and defaults of elements that are not used.
+    optional: frozenset[int]
+
+    @property
+    def version(self) -> str:
+        """A short hash of all that the template is made of."""
+        return hashlib.sha256(self.source.text.encode()).hexdigest()[:12]
+
+
+def draft(name: str, code: str, path: Path, root: Path) -> Draft:
+    """Read and mask the template `name` in language `code`.
+
+    Raises:
+        TemplateFault: it cannot be read, or its Jinja is broken.
+    """
+    source = sources.read(path, root)
+    masked = mask(source)
+    title, optional = "", set(_inside(ATTRIBUTES, masked))
+    found = TITLE.search(masked.text)
+    text = masked.text
+    if found:
+        title = " ".join(entities.unescape(found[2]).split())
+        optional |= {int(word[1]) for word in masked.word.finditer(found[2])}
+        masked = replace(masked, tags=(*masked.tags, Tag(f"{{{{ {SUBJECT} }}}}", -1)))
+        word = masked.word_for(len(masked.tags) - 1)
+        text = text[: found.start(2)] + word + text[found.end(2) :]
+    return Draft(
+        name=name,
+        language=code,
+        source=source,
+        masked=masked,
+        mjml=_with_language(text, code),
+        title=title,
+        optional=frozenset(optional),
+    )
+
+
+def _inside(region: re.Pattern[str], masked: Masked) -> list[int]:
+    return [
+        int(word[1])
+        for stretch in region.finditer(masked.text)
+        for word in masked.word.finditer(stretch[0])
+    ]
+
+
+def _with_language(mjml: str, code: str) -> str:
+    direction = "rtl" if language.base(code) in language.RIGHT_TO_LEFT else "ltr"
+
+    def opened(match: re.Match[str]) -> str:
+        rest = LANG_OR_DIR.sub("", match[1])
+        return f'<mjml lang="{code.replace("_", "-")}" dir="{direction}"{rest}>'
+
+    return ROOT.sub(opened, mjml, count=1)
+
+
+class MjmlCompiler:
+    """Compiles in a child process, and remembers what it compiled by content.
+
+    Args:
+        cache: folder in which results outlive the process; None keeps them in memory only.
+    """
+
+    def __init__(self, cache: Path | None = None) -> None:
+        self._known: dict[str, str] = {}
+        self._cache = cache
+        self._version = version("mjml-python")
+
+    def compile_all(self, texts: Sequence[str]) -> list[str | MjmlError]:
+        """HTML, or what MJML said, for each text."""
+        keys = [self._key(text) for text in texts]
+        answers: dict[str, str | MjmlError] = {}
+        todo: dict[str, str] = {}
+        for key, text in zip(keys, texts, strict=True):
+            known = self._known.get(key) or self._read(key)
+            if known is None:
+                todo[key] = text
+            else:
+                self._known[key] = answers[key] = known
+        for key, answer in zip(todo, _run(list(todo.values())), strict=True):
+            answers[key] = answer
+            if isinstance(answer, str):
+                self._known[key] = answer
+                self._write(key, answer)
+        return [answers[key] for key in keys]
+
+    def _key(self, text: str) -> str:
+        return hashlib.sha256(f"{self._version}\0{text}".encode()).hexdigest()
+
+    def _read(self, key: str) -> str | None:
+        if self._cache is None:
+            return None
+        try:
+            return (self._cache / f"{key}.html").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _write(self, key: str, html: str) -> None:
+        if self._cache is None:
+            return
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True)
+            part = self._cache / f"{key}.part"
+            part.write_text(html, encoding="utf-8")
+            part.replace(self._cache / f"{key}.html")
+        except OSError:  # a cache that cannot be written only costs time
+            self._cache = None
+
+
+class MjmlError(str):
+    """What MJML said against a template."""
+
+    __slots__ = ()
+
+
+def _run(texts: list[str]) -> list[str | MjmlError]:
+    """One answer for each text; a text that kills the child gets an error, the rest go on."""
+    answers: list[str | MjmlError] = []
+    while len(answers) < len(texts):
+        batch = texts[len(answers) : len(answers) + BATCH]
+        got, end = _ask_child(batch)
+        answers += got
+        if len(got) < len(batch):
+            answers.append(MjmlError(end))
+    return answers
+
+
+def _ask_child(texts: list[str]) -> tuple[list[str | MjmlError], str]:
+    """What the child answered before its end, and how it ended."""
+    with subprocess.Popen(
+        [sys.executable, "-P", str(Path(mjml_child.__file__))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as child:
+        try:
+            out, err = child.communicate(json.dumps(texts).encode(), timeout=SECONDS)
+            end = f"the MJML compiler broke on it (exit {child.returncode})"
+            if child.returncode > 0 and err:
+                end += f": {err.decode(errors='replace').strip().splitlines()[-1]}"
+        except subprocess.TimeoutExpired:
+            child.kill()
+            out, _err = child.communicate()
+            end = f"the MJML compiler took longer than {SECONDS} seconds"
+    return [_answer(row) for row in out.decode().splitlines()], end
+
+
+def _answer(row: str) -> str | MjmlError:
+    said = json.loads(row)
+    return str(said["html"]) if "html" in said else MjmlError(said["error"])
+
+
+def check_words(draft: Draft, html: str) -> None:
+    """See that MJML kept every tag.
+
+    Raises:
+        TemplateFault: it dropped one; the message names its place.
+    """
+    kept = {int(word[1]) for word in draft.masked.word.finditer(html)}
+    for number, tag in enumerate(draft.masked.tags):
+        if number not in kept and number not in draft.optional and tag.position >= 0:
+            raise TemplateFault(
+                draft.source.problem(
+                    "CRM220",
+                    f"MJML drops `{tag.text}` here",
+                    tag.position,
+                    width=len(tag.text),
+                    help="write a number here; MJML computes with widths, heights and font links",
+                )
+            )
+
+
+def refuse(draft: Draft, error: MjmlError) -> TemplateFault:
+    """What MJML said, as a fault of the template (MJML mostly tells no place)."""
+    said = draft.masked.plain(str(error)).removesuffix(" in root template")
+    return TemplateFault(
+        draft.source.problem("CRM221", f"MJML: {said}", 0, help="is a tag not closed?")
+    )

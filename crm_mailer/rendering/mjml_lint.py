@@ -1,0 +1,186 @@
+"""Looks at a template's MJML before it is compiled: MJML itself drops what it does not know."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
+from crm_mailer.rendering.masking import FILLER
+from crm_mailer.rendering.sources import Source
+
+#: The compiler's stack ends near 2,000.
+MAX_DEPTH = 60
+EVERYWHERE = frozenset({"mj-class", "css-class"})
+VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+SCRIPTS = re.compile(r"^\s*(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
+LINKS = frozenset("href src background-url action".split())
+UNQUOTED = re.compile(r"\s[\w:-]+\s*=\s*[^\s\"'>]")
+BETWEEN_QUOTES = re.compile(r"\"[^\"]*\"|'[^']*'")
+
+
+@cache
+def rules() -> dict[str, Any]:
+    """Which tags MJML has, what stands in which, with which attributes."""
+    found: dict[str, Any] = json.loads(
+        Path(__file__).with_name("mjml_rules.json").read_text(encoding="utf-8")
+    )
+    return found
+
+
+def lint(source: Source, blanked: str) -> list[Problem]:
+    """Every fault of the markup, with its place.
+
+    Args:
+        source: the template.
+        blanked: its text with filler in place of Jinja.
+    """
+    reader = _Linter(source, blanked)
+    reader.feed(blanked)
+    reader.finish()
+    return reader.problems
+
+
+class _TooDeep(Exception):
+    pass
+
+
+class _Linter(HTMLParser):
+    CDATA_CONTENT_ELEMENTS = ()
+
+    def __init__(self, source: Source, blanked: str) -> None:
+        super().__init__(convert_charrefs=False)
+        self.source = source
+        self.starts = [0]
+        for match in re.finditer("\n", blanked):
+            self.starts.append(match.end())
+        self.problems: list[Problem] = []
+        #: Open tags with their positions.
+        self.stack: list[tuple[str, int]] = []
+        self.seen: set[str] = set()
+        self.is_too_deep = False
+
+    @property
+    def position(self) -> int:
+        line, column = self.getpos()
+        return self.starts[line - 1] + column
+
+    @property
+    def html_inside(self) -> bool:
+        """Whether we stand inside an element whose content is plain HTML."""
+        return any(tag in rules()["ending"] for tag, _position in self.stack)
+
+    def add(
+        self, code: str, message: str, *, help: str = "", width: int = 1, at: int | None = None,
+        severity: Severity = Severity.ERROR,
+    ) -> None:  # fmt: skip
+        position = self.position if at is None else at
+        self.problems.append(
+            self.source.problem(
+                code, message, position, help=help, width=width, severity=severity
+            )
+        )
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.opened(tag, attrs)
+        if tag not in VOID:
+            self.stack.append((tag, self.position))
+        if len(self.stack) > MAX_DEPTH and not self.is_too_deep:
+            self.is_too_deep = True
+            self.add("CRM204", f"tags are nested deeper than {MAX_DEPTH}")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.opened(tag, attrs)
+
+    def opened(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        given = {key: value or "" for key, value in attrs}
+        self.check_values(tag, given)
+        if self.html_inside:
+            self.check_html(tag, given)
+        elif not any(name == "mj-attributes" for name, _position in self.stack):
+            self.check_component(tag, given)
+
+    def check_component(self, tag: str, given: dict[str, str]) -> None:
+        known = rules()["attributes"]
+        if tag != "mjml" and tag not in known:
+            self.add("CRM205", f"there is no MJML tag <{tag}>", width=len(tag) + 1,
+                     help=did_you_mean(tag, known) if tag.startswith("mj") else
+                     "plain HTML stands inside mj-text, mj-table or mj-raw")  # fmt: skip
+            return
+        self.check_place(tag)
+        for key in given:
+            if FILLER in key:
+                self.add("CRM206", "Jinja may not stand around an attribute",
+                         help="put it inside the quotes: color=\"{% if x %}red{% endif %}\"")  # fmt: skip
+            elif tag != "mjml" and key not in known[tag] and key not in EVERYWHERE:
+                self.add("CRM206", f"<{tag}> has no attribute `{key}`", width=len(tag) + 1,
+                         help=did_you_mean(key, known[tag]))  # fmt: skip
+        if tag == "mj-image" and "alt" not in given:
+            self.add("CRM230", "the picture has no alt text", width=len(tag) + 1,
+                     help='say what it shows, or alt="" where it is only an ornament')  # fmt: skip
+        if tag == "mj-style" and given.get("inline") == "inline":
+            self.add("CRM207", "mj-style inline is not written into the tags",
+                     severity=Severity.WARNING, help="use attributes or mj-class")  # fmt: skip
+
+    def check_place(self, tag: str) -> None:
+        if not self.stack:
+            if tag != "mjml":
+                self.add("CRM205", f"<{tag}> stands outside <mjml>", width=len(tag) + 1)
+            return
+        parent = self.stack[-1][0]
+        allowed = rules()["children"].get(parent)
+        if allowed is not None and tag not in allowed and "^.*^" not in allowed:
+            self.add("CRM208", f"<{tag}> may not stand in <{parent}>", width=len(tag) + 1,
+                     help="allowed: " + (", ".join(allowed) or "nothing"))  # fmt: skip
+
+    def check_html(self, tag: str, given: dict[str, str]) -> None:
+        if tag == "img" and "alt" not in given:
+            self.add("CRM230", "the picture has no alt text", width=4)
+        if tag in {"script", "iframe", "object", "embed", "form"}:
+            self.add("CRM231", f"<{tag}> does not work in mail", width=len(tag) + 1)
+
+    def check_values(self, tag: str, given: dict[str, str]) -> None:
+        for key, value in given.items():
+            if key in LINKS and SCRIPTS.match(value):
+                self.add("CRM232", f"a link may not begin with `{value.strip().split(':')[0]}:`")
+            if key.startswith("on") and tag not in rules()["attributes"]:
+                self.add("CRM231", f"`{key}` does not work in mail")
+        raw = self.get_starttag_text() or ""
+        if FILLER in raw and UNQUOTED.search(BETWEEN_QUOTES.sub('""', raw)):
+            self.add("CRM209", "an attribute with Jinja needs quotes around its value")
+
+    def handle_endtag(self, tag: str) -> None:
+        names = [name for name, _position in self.stack]
+        if names and names[-1] == tag:
+            self.stack.pop()
+        elif tag in names and (tag.startswith("mj") or not self.html_inside):
+            name, position = self.stack[-1]
+            if not self.html_inside or name.startswith("mj"):
+                self.add("CRM211", f"<{name}> is not closed before </{tag}>", at=position,
+                         width=len(name) + 1)  # fmt: skip
+            while self.stack and self.stack.pop()[0] != tag:
+                pass
+        elif tag in names:
+            while self.stack and self.stack.pop()[0] != tag:
+                pass
+        elif tag not in VOID and not self.html_inside:
+            self.add("CRM211", f"</{tag}> closes nothing", width=len(tag) + 3)
+
+    def finish(self) -> None:
+        """What can be said only at the end."""
+        self.close()
+        if self.stack:
+            name, position = self.stack[-1]
+            self.add("CRM211", f"<{name}> is never closed", at=position, width=len(name) + 1)
+        for tag, code, remedy in (
+            ("mjml", "CRM205", "a template begins with <mjml>"),
+            ("mj-body", "CRM205", "the content stands in <mj-body>"),
+            ("mj-title", "CRM233", "mj-title is the subject of the mail"),
+        ):
+            if tag not in self.seen:
+                self.add(code, f"the template has no <{tag}>", help=remedy, at=0)

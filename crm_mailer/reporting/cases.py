@@ -1,0 +1,239 @@
+"""One case on one page: all that an agent should know before answering, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from crm_mailer.learning import followups
+from crm_mailer.model import address
+from crm_mailer.model.case import Case, CaseEvent, CaseState, Channel
+from crm_mailer.model.case import CaseEventKind as Did
+from crm_mailer.model.moment import zone
+from crm_mailer.model.order import OrderState
+from crm_mailer.model.reply import REASONS, Severity
+from crm_mailer.model.suppression import SuppressionReason
+from crm_mailer.store import case_files
+from crm_mailer.store import cases as store_cases
+from crm_mailer.store.case_files import KnownCustomer, KnownOrder, SentMail, WrittenReply
+from crm_mailer.store.cases import ListedCase
+from crm_mailer.store.engine import Store
+
+#: The eleven steps of answering an unhappy buyer.
+WORK_LIST = (
+    "answer fast",
+    "welcome the buyer",
+    "say that you will help",
+    "lead the buyer's thoughts to the facts",
+    "listen",
+    "accept the feeling",
+    "apologise",
+    "explain with evidence",
+    "offer remedies and let the buyer choose",
+    "tell the buyer and follow up",
+    "get feedback",
+)
+#: What usually helps, by the first part of the reason.
+REMEDIES = {
+    "nr": "tracking facts, then resend or refund",
+    "nad": "ask for photos, then replacement, part refund, or return and refund",
+    "order": "send the right one, or exchange, or refund",
+    "pay": "check the payment, show the proof, refund what is owed",
+    "svc": "apologise, answer the old mails first",
+    "mail": "stop the mails and say so",
+    "threat": "answer at once, offer a refund before the dispute",
+    "safety": "ask whether everybody is well, take the product back, tell the owner",
+    "privacy": "do what was asked, and say when it is done",
+}
+#: A customer who has had an answer for so long and says nothing is asked again.
+ASK_AGAIN_AFTER = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """A step of the work list, counted from 1, and what it means here."""
+
+    number: int
+    name: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the case's history; `who` is shop, customer, agent or order."""
+
+    at: datetime
+    who: str
+    what: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFile:
+    """Everything around one case. `left` is negative when the answer is overdue."""
+
+    case: Case
+    reason_in_words: str
+    left: timedelta | None
+    known: KnownCustomer
+    local_time: datetime | None
+    best_channel: str
+    next_step: NextStep | None
+    orders: tuple[KnownOrder, ...]
+    sent: tuple[SentMail, ...]
+    wrote: tuple[WrittenReply, ...]
+    earlier: tuple[Case, ...]
+    events: tuple[CaseEvent, ...]
+    timeline: tuple[Entry, ...]
+
+    @property
+    def order(self) -> KnownOrder | None:
+        """The order in question."""
+        return next((one for one in self.orders if one.id == self.case.order_id), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseLine:
+    """A case as the list shows it; `left` is negative when overdue, None when no answer is owed."""
+
+    number: int
+    left: timedelta | None
+    severity: Severity
+    reason: str
+    reason_in_words: str
+    state: CaseState
+    customer: str
+    email: str
+    order_number: str
+    owner: str
+    opened_at: datetime
+    due_at: datetime
+    channel: Channel
+
+
+def in_words(reason: str) -> str:
+    """What a reason code means; a shop's own code is shown as it is."""
+    return REASONS[reason][1] if reason in REASONS else reason
+
+
+def case_line(listed: ListedCase, now: datetime) -> CaseLine:
+    """A case in one line."""
+    case = listed.case
+    return CaseLine(
+        number=case.id,
+        left=followups.time_left(case, now),
+        severity=case.severity,
+        reason=case.reason,
+        reason_in_words=in_words(case.reason),
+        state=case.state,
+        customer=listed.customer or listed.email,
+        email=listed.email,
+        order_number=listed.order_number,
+        owner=case.owner,
+        opened_at=case.opened_at,
+        due_at=case.due_at,
+        channel=case.channel,
+    )
+
+
+def case_file(store: Store, case_id: int, *, now: datetime) -> CaseFile:
+    """All about one case.
+
+    Raises:
+        NotFound: there is no such case.
+    """
+    with store.read() as connection:
+        case = store_cases.get(connection, case_id)
+        known = case_files.get_customer(connection, case.customer_id)
+        orders = case_files.list_orders(connection, case.customer_id, case.order_id)
+        facts = store_cases.order_facts(connection, case.order_id)
+        sent = case_files.list_sent(connection, case.customer_id, until=now)
+        wrote = case_files.list_written(connection, case.customer_id)
+        everything = store_cases.list_of_customer(connection, case.customer_id)
+        events = store_cases.list_events(connection, case_id)
+    place = known.customer.time_zone
+    return CaseFile(
+        case=case,
+        reason_in_words=in_words(case.reason),
+        left=followups.time_left(case, now),
+        known=known,
+        local_time=now.astimezone(zone(place)) if place else None,
+        best_channel=best_channel(case, known),
+        next_step=next_step(case, events, now),
+        orders=tuple(orders),
+        sent=tuple(sent),
+        wrote=tuple(wrote),
+        earlier=tuple(one for one in everything if one.id < case.id),
+        events=tuple(events),
+        timeline=tuple(_timeline(facts.items(), sent, wrote, events)),
+    )
+
+
+def best_channel(case: Case, known: KnownCustomer) -> str:
+    """Where an answer is likeliest to be read: where the customer wrote, unless that is closed."""
+    mail = known.customer.email
+    is_dead = SuppressionReason.HARD_BOUNCE in known.suppressed
+    if case.severity is Severity.P1 and known.customer.phone and case.channel is Channel.PHONE:
+        return "phone"
+    if case.channel is not Channel.EMAIL:
+        return str(case.channel)
+    if mail and not is_dead:
+        relay = address.is_marketplace_relay(mail)
+        return "email (through the marketplace's relay)" if relay else "email"
+    if known.customer.source_platform:
+        return f"platform ({known.customer.source_platform})"
+    return "phone" if known.customer.phone else "email"
+
+
+def next_step(case: Case, events: Iterable[CaseEvent], now: datetime) -> NextStep | None:
+    """Where the work list stands; None once the case is closed."""
+    done = list(events)
+    remedy = REMEDIES.get(case.reason.partition(".")[0], "find out what would help")
+    clash = next((event.text for event in done if event.kind is Did.CLASH), "")
+    answers = [event for event in done if event.kind is Did.ANSWERED]
+    if case.state is CaseState.CLOSED:
+        return None
+    if case.state is CaseState.RESOLVED:
+        return _step(11, "ask whether all is well now")
+    if case.state is CaseState.WAITING_CUSTOMER:
+        waited = now - answers[-1].at if answers else timedelta(0)
+        silent = waited >= ASK_AGAIN_AFTER
+        return _step(10, "ask again: no word for days" if silent else "the customer has the turn")
+    if not answers:
+        return _step(1, f"the facts disagree, so ask: {clash}" if clash else remedy)
+    if clash and len(answers) == 1:
+        return _step(8, clash)
+    return _step(9, remedy)
+
+
+def _step(number: int, advice: str) -> NextStep:
+    return NextStep(number=number, name=WORK_LIST[number - 1], advice=advice)
+
+
+def _timeline(
+    facts: Iterable[tuple[OrderState, datetime]],
+    sent: Iterable[SentMail],
+    wrote: Iterable[WrittenReply],
+    events: Iterable[CaseEvent],
+) -> list[Entry]:
+    """Oldest first; at one instant the order moves before anybody speaks of it."""
+    entries = [Entry(at=at, who="order", what=str(state)) for state, at in facts]
+    entries += [
+        Entry(at=mail.at, who="shop", what=_fate(mail), text=mail.subject or mail.campaign)
+        for mail in sent
+    ]
+    entries += [
+        Entry(at=reply.at, who="customer", what=reply.intent or reply.kind, text=reply.text)
+        for reply in wrote
+    ]
+    entries += [
+        Entry(at=event.at, who=event.by or "program", what=str(event.kind), text=event.text)
+        for event in events
+        if event.kind is not Did.REPLY
+    ]
+    return sorted(entries, key=lambda entry: entry.at)
+
+
+def _fate(mail: SentMail) -> str:
+    return f"mail {mail.state} ({mail.reason})" if mail.reason else f"mail {mail.state}"
