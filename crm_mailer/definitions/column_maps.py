@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
-from crm_mailer.definitions.problems import did_you_mean, raise_errors
+from crm_mailer.definitions.problems import Problem, did_you_mean, raise_errors
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.order import OrderState
 
@@ -82,9 +82,7 @@ def read_map(path: Path) -> ColumnMap:
         platform=shape.platform or shape.name,
         columns=shape.columns,
         states={
-            fold(word): OrderState(state)
-            for state, words in shape.states.items()
-            for word in words
+            fold(word): OrderState(state) for state, words in shape.states.items() for word in words
         },
         path=str(path),
     )
@@ -149,11 +147,11 @@ class _Shape(Strict):
     default_state: OrderState | None = None
     columns: dict[str, Words]
     positions: tuple[str, ...] = ()
-    states: dict[str, Words] = {}
+    states: dict[str, Words] = pydantic.Field(default_factory=dict)
     ignore: Words = ()
 
 
-def _unknown(node: Node, key: str, known: Sequence[str] | frozenset[str] | set[OrderState]):  # type: ignore[no-untyped-def]
+def _unknown(node: Node, key: str, known: Iterable[str]) -> list[Problem]:
     block = node.get(key)
     names = [str(name) for name in known]
     return [

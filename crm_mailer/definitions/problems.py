@@ -178,4 +178,5 @@ EXPLAINED: dict[str, str] = {
     "birthday campaign.",
     "CRM128": "A mail is valid for so short a time that quiet hours alone could end it.",
     "CRM129": "The sender's address is missing or is not an address.",
+    "CRM130": "Segments speak of each other in a ring, so none of them can be worked out first.",
 }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
+from crm_mailer.definitions.files import Fault, Node, Strict, read_yaml, validate
 from crm_mailer.definitions.problems import Problem, did_you_mean
 from crm_mailer.definitions.tree import TRUTHS, WHOLE
+from crm_mailer.definitions.written import Slug, Text, duration
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.segment import (
     EVERYBODY,
@@ -25,9 +26,7 @@ from crm_mailer.model.segment import (
 from crm_mailer.model.segment_fields import FIELDS, Field, FieldType, Operator, Purchase
 from crm_mailer.model.segment_order import Ring, parts_first
 
-_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _MONEY = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?")
-_DAYS = re.compile(r"([1-9][0-9]{0,4})([dw])")
 _SIGNS = {
     ">=": "at_least",
     "<=": "at_most",
@@ -46,9 +45,9 @@ _WORDS = ("all", "any", "not", "segment")
 class SegmentFile(Strict):
     """The shape of a file in campaigns/segments/."""
 
-    id: str
+    id: Slug
     name: str
-    note: str = ""
+    note: Text = ""
     rule: Any
 
 
@@ -61,7 +60,10 @@ def read_segments(folder: Path, problems: list[Problem]) -> dict[str, Segment]:
     ids = {shape.id for _node, shape in files}
     segments: dict[str, Segment] = {}
     for node, shape in files:
-        faults = [*_id_faults(node, shape.id, segments)]
+        faults: list[Problem] = []
+        if shape.id in segments:
+            what = f"another file has the id `{shape.id}` already"
+            faults.append(node.problem("CRM118", what, "id"))
         rule = read_rule(node.entries["rule"], faults, segments=ids)
         problems.extend(faults)
         if not faults:
@@ -101,15 +103,13 @@ class _Reader:
         return parts[0] if len(parts) == 1 else AllOf(parts)
 
     def _line(self, parent: Node, key: str, value: Node) -> Rule:
-        match key:
-            case "all":
-                return AllOf(self._list(key, value))
-            case "any":
-                return AnyOf(self._list(key, value))
-            case "not":
-                return Not(self.rule(value))
-            case "segment":
-                return self._segment(value)
+        if key in ("all", "any"):
+            parts = self._list(key, value)
+            return AllOf(parts) if key == "all" else AnyOf(parts)
+        if key == "not":
+            return Not(self.rule(value))
+        if key == "segment":
+            return self._segment(value)
         field = FIELDS.get(key)
         if field is not None:
             return self._field(field, value)
@@ -123,7 +123,9 @@ class _Reader:
 
     def _list(self, key: str, node: Node) -> tuple[Rule, ...]:
         if node.kind != "list" or not node.items:
-            self._fault(node, "CRM106", f"`{key}` needs a list of rules", "one `- field: value` each")
+            self._fault(
+                node, "CRM106", f"`{key}` needs a list of rules", "one `- field: value` each"
+            )
             return ()
         return tuple(self.rule(item) for item in node.items)
 
@@ -271,11 +273,14 @@ class _Reader:
         return Purchase(**parts)
 
     def _within(self, node: Node) -> int | None:
-        found = _DAYS.fullmatch(node.text.strip())
-        if not found:
-            self._fault(node, "CRM110", "`within` is a number of days or weeks", "such as 90d or 4w")
+        try:
+            days = duration(node.text.strip()).days
+        except Fault as fault:
+            self._fault(node, fault.code, str(fault), "such as 90d or 4w")
             return None
-        return int(found[1]) * (7 if found[2] == "w" else 1)
+        if days < 1:
+            self._fault(node, "CRM110", "`within` is a day at least", "such as 90d or 4w")
+        return days
 
     def _fault(self, node: Node, code: str, message: str, remedy: str = "") -> None:
         self.problems.append(node.problem(code, message, help=remedy))
@@ -290,14 +295,6 @@ def _read_files(folder: Path, problems: list[Problem]) -> list[tuple[Node, Segme
         except DefinitionError as error:
             problems.extend(error.problems)
     return files
-
-
-def _id_faults(node: Node, id_: str, others: Collection[str]) -> Iterable[Problem]:
-    if not _SLUG.fullmatch(id_):
-        what = f"`{id_}` is no id: lower-case letters, digits and hyphens"
-        yield node.problem("CRM117", what, "id")
-    elif id_ in others:
-        yield node.problem("CRM118", f"another file has the id `{id_}` already", "id")
 
 
 def _without_rings(

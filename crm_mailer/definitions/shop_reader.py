@@ -98,7 +98,8 @@ def _faults(node: Node, shape: ShopFile) -> list[Problem]:
         message = f"`order_number_pattern` is no regular expression: {error}"
         faults.append(node.problem("CRM107", message, "order_number_pattern"))
     quiet = shape.quiet_hours
-    if (quiet.until - quiet.from_) % 24 > 18:
+    length = quiet.until - quiet.from_
+    if (length if length >= 0 else length + 24) > 18:
         message = f"quiet from {quiet.from_} until {quiet.until} leaves less than six hours a day"
         faults.append(node.problem("CRM107", message, "quiet_hours"))
     if not shape.sender:

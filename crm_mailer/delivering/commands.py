@@ -6,7 +6,7 @@ import base64
 import re
 
 #: What an address may hold on the wire: no blanks, controls, angle brackets or second line.
-_SAFE = re.compile(r"[^\s<>\x00-\x1f\x7f-\xff]+@[^\s<>@\x00-\x1f\x7f-\xff]+\Z")
+_SAFE = re.compile(r"[^\s<>@\x00-\x1f\x7f-\xff]+@[^\s<>@\x00-\x1f\x7f-\xff]+\Z")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 #: RFC 5321 4.5.3.1.3 without the angle brackets.
 MAX_ADDRESS = 254

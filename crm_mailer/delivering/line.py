@@ -59,7 +59,7 @@ class Line(asyncio.Protocol):
 
     @property
     def is_up(self) -> bool:
-        """Whether a command may be sent: the line stands and the server has said nothing unasked."""
+        """Whether a command may be sent: the line stands, and nothing was said unasked."""
         return not self._loss and not self._answers and not self._parser.is_broken
 
     @property

@@ -46,9 +46,7 @@ class Reception:
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Ok"
 
-    async def handle_DATA(
-        self, server: SmtpProtocol, session: Session, envelope: Envelope
-    ) -> str:
+    async def handle_DATA(self, server: SmtpProtocol, session: Session, envelope: Envelope) -> str:
         """Take the mail; the customer may answer later."""
         content = envelope.content
         raw = content if isinstance(content, bytes) else str(content).encode()

@@ -14,7 +14,8 @@ from crm_mailer.model.reply import REASONS, Severity
 Facts = Mapping[OrderState, datetime]
 
 #: Codes that stand beside complaint reasons and are none.
-_NO_COMPLAINT = ("ask.", "objection.", "confirm", "suggestion", "praise")
+_NO_COMPLAINT = ("ask.", "objection.", "wants.", "confirm", "suggestion", "praise", "thanks",
+                 "question", "displeasure")  # fmt: skip
 #: The customer says the parcel is not there.
 _ABSENT = ("nr.in_transit", "nr.no_tracking", "nr.customs", "nr.returned")
 #: The customer must hold the goods to say so.

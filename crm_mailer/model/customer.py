@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -55,6 +55,11 @@ class ShoppingAge(StrEnum):
     NOVICE = "novice"
     INTERMEDIATE = "intermediate"
     EXPERIENCED = "experienced"
+
+
+#: So many paid orders, over so long a time, make an experienced shopper; one order a novice.
+EXPERIENCED_ORDERS = 5
+EXPERIENCED_FOR = timedelta(days=180)
 
 
 class ConsentBasis(StrEnum):

@@ -87,7 +87,10 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One thing that rules may ask. `is_many`: a customer can have several; one that fits is enough."""
+    """One thing that rules may ask.
+
+    `is_many`: a customer can have several values; one that fits is enough.
+    """
 
     name: str
     type: FieldType

@@ -1,4 +1,4 @@
-"""Segments may speak of each other: which of which, in which order, and never in a ring."""
+"""What a rule speaks of; segments may speak of each other, but never in a ring."""
 
 from __future__ import annotations
 
@@ -27,6 +27,20 @@ def mentioned(rule: Rule) -> Iterator[str]:
         case InSegment(segment):
             yield segment
         case Compare():
+            return
+
+
+def asked(rule: Rule) -> Iterator[str]:
+    """The fields that `rule` itself compares, as often as it does."""
+    match rule:
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from asked(part)
+        case Not(part):
+            yield from asked(part)
+        case Compare():
+            yield rule.field
+        case InSegment():
             return
 
 

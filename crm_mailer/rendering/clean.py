@@ -17,7 +17,10 @@ SAFE_URL = re.compile(r"https?://[^\s\"'<>\\]+", re.IGNORECASE)
 
 
 def line(text: str, limit: int = 500) -> str:
-    """`text` on one line: NFC, no control or direction characters, single blanks, cut at `limit`."""
+    """One line: NFC, no control or direction characters, single blanks, cut at `limit`."""
+    if text.isascii() and text.isprintable() and len(text) <= limit:
+        # Most texts: nothing to mend but blanks.
+        return " ".join(text.split()) if "  " in text else text.strip()
     if not text.isprintable():
         text = LONE.sub("\ufffd", HIDDEN.sub("", BREAKS.sub(" ", text)))
     if not text.isascii():

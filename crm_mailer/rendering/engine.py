@@ -63,9 +63,6 @@ class Sandbox(ImmutableSandboxedEnvironment):
             autoescape=is_html,
             undefined=Missing,
             keep_trailing_newline=False,
-            # Text is laid out by lines: a statement alone on its line leaves none behind.
-            trim_blocks=not is_html,
-            lstrip_blocks=not is_html,
             cache_size=0,
         )
         self.globals.clear()
@@ -148,9 +145,7 @@ def refused(tree: nodes.Template) -> list[tuple[int, str]]:
         for node in tree.find_all(nodes.For)
         if node.recursive
     ]
-    found += [
-        (line, f"loops are nested deeper than {MAX_LOOPS}") for line in _deep_loops(tree, 0)
-    ]
+    found += [(line, f"loops are nested deeper than {MAX_LOOPS}") for line in _deep_loops(tree, 0)]
     found += [
         (node.lineno, f"there is no filter `{node.name}`")
         for node in tree.find_all(nodes.Filter)
@@ -201,4 +196,3 @@ def line_of(error: BaseException, template: Template) -> int | None:
             found = template.get_corresponding_lineno(trace.tb_lineno)
         trace = trace.tb_next
     return found
-

@@ -1,4 +1,4 @@
-"""What is wrong in a template, with its place: one error that `check`, `preview` and the daemon show."""
+"""What is wrong in a template, with its place: one error for check, preview and daemon."""
 
 from __future__ import annotations
 

@@ -101,14 +101,14 @@ class _Walker:
         self.visit_all(node.body, inner)
         self.visit_all(node.else_, dict(scope))
 
-    def bind(self, target: nodes.Expr, kind: Any, scope: dict[str, Any]) -> None:
+    def bind(self, target: nodes.Node, kind: Any, scope: dict[str, Any]) -> None:
         if isinstance(target, nodes.Name):
             scope[target.name] = kind
         else:
             for name in target.find_all(nodes.Name):
                 scope[name.name] = UNKNOWN
 
-    def kind_of(self, node: nodes.Expr, scope: dict[str, Any]) -> Any:
+    def kind_of(self, node: nodes.Node, scope: dict[str, Any]) -> Any:
         """What the expression is; faults inside it are noted."""
         if isinstance(node, nodes.Name):
             return self.kind_of_name(node, scope)
@@ -120,15 +120,20 @@ class _Walker:
             rows = self.kind_of(node.node, scope)
             return rows.of if isinstance(rows, Rows) else UNKNOWN
         if isinstance(node, nodes.Filter) and node.name in ("default", "d"):
-            self.visit_arguments(node, scope)
-            return UNKNOWN if node.node is None else self.kind_of(node.node, scope)
+            return self.kind_of_default(node, scope)
         for child in node.iter_child_nodes():
             self.visit(child, scope)
         return UNKNOWN
 
-    def visit_arguments(self, node: nodes.Filter, scope: dict[str, Any]) -> None:
+    def kind_of_default(self, node: nodes.Filter, scope: dict[str, Any]) -> Any:
+        """`vars.x|default("")` may name a value that the campaign does not give."""
         for argument in node.args:
             self.visit(argument, scope)
+        before = len(self.findings.unknown)
+        kind = UNKNOWN if node.node is None else self.kind_of(node.node, scope)
+        late = self.findings.unknown[before:]
+        self.findings.unknown[before:] = [one for one in late if not one.name.startswith("vars.")]
+        return kind
 
     def kind_of_name(self, node: nodes.Name, scope: dict[str, Any]) -> Any:
         if node.name in scope:

@@ -18,7 +18,7 @@ FALLBACK = "en"
 
 @lru_cache(maxsize=1024)
 def locale_for(code: str, country: str) -> Locale:
-    """The conventions of a language in a country; those of the language where it has no own there."""
+    """The conventions of a language in a country; where it has none there, the language's."""
     for name in (f"{language.base(code)}-{country}" if country else "", code, language.base(code)):
         try:
             return Locale.parse(name.replace("_", "-"), sep="-")
@@ -29,7 +29,7 @@ def locale_for(code: str, country: str) -> Locale:
 
 @lru_cache(maxsize=8192)
 def _written_day(day: date, locale: Locale) -> str:
-    return str(format_date(day, "long", locale=locale))
+    return _plain_blanks(format_date(day, "long", locale=locale))
 
 
 def day(at: datetime | None, locale: Locale, zone: str) -> str:
@@ -44,7 +44,7 @@ def amount(minor: int, currency: str, locale: Locale) -> str:
     The currency's own symbol stands alone only where the reader cannot mistake it.
     """
     value = Decimal(minor).scaleb(-exponent(currency))
-    return str(format_currency(value, currency, locale=locale, currency_digits=True))
+    return _plain_blanks(format_currency(value, currency, locale=locale, currency_digits=True))
 
 
 @lru_cache(maxsize=4096)
@@ -53,3 +53,6 @@ def country_name(country: str, locale: Locale) -> str:
     return str(locale.territories.get(country.upper(), country)) if country else ""
 
 
+def _plain_blanks(text: str) -> str:
+    """The narrow blank of CLDR is missing in many fonts of mail programs; the wide one is not."""
+    return text.replace("\u202f", "\u00a0")

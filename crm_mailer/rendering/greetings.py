@@ -19,7 +19,7 @@ CHINESE = re.compile(r"[\u3400-\u9fff]{1,2}")
 
 
 def greeting(customer: Customer, code: str) -> str:
-    """The whole line with its punctuation, such as "Dear Anna," or "Здравствуйте, Анна Петровна!"."""
+    """The whole line, such as "Dear Anna," or "Здравствуйте, Анна Петровна!"."""
     form = FORMS.get(language.base(code), _by_name)
     return form(customer, language.base(code))
 

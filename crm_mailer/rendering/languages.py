@@ -24,7 +24,7 @@ class Choice:
 
 
 def wanted(customer: Customer, shop: Shop) -> str:
-    """The customer's own language; else the one most read in their country; else the shop's first."""
+    """The customer's own language; else their country's; else the shop's first."""
     default = shop.languages[0] if shop.languages else "en"
     return customer.language or language.guess(customer.country, default)
 

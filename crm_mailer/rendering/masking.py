@@ -3,8 +3,8 @@
 MJML knows nothing of Jinja: it fails on a `<` inside a tag and silently drops tags from numeric
 attributes. Words survive it, and a word that is missing afterwards shows what was dropped.
 
-Every tag is put back with a line break after its opening braces. Jinja ignores it, but counts the
-line, so the line of any later error tells which tag it was, and the tag knows its place in the file.
+Every tag is put back with a line break after its opening braces. Jinja ignores it, but counts
+lines: so the line of any later error leads to the tag, and the tag knows its place in the file.
 """
 
 from __future__ import annotations
@@ -120,7 +120,9 @@ def mask(source: Source) -> Masked:
             opened, begin = [value], position
             if kind == "raw_begin":
                 raise TemplateFault(
-                    source.problem("CRM210", "`{% raw %}` is not allowed", position, width=len(value))
+                    source.problem(
+                        "CRM210", "`{% raw %}` is not allowed", position, width=len(value)
+                    )
                 )
         elif opened and kind in CLOSERS:
             whole = text[begin : position + len(value)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
-from crm_mailer.rendering.masking import FILLER
+from crm_mailer.rendering.masking import FILLER, Masked
 from crm_mailer.rendering.sources import Source
 
 #: The compiler's stack ends near 2,000.
@@ -32,32 +32,27 @@ def rules() -> dict[str, Any]:
     return found
 
 
-def lint(source: Source, blanked: str) -> list[Problem]:
-    """Every fault of the markup, with its place.
-
-    Args:
-        source: the template.
-        blanked: its text with filler in place of Jinja.
-    """
-    reader = _Linter(source, blanked)
-    reader.feed(blanked)
+def lint(source: Source, masked: Masked) -> list[Problem]:
+    """Every fault of the markup, with its place."""
+    reader = _Linter(source, masked)
+    reader.feed(masked.blanked)
     reader.finish()
     return reader.problems
 
 
-class _TooDeep(Exception):
-    pass
-
-
 class _Linter(HTMLParser):
-    CDATA_CONTENT_ELEMENTS = ()
+    CDATA_CONTENT_ELEMENTS = ()  # type: ignore[misc]
 
-    def __init__(self, source: Source, blanked: str) -> None:
+    def __init__(self, source: Source, masked: Masked) -> None:
         super().__init__(convert_charrefs=False)
         self.source = source
-        self.starts = [0]
-        for match in re.finditer("\n", blanked):
-            self.starts.append(match.end())
+        self.starts = [0, *(match.end() for match in re.finditer("\n", masked.blanked))]
+        #: Where a loop begins (+1) or ends (-1).
+        self.loops = [
+            (tag.position, 1 if tag.statement == "for" else -1)
+            for tag in masked.tags
+            if tag.statement in ("for", "endfor")
+        ]
         self.problems: list[Problem] = []
         #: Open tags with their positions.
         self.stack: list[tuple[str, int]] = []
@@ -80,9 +75,7 @@ class _Linter(HTMLParser):
     ) -> None:  # fmt: skip
         position = self.position if at is None else at
         self.problems.append(
-            self.source.problem(
-                code, message, position, help=help, width=width, severity=severity
-            )
+            self.source.problem(code, message, position, help=help, width=width, severity=severity)
         )
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -115,8 +108,11 @@ class _Linter(HTMLParser):
         self.check_place(tag)
         for key in given:
             if FILLER in key:
-                self.add("CRM206", "Jinja may not stand around an attribute",
-                         help="put it inside the quotes: color=\"{% if x %}red{% endif %}\"")  # fmt: skip
+                self.add(
+                    "CRM206",
+                    "Jinja may not stand around an attribute",
+                    help='inside the quotes it works: color="{% if x %}red{% endif %}"',
+                )
             elif tag != "mjml" and key not in known[tag] and key not in EVERYWHERE:
                 self.add("CRM206", f"<{tag}> has no attribute `{key}`", width=len(tag) + 1,
                          help=did_you_mean(key, known[tag]))  # fmt: skip
@@ -137,6 +133,14 @@ class _Linter(HTMLParser):
         if allowed is not None and tag not in allowed and "^.*^" not in allowed:
             self.add("CRM208", f"<{tag}> may not stand in <{parent}>", width=len(tag) + 1,
                      help="allowed: " + (", ".join(allowed) or "nothing"))  # fmt: skip
+
+        if tag == "mj-column" and self.loops_between(self.stack[-1][1], self.position):
+            self.add("CRM213", "a loop over columns gives them wrong widths", width=len(tag) + 1,
+                     help="loop over sections, or over the rows of an mj-table")  # fmt: skip
+
+    def loops_between(self, start: int, end: int) -> int:
+        """How many loops that begin after `start` are still open at `end`."""
+        return sum(turn for position, turn in self.loops if start < position < end)
 
     def check_html(self, tag: str, given: dict[str, str]) -> None:
         if tag == "img" and "alt" not in given:

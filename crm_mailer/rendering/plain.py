@@ -1,4 +1,4 @@
-"""Makes the text part: the compiled HTML becomes a text template once, and is then rendered like it."""
+"""Makes the text part: compiled HTML becomes a text template once, and is rendered like it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ BLANKS = re.compile(r"[ \t\xa0]+")
 #: Statements that open and close; a stretch that holds as many of both may be left out whole.
 OPENS = frozenset("if for with".split())
 CLOSES = frozenset("endif endfor endwith".split())
+MIDDLES = frozenset("else elif".split())
 BRACES = re.compile(r"\{(?=[{%#])")
 
 
@@ -29,7 +30,7 @@ def text_template(html: str, masked: Masked) -> str:
     reader = _Reader(masked)
     reader.feed(html)
     reader.close()
-    return _tidy(reader.text())
+    return _laid_out(reader.text(), masked)
 
 
 def tidy_rendered(text: str) -> str:
@@ -74,8 +75,10 @@ class _Reader(HTMLParser):
         elif tag == "img" and self.links:
             self.parts.append(_literal(given.get("alt", "")))
         elif tag == "table":
-            self.tables.append(given.get("role") == "presentation")
-            self.parts.append("\n" if self.tables[-1] else "\n\n")
+            is_layout = given.get("role") == "presentation"
+            self.tables.append(is_layout)
+            # MJML writes a section as a centred table.
+            self.parts.append("\n" if is_layout and "align" not in given else "\n\n")
         elif tag == "tr":
             self.cells = 0
             self.parts.append("\n")
@@ -138,14 +141,22 @@ class _Reader(HTMLParser):
         """Of a stretch that is left out, keep the statements unless they close among themselves."""
         words = list(self.masked.word.finditer(text))
         kinds = [self.masked.tags[int(word[1])].statement for word in words]
-        opened = sum(kind in OPENS for kind in kinds)
-        closed = sum(kind in CLOSES for kind in kinds)
-        if opened == closed and "set" not in kinds:
+        if _closes_by_itself(kinds):
             return
         self.parts += [word[0] for word, kind in zip(words, kinds, strict=True) if kind]
 
     def text(self) -> str:
         return "".join(self.parts)
+
+
+def _closes_by_itself(kinds: list[str]) -> bool:
+    """Whether the statements need nothing outside: `endif ... if`, or a lone `else`, do."""
+    depth = 0
+    for kind in kinds:
+        depth += (kind in OPENS) - (kind in CLOSES)
+        if depth < 0 or kind == "set" or (kind in MIDDLES and depth == 0):
+            return False
+    return depth == 0
 
 
 def _break(tag: str) -> str:
@@ -157,6 +168,35 @@ def _literal(text: str) -> str:
     return BRACES.sub("{{ '{' }}", text)
 
 
-def _tidy(text: str) -> str:
-    lines = [BLANKS.sub(" ", row).strip() for row in text.split("\n")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"
+def _laid_out(text: str, masked: Masked) -> str:
+    """Single blanks, at most one empty line, and no line that holds statements only.
+
+    Such statements move to the beginning of the next line with words, so that they leave nothing
+    behind where they decide against it.
+    """
+    lines: list[str] = []
+    waiting = ""
+    for row in text.split("\n"):
+        row = BLANKS.sub(" ", row).strip()
+        statements, words = _split(row, masked)
+        if words:
+            lines.append(waiting + statements + words)
+            waiting = ""
+        elif statements:
+            waiting += statements
+        elif lines and lines[-1]:
+            lines.append("")
+    return "\n".join([*lines, waiting]).strip("\n") + "\n"
+
+
+def _split(row: str, masked: Masked) -> tuple[str, str]:
+    """The statements at the beginning of a line, and the rest of it."""
+    statements, place = "", 0
+    while match := masked.word.match(row, place):
+        if not masked.tags[int(match[1])].statement:
+            break
+        statements += match[0]
+        place = match.end()
+        while row[place : place + 1] == " ":
+            place += 1
+    return statements, row[place:]

@@ -137,12 +137,12 @@ class _Reader:
             done = match.end()
         self.add(file, text, blanked[done:], done)
 
-    def include(
-        self, match: re.Match[str], path: Path, text: str, above: tuple[Path, ...]
-    ) -> None:
+    def include(self, match: re.Match[str], path: Path, text: str, above: tuple[Path, ...]) -> None:
         place = place_in(self.name(path), text, match.start())
         width = match.end() - match.start()
-        wanted = {m[1].lower(): m[2] if m[2] is not None else m[3] for m in ATTRIBUTE.finditer(match[1])}
+        wanted = {
+            m[1].lower(): m[2] if m[2] is not None else m[3] for m in ATTRIBUTE.finditer(match[1])
+        }
         target = (path.parent / wanted.get("path", "")).resolve()
         self.includes += 1
         if fault := self._refusal(wanted, target, above):
@@ -201,7 +201,7 @@ class _Reader:
                 Problem(
                     code="CRM202",
                     file=file,
-                    message=f"the template is larger than {MAX_EXPANDED // 1000} kB with its includes",
+                    message=f"with its includes it is larger than {MAX_EXPANDED // 1000} kB",
                 )
             )
 

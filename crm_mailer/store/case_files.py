@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model.address import key
 from crm_mailer.model.customer import Customer, Gender, Occupation
+from crm_mailer.model.errors import NotFound
 from crm_mailer.model.money import Money
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import Evidence
@@ -25,6 +26,9 @@ from crm_mailer.store.tables import (
     suppressions,
     touches,
 )
+
+#: Addresses that begin with so many of the same letters are offered for a misspelt one.
+_LIKE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,31 @@ class WrittenReply:
     intent: str
     reasons: tuple[str, ...]
     evidence: tuple[Evidence, ...]
+
+
+def find_by_address(connection: sa.Connection, email: str) -> int:
+    """The customer with this mail address.
+
+    Raises:
+        NotFound: there is none; the hint names addresses like it.
+    """
+    row = connection.execute(
+        sa.select(customers.c.id).where(customers.c.email_key == key(email))
+    ).first()
+    if row is not None:
+        return int(row.id)
+    start = key(email)[:_LIKE]
+    near = connection.execute(
+        sa.select(customers.c.email)
+        .where(customers.c.email_key >= start, customers.c.email_key < start + "\uffff")
+        .order_by(customers.c.email_key)
+        .limit(3)
+    ).scalars()
+    known = " or ".join(address for address in near if address)
+    raise NotFound(
+        f"there is no customer {email!r}",
+        hint=f"did you mean {known}?" if known and start else "`crm-mailer customer list` has all",
+    )
 
 
 def get_customer(connection: sa.Connection, customer_id: int) -> KnownCustomer:

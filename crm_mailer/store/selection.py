@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from crm_mailer.model import birthday, moment
 from crm_mailer.model.case import UNDER_WAY
 from crm_mailer.model.score import HIGH, RFM_SEGMENTS, VALUE_CLASSES
 from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule
 from crm_mailer.model.segment_fields import FIELDS, FieldType, Operator, Purchase, fits
+from crm_mailer.model.zones import BY_COUNTRY
 from crm_mailer.store import tables as t
 
 Condition = sa.ColumnElement[bool]
@@ -109,6 +111,7 @@ def _in_segment(segment: str, look: Look) -> Condition:
 
 # ------------------------------------------------------------------ one comparison
 
+
 def _compare(rule: Compare, look: Look) -> Condition:
     if rule.field in TEXTS:
         column = TEXTS[rule.field]
@@ -139,29 +142,19 @@ def _present(is_known: Condition, rule: Compare, test: Callable[[], Condition]) 
 
 def _test(value: sa.ColumnElement[Any], rule: Compare) -> Condition:
     wanted = _stored(rule)
-    match Operator(rule.op):
-        case Operator.IS:
-            return value == wanted
-        case Operator.IS_NOT:
-            return value != wanted
-        case Operator.IN:
-            return value.in_(wanted)
-        case Operator.NOT_IN:
-            return value.not_in(wanted)
-        case Operator.AT_LEAST:
-            return value >= wanted
-        case Operator.AT_MOST:
-            return value <= wanted
-        case Operator.ABOVE:
-            return value > wanted
-        case Operator.BELOW:
-            return value < wanted
-        case Operator.BETWEEN:
-            return value.between(*wanted)
-        case Operator.CONTAINS:
-            return _Place(value, sa.literal(wanted)) > 0
-        case Operator.KNOWN | Operator.UNKNOWN:
-            raise ValueError("presence is tested before the value")
+    tests: dict[Operator, Callable[[], Condition]] = {
+        Operator.IS: lambda: value == sa.literal(wanted),
+        Operator.IS_NOT: lambda: value != sa.literal(wanted),
+        Operator.IN: lambda: value.in_(wanted),
+        Operator.NOT_IN: lambda: value.not_in(wanted),
+        Operator.AT_LEAST: lambda: value >= sa.literal(wanted),
+        Operator.AT_MOST: lambda: value <= sa.literal(wanted),
+        Operator.ABOVE: lambda: value > sa.literal(wanted),
+        Operator.BELOW: lambda: value < sa.literal(wanted),
+        Operator.BETWEEN: lambda: value.between(*wanted),
+        Operator.CONTAINS: lambda: place_of(value, sa.literal(wanted)) > 0,
+    }
+    return tests[Operator(rule.op)]()
 
 
 def _stored(rule: Compare) -> Any:
@@ -173,26 +166,18 @@ def _stored(rule: Compare) -> Any:
     return int(rule.value * 100)
 
 
-class _Place(sa.ColumnElement[int]):
+class place_of(FunctionElement[int]):  # noqa: N801
     """Where in a text a piece begins, from 1; 0 when it does not occur. Case counts."""
 
-    inherit_cache = True
+    name = "place_of"
     type = sa.Integer()
-    _traverse_internals = [
-        ("text", sa.sql.visitors.InternalTraversal.dp_clauseelement),
-        ("piece", sa.sql.visitors.InternalTraversal.dp_clauseelement),
-    ]
-
-    def __init__(self, text: sa.ColumnElement[Any], piece: sa.ColumnElement[Any]) -> None:
-        self.text = text
-        self.piece = piece
+    inherit_cache = True
 
 
-@compiles(_Place)
-def _place_sql(element: _Place, compiler: Any, **options: Any) -> str:
+@compiles(place_of)
+def _place_sql(element: place_of, compiler: Any, **options: Any) -> str:
     name = "strpos" if compiler.dialect.name == "postgresql" else "instr"
-    text = compiler.process(element.text, **options)
-    return f"{name}({text}, {compiler.process(element.piece, **options)})"
+    return f"{name}({compiler.process(element.clauses, **options)})"
 
 
 # ------------------------------------------------------------------ fields with one value
@@ -301,37 +286,39 @@ def _days(column: sa.Column[Any], rule: Compare, look: Look) -> Condition:
     A moment to come counts as today: 0 days ago.
     """
 
-    def at_least(days: int) -> Condition:
-        return column < look.midnight(days - 1) if days > 0 else sa.true()
-
-    def at_most(days: int) -> Condition:
-        return column >= look.midnight(days) if days >= 0 else sa.false()
-
-    def is_one_of(days: tuple[int, ...]) -> Condition:
-        return sa.or_(sa.false(), *(sa.and_(at_least(day), at_most(day)) for day in days))
+    def within(least: int, most: int | None) -> Condition:
+        parts = [sa.true() if most is None or most >= 0 else sa.false()]
+        if least > 0:
+            parts.append(column < look.midnight(least - 1))
+        if most is not None and most >= 0:
+            parts.append(column >= look.midnight(most))
+        return sa.and_(*parts)
 
     def test() -> Condition:
-        wanted = rule.value
-        match Operator(rule.op):
-            case Operator.AT_LEAST:
-                return at_least(wanted)
-            case Operator.ABOVE:
-                return at_least(wanted + 1)
-            case Operator.AT_MOST:
-                return at_most(wanted)
-            case Operator.BELOW:
-                return at_most(wanted - 1)
-            case Operator.BETWEEN:
-                return sa.and_(at_least(wanted[0]), at_most(wanted[1]))
-            case Operator.IS | Operator.IN:
-                return is_one_of(wanted if isinstance(wanted, tuple) else (wanted,))
-            case Operator.IS_NOT | Operator.NOT_IN:
-                days = wanted if isinstance(wanted, tuple) else (wanted,)
-                return sa.not_(is_one_of(days))
-            case _:
-                raise ValueError(f"{rule.op} does not go with days")
+        return sa.or_(sa.false(), *(within(*ends) for ends in _ranges(rule)))
 
+    if rule.op in (Operator.IS_NOT, Operator.NOT_IN):
+        return sa.and_(column.is_not(None), sa.not_(test()))
     return _present(column.is_not(None), rule, test)
+
+
+def _ranges(rule: Compare) -> list[tuple[int, int | None]]:
+    """The numbers that pass (or, with `is_not` and `not_in`, fail): least and most of each run."""
+    wanted = rule.value
+    match Operator(rule.op):
+        case Operator.AT_LEAST:
+            return [(wanted, None)]
+        case Operator.ABOVE:
+            return [(wanted + 1, None)]
+        case Operator.AT_MOST:
+            return [(0, wanted)]
+        case Operator.BELOW:
+            return [(0, wanted - 1)]
+        case Operator.BETWEEN:
+            return [wanted]
+        case _:
+            days = wanted if isinstance(wanted, tuple) else (wanted,)
+            return [(day, day) for day in days]
 
 
 # ------------------------------------------------------------------ fields with many values
@@ -371,7 +358,7 @@ def _bought(rule: Compare, look: Look) -> Condition:
     if wanted.category:
         query = query.where(items.category == wanted.category)
     if wanted.title:
-        query = query.where(_Place(items.title, sa.literal(wanted.title)) > 0)
+        query = query.where(place_of(items.title, sa.literal(wanted.title)) > 0)
     if wanted.within_days is not None:
         query = query.where(orders.placed_at >= look.midnight(wanted.within_days))
     return t.customers.c.id.in_(query)
@@ -382,15 +369,11 @@ def _birthday(rule: Compare, look: Look) -> Condition:
     customer = t.customers.c
 
     def test() -> Condition:
-        others = _zones_by_day(look)
-        elsewhere = sorted(name for names in others.values() for name in names)
-        here = customer.time_zone.not_in(elsewhere) if elsewhere else sa.true()
+        elsewhere = {day: _lives_in(homes) for day, homes in _homes_by_day(look).items()}
+        here = sa.not_(sa.or_(*elsewhere.values())) if elsewhere else sa.true()
         return sa.or_(
             sa.and_(here, _born_on(look.today, rule)),
-            *(
-                sa.and_(customer.time_zone.in_(sorted(names)), _born_on(day, rule))
-                for day, names in sorted(others.items())
-            ),
+            *(sa.and_(home, _born_on(day, rule)) for day, home in elsewhere.items()),
         )
 
     is_known = sa.and_(customer.birth_month.is_not(None), customer.birth_day.is_not(None))
@@ -421,13 +404,34 @@ SPECIAL: dict[str, Callable[[Compare, Look], Condition]] = {
 SELECTABLE = frozenset((*TEXTS, *SCALARS, *FLAGS, *MOMENTS, *MANY, *SPECIAL))
 
 
-def _zones_by_day(look: Look) -> dict[date, set[str]]:
-    """The zones whose calendar shows another day than the shop's, by that day."""
-    found: dict[date, set[str]] = {}
-    for name, day in _days_of_zones(look.now, look.zones).items():
-        if day != look.today:
-            found.setdefault(day, set()).add(name)
-    return found
+@dataclass(frozen=True, slots=True)
+class _Homes:
+    """Zones, and countries whose people live in such a zone unless another is told."""
+
+    zones: frozenset[str]
+    countries: frozenset[str]
+
+
+def _lives_in(homes: _Homes) -> Condition:
+    customer = t.customers.c
+    by_zone = customer.time_zone.in_(sorted(homes.zones))
+    by_country = sa.and_(customer.time_zone == "", customer.country.in_(sorted(homes.countries)))
+    if not homes.countries:
+        return by_zone
+    return sa.or_(by_zone, by_country) if homes.zones else by_country
+
+
+def _homes_by_day(look: Look) -> dict[date, _Homes]:
+    """Where the calendar shows another day than the shop's, by that day."""
+    days = _days_of_zones(look.now, look.zones)
+    main = _days_of_zones(look.now, frozenset(BY_COUNTRY.values()))
+    return {
+        day: _Homes(
+            frozenset(name for name, one in days.items() if one == day),
+            frozenset(country for country, name in BY_COUNTRY.items() if main[name] == day),
+        )
+        for day in sorted({*days.values(), *main.values()} - {look.today})
+    }
 
 
 @lru_cache(maxsize=8)

@@ -14,10 +14,13 @@ from crm_mailer.model.customer import ConsentBasis
 from crm_mailer.model.standing import Standing, hold, refusal
 from crm_mailer.model.suppression import Scope, SuppressionReason
 from crm_mailer.model.touch import SkipReason, TouchState
+from crm_mailer.store.engine import Instant, Store
 from crm_mailer.store.tables import cases, consents, customers, suppressions, touches
 
 #: Rows that one statement may name by id; SQLite takes at most 32,766 values.
 SLICE = 5_000
+#: The detail of touches that wait because their campaign is a draft again.
+HELD_BY_DRAFT = "draft"
 UNSENT = (TouchState.PLANNED, TouchState.HELD, TouchState.DEFERRED)
 
 
@@ -96,3 +99,136 @@ def _why_not(row: Any, now: datetime) -> SkipReason | None:
 def sliced(ids: Sequence[int]) -> Iterable[Sequence[int]]:
     """`ids` in slices that one statement can name."""
     return (ids[start : start + SLICE] for start in range(0, len(ids), SLICE))
+
+
+# ------------------------------------------------------------------ planning
+
+
+def add(store: Store, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:
+    """Save touches; those whose key is there already stay as they are. How many are new."""
+    if not rows:
+        return 0
+    statement = store.insert(touches).on_conflict_do_nothing(
+        index_elements=["campaign", "step", "anchor", "customer_id"]
+    )
+    return connection.execute(statement, list(rows)).rowcount
+
+
+def marketing_times(
+    connection: sa.Connection, customer_ids: Sequence[int], since: datetime
+) -> dict[int, list[datetime]]:
+    """When each of these customers had, or is to have, marketing mail from `since` on."""
+    left = touches.c.state.in_((TouchState.ACCEPTED, TouchState.IN_DOUBT))
+    waiting = touches.c.state.in_((*UNSENT, TouchState.CLAIMED))
+    moment = sa.case(
+        (left, sa.func.coalesce(touches.c.settled_at, touches.c.due_at)),
+        else_=sa.func.coalesce(touches.c.next_at, touches.c.due_at),
+    )
+    found: dict[int, list[datetime]] = {}
+    for ids in sliced(customer_ids):
+        query = sa.select(touches.c.customer_id, sa.type_coerce(moment, Instant)).where(
+            touches.c.customer_id.in_(ids),
+            touches.c.due_at >= since,
+            touches.c.stream == Stream.MARKETING,
+            sa.or_(left, waiting),
+        )
+        for customer_id, at in connection.execute(query):
+            found.setdefault(customer_id, []).append(at)
+    return found
+
+
+def newest_anchors(
+    connection: sa.Connection, campaign: str, customer_ids: Sequence[int]
+) -> dict[int, datetime]:
+    """When the newest occasion of the campaign was, for each of these customers that had one."""
+    found: dict[int, datetime] = {}
+    for ids in sliced(customer_ids):
+        query = (
+            sa.select(touches.c.customer_id, sa.func.max(touches.c.anchored_at, type_=Instant))
+            .where(touches.c.customer_id.in_(ids), touches.c.campaign == campaign)
+            .group_by(touches.c.customer_id)
+        )
+        found.update((row[0], row[1]) for row in connection.execute(query))
+    return found
+
+
+def end_where(
+    connection: sa.Connection,
+    campaign: str,
+    condition: sa.ColumnElement[bool],
+    reason: SkipReason,
+    now: datetime,
+) -> int:
+    """Skip the campaign's unsent touches for which `condition` holds. How many they were."""
+    statement = (
+        touches.update()
+        .where(touches.c.campaign == campaign, touches.c.state.in_(UNSENT), condition)
+        .values(state=TouchState.SKIPPED, reason=reason, next_at=None, settled_at=now)
+    )
+    return connection.execute(statement).rowcount
+
+
+def end_older(connection: sa.Connection, campaign: str, now: datetime) -> int:
+    """Skip what a newer occasion of the same campaign and customer has made stale."""
+    newer = touches.alias("newer")
+    has_newer = sa.exists().where(
+        newer.c.campaign == touches.c.campaign,
+        newer.c.customer_id == touches.c.customer_id,
+        newer.c.anchored_at > touches.c.anchored_at,
+    )
+    return end_where(connection, campaign, has_newer, SkipReason.NEW_ANCHOR, now)
+
+
+def end_other_anchors(connection: sa.Connection, campaign: str, anchor: str, now: datetime) -> int:
+    """Skip what was planned for another date than the campaign has now."""
+    return end_where(connection, campaign, touches.c.anchor != anchor, SkipReason.NEW_ANCHOR, now)
+
+
+def hold_back(connection: sa.Connection, campaign: str) -> int:
+    """Hold what was planned of a campaign that is a draft again. How many they were."""
+    statement = (
+        touches.update()
+        .where(
+            touches.c.campaign == campaign,
+            touches.c.state.in_((TouchState.PLANNED, TouchState.DEFERRED)),
+        )
+        .values(state=TouchState.HELD, detail=HELD_BY_DRAFT)
+    )
+    return connection.execute(statement).rowcount
+
+
+def release(connection: sa.Connection, campaign: str, *, detail: str | None = None) -> int:
+    """Let held touches of a campaign go when they are due. How many they were.
+
+    Args:
+        connection: a write turn.
+        campaign: its id.
+        detail: only those that are held for this reason.
+    """
+    statement = touches.update().where(
+        touches.c.campaign == campaign, touches.c.state == TouchState.HELD
+    )
+    if detail is not None:
+        statement = statement.where(touches.c.detail == detail)
+    return connection.execute(statement.values(state=TouchState.PLANNED, detail="")).rowcount
+
+
+def counts_by_campaign(connection: sa.Connection) -> dict[str, dict[str, int]]:
+    """How many touches each campaign has in each state."""
+    query = sa.select(touches.c.campaign, touches.c.state, sa.func.count()).group_by(
+        touches.c.campaign, touches.c.state
+    )
+    found: dict[str, dict[str, int]] = {}
+    for campaign, state, number in connection.execute(query):
+        found.setdefault(campaign, {})[state] = number
+    return found
+
+
+def skips_of_campaign(connection: sa.Connection, campaign: str) -> dict[str, int]:
+    """How many touches of the campaign were skipped, by reason."""
+    query = (
+        sa.select(touches.c.reason, sa.func.count())
+        .where(touches.c.campaign == campaign, touches.c.state == TouchState.SKIPPED)
+        .group_by(touches.c.reason)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}

@@ -32,12 +32,12 @@ class SmallShop:
         self.order = self.new_order("A-1", self.anna)
 
     def customer(self, name: str, email: str) -> int:
-        return self._add(
+        return self.add(
             customers, name=name, email=email, email_key=email, created_at=NOW, changed_at=NOW
         )
 
     def new_order(self, number: str, customer_id: int, state: str = "paid") -> int:
-        return self._add(
+        return self.add(
             orders,
             platform="shop",
             number=number,
@@ -52,7 +52,7 @@ class SmallShop:
 
     def reached(self, order_id: int, state: str, *, days_ago: int) -> None:
         at = NOW - timedelta(days=days_ago)
-        self._add(order_events, order_id=order_id, state=state, at=at, learnt_at=at)
+        self.add(order_events, order_id=order_id, state=state, at=at, learnt_at=at)
 
     def wrote(self, intent: str | None, *reasons: str, **more: Any) -> int:
         values: dict[str, Any] = {
@@ -65,10 +65,10 @@ class SmallShop:
             "customer_id": self.anna,
             "order_id": self.order,
         }
-        return self._add(replies, **(values | more))
+        return self.add(replies, **(values | more))
 
     def reviewed(self, stars: int, comment: str = "", *, order_id: int | None = None) -> int:
-        return self._add(
+        return self.add(
             reviews, order_id=order_id or self.order, stars=stars, comment=comment, at=NOW
         )
 
@@ -92,7 +92,7 @@ class SmallShop:
         with self.store.read() as connection:
             return list(connection.execute(sa.select(table).order_by(table.c.id)))
 
-    def _add(self, table: sa.Table, **values: Any) -> int:
+    def add(self, table: sa.Table, **values: Any) -> int:
         with self.store.write() as connection:
             added = connection.execute(table.insert().values(**values).returning(table.c.id))
             return int(added.scalar_one())

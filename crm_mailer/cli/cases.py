@@ -1,0 +1,252 @@
+"""Commands of agents: case ..., and what customers said by other ways than mail."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.text import Text
+
+from crm_mailer.cli import pass_app, show
+from crm_mailer.i18n import _
+from crm_mailer.model.case import UNDER_WAY, CaseState, Channel
+from crm_mailer.model.reply import Severity
+
+if TYPE_CHECKING:
+    from crm_mailer.app import App
+    from crm_mailer.reporting.cases import CaseLine
+
+_STYLES = {Severity.P1: "bold red", Severity.P2: "yellow", Severity.P3: ""}
+_HAND_CHANNELS = [channel.value for channel in Channel if channel is not Channel.EMAIL]
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
+
+
+_as_json = click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
+_by: Callable[[Any], Any] = click.option(
+    "--by", default=_login, show_default=_("your login"), help=_("Who does it.")
+)
+_number = click.argument("number", type=click.IntRange(min=1))
+
+
+@click.group()
+def case() -> None:
+    """Cases: follow-ups that we owe unhappy customers."""
+
+
+@case.command("list")
+@click.option(
+    "--state",
+    type=click.Choice([*(state.value for state in CaseState), "all"]),
+    help=_("Only these; else all that are under way."),
+)
+@click.option("--owner", help=_("Only the cases of this person."))
+@click.option("--overdue", is_flag=True, help=_("Only those whose answer is overdue."))
+@_as_json
+@pass_app
+def list_(app: App, state: str | None, owner: str | None, overdue: bool, as_json: bool) -> None:
+    """List cases, the most urgent first."""
+    from crm_mailer.app import cases
+
+    states = frozenset(CaseState) if state == "all" else UNDER_WAY
+    if state not in (None, "all"):
+        states = frozenset({CaseState(state)})
+    lines = cases.case_list(app, states=states, owner=owner, is_overdue=overdue)
+    if as_json:
+        show.json_(lines)
+    else:
+        _show_list(lines)
+
+
+@case.command("show")
+@_number
+@_as_json
+@pass_app
+def show_(app: App, number: int, as_json: bool) -> None:
+    """Show case NUMBER: customer, orders, what was said and what to do next."""
+    from crm_mailer.app import cases
+    from crm_mailer.cli import case_page
+
+    file = cases.case_file(app, number)
+    if as_json:
+        show.json_(file)
+    else:
+        case_page.show_case(file, app.zone)
+
+
+@case.command()
+@_number
+@click.argument("text")
+@click.option("--answered", is_flag=True, help=_("The customer was answered: their turn now."))
+@_by
+@pass_app
+def note(app: App, number: int, text: str, answered: bool, by: str) -> None:
+    """Write TEXT on case NUMBER."""
+    from crm_mailer.app import cases
+
+    done = cases.note(app, number, text, by=by, is_answer=answered)
+    show.good(_("case {number} is {state}").format(number=number, state=done.state))
+
+
+@case.command()
+@_number
+@click.argument("who")
+@_by
+@pass_app
+def assign(app: App, number: int, who: str, by: str) -> None:
+    """Give case NUMBER to WHO."""
+    from crm_mailer.app import cases
+
+    cases.assign(app, number, who, by=by)
+    show.good(_("case {number} belongs to {who}").format(number=number, who=who))
+
+
+@case.command()
+@_number
+@click.option("--reason", default="", help=_("Why, in a few words."))
+@click.option("--resolved", is_flag=True, help=_("Solved: a letter within 7 days reopens it."))
+@_by
+@pass_app
+def close(app: App, number: int, reason: str, resolved: bool, by: str) -> None:
+    """End case NUMBER; marketing to the customer may go on."""
+    from crm_mailer.app import cases
+
+    done = cases.close(app, number, reason, by=by, is_resolved=resolved)
+    show.good(_("case {number} is {state}").format(number=number, state=done.state))
+
+
+@case.command()
+@_number
+@click.option("--reason", default="", help=_("Why, in a few words."))
+@_by
+@pass_app
+def reopen(app: App, number: int, reason: str, by: str) -> None:
+    """Take up case NUMBER again."""
+    from crm_mailer.app import cases
+
+    done = cases.reopen(app, number, reason, by=by)
+    due = show.local(done.due_at, app.zone)
+    show.good(_("case {number} is open; an answer is due {due}").format(number=number, due=due))
+
+
+@case.command("open")
+@click.option("--customer", "email", required=True, help=_("The customer's mail address."))
+@click.option("--reason", required=True, help=_("A reason code, such as nad.damaged."))
+@click.option("--order", default="", help=_("The order's number."))
+@click.option("--text", default="", help=_("What was said."))
+@click.option("--channel", type=click.Choice([c.value for c in Channel]), default="email")
+@_by
+@pass_app
+def open_(app: App, email: str, reason: str, order: str, text: str, channel: str, by: str) -> None:
+    """Open a case by hand."""
+    from crm_mailer.app import cases
+
+    number = cases.open_case(
+        app, email=email, reason=reason, order=order, text=text, channel=Channel(channel), by=by
+    )
+    show.good(_("case {number} is open: `crm-mailer case show {number}`").format(number=number))
+
+
+@case.command()
+@_as_json
+@pass_app
+def tasks(app: App, as_json: bool) -> None:
+    """List what to do besides cases: questions, changes, reviews."""
+    from crm_mailer.app import cases
+
+    found = cases.tasks(app)
+    if as_json:
+        show.json_(found)
+        return
+    show.table(
+        [_("task"), _("due"), _("kind"), _("customer"), _("what")],
+        [
+            (one.id, show.local(one.due_at, app.zone), one.kind, one.customer, _short(one.text))
+            for one in found
+        ],
+        right=(0,),
+        empty=_("nothing to do"),
+    )
+
+
+@case.command()
+@_number
+@pass_app
+def done(app: App, number: int) -> None:
+    """Mark task NUMBER as done."""
+    from crm_mailer.app import cases
+
+    task = cases.finish_task(app, number)
+    show.good(_("done: {what}").format(what=_short(task.text)))
+
+
+@click.command()
+@click.argument("email")
+@click.argument("text")
+@click.option("--channel", type=click.Choice(_HAND_CHANNELS), required=True)
+@click.option("--order", default="", help=_("The order's number."))
+@click.option("--rating", type=click.IntRange(1, 5), help=_("Stars, 1 to 5."))
+@pass_app
+def feedback(app: App, email: str, text: str, channel: str, order: str, rating: int | None) -> None:
+    """Log what customer EMAIL said by chat, phone or on a platform."""
+    from crm_mailer.app import cases
+
+    number = cases.log_feedback(
+        app, email=email, channel=Channel(channel), text=text, order=order, rating=rating
+    )
+    show.good(_("logged"))
+    if number:
+        show.note(_("see case {number}: `crm-mailer case show {number}`").format(number=number))
+
+
+def _show_list(lines: list[CaseLine]) -> None:
+    show.table(
+        [_("case"), _("due"), "", _("reason"), _("customer"), _("order"), _("state"), _("owner")],
+        [
+            (
+                line.number,
+                left_in_words(line.left),
+                Text(line.severity.value, style=_STYLES[line.severity]),
+                _(line.reason_in_words),
+                line.customer,
+                line.order_number,
+                line.state,
+                line.owner or "-",
+            )
+            for line in lines
+        ],
+        right=(0,),
+        empty=_("no case is open"),
+    )
+
+
+def left_in_words(left: timedelta | None) -> Text:
+    """`in 3 h 20 min`, red and `2 d overdue` when it is too late, a dash when nothing is owed."""
+    if left is None:
+        return Text("-", style="dim")
+    span = _span(abs(left))
+    if left < timedelta(0):
+        return Text(_("{span} overdue").format(span=span), style="bold red")
+    return Text(_("in {span}").format(span=span))
+
+
+def _span(length: timedelta) -> str:
+    minutes = int(length.total_seconds() // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // (24 * 60)} d"
+
+
+def _short(text: str, most: int = 90) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -1,0 +1,55 @@
+"""Puts right what a dead sender left behind: settled, in doubt, or free to be sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import crm_mailer.delivering.journal as journals
+from crm_mailer.delivering import settling
+from crm_mailer.delivering.journal import Flights
+from crm_mailer.store import claims
+from crm_mailer.store.claims import Claimed
+from crm_mailer.store.engine import Store
+
+
+def recover(store: Store, journal_folder: Path, *, now: datetime) -> Counter[str]:
+    """Settle the claims of every sender that died; returns how many ended in which state.
+
+    A claim is touched only after its journal was locked, which a living process prevents. Claims
+    from a machine whose journal cannot be read here are left alone until their time is over;
+    then they are in doubt. Doing it again changes nothing.
+    """
+    boot = journals.boot_id()
+    counts: Counter[str] = Counter()
+    for path, flights in journals.orphans(journal_folder):
+        if flights.owner:
+            counts += _settle(store, flights.owner, flights, boot=boot, now=now)
+        path.unlink(missing_ok=True)
+    with store.read() as connection:
+        gone = claims.lapsed(connection, now, living=journals.living(journal_folder))
+    for owner in gone:
+        counts += _settle(store, owner, None, boot=boot, now=now)
+    return counts
+
+
+def _settle(
+    store: Store, owner: str, flights: Flights | None, *, boot: str, now: datetime
+) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    with store.write(durable=True) as connection:
+        rows = claims.held_by(connection, owner)
+        ends = [(row, settling.after_a_crash(row, flights, boot=boot, now=now)) for row in rows]
+        settled = [end for _row, end in ends if end is not None]
+        claims.settle(connection, owner, settled)
+        claims.release(connection, owner, _ids([row for row, end in ends if end is None]))
+    counts.update(end.state.value for end in settled)
+    if len(settled) < len(rows):
+        counts["released"] += len(rows) - len(settled)
+    return counts
+
+
+def _ids(rows: Sequence[Claimed]) -> list[int]:
+    return [row.touch.id for row in rows]

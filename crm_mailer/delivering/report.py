@@ -1,0 +1,39 @@
+"""What one round of sending did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from crm_mailer.delivering.pacing import LaneFault
+
+
+@dataclass(slots=True, kw_only=True)
+class DeliverReport:
+    """Counts of one round. Every claimed touch is in exactly one of them."""
+
+    claimed: int = 0
+    #: By outcome: accepted, deferred, refused, unknown.
+    outcomes: Counter[str] = field(default_factory=Counter)
+    #: Not sent, by reason.
+    skipped: Counter[str] = field(default_factory=Counter)
+    #: Given back untouched, since the round was stopped.
+    released: int = 0
+    #: Taken over by somebody else while we were slow.
+    lost_claims: int = 0
+    #: What was found of senders that died, by state.
+    recovered: Counter[str] = field(default_factory=Counter)
+    lane_fault: LaneFault | None = None
+    is_paused: bool = False
+    seconds: float = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to do."""
+        return not self.claimed and not self.recovered
+
+    @property
+    def accounted(self) -> int:
+        """The sum over all fates: always equal to `claimed`."""
+        fates = self.outcomes.total() + self.skipped.total()
+        return fates + self.released + self.lost_claims

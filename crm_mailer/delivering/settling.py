@@ -1,0 +1,111 @@
+"""What becomes of a touch after an attempt, a refusal of ours, or a crash."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from crm_mailer.delivering import retries
+from crm_mailer.delivering.journal import Flights
+from crm_mailer.model.campaign import Stream
+from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
+from crm_mailer.model.standing import PASSING
+from crm_mailer.model.touch import SkipReason, TouchState
+from crm_mailer.store.claims import Claimed, Settlement
+
+#: How long a touch waits when its reason may pass by itself, such as an open case.
+HOLD_WAIT = timedelta(hours=1)
+
+
+def after(claimed: Claimed, outcome: Outcome, at: datetime) -> Settlement:
+    """What an attempt leads to.
+
+    A mail in doubt is never sent again, save order mail once, after ten minutes; whatever that
+    second attempt brings short of an acceptance, the first may have arrived: it stays in doubt.
+    """
+    match outcome.kind:
+        case OutcomeKind.ACCEPTED:
+            state, next_at = TouchState.ACCEPTED, None
+        case OutcomeKind.UNKNOWN:
+            state, next_at = TouchState.IN_DOUBT, _resend_at(claimed, at)
+        case OutcomeKind.REFUSED:
+            state, next_at = TouchState.REFUSED, None
+        case OutcomeKind.DEFERRED:
+            next_at = _next_try(claimed, outcome, at)
+            state = TouchState.DEFERRED if next_at else TouchState.EXPIRED
+    if claimed.doubts and state is not TouchState.ACCEPTED:
+        state = TouchState.IN_DOUBT
+    return Settlement(
+        touch_id=claimed.touch.id,
+        attempt=claimed.touch.attempts,
+        state=state,
+        at=at,
+        reason="" if state is TouchState.ACCEPTED else outcome.status or str(outcome.code or ""),
+        detail="" if state is TouchState.ACCEPTED else outcome.text,
+        next_at=next_at,
+        outcome=outcome,
+    )
+
+
+def without_attempt(
+    claimed: Claimed, reason: SkipReason, at: datetime, detail: str = ""
+) -> Settlement:
+    """What a reason for not sending leads to: some pass by themselves, so the touch waits."""
+    next_at = None
+    if claimed.doubts:
+        state = TouchState.IN_DOUBT
+    elif reason in PASSING:
+        state = TouchState.DEFERRED if claimed.tries else TouchState.PLANNED
+        next_at = at + HOLD_WAIT
+    else:
+        state = TouchState.EXPIRED if reason is SkipReason.LATE else TouchState.SKIPPED
+    return Settlement(
+        touch_id=claimed.touch.id,
+        attempt=claimed.touch.attempts,
+        state=state,
+        at=at,
+        reason=reason.value,
+        detail=detail,
+        next_at=next_at,
+    )
+
+
+def after_a_crash(
+    claimed: Claimed, flights: Flights | None, *, boot: str, now: datetime
+) -> Settlement | None:
+    """What the journal of a dead process says about one of its claims; None: never sent.
+
+    Without a journal, or one written before the machine stopped, silence proves nothing.
+    """
+    key = (claimed.touch.id, claimed.touch.attempts)
+    if flights is not None and key in flights.answers:
+        known = flights.answers[key]
+        return after(claimed, known.outcome, known.at)
+    if flights is not None and key in flights.dots:
+        return after(claimed, _doubt("the sender died before it heard the answer"), now)
+    if flights is None:
+        return after(claimed, _doubt("the sender is gone, and so is its journal"), now)
+    if boot not in (flights.boot, claimed.boot_id) or flights.boot != claimed.boot_id:
+        return after(claimed, _doubt("the machine stopped while this may have been sent"), now)
+    return None
+
+
+def _doubt(why: str) -> Outcome:
+    return Outcome(kind=OutcomeKind.UNKNOWN, phase=Phase.DOT, text=why, blame=Blame.US)
+
+
+def _resend_at(claimed: Claimed, at: datetime) -> datetime | None:
+    is_first = claimed.touch.stream is Stream.TRANSACTIONAL and not claimed.doubts
+    return at + retries.DOUBT_WAIT if is_first else None
+
+
+def _next_try(claimed: Claimed, outcome: Outcome, at: datetime) -> datetime | None:
+    touch = claimed.touch
+    return retries.next_try(
+        outcome,
+        touch_id=touch.id,
+        attempt=touch.attempts,
+        now=at,
+        stream=touch.stream,
+        first_try_at=claimed.first_try_at,
+        expires_at=touch.expires_at,
+    )

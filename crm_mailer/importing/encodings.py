@@ -1,0 +1,112 @@
+"""In which encoding a text file is written: by its mark, by trying, by guessing last."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from crm_mailer.model.errors import SourceError
+
+BLOCK = 1 << 20
+#: Bytes that a guess is made from.
+GUESSED_FROM = 256_000
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An encoding that fits the whole file, how it was found, and the file's SHA-256."""
+
+    encoding: str
+    is_guess: bool
+    digest: str
+
+
+def find_encoding(path: Path, encodings: Sequence[str] = ()) -> Found:
+    """The encoding of the file at `path`, tried on all of it.
+
+    Raises:
+        SourceError: none fits.
+    """
+    mark = _mark(path)
+    if mark:
+        digest, offset = _decodes(path, mark)
+        if offset is None:
+            return Found(mark, False, digest)
+        raise _broken(path, mark, offset)
+    digest, offset = _decodes(path, "utf-8")
+    if offset is None:
+        return Found("utf-8", False, digest)
+    for name in encodings:
+        if _is_known(name) and _decodes(path, name)[1] is None:
+            return Found(name, False, digest)
+    guess = _guess(path)
+    if guess and _decodes(path, guess)[1] is None:
+        return Found(guess, True, digest)
+    raise _broken(path, "utf-8", offset)
+
+
+def _broken(path: Path, name: str, offset: int) -> SourceError:
+    return SourceError(
+        f"the encoding of {path} cannot be found: it is not {name} (byte {offset:,})",
+        hint="save it as CSV UTF-8, or name its encoding: `--encoding gb18030` (Chinese), "
+        "`--encoding cp1251` (Russian)",
+    )
+
+
+def _mark(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(4)
+    return next((name for mark, name in MARKS if head.startswith(mark)), "")
+
+
+def _decodes(path: Path, name: str) -> tuple[str, int | None]:
+    """The file's digest, and the first byte that does not fit (about), None when all do."""
+    decoder = codecs.getincrementaldecoder(name)()
+    digest, done, misfit = hashlib.sha256(), 0, None
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+            if misfit is None:
+                try:
+                    decoder.decode(block)
+                except UnicodeDecodeError as error:
+                    misfit = done + error.start
+            done += len(block)
+    if misfit is None:
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            misfit = done
+    return digest.hexdigest(), misfit
+
+
+def _is_known(name: str) -> bool:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise SourceError(
+            f"there is no encoding called `{name}`",
+            hint="such as utf-8, gb18030, cp1251, cp1252, shift_jis",
+        ) from None
+    return True
+
+
+def _guess(path: Path) -> str:
+    from charset_normalizer import from_bytes
+
+    with path.open("rb") as file:
+        sample = file.read(GUESSED_FROM)
+    if len(sample) == GUESSED_FROM:
+        sample = sample[: sample.rfind(b"\n") + 1] or sample
+    best = from_bytes(sample).best()
+    return best.encoding if best is not None else ""

@@ -1,0 +1,346 @@
+"""Turns the rows of an export into order drafts; several rows may be one order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from operator import itemgetter
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from crm_mailer.definitions.column_maps import ORDER_FIELDS, fold
+from crm_mailer.importing import cells as values
+from crm_mailer.importing.cells import CellError, clean
+from crm_mailer.importing.dates import Dates
+from crm_mailer.importing.drafts import OrderDraft
+from crm_mailer.importing.header import Binding, Getter
+from crm_mailer.importing.people_reader import PeopleReader
+from crm_mailer.importing.products import items_in
+from crm_mailer.importing.report import Count, RowProblem, Tally
+from crm_mailer.model.order import OrderItem, OrderState
+
+T = TypeVar("T")
+
+TEXTS = {"payment_method": 100, "carrier": 100, "tracking_number": 100, "tracking_url": 500,
+         "note": 2000}  # fmt: skip
+STATE_WORDS = ("state", "payment_state", "shipping_state")
+LINE_AMOUNTS = ("price", "line_total")
+GIVEN_BACK = frozenset({OrderState.REFUNDED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How the cells of one file are to be read."""
+
+    place: ZoneInfo
+    now: datetime
+    day_order: str
+    decimal_mark: str
+    currency: str
+    platform: str = ""
+    file_name: str = ""
+
+
+class OrderReader:
+    """Reads rows; `open` holds the drafts of the present chunk."""
+
+    def __init__(self, binding: Binding, reading: Reading, tally: Tally) -> None:
+        self.binding = binding
+        self.reading = reading
+        self.tally = tally
+        self.map = binding.map
+        self.dates = Dates(reading.place, reading.day_order, reading.now)
+        self.people = PeopleReader(binding, tally, file_name=reading.file_name)
+        self.open: dict[tuple[str, str], OrderDraft] = {}
+        self.latest: OrderDraft | None = None
+        self._bind()
+
+    def _bind(self) -> None:
+        get = self.binding.getter
+        self.number, self.placed = get("order_number"), get("placed_at")
+        self.platform, self.currency = get("platform"), get("currency")
+        self.amount, self.fee, self.refunded = get("amount"), get("shipping_fee"), get("refunded")
+        self.words = [(n, g) for n in STATE_WORDS if (g := get(n))]
+        self.times = [(s, f"{s}_at", g) for s in OrderState if (g := get(f"{s.value}_at"))
+                      and s is not OrderState.PLACED]  # fmt: skip
+        self.state_at = get("state_at")
+        self.soft_times = [(n, g) for n in ("promised_ship_at", "expected_at") if (g := get(n))]
+        self.texts = [(n, limit, g) for n, limit in TEXTS.items() if (g := get(n))]
+        self.stars, self.review = get("stars"), get("review")
+        self.products = get("products")
+        self.item = {n: g for n in ("sku", "title", "category", "quantity", "price", "line_total",
+                                    "line_state") if (g := get(n))}  # fmt: skip
+        self.extras = self.binding.getters("line_extra")
+        self.discounts = self.binding.getters("line_discount")
+        places = sorted(p for n, ps in self.binding.places.items() if n in ORDER_FIELDS for p in ps)
+        self.head: Callable[[list[str]], tuple[str, ...]] = (
+            itemgetter(*places) if len(places) > 1 else lambda cells: (cells[places[0]],)
+        )
+        self.width = self.binding.width
+        self.money: dict[tuple[str, str], int] = {}
+        self.ignored = re.compile("|".join(self.map.ignore), re.I) if self.map.ignore else None
+
+    def take(self, row: int, cells: list[str]) -> None:
+        """Read one row into its order's draft; a bad one is complained of and breaks its order."""
+        if self._is_no_order(cells):
+            return
+        if len(cells) < self.width:
+            cells = [*cells, *[""] * (self.width - len(cells))]
+        self.tally.add(Count.LINES)
+        self.field = "order_number"
+        draft: OrderDraft | None = None
+        try:
+            key = self._key(cells)
+            draft = self.open.get(key)
+            head = self.head(cells)
+            if draft is None:
+                draft = self.open[key] = self._begin(row, key, head, cells)
+            elif head != draft.head and any(head):
+                self._read_head(draft, cells)
+            self._add_line(draft, cells)
+            self.latest = draft
+        except CellError as error:
+            self._complain(row, str(error), error.hint)
+            if draft is not None:
+                draft.is_broken = True
+            elif self.field != "order_number":
+                self._break(row, cells)
+
+    def give(self, *, is_last: bool) -> list[OrderDraft]:
+        """The drafts read so far; the latest order stays open until the file ends."""
+        kept = self.latest if not is_last else None
+        given = [draft for draft in self.open.values() if draft is not kept]
+        self.open = {kept.key: kept} if kept is not None else {}
+        broken = sum(draft.is_broken for draft in given)
+        if broken:
+            self.tally.add(Count.ORDERS_LEFT_OUT, broken)
+        return [draft for draft in given if not draft.is_broken]
+
+    # ------------------------------------------------------------------ an order's head
+
+    def _is_no_order(self, cells: list[str]) -> bool:
+        first = next((text for cell in cells if (text := cell.strip())), None)
+        return first is None or bool(self.ignored and self.ignored.search(first))
+
+    def _key(self, cells: list[str]) -> tuple[str, str]:
+        platform = self.reading.platform or self.map.platform
+        if self.platform and (named := clean(self.platform(cells), 40)):
+            platform = named.lower()
+        if self.number:
+            number = clean(self.number(cells), 100)
+            if not number:
+                raise CellError("the row names no order", "fill the cell, or take the row out")
+            return platform, number
+        self.field = "placed_at"
+        at = self.placed and self._time("placed_at", self.placed, cells)
+        if not at:
+            raise CellError("the row has no day", "without order numbers, each row needs one")
+        who = self.people.who(cells)
+        if not who:
+            self.field = "buyer_id"
+            raise CellError("the row names no customer", "fill buyer_id or email")
+        return platform, f"{who}-{at.astimezone(self.reading.place):%Y%m%d}"
+
+    def _begin(
+        self, row: int, key: tuple[str, str], head: tuple[str, ...], cells: list[str]
+    ) -> OrderDraft:
+        draft = OrderDraft(
+            row=row,
+            platform=key[0],
+            number=key[1],
+            head=head,
+            person=self.people.begin(key[0]),
+            currency=self._currency(cells),
+        )
+        self._read_head(draft, cells)
+        if draft.placed_at is None:
+            draft.placed_at = draft.times.get(OrderState.PAID)
+        if draft.placed_at is None:
+            self.field = "placed_at"
+            raise CellError("the order has no date", "fill the cell, or take the row out")
+        return draft
+
+    def _read_head(self, draft: OrderDraft, cells: list[str]) -> None:
+        """Read what belongs to the order as a whole; what is known stays."""
+        self._read_times(draft, cells)
+        self._read_amounts(draft, cells)
+        for name, get in self.words:
+            if word := get(cells):
+                self._claim(draft.claimed, name, word)
+        for name, limit, get in self.texts:
+            if name not in draft.texts and (text := clean(get(cells), limit)):
+                draft.texts[name] = text
+        if self.products and not draft.items and (text := self.products(cells)):
+            draft.items.extend(items_in(text))
+        self.people.fill(draft.person, draft.row, cells)
+        if self.stars and draft.stars is None and (text := self.stars(cells)):
+            self.field = "stars"
+            draft.stars = values.stars(text)
+            draft.review = clean(self.review(cells), 5000) if self.review else ""
+
+    def _read_times(self, draft: OrderDraft, cells: list[str]) -> None:
+        if self.placed and draft.placed_at is None:
+            draft.placed_at = self._time("placed_at", self.placed, cells)
+        for state, name, get in self.times:
+            if state not in draft.times and (at := self._time(name, get, cells)):
+                draft.times[state] = at
+        if self.state_at and draft.state_at is None:
+            draft.state_at = self._time("state_at", self.state_at, cells)
+        for name, get in self.soft_times:
+            if getattr(draft, name) is None:
+                setattr(draft, name, self._soft_time(name, get, cells))
+
+    def _read_amounts(self, draft: OrderDraft, cells: list[str]) -> None:
+        if self.amount and self.number and draft.total is None:
+            draft.total = self._money("amount", self.amount, cells, draft.currency)
+        if self.fee and not draft.shipping_fee:
+            draft.shipping_fee = self._money("shipping_fee", self.fee, cells, draft.currency) or 0
+        if self.refunded and draft.refunded is None:
+            refunded = self._money("refunded", self.refunded, cells, draft.currency)
+            draft.refunded = None if refunded is None else abs(refunded)
+
+    def _time(self, name: str, get: Getter, cells: list[str]) -> datetime | None:
+        text = get(cells)
+        if not text:
+            return None
+        self.field = name
+        return self.dates.read(text)
+
+    def _soft_time(self, name: str, get: Getter, cells: list[str]) -> datetime | None:
+        """A time that some platforms tell in words; a note counts those."""
+        try:
+            return self._time(name, get, cells)
+        except CellError:
+            label = self.binding.label(name)
+            self.tally.note(f"{{count}} cells of `{label}` are no dates and were left empty")
+            return None
+
+    def _money(self, name: str, get: Getter, cells: list[str], currency: str) -> int | None:
+        text = get(cells)
+        if not text:
+            return None
+        found = self.money.get((currency, text))
+        if found is None:
+            if text.casefold() in values.NOTHING:
+                return None
+            self.field = name
+            found = values.minor(text, currency, self.reading.decimal_mark)
+            if len(self.money) >= 50_000:
+                self.money.clear()
+            self.money[currency, text] = found
+        return found
+
+    def _currency(self, cells: list[str]) -> str:
+        if self.currency and (text := self.currency(cells)):
+            code = text.upper()
+            if len(code) == 3 and code.isascii() and code.isalpha():
+                return code
+            if found := values.currency_in(text):
+                return found
+            self.field = "currency"
+            raise CellError(f"`{clean(text, 20)}` is no currency", "such as USD")
+        for get in (self.amount, self.item.get("line_total"), self.item.get("price")):
+            text = get(cells) if get else ""
+            if text and not text[0].isdigit() and (found := values.currency_in(text)):
+                return found
+            if text and not text[-1].isdigit() and (found := values.currency_in(text)):
+                return found
+        return self.map.currency or self.reading.currency
+
+    def _claim(self, into: set[OrderState], name: str, word: str) -> None:
+        state = self.map.states.get(fold(word))
+        if state is None:
+            label = self.binding.label(name)
+            self.tally.note(
+                f"{{count}} rows have the state `{clean(word, 60)}` in `{label}`, which the map "
+                f"`{self.map.name}` does not know: add it to a map of your own"
+            )
+        else:
+            into.add(state)
+
+    # ------------------------------------------------------------------ an order's lines
+
+    def _add_line(self, draft: OrderDraft, cells: list[str]) -> None:
+        item = self.item
+        texts = {name: get(cells) for name, get in item.items()}
+        if self.amount and not self.number:
+            value = self._money("amount", self.amount, cells, draft.currency) or 0
+            draft.line_sum += value
+            draft.has_line_amounts = True
+        if not any(texts.values()):
+            return
+        pieces = 1
+        if text := texts.get("quantity", ""):
+            self.field = "quantity"
+            pieces = values.quantity(text)
+        price, total = self._line_amounts(draft, cells, pieces)
+        self._count_line(draft, cells, total, texts.get("line_state", ""))
+        if any(texts.get(name) for name in ("sku", "title", "quantity", *LINE_AMOUNTS)):
+            draft.items.append(
+                OrderItem(
+                    sku=clean(texts.get("sku", ""), 100),
+                    title=clean(texts.get("title", "")),
+                    category=clean(texts.get("category", ""), 100),
+                    quantity=pieces,
+                    price_minor=price,
+                )
+            )
+
+    def _line_amounts(
+        self, draft: OrderDraft, cells: list[str], pieces: int
+    ) -> tuple[int, int | None]:
+        """Price of one piece and value of the line; None where the file tells no amount."""
+        item = self.item
+        price = total = None
+        if "price" in item:
+            price = self._money("price", item["price"], cells, draft.currency)
+        if "line_total" in item:
+            total = self._money("line_total", item["line_total"], cells, draft.currency)
+        if total is None and price is not None:
+            total = price * pieces
+        if price is None and total is not None:
+            price = total // pieces if pieces else total
+        return price or 0, total
+
+    def _count_line(
+        self, draft: OrderDraft, cells: list[str], total: int | None, word: str
+    ) -> None:
+        if total is not None:
+            for get in self.extras:
+                total += self._money("line_extra", get, cells, draft.currency) or 0
+            for get in self.discounts:
+                total -= abs(self._money("line_discount", get, cells, draft.currency) or 0)
+        states: set[OrderState] = set()
+        if word:
+            self._claim(states, "line_state", word)
+            draft.line_states |= states
+        if total is not None and self.number and OrderState.CANCELLED not in states:
+            draft.line_sum += total
+            draft.has_line_amounts = True
+            if states & GIVEN_BACK:
+                draft.line_refunds += total
+
+    # ------------------------------------------------------------------ bad rows
+
+    def _break(self, row: int, cells: list[str]) -> None:
+        """Remember that the order of a bad row is not to be imported."""
+        try:
+            key = self._key(cells)
+        except CellError:
+            return
+        self.open[key] = self.latest = OrderDraft(
+            row=row,
+            platform=key[0],
+            number=key[1],
+            head=(),
+            person=self.people.begin(key[0]),
+            currency="USD",
+            is_broken=True,
+        )
+
+    def _complain(self, row: int, what: str, hint: str) -> None:
+        self.tally.problem(
+            RowProblem(row=row, column=self.binding.label(self.field), what=what, hint=hint)
+        )

@@ -1,0 +1,58 @@
+"""When to come back to a customer before the shop is forgotten: moments on a memory curve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from crm_mailer.model import moment
+
+DAY = timedelta(days=1)
+
+
+def moments(anchor: datetime, offsets: Sequence[timedelta]) -> Iterator[datetime]:
+    """Each moment of the curve after `anchor`, exact to the second."""
+    for offset in offsets:
+        yield anchor + offset
+
+
+def due(
+    anchor: datetime, offsets: Sequence[timedelta], *, since: datetime, until: datetime
+) -> list[int]:
+    """The places on the curve that fall after `since` and not after `until`."""
+    return [place for place, at in enumerate(moments(anchor, offsets)) if since < at <= until]
+
+
+def counts_days(offset: timedelta) -> bool:
+    """Whether an offset means calendar days (4d) rather than a span of time (12h, 36h)."""
+    return offset >= DAY and offset % DAY == timedelta(0)
+
+
+def after_moment(
+    anchor: datetime, offset: timedelta, *, place: ZoneInfo, send_at: tuple[int, int]
+) -> datetime:
+    """When a step comes after an event at `anchor`.
+
+    Whole days are counted in the customer's calendar and the mail leaves at `send_at` there: a
+    parcel that arrived on Monday at 23:50 has its "one day after" on Tuesday. Spans are exact.
+    """
+    if not counts_days(offset):
+        return anchor + offset
+    return on_day(moment.local_day(anchor, place) + offset, place=place, at=send_at)
+
+
+def after_day(
+    day: date, offset: timedelta, *, place: ZoneInfo, send_at: tuple[int, int]
+) -> datetime:
+    """When a step comes that counts from a day of the customer's calendar (a birthday)."""
+    if offset and not counts_days(offset):
+        return on_day(day, place=place, at=(0, 0)) + offset
+    return on_day(day + offset, place=place, at=send_at)
+
+
+@lru_cache(maxsize=65_536)
+def on_day(day: date, *, place: ZoneInfo, at: tuple[int, int]) -> datetime:
+    """The instant of a wall-clock time on a day in a place."""
+    return moment.at_local(day, at[0], at[1], place)

@@ -1,0 +1,147 @@
+"""Who writes to whom, and the headers that machines read: unsubscribe, bounce and reply tokens."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+from crm_mailer.model import address as addresses
+from crm_mailer.model.campaign import Stream
+from crm_mailer.model.shop import Shop
+from crm_mailer.model.token import KeyRing, Purpose
+from crm_mailer.rendering import clean, headers
+from crm_mailer.rendering.headers import Mailbox, Text, Value, exact
+
+NO_SLUG = re.compile(r"[^A-Za-z0-9._-]+")
+NO_LETTER = re.compile(r"[^a-z0-9]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """All addresses and tokens of one mail."""
+
+    touch_id: int
+    sender: str
+    recipient: str
+    recipient_name: str
+    mail_from: str
+    message_token: str
+    #: https where the shop has a public address, else mailto. For the mail's own link.
+    unsubscribe_url: str
+    #: https (if any) first, then mailto: RFC 2369 and RFC 8058.
+    unsubscribe_ways: tuple[str, ...]
+
+    @property
+    def message_id(self) -> str:
+        """`<token@domain>`: the same for every attempt of a touch."""
+        return f"<{self.message_token}@{addresses.domain(self.sender)}>"
+
+    @property
+    def boundary(self) -> str:
+        """The same for every attempt; `=_` cannot stand in an encoded body."""
+        return f"=_{self.message_token.partition('.')[0]}"
+
+
+def address(
+    shop: Shop, keys: KeyRing, *, touch_id: int, stream: Stream, to: str, name: str
+) -> Envelope:
+    """The envelope of a touch.
+
+    Raises:
+        UnsafeHeader: an address is missing or is none.
+    """
+    sender = shop.sender if stream is Stream.MARKETING else shop.orders_sender or shop.sender
+    sender = headers.address(sender or shop.reply_to)
+    ways = _unsubscribe_ways(shop, keys, touch_id, sender)
+    mail_from = sender
+    if shop.bounce_domain:
+        mail_from = f"b-{keys.make(Purpose.VERP, touch_id)}@{shop.bounce_domain}"
+    return Envelope(
+        touch_id=touch_id,
+        sender=sender,
+        recipient=headers.address(to),
+        recipient_name=clean.name(name),
+        mail_from=headers.address(mail_from),
+        message_token=keys.make(Purpose.MESSAGE_ID, touch_id),
+        unsubscribe_url=ways[0],
+        unsubscribe_ways=ways,
+    )
+
+
+def fields(
+    envelope: Envelope,
+    shop: Shop,
+    *,
+    stream: Stream,
+    subject: str,
+    campaign: str,
+    step: str,
+    now: datetime,
+    is_by_hand: bool = False,
+) -> list[tuple[str, Value]]:
+    """Every header but those of the content.
+
+    Args:
+        envelope: addresses and tokens.
+        shop: who writes.
+        stream: marketing gets the unsubscribe pair, transactional the mark of RFC 3834.
+        subject: final, prefix included.
+        campaign: for Feedback-ID and people who look at headers.
+        step: likewise.
+        now: the Date header.
+        is_by_hand: an agent wrote it: nothing in it says that a machine did.
+    """
+    found: list[tuple[str, Value]] = [
+        ("Date", headers.date(now)),
+        ("From", Mailbox(shop.name, envelope.sender)),
+        ("To", Mailbox(envelope.recipient_name, envelope.recipient)),
+    ]
+    if shop.reply_to and shop.reply_to != envelope.sender:
+        found.append(("Reply-To", Mailbox("", shop.reply_to)))
+    found += [
+        ("Subject", Text(subject)),
+        ("Message-ID", exact(envelope.message_id)),
+        ("X-CRM-Send", exact(envelope.message_token)),
+    ]
+    if is_by_hand:
+        return found
+    if stream is Stream.MARKETING:
+        found += _marketing(envelope, shop)
+    else:
+        found.append(("Auto-Submitted", exact("auto-generated")))
+    found += [
+        ("X-Auto-Response-Suppress", exact("OOF, AutoReply")),
+        ("Feedback-ID", exact(_feedback_id(envelope, campaign, step, stream))),
+    ]
+    return found
+
+
+def _marketing(envelope: Envelope, shop: Shop) -> list[tuple[str, Value]]:
+    domain = addresses.domain(envelope.sender)
+    ways = [f"<{way}>" for way in envelope.unsubscribe_ways]
+    ways[:-1] = [f"{way}," for way in ways[:-1]]
+    found: list[tuple[str, Value]] = [
+        ("List-Id", exact(f"<marketing.{domain}>")),
+        ("List-Unsubscribe", exact(*ways)),
+    ]
+    if len(ways) > 1:
+        found.append(("List-Unsubscribe-Post", exact("List-Unsubscribe=One-Click")))
+    return [*found, ("Precedence", exact("bulk"))]
+
+
+def _unsubscribe_ways(shop: Shop, keys: KeyRing, touch_id: int, sender: str) -> tuple[str, ...]:
+    token = keys.make(Purpose.UNSUBSCRIBE, touch_id)
+    mailbox = headers.address(shop.reply_to or sender)
+    mailto = f"mailto:{mailbox}?subject={quote(f'unsubscribe {token}')}"
+    if shop.public_url.startswith("https://"):
+        return f"{shop.public_url.rstrip('/')}/u/{token}", mailto
+    return (mailto,)
+
+
+def _feedback_id(envelope: Envelope, campaign: str, step: str, stream: Stream) -> str:
+    """Campaign, step, stream, and a sender's mark of 5 to 15 letters that never changes."""
+    mark = NO_LETTER.sub("", addresses.domain(envelope.sender).lower())[:15].ljust(5, "0")
+    parts = (NO_SLUG.sub("-", part)[:60] or "-" for part in (campaign, step, stream.value))
+    return ":".join((*parts, mark))

@@ -1,0 +1,244 @@
+"""The shop's templates, compiled when first needed and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Template, TemplateSyntaxError
+from jinja2.exceptions import SecurityError, TemplateError
+
+from crm_mailer.definitions.problems import Problem, did_you_mean
+from crm_mailer.definitions.template_index import index
+from crm_mailer.model.errors import RenderError
+from crm_mailer.rendering import engine, field_check, markup, mjml_lint, plain
+from crm_mailer.rendering.context import SUBJECT
+from crm_mailer.rendering.faults import TemplateFault
+from crm_mailer.rendering.markup import Draft, MjmlCompiler, MjmlError
+from crm_mailer.rendering.masking import Ruled
+
+#: From this share of bytes outside ASCII on, base64 is used instead of quoted-printable.
+FOREIGN_SHARE = 1 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A compiled Jinja template whose errors lead to a place in the marketer's file."""
+
+    template: Template
+    ruled: Ruled
+    draft: Draft
+    is_base64: bool = False
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """The text for these values.
+
+        Raises:
+            TemplateFault: the template failed for them.
+        """
+        try:
+            return engine.render(self.template, values)
+        except engine.TooLarge:
+            raise TemplateFault(self._problem(None, "the mail grew beyond 2 MB")) from None
+        except (TemplateError, SecurityError, ArithmeticError, TypeError, ValueError, LookupError,
+                AttributeError, RecursionError, MemoryError) as error:  # fmt: skip
+            line = engine.line_of(error, self.template)
+            raise TemplateFault(self._problem(line, str(error) or type(error).__name__)) from error
+
+    def _problem(self, line: int | None, message: str) -> Problem:
+        return problem_at_line(self.draft, self.ruled, line, "CRM240", message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledTemplate:
+    """A template in one language, ready for any number of customers."""
+
+    name: str
+    language: str
+    file: str
+    version: str
+    subject: Part
+    html: Part
+    text: Part
+    #: Fields it uses, such as `customer.given_name`.
+    used: frozenset[str]
+
+    @property
+    def needs_order(self) -> bool:
+        """Whether it speaks of an order."""
+        return "order" in self.used
+
+
+class TemplateLibrary:
+    """The templates below `root`.
+
+    Args:
+        root: the folder with `stage/name.lang.mjml`.
+        cache: a folder where compiled MJML outlives the process; None for memory only.
+    """
+
+    def __init__(self, root: Path, cache: Path | None = None) -> None:
+        self.root = root
+        self._compiler = MjmlCompiler(cache)
+        self._index = index(root)
+        self._ready: dict[tuple[str, str], CompiledTemplate | TemplateFault] = {}
+        self._subjects: dict[str, Template] = {}
+
+    @property
+    def names(self) -> Mapping[str, Mapping[str, Path]]:
+        """Template -> language -> file."""
+        return self._index
+
+    def languages(self, name: str) -> tuple[str, ...]:
+        """The languages of a template; none for one that does not exist."""
+        return tuple(self._index.get(name, ()))
+
+    def reload(self) -> None:
+        """Look at the folder anew; what has not changed is not compiled again."""
+        self._index = index(self.root)
+        self._ready.clear()
+
+    def get(self, name: str, code: str) -> CompiledTemplate:
+        """The template in a language that it has.
+
+        Raises:
+            RenderError: there is no such template or language.
+            TemplateFault: it is wrong.
+        """
+        if (name, code) not in self._ready:
+            self.prepare([name])
+        found = self._ready.get((name, code))
+        if found is None:
+            raise RenderError(
+                f"there is no template `{name}` in `{code}`",
+                hint=did_you_mean(name, self._index) if name not in self._index else "",
+            )
+        if isinstance(found, TemplateFault):
+            raise found
+        return found
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Compile all languages of these templates at once; faults are told by `get`."""
+        drafts: list[Draft] = []
+        for name in names:
+            for code, path in self._index.get(name, {}).items():
+                if (name, code) in self._ready:
+                    continue
+                try:
+                    drafts.append(checked_draft(name, code, path, self.root))
+                except TemplateFault as fault:
+                    self._ready[name, code] = fault
+        answers = self._compiler.compile_all([one.mjml for one in drafts])
+        for one, answer in zip(drafts, answers, strict=True):
+            try:
+                self._ready[one.name, one.language] = compiled(one, answer)
+            except TemplateFault as fault:
+                self._ready[one.name, one.language] = fault
+
+    def subject(self, text: str, values: Mapping[str, Any]) -> str:
+        """A campaign's own subject line, which may name the same fields.
+
+        Raises:
+            RenderError: it is broken or names what there is not.
+        """
+        try:
+            if text not in self._subjects:
+                self._subjects[text] = engine.TEXT.from_string(text)
+            return engine.render(self._subjects[text], values)
+        except (TemplateError, TypeError, ValueError, engine.TooLarge) as error:
+            raise RenderError(f"the subject `{text}`: {error}") from error
+
+
+def checked_draft(name: str, code: str, path: Path, root: Path) -> Draft:
+    """A draft without errors in its markup or its Jinja.
+
+    Raises:
+        TemplateFault: the first error.
+    """
+    draft = markup.draft(name, code, path, root)
+    for problem in (*mjml_lint.lint(draft.source, draft.masked), *jinja_problems(draft)):
+        if problem.is_error:
+            raise TemplateFault(problem)
+    return draft
+
+
+def jinja_problems(draft: Draft) -> list[Problem]:
+    """Broken Jinja, and Jinja that is not allowed."""
+    ruled = draft.masked.unmask(draft.masked.text)
+    try:
+        tree = engine.HTML.parse(ruled.text)
+    except TemplateSyntaxError as error:
+        message = f"Jinja: {error.message}"
+        return [problem_at_line(draft, ruled, error.lineno, "CRM210", message)]
+    return [
+        problem_at_line(draft, ruled, line, "CRM212", reason)
+        for line, reason in engine.refused(tree)
+    ]
+
+
+def compiled(draft: Draft, html: str | MjmlError) -> CompiledTemplate:
+    """A draft with its HTML as three Jinja templates.
+
+    Raises:
+        TemplateFault: MJML refused it or lost a tag.
+    """
+    if isinstance(html, MjmlError):
+        raise markup.refuse(draft, html)
+    markup.check_words(draft, html)
+    text = plain.text_template(html, draft.masked)
+    used = field_check.look(
+        engine.HTML.parse(draft.masked.plain(draft.masked.text)), has_order=True, vars=None
+    ).used
+    return CompiledTemplate(
+        name=draft.name,
+        language=draft.language,
+        file=draft.source.locate(0).file,
+        version=draft.version,
+        subject=_part(draft, draft.title, engine.TEXT),
+        html=_part(draft, html.strip() + "\n", engine.HTML),
+        text=_part(draft, text, engine.TEXT),
+        used=frozenset(used - {SUBJECT}),
+    )
+
+
+def _part(draft: Draft, masked_text: str, environment: engine.Sandbox) -> Part:
+    ruled = draft.masked.unmask(masked_text)
+    try:
+        template = environment.from_string(ruled.text)
+    except TemplateSyntaxError as error:
+        message = f"Jinja: {error.message}"
+        raise TemplateFault(
+            problem_at_line(draft, ruled, error.lineno, "CRM210", message)
+        ) from None
+    return Part(template, ruled, draft, _is_foreign(masked_text))
+
+
+def _is_foreign(text: str) -> bool:
+    raw = text.encode()
+    return sum(byte > 127 for byte in raw) > len(raw) * FOREIGN_SHARE
+
+
+def problem_at_line(
+    draft: Draft,
+    ruled: Ruled,
+    line: int | None,
+    code: str,
+    message: str,
+    part: str = "",
+    help: str = "",
+) -> Problem:
+    """A fault in the tag that stands on a line of ruled text; `part` is the word to underline."""
+    number = ruled.tag_at(line) if line is not None else None
+    tag = draft.masked.tags[number] if number is not None else None
+    if tag is None or tag.position < 0:
+        return draft.source.problem(code, message, 0, help=help)
+    inside = tag.text.find(part) if part else -1
+    return draft.source.problem(
+        code,
+        message,
+        tag.position + max(inside, 0),
+        width=len(part) if inside >= 0 else len(tag.text.split("\n")[0]),
+        help=help,
+    )

@@ -1,0 +1,117 @@
+"""Load, decide, save: a batch of claimed touches becomes messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from crm_mailer.model.campaign import Campaign, Step, Stream
+from crm_mailer.model.customer import Customer
+from crm_mailer.model.errors import RenderError
+from crm_mailer.model.message import Message, NotRendered
+from crm_mailer.model.moment import Clock
+from crm_mailer.model.order import Order
+from crm_mailer.model.shop import Shop
+from crm_mailer.model.token import KeyRing
+from crm_mailer.model.touch import SkipReason, Touch, TouchKind
+from crm_mailer.rendering.compose import Composer, NoLanguage, Occasion
+from crm_mailer.rendering.headers import UnsafeHeader
+from crm_mailer.rendering.library import TemplateLibrary
+from crm_mailer.store import messages
+from crm_mailer.store.engine import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the store knows for one batch."""
+
+    kept: Mapping[int, Message]
+    customers: Mapping[int, Customer]
+    orders: Mapping[int, Order]
+    texts: Mapping[int, str]
+
+
+class StoreRenderer:
+    """The Renderer port over a store. Saves nothing: `store.messages.save` is the sender's call."""
+
+    def __init__(
+        self,
+        store: Store,
+        library: TemplateLibrary,
+        campaigns: Mapping[str, Campaign],
+        shop: Shop,
+        keys: KeyRing,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._campaigns = campaigns
+        self._clock = clock
+        self._library = library
+        self._composer = Composer(library, shop, keys)
+
+    def render_batch(self, touches: Sequence[Touch]) -> list[Message | NotRendered]:
+        """One result for each touch, in the same order.
+
+        A transactional touch whose bytes were kept gets exactly those. One customer's fault
+        leaves out that customer only.
+        """
+        facts = self._load(touches)
+        self._library.prepare({touch.template for touch in touches if touch.template})
+        return [self._render(touch, facts) for touch in touches]
+
+    def _load(self, touches: Sequence[Touch]) -> Facts:
+        kept = [touch.id for touch in touches if touch.stream is Stream.TRANSACTIONAL]
+        texts = [touch.id for touch in touches if not touch.template]
+        customers = list({touch.customer_id for touch in touches})
+        orders = list({touch.order_id for touch in touches if touch.order_id is not None})
+        with self._store.read() as connection:
+            return Facts(
+                kept=messages.find_content(connection, kept),
+                customers=messages.find_customers(connection, customers),
+                orders=messages.find_orders(connection, orders),
+                texts=messages.find_texts(connection, texts),
+            )
+
+    def _render(self, touch: Touch, facts: Facts) -> Message | NotRendered:
+        if touch.id in facts.kept:
+            return facts.kept[touch.id]
+        customer = facts.customers.get(touch.customer_id)
+        if customer is None or not customer.email:
+            return NotRendered(touch_id=touch.id, reason=SkipReason.NO_ADDRESS)
+        try:
+            return self._compose(touch, customer, facts)
+        except NoLanguage as error:
+            return NotRendered(touch_id=touch.id, reason=SkipReason.NO_LANGUAGE, detail=str(error))
+        except UnsafeHeader as error:
+            return NotRendered(touch_id=touch.id, reason=SkipReason.HEADER_GUARD, detail=str(error))
+        except RenderError as error:
+            return NotRendered(
+                touch_id=touch.id, reason=SkipReason.TEMPLATE_ERROR, detail=str(error)
+            )
+
+    def _compose(self, touch: Touch, customer: Customer, facts: Facts) -> Message:
+        occasion = self._occasion(touch, customer, facts)
+        now = self._clock.now()
+        if not touch.template:
+            return self._composer.compose_text(occasion, facts.texts.get(touch.id, ""), now)
+        return self._composer.compose(occasion, now).message
+
+    def _occasion(self, touch: Touch, customer: Customer, facts: Facts) -> Occasion:
+        campaign = self._campaigns.get(touch.campaign)
+        return Occasion(
+            touch_id=touch.id,
+            customer=customer,
+            order=facts.orders.get(touch.order_id) if touch.order_id is not None else None,
+            stream=touch.stream,
+            template=touch.template,
+            campaign=campaign,
+            step=_step(campaign, touch.step),
+            place=touch.place,
+            places=touch.places,
+            is_test=touch.kind is TouchKind.TEST,
+        )
+
+
+def _step(campaign: Campaign | None, name: str) -> Step | None:
+    steps = campaign.steps if campaign else ()
+    return next((step for step in steps if step.id == name), None)

@@ -1,0 +1,105 @@
+"""Made-up customers and an order: for previews without a customer, and to try templates on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from crm_mailer.model import language
+from crm_mailer.model.customer import Customer, Gender
+from crm_mailer.model.order import Order, OrderItem, OrderState
+
+#: Language -> given name, family name, patronymic, gender, country, city, zone.
+PEOPLE: dict[str, tuple[str, str, str, Gender, str, str, str]] = {
+    "en": ("Anna", "Walker", "", Gender.FEMALE, "GB", "Leeds", "Europe/London"),
+    "ru": ("Анна", "Петрова", "Сергеевна", Gender.FEMALE, "RU", "Казань", "Europe/Moscow"),
+    "es": ("Ana", "García López", "", Gender.FEMALE, "ES", "Sevilla", "Europe/Madrid"),
+    "pt": ("Ana", "Oliveira", "", Gender.FEMALE, "BR", "Recife", "America/Recife"),
+    "fr": ("Anne", "Lefèvre", "", Gender.FEMALE, "FR", "Nantes", "Europe/Paris"),
+    "de": ("Anna", "Schröder", "", Gender.FEMALE, "DE", "Leipzig", "Europe/Berlin"),
+    "zh": ("小安", "王", "", Gender.FEMALE, "CN", "杭州", "Asia/Shanghai"),
+}
+
+
+def sample_customer(code: str) -> Customer:
+    """A made-up reader of a language."""
+    given, family, patronymic, gender, country, city, zone = PEOPLE.get(
+        language.base(code), PEOPLE["en"]
+    )
+    whole = f"{family}{given}" if language.base(code) == "zh" else f"{given} {family}"
+    return Customer(
+        id=0,
+        email="anna@example.com",
+        name=whole,
+        given_name=given,
+        family_name=family,
+        patronymic=patronymic,
+        gender=gender,
+        birth_month=3,
+        birth_day=14,
+        language=code,
+        country=country,
+        city=city,
+        time_zone=zone,
+    )
+
+
+def minimal_customer(code: str) -> Customer:
+    """A reader of whom nothing but the address is known."""
+    return Customer(id=0, email="buyer@example.com", language=code)
+
+
+def hostile_customer(code: str) -> Customer:
+    """A reader whose data try to break the mail."""
+    return Customer(
+        id=0,
+        email="o'brien+test@example.com",
+        name='</td><script>alert("x")</script>\r\nBcc: all@example.com',
+        given_name="{{ shop }} \u202eannA\u202c =?utf-8?q?x?=",
+        family_name="W" * 300,
+        language=code,
+        country="XX",
+        city="\x00\x1b[31mnowhere",
+        street='" onclick="x',
+    )
+
+
+def sample_order(customer: Customer, now: datetime) -> Order:
+    """An order of four days ago with two lines, paid and shipped."""
+    placed = now - timedelta(days=4)
+    return Order(
+        id=0,
+        platform="sample",
+        number="8101234567890",
+        customer_id=customer.id,
+        state=OrderState.SHIPPED,
+        placed_at=placed,
+        paid_at=placed + timedelta(minutes=20),
+        currency="USD",
+        amount_minor=4730,
+        payment_method="Visa",
+        promised_ship_at=now + timedelta(days=1),
+        carrier="Cainiao",
+        tracking_number="LP00123456789CN",
+        tracking_url="https://tracking.example.com/LP00123456789CN",
+        expected_at=now + timedelta(days=12),
+        items=(
+            OrderItem(sku="LAMP-01", title="Bamboo desk lamp", quantity=1, price_minor=2990),
+            OrderItem(sku="CUP-04", title="Ceramic tea cup", quantity=2, price_minor=870),
+        ),
+    )
+
+
+def minimal_order(order: Order) -> Order:
+    """The same order with only what every export has."""
+    return replace(
+        order,
+        paid_at=None,
+        payment_method="",
+        promised_ship_at=None,
+        carrier="",
+        tracking_number="",
+        tracking_url="",
+        expected_at=None,
+        items=(),
+    )

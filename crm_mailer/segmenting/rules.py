@@ -1,0 +1,139 @@
+"""Whether a rule holds for one customer, and why: the plain meaning that the SQL must match."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule
+from crm_mailer.model.segment_fields import FIELDS, FieldType, Operator, Purchase, fits
+from crm_mailer.segmenting.facts import Bought, Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One part of a rule, in words: whether it holds, and what is known of the customer."""
+
+    depth: int
+    holds: bool
+    text: str
+    known: str = ""
+
+
+def matches(rule: Rule, facts: Facts, segments: Mapping[str, Rule] | None = None) -> bool:
+    """Whether `rule` holds. Segments in `segments` are worked out, others looked up."""
+    match rule:
+        case AllOf(parts):
+            return all(matches(part, facts, segments) for part in parts)
+        case AnyOf(parts):
+            return any(matches(part, facts, segments) for part in parts)
+        case Not(part):
+            return not matches(part, facts, segments)
+        case InSegment(segment):
+            if segments is not None and segment in segments:
+                return matches(segments[segment], facts, segments)
+            return segment in facts.segments
+        case Compare():
+            return _compare(rule, facts)
+
+
+def explain(
+    rule: Rule, facts: Facts, segments: Mapping[str, Rule] | None = None, depth: int = 0
+) -> list[Finding]:
+    """Every part of `rule` with whether it holds, from the outside in."""
+    holds = matches(rule, facts, segments)
+    match rule:
+        case AllOf(parts) | AnyOf(parts):
+            title = "all of" if isinstance(rule, AllOf) else "any of"
+            below = [line for part in parts for line in explain(part, facts, segments, depth + 1)]
+            return [Finding(depth=depth, holds=holds, text=title), *below]
+        case Not(part):
+            head = Finding(depth=depth, holds=holds, text="not")
+            return [head, *explain(part, facts, segments, depth + 1)]
+        case InSegment(segment):
+            head = Finding(depth=depth, holds=holds, text=f"in segment {segment}")
+            inner = segments.get(segment) if segments is not None else None
+            below = explain(inner, facts, segments, depth + 1) if inner is not None else []
+            return [head, *below]
+        case Compare():
+            known = _known_words(rule, facts)
+            return [Finding(depth=depth, holds=holds, text=in_words(rule), known=known)]
+
+
+_SIGNS = {
+    Operator.IS: "=",
+    Operator.IS_NOT: "is not",
+    Operator.IN: "in",
+    Operator.NOT_IN: "not in",
+    Operator.AT_LEAST: ">=",
+    Operator.AT_MOST: "<=",
+    Operator.ABOVE: ">",
+    Operator.BELOW: "<",
+    Operator.BETWEEN: "between",
+    Operator.CONTAINS: "contains",
+    Operator.KNOWN: "is known",
+    Operator.UNKNOWN: "is unknown",
+}
+
+
+def in_words(rule: Compare) -> str:
+    """A comparison as a line of text, such as `r >= 4`."""
+    sign = _SIGNS[Operator(rule.op)]
+    if rule.op in (Operator.KNOWN, Operator.UNKNOWN):
+        return f"{rule.field} {sign}"
+    if isinstance(rule.value, Purchase):
+        return f"{rule.field} {_purchase_words(rule.value)}"
+    if rule.op == Operator.BETWEEN:
+        return f"{rule.field} {sign} {_shown(rule.value[0])} and {_shown(rule.value[1])}"
+    return f"{rule.field} {sign} {_shown(rule.value)}"
+
+
+def _compare(rule: Compare, facts: Facts) -> bool:
+    field = FIELDS[rule.field]
+    if field.type is FieldType.PURCHASE:
+        return any(_is_bought(rule.value, line) for line in facts.purchases)
+    value = facts.values[rule.field]
+    if not field.is_many:
+        return fits(rule, value)
+    if rule.op in (Operator.KNOWN, Operator.UNKNOWN):
+        return bool(value) == (rule.op == Operator.KNOWN)
+    return any(fits(rule, one) for one in value)
+
+
+def _is_bought(wanted: Purchase, line: Bought) -> bool:
+    return (
+        wanted.sku in ("", line.sku)
+        and wanted.category in ("", line.category)
+        and wanted.title in line.title
+        and (wanted.within_days is None or line.days_ago <= wanted.within_days)
+    )
+
+
+def _purchase_words(wanted: Purchase) -> str:
+    within = f"within {wanted.within_days} days" if wanted.within_days is not None else ""
+    named = [
+        f"{name} {value}"
+        for name, value in (
+            ("sku", wanted.sku),
+            ("category", wanted.category),
+            ("title with", wanted.title),
+        )
+        if value
+    ]
+    return " ".join((*named, within)).strip() or "anything"
+
+
+def _known_words(rule: Compare, facts: Facts) -> str:
+    if FIELDS[rule.field].type is FieldType.PURCHASE:
+        return f"{len(facts.purchases)} paid order lines"
+    value = facts.values[rule.field]
+    return "unknown" if value is None or value == () else _shown(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_shown(one) for one in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,211 @@
+"""Load, decide, save: brings scores, attributes and memberships up to date.
+
+Each part is a transaction of its own that may run twice, so a crash leaves nothing half done and
+nobody waits long for the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import crm_mailer.segmenting.attributes as rules
+from crm_mailer.model.moment import local_day
+from crm_mailer.model.score import DEFAULT_PROFILE, RfmProfile
+from crm_mailer.model.segment import Segment
+from crm_mailer.model.segment_order import asked, parts_first
+from crm_mailer.store import attributes, memberships, scores, selection, tags
+from crm_mailer.store.attributes import Address, Described
+from crm_mailer.store.engine import Store
+from crm_mailer.store.scores import Standing
+from crm_mailer.store.selection import Look
+
+#: Rows are stamped when their transaction begins and seen when it ends: look back this far, so
+#: that a slow import which began before the last run and ended after it is not passed over.
+OVERLAP = timedelta(minutes=10)
+BATCH = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentChange:
+    """What became of one segment."""
+
+    segment: str
+    came_in: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentReport:
+    """What one run changed.
+
+    `scored`: marks that are new or other; `rolled`: R that fell as days passed; `unscored`: no
+    paid order is left; `described`: address kind or occupation; `classified`: shopping age,
+    buying behaviour or personality; `closed`: memberships of segments that are no more.
+    """
+
+    scored: int
+    rolled: int
+    unscored: int
+    described: int
+    classified: int
+    closed: int
+    changes: tuple[SegmentChange, ...]
+
+
+def segment(
+    store: Store,
+    segments: Sequence[Segment],
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+    profile: RfmProfile = DEFAULT_PROFILE,
+    is_complete: bool = True,
+) -> SegmentReport:
+    """Bring everything that is known about customers up to `now`.
+
+    Args:
+        store: the shop's database.
+        segments: what the shop's files define.
+        zone: where the shop counts its days.
+        now: the present instant.
+        profile: where the marks change.
+        is_complete: `segments` are all there are; memberships of others end. Say False when a
+            segment's file cannot be read.
+
+    Raises:
+        Ring: segments speak of each other.
+    """
+    in_order = parts_first(segments)
+    with store.read() as connection:
+        standing = scores.standing(connection)
+    if standing is not None and not _still_holds(standing, zone, profile):
+        standing = None
+    scored, unscored = _score(store, standing, zone=zone, now=now, profile=profile)
+    rolled = _roll(store, standing, zone=zone, now=now, profile=profile)
+    since = standing.seen_at if standing else None
+    described = _describe(store, since)
+    classified = _classify(store, since, has_new_scores=bool(scored or unscored or rolled))
+    look = _look(store, segments, zone=zone, now=now)
+    changes = tuple(_members(store, one, look) for one in in_order)
+    closed = _close_others(store, segments, now) if is_complete else 0
+    _stand(store, zone=zone, now=now, profile=profile)
+    return SegmentReport(
+        scored=scored,
+        rolled=rolled,
+        unscored=unscored,
+        described=described,
+        classified=classified,
+        closed=closed,
+        changes=changes,
+    )
+
+
+def rebuild_scores(
+    store: Store, *, zone: ZoneInfo, now: datetime, profile: RfmProfile = DEFAULT_PROFILE
+) -> int:
+    """Score every customer from the orders, whatever was known; returns how many rows changed."""
+    scored, unscored = _score(store, None, zone=zone, now=now, profile=profile)
+    return scored + unscored
+
+
+def _still_holds(standing: Standing, zone: ZoneInfo, profile: RfmProfile) -> bool:
+    return standing.zone == zone.key and standing.limits == scores.limits(profile)
+
+
+def _score(
+    store: Store, standing: Standing | None, *, zone: ZoneInfo, now: datetime, profile: RfmProfile
+) -> tuple[int, int]:
+    changed = scores.changed_since(standing.seen_at) if standing else None
+    today = local_day(now, zone)
+    with store.write() as connection:
+        scored = scores.refresh(
+            connection, changed=changed, profile=profile, today=today, place=zone
+        )
+        unscored = scores.remove_unpaid(connection, changed=changed)
+    return scored, unscored
+
+
+def _roll(
+    store: Store, standing: Standing | None, *, zone: ZoneInfo, now: datetime, profile: RfmProfile
+) -> int:
+    today = local_day(now, zone)
+    if standing is None or standing.day == today:
+        return 0
+    with store.write() as connection:
+        return scores.roll(
+            connection, before=standing.day, today=today, profile=profile, place=zone
+        )
+
+
+def _describe(store: Store, since: datetime | None) -> int:
+    """Conclude from addresses, a batch at a time; nothing is written where nothing changes."""
+    done, after = 0, 0
+    while True:
+        with store.read() as connection:
+            batch = attributes.list_addresses(connection, since=since, after=after, limit=BATCH)
+        if not batch:
+            return done
+        after = batch[-1].id
+        changes = _conclusions(batch)
+        if changes:
+            with store.write() as connection:
+                done += attributes.describe(connection, changes)
+
+
+def _conclusions(batch: Sequence[Address]) -> dict[Described, list[int]]:
+    """Who is to be described otherwise, by how."""
+    changes: dict[Described, list[int]] = {}
+    for address in batch:
+        described = rules.describe(address.email, address.street)
+        if described != address.described:
+            changes.setdefault(described, []).append(address.id)
+    return changes
+
+
+def _classify(store: Store, since: datetime | None, *, has_new_scores: bool) -> int:
+    """Shopping age by orders, buying behaviour by marks and tags, personality by tags."""
+    changed = scores.changed_since(since) if since else None
+    with store.write() as connection:
+        count = attributes.set_shopping_ages(connection, changed=changed)
+        has_new_tags = tags.has_new(connection, since)
+        if has_new_scores or has_new_tags:
+            count += attributes.set_behaviours(connection)
+        if has_new_tags:
+            count += attributes.set_personalities(connection)
+    return count
+
+
+def _look(store: Store, segments: Sequence[Segment], *, zone: ZoneInfo, now: datetime) -> Look:
+    """How all rules are looked at; only birthdays need to know where customers live."""
+    fields = {field for one in segments for field in asked(one.rule)}
+    if "birthday_in_days" not in fields:
+        return Look(now=now, zone=zone)
+    with store.read() as connection:
+        return Look(now=now, zone=zone, zones=selection.zones_of(connection))
+
+
+def _members(store: Store, one: Segment, look: Look) -> SegmentChange:
+    chosen = selection.customers_in(one.rule, look)
+    with store.write() as connection:
+        left = memberships.leave(connection, one.id, chosen, look.now)
+        came_in = memberships.come_in(connection, one.id, chosen, look.now)
+    return SegmentChange(segment=one.id, came_in=came_in, left=left)
+
+
+def _close_others(store: Store, segments: Sequence[Segment], now: datetime) -> int:
+    with store.write() as connection:
+        return memberships.close_others(connection, [one.id for one in segments], now)
+
+
+def _stand(store: Store, *, zone: ZoneInfo, now: datetime, profile: RfmProfile) -> None:
+    standing = Standing(
+        seen_at=now - OVERLAP,
+        day=local_day(now, zone),
+        zone=zone.key,
+        limits=scores.limits(profile),
+    )
+    with store.write() as connection:
+        scores.stand(connection, standing, now)

@@ -1,0 +1,91 @@
+"""Writes many rows at once: one statement, plain values, whichever engine it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+T = TypeVar("T")
+
+#: Values that one SELECT ... IN may ask for; SQLite takes at most 32,766.
+ASKED_AT_ONCE = 8_000
+
+
+def insert(
+    connection: sa.Connection,
+    table: sa.Table,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    conflict: str = "",
+) -> None:
+    """Insert `rows`, whose values stand in the sequence of `columns`.
+
+    Args:
+        connection: in a write transaction.
+        table: where to.
+        columns: names of its columns.
+        rows: plain values; instants as aware datetimes or whole seconds.
+        conflict: an ON CONFLICT clause that both engines know.
+    """
+    if not rows:
+        return
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    places = ", ".join([mark] * len(columns))
+    # the names come from tables.py, never from data
+    statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({places}) {conflict}"
+    connection.exec_driver_sql(statement, _plain_rows(rows))
+
+
+def update(
+    connection: sa.Connection,
+    table: sa.Table,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    """Set `columns` of many rows; each row ends with the id."""
+    if not rows:
+        return
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    sets = ", ".join(f"{column} = {mark}" for column in columns)
+    connection.exec_driver_sql(
+        f"UPDATE {table.name} SET {sets} WHERE id = {mark}",
+        _plain_rows(rows),
+    )
+
+
+def take_ids(connection: sa.Connection, table: sa.Table, count: int) -> Sequence[int]:
+    """`count` ids that nobody else has or will get; in a write transaction only."""
+    if not count:
+        return ()
+    if connection.dialect.name == "sqlite":
+        last = connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0
+        return range(last + 1, last + 1 + count)
+    sequence = sa.func.nextval(f"{table.name}_id_seq")
+    numbers = sa.func.generate_series(1, count).table_valued("n")
+    return [row[0] for row in connection.execute(sa.select(sequence).select_from(numbers))]
+
+
+def lock(connection: sa.Connection, name: str) -> None:
+    """Be the only one of this name until the transaction ends; on SQLite the write turn is that."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(name))))
+
+
+def batches(values: Iterable[T], size: int = ASKED_AT_ONCE) -> Iterator[list[T]]:
+    """The values in lists of at most `size`."""
+    source = iter(values)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+def _plain_rows(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [tuple([_plain(value) for value in row]) for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    return int(value.timestamp()) if isinstance(value, datetime) else value

@@ -1,0 +1,310 @@
+"""Customers, and the names under which platforms know them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from crm_mailer.model import address as addresses
+from crm_mailer.model.customer import ConsentBasis, Customer, Gender, Occupation
+from crm_mailer.model.errors import NotFound
+from crm_mailer.store import bulk
+from crm_mailer.store.tables import (
+    cases,
+    consents,
+    customer_identities,
+    customer_notes,
+    customer_tags,
+    customers,
+    feedback,
+    memberships,
+    orders,
+    replies,
+    reviews,
+    scores,
+    spam_reports,
+    tasks,
+    touches,
+)
+
+#: What an import may tell of a customer; the rest is decided in other rooms or by people.
+TOLD = (
+    "email email_key address_kind name given_name family_name patronymic phone gender birth_year "
+    "birth_month birth_day language country region city postcode street time_zone source_platform"
+).split()
+MARKETING = "marketing"
+#: Tables whose rows simply move when two customers turn out to be one.
+MOVED = (
+    customer_identities,
+    customer_notes,
+    orders,
+    reviews,
+    replies,
+    spam_reports,
+    cases,
+    feedback,
+    tasks,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A platform's name for a customer."""
+
+    customer_id: int
+    platform: str
+    buyer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """Why marketing mail to a customer is lawful, since when, and how we know."""
+
+    customer_id: int
+    basis: ConsentBasis
+    given_at: datetime
+    source: str = ""
+    evidence: str = ""
+
+
+def get(connection: sa.Connection, customer_id: int) -> Customer:
+    """The customer with this id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = find_by_ids(connection, [customer_id]).get(customer_id)
+    if found is None:
+        raise NotFound(f"there is no customer {customer_id}")
+    return found
+
+
+def find_by_email(connection: sa.Connection, email: str) -> Customer | None:
+    """The customer with this mail address, in whatever case it is written."""
+    key = addresses.key(email)
+    return find_by_emails(connection, [key]).get(key)
+
+
+def find_by_emails(connection: sa.Connection, keys: Iterable[str]) -> dict[str, Customer]:
+    """Address key -> customer."""
+    found: dict[str, Customer] = {}
+    for batch in bulk.batches(keys):
+        query = sa.select(customers).where(customers.c.email_key.in_(batch))
+        found.update((row.email_key, _customer(row)) for row in connection.execute(query))
+    return found
+
+
+def find_by_ids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Customer]:
+    """Id -> customer."""
+    found: dict[int, Customer] = {}
+    for batch in bulk.batches(ids):
+        query = sa.select(customers).where(customers.c.id.in_(batch))
+        found.update((row.id, _customer(row)) for row in connection.execute(query))
+    return found
+
+
+def find_identities(
+    connection: sa.Connection, wanted: Mapping[str, Iterable[str]]
+) -> dict[tuple[str, str], int]:
+    """(platform, buyer id) -> customer id, for the buyer ids of each platform in `wanted`."""
+    table = customer_identities.c
+    found: dict[tuple[str, str], int] = {}
+    for platform, buyer_ids in wanted.items():
+        for batch in bulk.batches(buyer_ids):
+            query = sa.select(table.buyer_id, table.customer_id).where(
+                table.platform == platform, table.buyer_id.in_(batch)
+            )
+            for buyer_id, customer_id in connection.execute(query):
+                found[platform, buyer_id] = customer_id
+    return found
+
+
+def add(connection: sa.Connection, new: Iterable[Customer], *, now: datetime) -> None:
+    """Insert customers that have ids from `bulk.take_ids`."""
+    rows = [(one.id, *_told(one), one.created_at or now, now) for one in new]
+    bulk.insert(connection, customers, ("id", *TOLD, "created_at", "changed_at"), rows)
+
+
+def change(connection: sa.Connection, changed: Iterable[Customer], *, now: datetime) -> None:
+    """Write what is told of customers that are known."""
+    rows = [(*_told(one), now, one.id) for one in changed]
+    bulk.update(connection, customers, (*TOLD, "changed_at"), rows)
+
+
+def add_identities(connection: sa.Connection, new: Iterable[Identity]) -> None:
+    """Keep new names of customers; a name that belongs to somebody already stays with them."""
+    rows = [(one.customer_id, one.platform, one.buyer_id) for one in new]
+    columns = ("customer_id", "platform", "buyer_id")
+    bulk.insert(connection, customer_identities, columns, rows, conflict="ON CONFLICT DO NOTHING")
+
+
+def list_identities(connection: sa.Connection, customer_id: int) -> list[Identity]:
+    """The platforms' names for one customer; those that begin with # are no platform's."""
+    query = (
+        sa.select(customer_identities)
+        .where(customer_identities.c.customer_id == customer_id)
+        .order_by(customer_identities.c.id)
+    )
+    return [
+        Identity(customer_id=row.customer_id, platform=row.platform, buyer_id=row.buyer_id)
+        for row in connection.execute(query)
+    ]
+
+
+def put_consents(connection: sa.Connection, told: Iterable[Consent]) -> None:
+    """Keep why marketing is lawful; what was said wins over an assumption, later over earlier.
+
+    `soft_opt_in` is an assumption: it is kept only where nothing is known yet.
+    """
+    columns = ("customer_id", "purpose", "basis", "source", "evidence", "given_at")
+    assumed, said = [], []
+    for one in told:
+        row = (one.customer_id, MARKETING, one.basis.value, one.source, one.evidence, one.given_at)
+        (assumed if one.basis is ConsentBasis.SOFT_OPT_IN else said).append(row)
+    bulk.insert(connection, consents, columns, assumed, conflict="ON CONFLICT DO NOTHING")
+    bulk.insert(
+        connection,
+        consents,
+        columns,
+        said,
+        conflict="ON CONFLICT (customer_id, purpose) DO UPDATE SET basis = excluded.basis, "
+        "source = excluded.source, evidence = excluded.evidence, given_at = excluded.given_at "
+        "WHERE consents.basis = 'soft_opt_in' OR consents.given_at < excluded.given_at",
+    )
+
+
+def merge(connection: sa.Connection, loser: int, winner: int, *, now: datetime) -> None:
+    """Make two customers one: everything of `loser` moves to `winner`, then `loser` is gone.
+
+    What both have once only (a score, an open membership, a tag, a consent) stays the winner's.
+    A mail that both would get is settled for the loser and keeps its trace under another key.
+    """
+    _merge_tags(connection, loser, winner)
+    _merge_touches(connection, loser, winner, now)
+    _merge_memberships(connection, loser, winner)
+    theirs = sa.select(consents.c.purpose).where(consents.c.customer_id == winner)
+    connection.execute(
+        sa.delete(consents).where(
+            consents.c.customer_id == loser, consents.c.purpose.in_(theirs.scalar_subquery())
+        )
+    )
+    connection.execute(sa.delete(scores).where(scores.c.customer_id == loser))
+    connection.execute(
+        sa.update(orders).where(orders.c.customer_id == loser).values(changed_at=now)
+    )
+    for table in (*MOVED, consents):
+        connection.execute(
+            sa.update(table).where(table.c.customer_id == loser).values(customer_id=winner)
+        )
+    connection.execute(sa.delete(customers).where(customers.c.id == loser))
+
+
+def _merge_tags(connection: sa.Connection, loser: int, winner: int) -> None:
+    theirs = sa.select(customer_tags.c.tag).where(customer_tags.c.customer_id == winner)
+    connection.execute(
+        sa.delete(customer_tags).where(
+            customer_tags.c.customer_id == loser, customer_tags.c.tag.in_(theirs.scalar_subquery())
+        )
+    )
+    connection.execute(
+        sa.update(customer_tags)
+        .where(customer_tags.c.customer_id == loser)
+        .values(customer_id=winner)
+    )
+
+
+def _merge_memberships(connection: sa.Connection, loser: int, winner: int) -> None:
+    is_open = memberships.c.until.is_(None)
+    theirs = sa.select(memberships.c.segment).where(memberships.c.customer_id == winner, is_open)
+    connection.execute(
+        sa.delete(memberships).where(
+            memberships.c.customer_id == loser,
+            is_open,
+            memberships.c.segment.in_(theirs.scalar_subquery()),
+        )
+    )
+    connection.execute(
+        sa.update(memberships).where(memberships.c.customer_id == loser).values(customer_id=winner)
+    )
+
+
+def _merge_touches(connection: sa.Connection, loser: int, winner: int, now: datetime) -> None:
+    other = touches.alias("other")
+    both = (
+        sa.select(other.c.id)
+        .where(other.c.customer_id == winner)
+        .where(other.c.campaign == touches.c.campaign, other.c.step == touches.c.step)
+        .where(other.c.anchor == touches.c.anchor)
+        .exists()
+    )
+    mine = touches.c.customer_id == loser
+    waiting = touches.c.state.in_(("planned", "held", "deferred"))
+    connection.execute(
+        sa.update(touches)
+        .where(mine, both, waiting)
+        .values(state="skipped", reason="cancelled", detail="merged", settled_at=now)
+    )
+    connection.execute(
+        sa.update(touches)
+        .where(mine, both)
+        .values(anchor=touches.c.anchor + sa.literal(f"#merged:{loser}"))
+    )
+    connection.execute(sa.update(touches).where(mine).values(customer_id=winner))
+
+
+def _told(one: Customer) -> tuple[Any, ...]:
+    return (
+        one.email,
+        addresses.key(one.email) if one.email else None,
+        one.address_kind,
+        one.name,
+        one.given_name,
+        one.family_name,
+        one.patronymic,
+        one.phone,
+        one.gender.value if one.gender else None,
+        one.birth_year,
+        one.birth_month,
+        one.birth_day,
+        one.language,
+        one.country,
+        one.region,
+        one.city,
+        one.postcode,
+        one.street,
+        one.time_zone,
+        one.source_platform,
+    )
+
+
+def _customer(row: sa.Row[Any]) -> Customer:
+    return Customer(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        given_name=row.given_name,
+        family_name=row.family_name,
+        patronymic=row.patronymic,
+        phone=row.phone,
+        gender=Gender(row.gender) if row.gender else None,
+        is_gender_guessed=row.is_gender_guessed,
+        birth_year=row.birth_year,
+        birth_month=row.birth_month,
+        birth_day=row.birth_day,
+        language=row.language,
+        country=row.country,
+        region=row.region,
+        city=row.city,
+        postcode=row.postcode,
+        street=row.street,
+        time_zone=row.time_zone,
+        address_kind=row.address_kind,
+        occupation=Occupation(row.occupation) if row.occupation else None,
+        source_platform=row.source_platform,
+        is_flagged=row.is_flagged,
+        created_at=row.created_at,
+    )

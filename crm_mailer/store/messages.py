@@ -1,0 +1,254 @@
+"""Messages: what each touch became, and the facts that a batch of mails is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from crm_mailer.model.customer import Customer, Gender, Occupation
+from crm_mailer.model.message import Message
+from crm_mailer.model.order import Order, OrderItem, OrderState
+from crm_mailer.store.tables import (
+    customers,
+    memberships,
+    messages,
+    order_events,
+    order_items,
+    orders,
+    touches,
+)
+
+#: Ids asked for in one statement.
+CHUNK = 500
+
+
+def save(
+    connection: sa.Connection,
+    rendered: Iterable[Message],
+    now: datetime,
+    keep_content: Collection[int],
+) -> None:
+    """Keep what was rendered; a touch that is rendered again replaces its row.
+
+    Args:
+        connection: a write turn.
+        rendered: the messages.
+        now: when.
+        keep_content: touches whose bytes are kept (transactional mail); of the others the
+            snapshot of their fields is.
+    """
+    rows = [_row(message, now, message.touch_id in keep_content) for message in rendered]
+    if not rows:
+        return
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = make(messages)
+    changed = {
+        column.name: statement.excluded[column.name]
+        for column in messages.columns
+        if column.name != "touch_id"
+    }
+    statement = statement.on_conflict_do_update(index_elements=["touch_id"], set_=changed)
+    for begin in range(0, len(rows), CHUNK):
+        connection.execute(statement, rows[begin : begin + CHUNK])
+
+
+def find_content(connection: sa.Connection, touch_ids: Sequence[int]) -> dict[int, Message]:
+    """The messages whose bytes were kept: a second attempt sends exactly these."""
+    found: dict[int, Message] = {}
+    for ids in _chunks(touch_ids):
+        query = sa.select(messages).where(
+            messages.c.touch_id.in_(ids), messages.c.content.is_not(None)
+        )
+        for row in connection.execute(query):
+            found[row.touch_id] = _message(row)
+    return found
+
+
+def find_customers(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Customer]:
+    """Customers by id; those that are not there are left out."""
+    found: dict[int, Customer] = {}
+    for part in _chunks(ids):
+        for row in connection.execute(sa.select(*CUSTOMER).where(customers.c.id.in_(part))):
+            found[row.id] = _customer(row)
+    return found
+
+
+def find_customer_id(connection: sa.Connection, name: str) -> int | None:
+    """The customer with this mail address, or with this id where `name` is a number."""
+    query = sa.select(customers.c.id).where(customers.c.email_key == name.strip().casefold())
+    if name.isdigit() and len(name) < 18:
+        query = sa.select(customers.c.id).where(customers.c.id == int(name))
+    return connection.execute(query).scalar()
+
+
+def list_addresses_like(connection: sa.Connection, name: str, limit: int = 50) -> list[str]:
+    """Addresses that begin alike, for "did you mean"."""
+    start = name.strip().casefold()[:2].replace("%", "").replace("_", "")
+    query = (
+        sa.select(customers.c.email_key)
+        .where(customers.c.email_key.like(f"{start}%"))
+        .order_by(customers.c.email_key)
+        .limit(limit)
+    )
+    return [address for address in connection.execute(query).scalars() if address]
+
+
+def find_orders(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Order]:
+    """Orders with their items, by id."""
+    items: dict[int, list[OrderItem]] = {}
+    found: dict[int, Order] = {}
+    for part in _chunks(ids):
+        query = sa.select(order_items).where(order_items.c.order_id.in_(part))
+        for row in connection.execute(query.order_by(order_items.c.order_id, order_items.c.line)):
+            items.setdefault(row.order_id, []).append(_item(row))
+        for row in connection.execute(sa.select(orders).where(orders.c.id.in_(part))):
+            found[row.id] = _order(row, tuple(items.get(row.id, ())))
+    return found
+
+
+def find_order_id(connection: sa.Connection, number: str, customer_id: int | None) -> int | None:
+    """The newest order with this number, of this customer where one is named."""
+    query = sa.select(orders.c.id).where(orders.c.number == number)
+    if customer_id is not None:
+        query = query.where(orders.c.customer_id == customer_id)
+    return connection.execute(query.order_by(orders.c.placed_at.desc()).limit(1)).scalar()
+
+
+def find_texts(connection: sa.Connection, touch_ids: Sequence[int]) -> dict[int, str]:
+    """What agents wrote, for touches that carry a text of their own."""
+    found: dict[int, str] = {}
+    for ids in _chunks(touch_ids):
+        query = sa.select(touches.c.id, touches.c.detail).where(touches.c.id.in_(ids))
+        found.update({row.id: row.detail for row in connection.execute(query)})
+    return found
+
+
+def find_order_event(
+    connection: sa.Connection,
+    customer_id: int,
+    states: Sequence[OrderState],
+    order_id: int | None = None,
+) -> tuple[int, datetime] | None:
+    """The customer's last order (or `order_id`) that reached one of `states`, and when."""
+    query = (
+        sa.select(orders.c.id, order_events.c.at)
+        .join(order_events, order_events.c.order_id == orders.c.id)
+        .where(orders.c.customer_id == customer_id, order_events.c.state.in_(list(states)))
+    )
+    if order_id is not None:
+        query = query.where(orders.c.id == order_id)
+    query = query.order_by(order_events.c.at.desc()).limit(1)
+    row = connection.execute(query).first()
+    return None if row is None else (row.id, row.at)
+
+
+def find_membership(connection: sa.Connection, customer_id: int, segment: str) -> datetime | None:
+    """Since when the customer has been in a segment; of an ended membership, since when it was."""
+    query = (
+        sa.select(memberships.c.since)
+        .where(memberships.c.customer_id == customer_id, memberships.c.segment == segment)
+        .order_by(memberships.c.since.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
+
+
+def find_first_order(connection: sa.Connection, customer_id: int) -> datetime | None:
+    """When the customer's first counted order was placed."""
+    query = sa.select(sa.func.min(orders.c.placed_at)).where(
+        orders.c.customer_id == customer_id, orders.c.is_counted
+    )
+    return connection.execute(query).scalar()
+
+
+#: The columns that a mail may be written from.
+CUSTOMER = [
+    customers.c[name]
+    for name in (
+        "id email name given_name family_name patronymic phone gender is_gender_guessed birth_year "
+        "birth_month birth_day language country region city postcode street time_zone address_kind "
+        "occupation source_platform is_flagged created_at"
+    ).split()
+]
+
+
+def _chunks(ids: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (ids[begin : begin + CHUNK] for begin in range(0, len(ids), CHUNK))
+
+
+def _row(message: Message, now: datetime, keep_content: bool) -> dict[str, Any]:
+    return {
+        "touch_id": message.touch_id,
+        "message_id": message.message_id,
+        "rcpt_to": message.rcpt_to,
+        "mail_from": message.mail_from,
+        "subject": message.subject,
+        "language": message.language,
+        "template": message.template,
+        "template_version": message.template_version,
+        "sha256": message.sha256,
+        "snapshot": None if keep_content else message.snapshot or None,
+        "content": message.content if keep_content else None,
+        "rendered_at": now,
+    }
+
+
+def _message(row: Any) -> Message:
+    return Message(
+        touch_id=row.touch_id,
+        message_id=row.message_id,
+        mail_from=row.mail_from,
+        rcpt_to=row.rcpt_to,
+        content=bytes(row.content),
+        subject=row.subject,
+        language=row.language,
+        template=row.template,
+        template_version=row.template_version,
+        sha256=row.sha256,
+        snapshot=bytes(row.snapshot or b""),
+    )
+
+
+def _customer(row: Any) -> Customer:
+    values = dict(row._mapping)
+    values["gender"] = Gender(row.gender) if row.gender else None
+    values["occupation"] = Occupation(row.occupation) if row.occupation else None
+    return Customer(**values)
+
+
+def _item(row: Any) -> OrderItem:
+    return OrderItem(
+        sku=row.sku,
+        title=row.title,
+        quantity=row.quantity,
+        price_minor=row.price_minor,
+        category=row.category,
+    )
+
+
+def _order(row: Any, items: tuple[OrderItem, ...]) -> Order:
+    return Order(
+        id=row.id,
+        platform=row.platform,
+        number=row.number,
+        customer_id=row.customer_id,
+        state=OrderState(row.state),
+        placed_at=row.placed_at,
+        paid_at=row.paid_at,
+        currency=row.currency,
+        amount_minor=row.amount_minor,
+        refunded_minor=row.refunded_minor,
+        amount_usd_cents=row.net_usd_cents,
+        payment_method=row.payment_method,
+        promised_ship_at=row.promised_ship_at,
+        carrier=row.carrier,
+        tracking_number=row.tracking_number,
+        tracking_url=row.tracking_url,
+        expected_at=row.expected_at,
+        note=row.note,
+        items=items,
+    )

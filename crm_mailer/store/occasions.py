@@ -1,0 +1,388 @@
+"""Occasions: what starts a campaign for a customer, such as an order, a segment or a birthday."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from crm_mailer.model.campaign import Campaign, Exit, OrderAnchor, SegmentAnchor
+from crm_mailer.model.case import UNDER_WAY
+from crm_mailer.model.order import OrderState
+from crm_mailer.model.standing import Standing
+from crm_mailer.model.touch import SkipReason
+from crm_mailer.store import tables as t
+from crm_mailer.store.engine import Instant
+from crm_mailer.store.selection import Look, condition
+from crm_mailer.store.touches import end_where, standing_columns, standing_of
+
+Condition = sa.ColumnElement[bool]
+
+_AFTER_ARRIVAL = (OrderState.ARRIVED, OrderState.RECEIVED, OrderState.REVIEWED)
+_AFTER_SHIPPING = (OrderState.SHIPPED, OrderState.IN_TRANSIT_LONG, *_AFTER_ARRIVAL)
+#: The states that tell that an exit was met. A later state counts too: exports skip states.
+EXIT_STATES: dict[Exit, tuple[OrderState, ...]] = {
+    Exit.ORDER_PAID: (
+        OrderState.FUNDS_PENDING,
+        OrderState.PAID,
+        OrderState.DELAYED,
+        OrderState.OUT_OF_STOCK,
+        OrderState.RESTOCKED,
+        *_AFTER_SHIPPING,
+        OrderState.PARTLY_REFUNDED,
+        OrderState.REFUNDED,
+    ),
+    Exit.ORDER_CANCELLED: (OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REFUNDED),
+    Exit.ORDER_SHIPPED: _AFTER_SHIPPING,
+    Exit.ORDER_ARRIVED: _AFTER_ARRIVAL,
+    Exit.ORDER_REVIEWED: (OrderState.REVIEWED,),
+    Exit.ORDER_DISPUTED: (
+        OrderState.DISPUTED,
+        OrderState.ARBITRATION,
+        OrderState.DISPUTE_DECIDED,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """One customer, one event. `key` is where the next page begins; `day` is set where the event
+    is a day of the customer's own calendar rather than a moment.
+    """
+
+    key: int
+    customer_id: int
+    email: str
+    country: str
+    time_zone: str
+    standing: Standing
+    anchor: str = ""
+    at: datetime | None = None
+    day: date | None = None
+    order_id: int | None = None
+    is_exited: bool = False
+    #: What the day is counted from: (month, day) of birth, or the first order.
+    born: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Which occasions are wanted.
+
+    `since` and `until` bound the event; `is_counting` also finds those that are left out only to
+    be counted (no address, an exit met).
+    """
+
+    campaign: Campaign
+    look: Look
+    since: datetime
+    until: datetime
+    last_step: str
+    is_counting: bool = False
+    size: int = 20_000
+
+
+def order_states(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
+    """Orders that reached the campaign's state, by the number of the event."""
+    anchor = search.campaign.anchor
+    assert isinstance(anchor, OrderAnchor)
+    event, order = t.order_events.c, t.orders.c
+    source = t.order_events.join(t.orders, order.id == event.order_id).join(
+        t.customers, t.customers.c.id == order.customer_id
+    )
+    name = sa.literal("order:") + sa.cast(event.order_id, sa.Text) + f":{anchor.state}"
+    query = _query(
+        search, source, key=event.id, name=name, at=event.at, order_id=event.order_id
+    ).where(event.state == anchor.state, event.at.between(search.since, search.until))
+    return _page(connection, search, query, event.id, after)
+
+
+def memberships(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
+    """Customers who came into the campaign's segment and are still there."""
+    anchor = search.campaign.anchor
+    assert isinstance(anchor, SegmentAnchor)
+    member = t.memberships.c
+    source = t.memberships.join(t.customers, t.customers.c.id == member.customer_id)
+    name = sa.literal(f"segment:{anchor.segment}:") + sa.cast(member.id, sa.Text)
+    query = _query(search, source, key=member.id, name=name, at=member.since).where(
+        member.segment == anchor.segment,
+        member.since.between(search.since, search.until),
+        member.until.is_(None),
+    )
+    return _page(connection, search, query, member.id, after)
+
+
+def replies(
+    connection: sa.Connection, search: Search, after: int, *, intent: str | None
+) -> list[Occasion]:
+    """Mails that customers wrote themselves; `intent` None means any."""
+    reply = t.replies.c
+    source = t.replies.join(t.customers, t.customers.c.id == reply.customer_id)
+    name = sa.literal("reply:") + sa.cast(reply.id, sa.Text)
+    query = _query(
+        search, source, key=reply.id, name=name, at=reply.received_at, order_id=reply.order_id
+    ).where(
+        reply.kind == "human",
+        reply.is_copy.is_(sa.false()),
+        reply.received_at.between(search.since, search.until),
+    )
+    if intent is not None:
+        query = query.where(reply.intent == intent)
+    return _page(connection, search, query, reply.id, after)
+
+
+def first_orders(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
+    """First paid orders."""
+    order = t.orders.c
+    earlier = t.orders.alias("earlier").c
+    source = t.orders.join(t.customers, t.customers.c.id == order.customer_id)
+    paid = sa.func.coalesce(order.paid_at, order.placed_at, type_=order.placed_at.type)
+    is_second = sa.exists().where(
+        earlier.customer_id == order.customer_id,
+        earlier.is_counted,
+        sa.or_(
+            earlier.placed_at < order.placed_at,
+            sa.and_(earlier.placed_at == order.placed_at, earlier.id < order.id),
+        ),
+    )
+    query = _query(
+        search, source, key=order.id, name=sa.literal("first_order"), at=paid, order_id=order.id
+    ).where(order.is_counted, paid.between(search.since, search.until), ~is_second)
+    return _page(connection, search, query, order.id, after)
+
+
+def first_order_years(
+    connection: sa.Connection, search: Search, after: int, *, spans: Mapping[int, tuple[Any, Any]]
+) -> list[Occasion]:
+    """Customers whose first order lies in one of `spans` (years ago -> from, until)."""
+    first, person = t.scores.c.first_order_at, t.customers.c.id
+    query = _query(search, t.customers, key=person, name=None, at=first).where(
+        sa.or_(
+            sa.false(),
+            *(
+                sa.and_(
+                    first.between(start, end),
+                    _unplanned(search, sa.literal(f"first_order:{years}")),
+                )
+                for years, (start, end) in spans.items()
+            ),
+        )
+    )
+    return _page(connection, search, query, person, after)
+
+
+def earliest_first_order(connection: sa.Connection) -> datetime | None:
+    """When the first of all customers bought."""
+    query = sa.select(sa.func.min(t.scores.c.first_order_at, type_=Instant))
+    earliest: datetime | None = connection.scalar(query)
+    return earliest
+
+
+def birthdays(
+    connection: sa.Connection,
+    search: Search,
+    after: int,
+    *,
+    days: Mapping[int, Sequence[tuple[int, int]]],
+) -> list[Occasion]:
+    """Customers born on one of these days (year of the celebration -> month and day)."""
+    person = t.customers.c
+    query = _query(search, t.customers, key=person.id, name=None).where(
+        sa.or_(
+            sa.false(),
+            *(
+                sa.and_(_born_on(pairs), _unplanned(search, sa.literal(f"birthday:{year}")))
+                for year, pairs in days.items()
+            ),
+        )
+    )
+    return _page(connection, search, query, person.id, after)
+
+
+def everybody(
+    connection: sa.Connection, search: Search, after: int, *, anchor: str
+) -> list[Occasion]:
+    """All customers of the audience, for a campaign at a date."""
+    query = _query(search, t.customers, key=t.customers.c.id, name=sa.literal(anchor))
+    return _page(connection, search, query, t.customers.c.id, after)
+
+
+def end_exited(connection: sa.Connection, campaign: Campaign, now: datetime) -> int:
+    """Skip the unsent touches whose exit condition is met. How many they were."""
+    met = exits(
+        campaign,
+        customer_id=t.touches.c.customer_id,
+        order_id=t.touches.c.order_id,
+        anchored_at=t.touches.c.anchored_at,
+    )
+    if not met:
+        return 0
+    return end_where(connection, campaign.id, sa.or_(*met), SkipReason.EXITED, now)
+
+
+def exits(
+    campaign: Campaign,
+    *,
+    customer_id: sa.ColumnElement[Any],
+    order_id: sa.ColumnElement[Any],
+    anchored_at: sa.ColumnElement[Any],
+) -> list[Condition]:
+    """The campaign's exit conditions over these columns."""
+    made = []
+    for exit_ in sorted(campaign.exits):
+        if exit_ in EXIT_STATES:
+            made.append(_order_reached(campaign, exit_, order_id, anchored_at))
+        else:
+            made.append(_OTHER_EXITS[exit_](campaign, customer_id, order_id, anchored_at))
+    return made
+
+
+def _order_reached(
+    campaign: Campaign,
+    exit_: Exit,
+    order_id: sa.ColumnElement[Any],
+    anchored_at: sa.ColumnElement[Any],
+) -> Condition:
+    own = campaign.anchor.state if isinstance(campaign.anchor, OrderAnchor) else None
+    states = [state for state in EXIT_STATES[exit_] if state is not own]
+    event = t.order_events.alias("exit_event").c
+    return sa.exists().where(
+        event.order_id == order_id, event.state.in_(states), event.at >= anchored_at
+    )
+
+
+def _bought(_campaign: Campaign, customer_id: Any, order_id: Any, anchored_at: Any) -> Condition:
+    other = t.orders.alias("exit_order").c
+    return sa.exists().where(
+        other.customer_id == customer_id,
+        other.is_counted,
+        other.placed_at > anchored_at,
+        sa.or_(order_id.is_(None), other.id != order_id),
+    )
+
+
+def _replied(_campaign: Campaign, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
+    reply = t.replies.alias("exit_reply").c
+    return sa.exists().where(
+        reply.customer_id == customer_id,
+        reply.kind == "human",
+        reply.is_copy.is_(sa.false()),
+        reply.received_at > anchored_at,
+    )
+
+
+def _case_open(_campaign: Campaign, customer_id: Any, _order: Any, _anchored: Any) -> Condition:
+    case = t.cases.alias("exit_case").c
+    return sa.exists().where(case.customer_id == customer_id, case.state.in_(sorted(UNDER_WAY)))
+
+
+def _left(campaign: Campaign, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
+    assert isinstance(campaign.anchor, SegmentAnchor)
+    member = t.memberships.alias("exit_member").c
+    return sa.exists().where(
+        member.customer_id == customer_id,
+        member.segment == campaign.anchor.segment,
+        member.since == anchored_at,
+        member.until.is_not(None),
+    )
+
+
+_OTHER_EXITS: dict[Exit, Callable[[Campaign, Any, Any, Any], Condition]] = {
+    Exit.BOUGHT: _bought,
+    Exit.REPLIED: _replied,
+    Exit.CASE_OPEN: _case_open,
+    Exit.SEGMENT_LEFT: _left,
+}
+
+
+# ------------------------------------------------------------------ the one query
+
+
+def _query(
+    search: Search,
+    source: sa.FromClause,
+    *,
+    key: sa.ColumnElement[Any],
+    name: sa.ColumnElement[Any] | None,
+    at: sa.ColumnElement[Any] | None = None,
+    order_id: sa.ColumnElement[Any] | None = None,
+) -> sa.Select[Any]:
+    """The customers' facts beside the event's; `name` is the anchor where SQL can write it."""
+    person = t.customers.c
+    moment = at if at is not None else sa.literal(search.until, t.orders.c.placed_at.type)
+    order = order_id if order_id is not None else sa.cast(sa.null(), sa.BigInteger)
+    met = exits(search.campaign, customer_id=person.id, order_id=order, anchored_at=moment)
+    is_exited = sa.or_(sa.false(), *met)
+    query = sa.select(
+        key.label("key"),
+        person.id.label("customer_id"),
+        person.email,
+        person.country,
+        person.time_zone,
+        person.birth_month,
+        person.birth_day,
+        (name if name is not None else sa.literal("")).label("anchor"),
+        (at if at is not None else sa.null()).label("at"),
+        order.label("order_id"),
+        (is_exited if search.is_counting else sa.false()).label("is_exited"),
+        *standing_columns(),
+    ).select_from(source.outerjoin(t.scores, t.scores.c.customer_id == person.id))
+    if name is not None:
+        query = query.where(_unplanned(search, name))
+    if not search.is_counting:
+        query = query.where(person.email_key.is_not(None), ~is_exited)
+    return query.where(condition(search.campaign.audience, search.look))
+
+
+def _unplanned(search: Search, anchor: sa.ColumnElement[Any]) -> Condition:
+    """No touch of the last step yet: every step of an occasion gets its row at once."""
+    touch = t.touches.c
+    return ~sa.exists().where(
+        touch.campaign == search.campaign.id,
+        touch.step == search.last_step,
+        touch.anchor == anchor,
+        touch.customer_id == t.customers.c.id,
+    )
+
+
+def _born_on(pairs: Sequence[tuple[int, int]]) -> Condition:
+    months: dict[int, list[int]] = {}
+    for month, day in pairs:
+        months.setdefault(month, []).append(day)
+    person = t.customers.c
+    return sa.or_(
+        sa.false(),
+        *(
+            sa.and_(person.birth_month == month, person.birth_day.in_(sorted(days)))
+            for month, days in sorted(months.items())
+        ),
+    )
+
+
+def _page(
+    connection: sa.Connection,
+    search: Search,
+    query: sa.Select[Any],
+    key: sa.ColumnElement[Any],
+    after: int,
+) -> list[Occasion]:
+    page = query.where(key > after).order_by(key).limit(search.size)
+    return [
+        Occasion(
+            key=row.key,
+            customer_id=row.customer_id,
+            email=row.email or "",
+            country=row.country,
+            time_zone=row.time_zone,
+            standing=standing_of(row),
+            anchor=row.anchor,
+            at=row.at,
+            order_id=row.order_id,
+            is_exited=bool(row.is_exited),
+            born=(row.birth_month, row.birth_day) if row.birth_month and row.birth_day else None,
+        )
+        for row in connection.execute(page)
+    ]

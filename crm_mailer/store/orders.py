@@ -1,0 +1,268 @@
+"""Orders with their items, the times of their states, and their reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from crm_mailer.model.errors import NotFound
+from crm_mailer.model.order import Order, OrderItem, OrderState
+from crm_mailer.store import bulk
+from crm_mailer.store.tables import order_events, order_items, orders, reviews
+
+FACTS = (
+    "platform number customer_id buyer_id state is_counted placed_at paid_at currency amount_minor "
+    "refunded_minor net_usd_cents payment_method promised_ship_at carrier tracking_number "
+    "tracking_url expected_at note"
+).split()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFacts:
+    """An order as it is stored, without its id, events and items."""
+
+    platform: str
+    number: str
+    customer_id: int | None
+    buyer_id: str
+    state: OrderState
+    is_counted: bool
+    placed_at: datetime
+    paid_at: datetime | None
+    currency: str
+    amount_minor: int
+    refunded_minor: int
+    net_usd_cents: int | None
+    payment_method: str = ""
+    promised_ship_at: datetime | None = None
+    carrier: str = ""
+    tracking_number: str = ""
+    tracking_url: str = ""
+    expected_at: datetime | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOrder:
+    """A known order with all that belongs to it."""
+
+    id: int
+    facts: OrderFacts
+    times: Mapping[OrderState, datetime] = field(default_factory=dict)
+    items: tuple[OrderItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What a customer said of an order, 1 to 5 stars."""
+
+    order_id: int
+    customer_id: int | None
+    stars: int
+    comment: str
+    at: datetime
+
+
+def get(connection: sa.Connection, order_id: int) -> Order:
+    """The order with this id, with its items.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = connection.execute(sa.select(orders).where(orders.c.id == order_id)).first()
+    if row is None:
+        raise NotFound(f"there is no order {order_id}")
+    items = _items(connection, [order_id]).get(order_id, [])
+    facts = _facts(row)
+    return Order(
+        id=row.id,
+        platform=facts.platform,
+        number=facts.number,
+        customer_id=facts.customer_id,
+        state=facts.state,
+        placed_at=facts.placed_at,
+        paid_at=facts.paid_at,
+        currency=facts.currency,
+        amount_minor=facts.amount_minor,
+        refunded_minor=facts.refunded_minor,
+        amount_usd_cents=facts.net_usd_cents,
+        payment_method=facts.payment_method,
+        promised_ship_at=facts.promised_ship_at,
+        carrier=facts.carrier,
+        tracking_number=facts.tracking_number,
+        tracking_url=facts.tracking_url,
+        expected_at=facts.expected_at,
+        note=facts.note,
+        items=tuple(items),
+    )
+
+
+def find_by_numbers(
+    connection: sa.Connection, platform: str, numbers: Iterable[str]
+) -> dict[str, StoredOrder]:
+    """Order number -> what is stored of it, events and items included."""
+    found: dict[str, StoredOrder] = {}
+    for batch in bulk.batches(numbers):
+        rows = connection.execute(
+            sa.select(orders).where(orders.c.platform == platform, orders.c.number.in_(batch))
+        ).all()
+        ids = [row.id for row in rows]
+        times, items = _times(connection, ids), _items(connection, ids)
+        for row in rows:
+            found[row.number] = StoredOrder(
+                id=row.id,
+                facts=_facts(row),
+                times=times.get(row.id, {}),
+                items=tuple(items.get(row.id, ())),
+            )
+    return found
+
+
+def find_by_number(connection: sa.Connection, number: str) -> list[tuple[int, str, int | None]]:
+    """(id, platform, customer id) of each order with this number, on whichever platform."""
+    query = sa.select(orders.c.id, orders.c.platform, orders.c.customer_id)
+    rows = connection.execute(query.where(orders.c.number == number).order_by(orders.c.id))
+    return [(row.id, row.platform, row.customer_id) for row in rows]
+
+
+def add(connection: sa.Connection, new: Iterable[tuple[int, OrderFacts]], *, now: datetime) -> None:
+    """Insert orders under ids from `bulk.take_ids`."""
+    rows = [(order_id, *_values(facts), now, now) for order_id, facts in new]
+    bulk.insert(connection, orders, ("id", *FACTS, "created_at", "changed_at"), rows)
+
+
+def change(
+    connection: sa.Connection, changed: Iterable[tuple[int, OrderFacts]], *, now: datetime
+) -> None:
+    """Write the facts of known orders."""
+    rows = [(*_values(facts), now, order_id) for order_id, facts in changed]
+    bulk.update(connection, orders, (*FACTS, "changed_at"), rows)
+
+
+def put_events(
+    connection: sa.Connection,
+    reached: Iterable[tuple[int, OrderState, datetime]],
+    *,
+    learnt_at: datetime,
+) -> None:
+    """Keep when orders reached a state; a known state takes the time given, not `learnt_at`."""
+    rows = [(order_id, state.value, at, learnt_at) for order_id, state, at in reached]
+    bulk.insert(
+        connection,
+        order_events,
+        ("order_id", "state", "at", "learnt_at"),
+        rows,
+        conflict="ON CONFLICT (order_id, state) DO UPDATE SET at = excluded.at",
+    )
+
+
+def put_items(
+    connection: sa.Connection, items: Iterable[tuple[int, Iterable[OrderItem]]], *, replace: bool
+) -> None:
+    """Write the items of orders; with `replace`, instead of those that are there."""
+    held = list(items)
+    if replace:
+        for batch in bulk.batches([order_id for order_id, _ in held]):
+            connection.execute(sa.delete(order_items).where(order_items.c.order_id.in_(batch)))
+    rows = [
+        (order_id, line, item.sku, item.title, item.category, item.quantity, item.price_minor)
+        for order_id, lines in held
+        for line, item in enumerate(lines, start=1)
+    ]
+    columns = ("order_id", "line", "sku", "title", "category", "quantity", "price_minor")
+    bulk.insert(connection, order_items, columns, rows)
+
+
+def put_reviews(connection: sa.Connection, told: Iterable[Review]) -> None:
+    """Keep reviews, one for each order; the later one wins."""
+    rows = [(one.order_id, one.customer_id, one.stars, one.comment, one.at) for one in told]
+    bulk.insert(
+        connection,
+        reviews,
+        ("order_id", "customer_id", "stars", "comment", "at"),
+        rows,
+        conflict="ON CONFLICT (order_id) DO UPDATE SET stars = excluded.stars, "
+        "comment = excluded.comment, at = excluded.at WHERE reviews.at <= excluded.at",
+    )
+
+
+def find_reviews(connection: sa.Connection, order_ids: Iterable[int]) -> dict[int, Review]:
+    """Order id -> its review."""
+    found: dict[int, Review] = {}
+    for batch in bulk.batches(order_ids):
+        query = sa.select(reviews).where(reviews.c.order_id.in_(batch))
+        for row in connection.execute(query):
+            found[row.order_id] = Review(
+                order_id=row.order_id,
+                customer_id=row.customer_id,
+                stars=row.stars,
+                comment=row.comment,
+                at=row.at,
+            )
+    return found
+
+
+def _values(facts: OrderFacts) -> tuple[Any, ...]:
+    return (
+        facts.platform,
+        facts.number,
+        facts.customer_id,
+        facts.buyer_id,
+        facts.state.value,
+        facts.is_counted,
+        facts.placed_at,
+        facts.paid_at,
+        facts.currency,
+        facts.amount_minor,
+        facts.refunded_minor,
+        facts.net_usd_cents,
+        facts.payment_method,
+        facts.promised_ship_at,
+        facts.carrier,
+        facts.tracking_number,
+        facts.tracking_url,
+        facts.expected_at,
+        facts.note,
+    )
+
+
+def _facts(row: sa.Row[Any]) -> OrderFacts:
+    values = {name: getattr(row, name) for name in FACTS}
+    values["state"] = OrderState(values["state"])
+    return OrderFacts(**values)
+
+
+def _times(connection: sa.Connection, ids: Iterable[int]) -> dict[int, dict[OrderState, datetime]]:
+    found: dict[int, dict[OrderState, datetime]] = {}
+    table = order_events.c
+    for batch in bulk.batches(ids):
+        query = sa.select(table.order_id, table.state, table.at).where(table.order_id.in_(batch))
+        for order_id, state, at in connection.execute(query):
+            found.setdefault(order_id, {})[OrderState(state)] = at
+    return found
+
+
+def _items(connection: sa.Connection, ids: Iterable[int]) -> dict[int, list[OrderItem]]:
+    found: dict[int, list[OrderItem]] = {}
+    table = order_items.c
+    for batch in bulk.batches(ids):
+        query = (
+            sa.select(order_items)
+            .where(table.order_id.in_(batch))
+            .order_by(table.order_id, table.line)
+        )
+        for row in connection.execute(query):
+            found.setdefault(row.order_id, []).append(
+                OrderItem(
+                    sku=row.sku,
+                    title=row.title,
+                    category=row.category,
+                    quantity=row.quantity,
+                    price_minor=row.price_minor,
+                )
+            )
+    return found

@@ -1,0 +1,158 @@
+"""Reads all that the tables hold about one customer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from crm_mailer.model.case import UNDER_WAY
+from crm_mailer.model.errors import NotFound
+from crm_mailer.store import case_files
+from crm_mailer.store import tables as t
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """One customer as rules see them: rows as they are, nothing concluded."""
+
+    customer: Row
+    score: Row | None
+    tags: tuple[str, ...]
+    order_states: tuple[str, ...]
+    stars: tuple[int, ...]
+    has_open_case: bool
+    #: Lines of paid orders: sku, category, title, placed_at.
+    purchases: tuple[Row, ...]
+    segments: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What happened with one customer, by table."""
+
+    orders: tuple[Row, ...]
+    order_events: tuple[Row, ...]
+    items: tuple[Row, ...]
+    touches: tuple[Row, ...]
+    replies: tuple[Row, ...]
+    bounces: tuple[Row, ...]
+    cases: tuple[Row, ...]
+    case_events: tuple[Row, ...]
+    suppressions: tuple[Row, ...]
+    reviews: tuple[Row, ...]
+    identities: tuple[Row, ...]
+    consents: tuple[Row, ...]
+
+
+def find_customer(connection: sa.Connection, who: str) -> int:
+    """The id of the customer with this mail address or number.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if not who.isascii() or not who.isdigit():
+        return case_files.find_by_address(connection, who)
+    id_ = int(who) if len(who) < 16 else 0
+    found = connection.scalar(sa.select(t.customers.c.id).where(t.customers.c.id == id_))
+    if found is None:
+        raise NotFound(
+            f"there is no customer number {who}", hint="`crm-mailer customer list` has all"
+        )
+    return int(found)
+
+
+def known(connection: sa.Connection, customer_id: int) -> Known:
+    """What rules may ask of the customer."""
+    orders = t.orders.c
+    paid_lines = (
+        sa.select(
+            t.order_items.c.sku, t.order_items.c.category, t.order_items.c.title, orders.placed_at
+        )
+        .join_from(t.orders, t.order_items, t.order_items.c.order_id == orders.id)
+        .where(orders.customer_id == customer_id, orders.is_counted)
+        .order_by(orders.placed_at, t.order_items.c.line)
+    )
+    open_cases = sa.select(t.cases.c.id).where(
+        t.cases.c.customer_id == customer_id, t.cases.c.state.in_(sorted(UNDER_WAY))
+    )
+    stays = sa.select(t.memberships.c.segment).where(
+        t.memberships.c.customer_id == customer_id, t.memberships.c.until.is_(None)
+    )
+    score = _rows(connection, sa.select(t.scores).where(t.scores.c.customer_id == customer_id))
+    return Known(
+        customer=_rows(connection, sa.select(t.customers).where(t.customers.c.id == customer_id))[
+            0
+        ],
+        score=score[0] if score else None,
+        tags=_values(connection, t.customer_tags.c.tag, customer_id),
+        order_states=_values(connection, orders.state, customer_id),
+        stars=_values(connection, t.reviews.c.stars, customer_id),
+        has_open_case=connection.scalar(open_cases.limit(1)) is not None,
+        purchases=_rows(connection, paid_lines),
+        segments=frozenset(connection.scalars(stays)),
+    )
+
+
+def past(connection: sa.Connection, customer_id: int) -> Past:
+    """Everything that happened, each table in the order of time."""
+    address = sa.select(t.customers.c.email_key).where(t.customers.c.id == customer_id)
+    own_orders = sa.select(t.orders.c.id).where(t.orders.c.customer_id == customer_id)
+    own_touches = sa.select(t.touches.c.id).where(t.touches.c.customer_id == customer_id)
+    own_cases = sa.select(t.cases.c.id).where(t.cases.c.customer_id == customer_id)
+
+    def of(table: sa.Table, *order: sa.ColumnElement[Any]) -> tuple[Row, ...]:
+        query = sa.select(table).where(table.c.customer_id == customer_id)
+        return _rows(connection, query.order_by(*order))
+
+    def of_these(column: sa.Column[Any], ids: sa.Select[Any], *order: Any) -> tuple[Row, ...]:
+        query = sa.select(column.table).where(column.in_(ids))
+        return _rows(connection, query.order_by(*order))
+
+    return Past(
+        orders=of(t.orders, t.orders.c.placed_at, t.orders.c.id),
+        order_events=of_these(
+            t.order_events.c.order_id, own_orders, t.order_events.c.at, t.order_events.c.id
+        ),
+        items=of_these(
+            t.order_items.c.order_id, own_orders, t.order_items.c.order_id, t.order_items.c.line
+        ),
+        touches=_touches(connection, customer_id),
+        replies=of(t.replies, t.replies.c.received_at, t.replies.c.id),
+        bounces=of_these(t.bounces.c.touch_id, own_touches, t.bounces.c.at, t.bounces.c.id),
+        cases=of(t.cases, t.cases.c.opened_at, t.cases.c.id),
+        case_events=of_these(
+            t.case_events.c.case_id, own_cases, t.case_events.c.at, t.case_events.c.id
+        ),
+        suppressions=of_these(
+            t.suppressions.c.address_key, address, t.suppressions.c.at, t.suppressions.c.id
+        ),
+        reviews=of(t.reviews, t.reviews.c.at, t.reviews.c.id),
+        identities=of(t.customer_identities, t.customer_identities.c.id),
+        consents=of(t.consents, t.consents.c.given_at),
+    )
+
+
+def _touches(connection: sa.Connection, customer_id: int) -> tuple[Row, ...]:
+    """Touches with the subject of the mail that each became."""
+    query = (
+        sa.select(t.touches, t.messages.c.subject, t.messages.c.message_id)
+        .outerjoin_from(t.touches, t.messages, t.messages.c.touch_id == t.touches.c.id)
+        .where(t.touches.c.customer_id == customer_id)
+        .order_by(t.touches.c.due_at, t.touches.c.id)
+    )
+    return _rows(connection, query)
+
+
+def _values(connection: sa.Connection, column: sa.Column[Any], customer_id: int) -> tuple[Any, ...]:
+    owner = column.table.c.customer_id
+    query = sa.select(column).distinct().where(owner == customer_id).order_by(column)
+    return tuple(connection.scalars(query))
+
+
+def _rows(connection: sa.Connection, query: sa.Select[Any]) -> tuple[Row, ...]:
+    return tuple(dict(row) for row in connection.execute(query).mappings())
