@@ -147,7 +147,7 @@ class _Reader:
 
     def _field(self, field: Field, node: Node) -> Rule:
         if field.type is FieldType.PURCHASE:
-            return Compare(field.name, Operator.IS, self._purchase(node))
+            return Compare(field.name, Operator.IS.value, self._purchase(node))
         if node.kind == "map" and node.entries:
             parts = tuple(
                 self._comparison(field, node, word, value) for word, value in node.entries.items()
@@ -174,16 +174,16 @@ class _Reader:
         if operator in _PRESENCE:
             return self._presence(field, operator, node)
         if operator in _LISTS:
-            return Compare(field.name, operator, self._values(field, node))
+            return Compare(field.name, operator.value, self._values(field, node))
         if operator is Operator.BETWEEN:
-            return Compare(field.name, operator, self._ends(field, node))
-        return Compare(field.name, operator, self._value(field, node, operator))
+            return Compare(field.name, operator.value, self._ends(field, node))
+        return Compare(field.name, operator.value, self._value(field, node, operator))
 
     def _presence(self, field: Field, operator: Operator, node: Node) -> Rule:
         wanted = TRUTHS.get(node.text) if node.kind == "text" else None
         if wanted is None:
             self._fault(node, "CRM106", f"`{operator}` is true or false")
-        rule = Compare(field.name, operator, True)
+        rule = Compare(field.name, operator.value, True)
         return Not(rule) if wanted is False else rule
 
     def _values(self, field: Field, node: Node) -> tuple[Any, ...]:

@@ -63,9 +63,14 @@ class _SubjectsFile(Strict):
     subjects: tuple[str, ...] = ()
 
 
+class _BounceGroup(Strict):
+    kind: BounceKind
+    reason: str
+    phrases: tuple[str, ...]
+
+
 class _BounceFile(Strict):
-    #: hard, soft, delay, ours -> reason -> phrases.
-    signs: dict[BounceKind, dict[str, tuple[str, ...]]]
+    signs: tuple[_BounceGroup, ...]
 
 
 def read_words(*folders: Path) -> Words:
@@ -129,8 +134,7 @@ def _filled(phrase: str, sets: Mapping[str, tuple[str, ...]]) -> str:
 
 def _bounce_signs(file: _BounceFile) -> list[BounceSign]:
     return [
-        BounceSign(kind=kind.value, reason=reason, phrase=phrase)
-        for kind, reasons in file.signs.items()
-        for reason, phrases in reasons.items()
-        for phrase in phrases
+        BounceSign(kind=group.kind.value, reason=group.reason, phrase=phrase)
+        for group in file.signs
+        for phrase in group.phrases
     ]

@@ -37,7 +37,9 @@ def code(text: str) -> str:
 
 @cache
 def _codes() -> frozenset[str]:
-    return frozenset(key for key in Locale("en").territories if len(key) == 2 and key.isalpha())
+    return frozenset(
+        key for key in map(str, Locale("en").territories) if len(key) == 2 and key.isalpha()
+    )
 
 
 @cache
@@ -49,5 +51,5 @@ def _names() -> dict[str, str]:
     for language in LANGUAGES:
         for key, name in Locale(language).territories.items():
             if key in _codes():
-                found.setdefault(str(name).upper(), key)
+                found.setdefault(str(name).upper(), str(key))
     return found

@@ -71,6 +71,8 @@ class OrderDraft:
     items: list[OrderItem] = field(default_factory=list)
     stars: int | None = None
     review: str = ""
+    #: The state of an order of which the file tells neither a state nor a time.
+    default_state: OrderState | None = None
     is_broken: bool = False
 
     @property

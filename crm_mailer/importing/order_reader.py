@@ -153,6 +153,7 @@ class OrderReader:
             head=head,
             person=self.people.begin(key[0]),
             currency=self._currency(cells),
+            default_state=self.map.default_state,
         )
         self._read_head(draft, cells)
         if draft.placed_at is None:

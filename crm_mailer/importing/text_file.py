@@ -61,8 +61,9 @@ class TextSheet:
         if not self.delimiter:
             return BlankSeparated(lines)
         csv.field_size_limit(MAX_CELL)
-        mode = csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL
-        return csv.reader(lines, delimiter=self.delimiter, quoting=mode)
+        if quoting == "none":
+            return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
+        return csv.reader(lines, delimiter=self.delimiter)
 
     def _open(self) -> TextIO:
         return self.path.open("r", encoding=self.encoding, newline="")

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 
 #: Up to four words between, within a sentence.
-_GAP = r"(?:[\s,;:–—/-]+[\w'%€$£-]+){0,4}?[\s,;:–—/-]+"
+_GAP = r"(?:[\s,;:–—/-]+[\w'%€$£@<>-]+(?:\.[\w@<>-]+)*){0,4}?[\s,;:–—/-]+"
 _BLANK = r"[\s,–—-]+"
 _NUMBER = r"\d+(?:[.,]\d+)?"
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")

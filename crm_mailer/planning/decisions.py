@@ -69,11 +69,11 @@ def decide(
     reason, is_final = _reason(campaign, occasion, is_superseded=is_superseded)
     waits = hold(occasion.standing, campaign.stream, now)
     limits = _limits(campaign, shop, place)
-    for number, step in enumerate(campaign.steps, start=1):
-        nominal = _nominal(campaign, shop, occasion, step, place)
+    moments = [_nominal(campaign, shop, occasion, step, place) for step in campaign.steps]
+    for number, (step, nominal) in enumerate(zip(campaign.steps, moments, strict=True), start=1):
         expires = nominal + campaign.valid_for
         one = Decision(step=step, place=number, due_at=nominal, expires_at=expires, waits=waits)
-        if expires < now:
+        if expires < now or _is_overtaken(campaign, moments[number:], now):
             yield _left_out(one, SkipReason.LATE, is_final=False)
         elif reason is not None:
             yield _left_out(one, reason, is_final=is_final)
@@ -81,6 +81,14 @@ def decide(
             yield one
         else:
             yield _in_a_slot(one, occasion, limits, taken, now)
+
+
+def _is_overtaken(campaign: Campaign, later: list[datetime], now: datetime) -> bool:
+    """Order mail that a later step has already replaced: an import that comes late must not send
+    a first and a last reminder in one minute. Marketing is kept apart by its caps.
+    """
+    is_transactional = campaign.stream is Stream.TRANSACTIONAL
+    return is_transactional and any(moment <= now for moment in later)
 
 
 def _reason(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -110,9 +110,10 @@ def _plan_one(act: _Act, campaign: Campaign) -> CampaignPlan:
         ahead=occasions.AHEAD if act.is_saved else _sight(campaign),
     )
     for page in pages:
-        rows = _decide_page(act, campaign, page, tally)
+        newest = _newest(act, campaign, page)
+        rows = _decide_page(act, campaign, page, newest, tally)
         if act.is_saved:
-            tally.plan.saved += _save(act, rows)
+            tally.plan.saved += _save(act, campaign, rows, newest)
     if act.is_saved:
         _finish(act, campaign, tally.plan)
     return tally.plan
@@ -133,11 +134,13 @@ def _is_taken(act: _Act, campaign: Campaign) -> bool:
 
 
 def _decide_page(
-    act: _Act, campaign: Campaign, page: list[Occasion], tally: Tally
-) -> Iterable[dict[str, Any]]:
-    people = sorted({occasion.customer_id for occasion in page})
-    taken = _taken(act, campaign, people)
-    newest = _newest(act, campaign, page, people)
+    act: _Act,
+    campaign: Campaign,
+    page: list[Occasion],
+    newest: Mapping[int, datetime],
+    tally: Tally,
+) -> list[dict[str, Any]]:
+    taken = _taken(act, campaign, _people(page), newest)
     rows = []
     for occasion in page:
         place = decisions.zone_of(occasion, act.shop)
@@ -159,27 +162,36 @@ def _decide_page(
     return rows
 
 
-def _taken(act: _Act, campaign: Campaign, people: list[int]) -> dict[int, list[datetime]]:
+def _people(page: Iterable[Occasion]) -> list[int]:
+    return sorted({occasion.customer_id for occasion in page})
+
+
+def _taken(
+    act: _Act, campaign: Campaign, people: list[int], newest: Mapping[int, datetime]
+) -> dict[int, list[datetime]]:
     """When these customers have other marketing mail."""
     if campaign.stream is Stream.TRANSACTIONAL:
         return {}
     since = act.now - timedelta(days=act.shop.cap_days + 1) - campaign.valid_for
     with act.store.read() as connection:
-        taken = touches.marketing_times(connection, people, since)
+        taken = touches.marketing_times(
+            connection, people, since, campaign=campaign.id, newest=newest
+        )
     for customer in people if act.given else ():
         if customer in act.given:
             taken[customer] = act.given[customer]
     return taken
 
 
-def _newest(
-    act: _Act, campaign: Campaign, page: list[Occasion], people: list[int]
-) -> dict[int, datetime]:
-    """The newest event of each customer, in the page or planned before."""
-    if campaign.is_parallel:
+def _newest(act: _Act, campaign: Campaign, page: list[Occasion]) -> dict[int, datetime]:
+    """The newest event of each customer, in the page or planned before.
+
+    Nothing where events do not replace one another: parallel campaigns, and those at a date.
+    """
+    if campaign.is_parallel or isinstance(campaign.anchor, DateAnchor):
         return {}
     with act.store.read() as connection:
-        newest = touches.newest_anchors(connection, campaign.id, people)
+        newest = touches.newest_anchors(connection, campaign.id, _people(page))
     for occasion in page:
         if occasion.is_exited:
             continue
@@ -215,9 +227,14 @@ def _row(
     }
 
 
-def _save(act: _Act, rows: Iterable[dict[str, Any]]) -> int:
-    rows = list(rows)
+def _save(
+    act: _Act, campaign: Campaign, rows: list[dict[str, Any]], newest: Mapping[int, datetime]
+) -> int:
+    """Save a page in short write turns; what newer events have made stale ends first."""
     saved = 0
+    if rows and newest:
+        with act.store.write() as connection:
+            touches.end_older(connection, campaign.id, newest, act.now)
     for start in range(0, len(rows), BATCH):
         with act.store.write() as connection:
             saved += touches.add(act.store, connection, rows[start : start + BATCH])
@@ -225,7 +242,7 @@ def _save(act: _Act, rows: Iterable[dict[str, Any]]) -> int:
 
 
 def _finish(act: _Act, campaign: Campaign, done: CampaignPlan) -> None:
-    """Note what was done, and end what newer events have made stale."""
+    """Note what was done."""
     is_dated = isinstance(campaign.anchor, DateAnchor) and done.occasions > 0
     if not done.saved and not is_dated:
         return
@@ -237,6 +254,4 @@ def _finish(act: _Act, campaign: Campaign, done: CampaignPlan) -> None:
         "saved": done.saved,
     }
     with act.store.write() as connection:
-        if not campaign.is_parallel and not is_dated:
-            touches.end_older(connection, campaign.id, act.now)
         plan_runs.add(connection, campaign.id, act.now, counts)

@@ -1,7 +1,7 @@
 """Rendering: a touch, a template and a customer's facts become the bytes of one mail."""
 
 from crm_mailer.rendering.library import TemplateLibrary
-from crm_mailer.rendering.lint import TemplateUse, check_templates
+from crm_mailer.rendering.lint import TemplateUse, check_templates, uses
 from crm_mailer.rendering.preview import Preview, preview
 from crm_mailer.rendering.render import StoreRenderer
 from crm_mailer.rendering.samples import sample_customer, sample_order
@@ -15,4 +15,5 @@ __all__ = [
     "preview",
     "sample_customer",
     "sample_order",
+    "uses",
 ]

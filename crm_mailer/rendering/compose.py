@@ -28,6 +28,7 @@ from crm_mailer.rendering import (
 )
 from crm_mailer.rendering.assembly import Body
 from crm_mailer.rendering.context import ShopFields, StepFields, localised
+from crm_mailer.rendering.headers import Value
 from crm_mailer.rendering.languages import Choice
 from crm_mailer.rendering.library import CompiledTemplate, TemplateLibrary
 
@@ -86,12 +87,7 @@ class Composer:
             RenderError: the template failed for this customer.
             UnsafeHeader: an address or a header is not fit to be sent.
         """
-        choice = languages.choose(
-            occasion.customer, self.shop, self.library.languages(occasion.template)
-        )
-        if choice is None:
-            self.library.get(occasion.template, languages.wanted(occasion.customer, self.shop))
-            raise NoLanguage
+        choice = self._choice(occasion)
         template = self.library.get(occasion.template, choice.code)
         letter = self._envelope(occasion)
         values = self._values(occasion, choice.code, letter, now)
@@ -100,19 +96,8 @@ class Composer:
         html = template.html.render(values)
         text = plain.tidy_rendered(template.text.render(values))
         content = assembly.message(
-            envelope.fields(
-                letter,
-                self.shop,
-                stream=occasion.stream,
-                subject=subject,
-                campaign=occasion.campaign.id if occasion.campaign else occasion.template,
-                step=occasion.step.id if occasion.step else "",
-                now=now,
-            ),
-            [
-                Body("plain", text, template.text.is_base64),
-                Body("html", html, template.html.is_base64),
-            ],
+            self._headers(occasion, letter, subject, now),
+            [template.text.body("plain", text), template.html.body("html", html)],
             letter.boundary,
         )
         kept = _snapshot(values, template) if occasion.stream is Stream.MARKETING else b""
@@ -124,10 +109,36 @@ class Composer:
             message=_message(letter, content, subject, template, kept),
         )
 
+    def _headers(
+        self, occasion: Occasion, letter: envelope.Envelope, subject: str, now: datetime
+    ) -> list[tuple[str, Value]]:
+        return envelope.fields(
+            letter,
+            self.shop,
+            stream=occasion.stream,
+            subject=subject,
+            campaign=occasion.campaign.id if occasion.campaign else occasion.template,
+            step=occasion.step.id if occasion.step else "",
+            now=now,
+        )
+
+    def _choice(self, occasion: Occasion) -> Choice:
+        available = self.library.languages(occasion.template)
+        choice = languages.choose(occasion.customer, self.shop, available)
+        if choice is not None:
+            return choice
+        if not available:
+            self.library.get(occasion.template, "")  # says that there is no such template
+        raise NoLanguage(
+            f"the template `{occasion.template}` is written in {', '.join(available)}, "
+            f"the customer reads {languages.wanted(occasion.customer, self.shop)}",
+            hint="write it in that language, or add one to `fallback` in shop.yaml",
+        )
+
     def compose_text(self, occasion: Occasion, written: str, now: datetime) -> Message:
         """A plain mail with what an agent wrote; a first line "Subject: ..." is its subject."""
         head, _line, rest = written.partition("\n")
-        subject = f"{self.shop.name}"
+        subject = self.shop.name
         if head.lower().startswith("subject:"):
             subject, written = head[8:].strip() or subject, rest
         letter = self._envelope(occasion)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from crm_mailer.definitions.problems import Problem, did_you_mean
 from crm_mailer.definitions.template_index import index
 from crm_mailer.model.errors import RenderError
 from crm_mailer.rendering import engine, field_check, markup, mjml_lint, plain
+from crm_mailer.rendering.assembly import Body, quoted
 from crm_mailer.rendering.context import SUBJECT
 from crm_mailer.rendering.faults import TemplateFault
 from crm_mailer.rendering.markup import Draft, MjmlCompiler, MjmlError
@@ -31,6 +32,8 @@ class Part:
     ruled: Ruled
     draft: Draft
     is_base64: bool = False
+    #: Lines that hold no Jinja, as quoted-printable.
+    encoded: Mapping[str, bytes] = field(default_factory=dict)
 
     def render(self, values: Mapping[str, Any]) -> str:
         """The text for these values.
@@ -46,6 +49,10 @@ class Part:
                 AttributeError, RecursionError, MemoryError) as error:  # fmt: skip
             line = engine.line_of(error, self.template)
             raise TemplateFault(self._problem(line, str(error) or type(error).__name__)) from error
+
+    def body(self, subtype: str, text: str) -> Body:
+        """The rendered text as a part of a mail."""
+        return Body(subtype, text, self.is_base64, self.encoded)
 
     def _problem(self, line: int | None, message: str) -> Problem:
         return problem_at_line(self.draft, self.ruled, line, "CRM240", message)
@@ -111,9 +118,10 @@ class TemplateLibrary:
             self.prepare([name])
         found = self._ready.get((name, code))
         if found is None:
+            known = name in self._index
             raise RenderError(
-                f"there is no template `{name}` in `{code}`",
-                hint=did_you_mean(name, self._index) if name not in self._index else "",
+                f"there is no template `{name}`" + (f" in `{code}`" if known else ""),
+                hint="" if known else did_you_mean(name, self._index),
             )
         if isinstance(found, TemplateFault):
             raise found
@@ -197,7 +205,7 @@ def compiled(draft: Draft, html: str | MjmlError) -> CompiledTemplate:
         file=draft.source.locate(0).file,
         version=draft.version,
         subject=_part(draft, draft.title, engine.TEXT),
-        html=_part(draft, html.strip() + "\n", engine.HTML),
+        html=_part(draft, markup.in_short_lines(html).strip() + "\n", engine.HTML),
         text=_part(draft, text, engine.TEXT),
         used=frozenset(used - {SUBJECT}),
     )
@@ -212,7 +220,10 @@ def _part(draft: Draft, masked_text: str, environment: engine.Sandbox) -> Part:
         raise TemplateFault(
             problem_at_line(draft, ruled, error.lineno, "CRM210", message)
         ) from None
-    return Part(template, ruled, draft, _is_foreign(masked_text))
+    is_foreign = _is_foreign(masked_text)
+    lines = set() if is_foreign else {line for line in masked_text.split("\n") if line}
+    encoded = {line: quoted(line) for line in lines if not draft.masked.word.search(line)}
+    return Part(template, ruled, draft, is_foreign, encoded)
 
 
 def _is_foreign(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,15 @@ from typing import Any
 
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.definitions.template_index import index
-from crm_mailer.model.campaign import Campaign, DateAnchor, Kind, Mode, Step, Stream
+from crm_mailer.model.campaign import (
+    Campaign,
+    DateAnchor,
+    Kind,
+    Mode,
+    OrderAnchor,
+    Step,
+    Stream,
+)
 from crm_mailer.model.errors import RenderError
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
@@ -46,6 +54,30 @@ class TemplateUse:
     has_order: bool
     languages: tuple[str, ...] = ()
     vars: Mapping[str, Any] | None = None
+
+
+def uses(campaigns: Iterable[Campaign], shop: Shop) -> dict[str, TemplateUse]:
+    """How campaigns use templates. One that several use must suit all of them."""
+    found: dict[str, TemplateUse] = {}
+    for campaign in campaigns:
+        has_order = isinstance(campaign.anchor, OrderAnchor)
+        for step in campaign.steps:
+            before = found.get(step.template)
+            is_marketing = campaign.stream is Stream.MARKETING or (
+                before is not None and before.stream is Stream.MARKETING
+            )
+            found[step.template] = TemplateUse(
+                stream=Stream.MARKETING if is_marketing else Stream.TRANSACTIONAL,
+                has_order=has_order and (before is None or before.has_order),
+                languages=shop.languages,
+                vars=_shared(campaign.vars, before.vars if before else None),
+            )
+    return found
+
+
+def _shared(vars: Mapping[str, Any], before: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Of two campaigns' values, those that both have."""
+    return {k: v for k, v in vars.items() if before is None or k in before}
 
 
 def check_templates(root: Path, wanted: Mapping[str, TemplateUse]) -> list[Problem]:

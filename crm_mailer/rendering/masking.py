@@ -137,7 +137,21 @@ def mask(source: Source) -> Masked:
         elif not opened:
             parts.append(value)
         position += len(value)
+    if opened:
+        raise _not_closed(source, begin, opened[0])
     return Masked("".join(parts), tuple(tags), prefix, "".join(blanked))
+
+
+def _not_closed(source: Source, position: int, braces: str) -> TemplateFault:
+    return TemplateFault(
+        source.problem(
+            "CRM210",
+            f"Jinja: the tag that begins with `{braces}` is not closed",
+            position,
+            width=len(braces),
+            help="a tag is `{{ field }}` or `{% statement %}`",
+        )
+    )
 
 
 def _tokens(source: Source) -> list[tuple[str, str]]:

@@ -24,8 +24,9 @@ BRACES = re.compile(r"\{(?=[{%#])")
 def text_template(html: str, masked: Masked) -> str:
     """The text in `html` (with words for Jinja tags), as a template that still has the words.
 
-    Links become "label: address", table rows lines with ` | ` between their cells. Layout tables,
-    styles, the hidden preheader and pictures leave nothing, except a picture's text in a link.
+    Links become "label: address"; rows of a table become lines with ` | ` between their cells, or
+    a colon after a heading of the row. Layout tables, styles, the hidden preheader and pictures
+    leave nothing, except a picture's text in a link.
     """
     reader = _Reader(masked)
     reader.feed(html)
@@ -53,6 +54,7 @@ class _Reader(HTMLParser):
         self.links: list[tuple[str, int]] = []
         self.tables: list[bool] = []
         self.cells = 0
+        self.is_after_label = False
 
     @property
     def is_silent(self) -> bool:
@@ -83,15 +85,16 @@ class _Reader(HTMLParser):
             self.cells = 0
             self.parts.append("\n")
         elif tag in ("td", "th"):
-            self.open_cell()
+            self.open_cell(is_label=given.get("scope") == "row")
         elif tag == "li":
             self.parts.append("\n- ")
         else:
             self.parts.append(_break(tag))
 
-    def open_cell(self) -> None:
-        if self.tables and not self.tables[-1]:
-            self.parts.append(" | " if self.cells else "")
+    def open_cell(self, *, is_label: bool) -> None:
+        if self.tables and not self.tables[-1] and self.cells:
+            self.parts.append(": " if self.is_after_label else " | ")
+        self.is_after_label = is_label
         self.cells += 1
 
     def handle_endtag(self, tag: str) -> None:

@@ -24,8 +24,7 @@ from crm_mailer.model.errors import RenderError
 from crm_mailer.model.order import Order, OrderState
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
-from crm_mailer.rendering import languages
-from crm_mailer.rendering.compose import Composed, Composer, NoLanguage, Occasion
+from crm_mailer.rendering.compose import Composed, Composer, Occasion
 from crm_mailer.rendering.headers import UnsafeHeader
 from crm_mailer.rendering.languages import Choice
 from crm_mailer.rendering.library import TemplateLibrary
@@ -234,12 +233,6 @@ SAME_MOMENT = {
 def _composed(composer: Composer, occasion: Occasion, now: datetime) -> Composed:
     try:
         return composer.compose(occasion, now)
-    except NoLanguage:
-        raise RenderError(
-            f"the template `{occasion.template}` speaks neither "
-            f"{languages.wanted(occasion.customer, composer.shop)} nor a fallback language",
-            hint="it is written in " + ", ".join(composer.library.languages(occasion.template)),
-        ) from None
     except UnsafeHeader as error:
         raise RenderError(f"no mail can be made: {error}") from error
 

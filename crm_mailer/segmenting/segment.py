@@ -83,8 +83,8 @@ def segment(
         standing = scores.standing(connection)
     if standing is not None and not _still_holds(standing, zone, profile):
         standing = None
-    scored, unscored = _score(store, standing, zone=zone, now=now, profile=profile)
     rolled = _roll(store, standing, zone=zone, now=now, profile=profile)
+    scored, unscored = _score(store, standing, zone=zone, now=now, profile=profile)
     since = standing.seen_at if standing else None
     described = _describe(store, since)
     classified = _classify(store, since, has_new_scores=bool(scored or unscored or rolled))

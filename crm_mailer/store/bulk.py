@@ -71,7 +71,7 @@ def take_ids(connection: sa.Connection, table: sa.Table, count: int) -> Sequence
 
 
 def lock(connection: sa.Connection, name: str) -> None:
-    """Be the only one of this name until the transaction ends; on SQLite the write turn is that."""
+    """Be the only one of this name until the transaction ends; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(name))))
 

@@ -161,7 +161,8 @@ def put_consents(connection: sa.Connection, told: Iterable[Consent]) -> None:
     `soft_opt_in` is an assumption: it is kept only where nothing is known yet.
     """
     columns = ("customer_id", "purpose", "basis", "source", "evidence", "given_at")
-    assumed, said = [], []
+    assumed: list[tuple[Any, ...]] = []
+    said: list[tuple[Any, ...]] = []
     for one in told:
         row = (one.customer_id, MARKETING, one.basis.value, one.source, one.evidence, one.given_at)
         (assumed if one.basis is ConsentBasis.SOFT_OPT_IN else said).append(row)

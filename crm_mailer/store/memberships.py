@@ -37,7 +37,10 @@ def come_in(connection: sa.Connection, segment: str, chosen: sa.Select[Any], now
     query = upsert(connection, t.memberships).from_select(
         ["segment", "customer_id", "since"], newcomers
     )
-    return connection.execute(query.on_conflict_do_nothing()).rowcount
+    done = connection.execute(
+        query.on_conflict_do_nothing(), execution_options={"preserve_rowcount": True}
+    )
+    return done.rowcount
 
 
 def leave(connection: sa.Connection, segment: str, chosen: sa.Select[Any], now: datetime) -> int:

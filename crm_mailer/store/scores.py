@@ -119,7 +119,8 @@ def refresh(
             index_elements=["customer_id"],
             set_=new,
             where=sa.or_(*(t.scores.c[name] != new[name] for name in watched)),
-        )
+        ),
+        execution_options={"preserve_rowcount": True},
     )
     return done.rowcount
 

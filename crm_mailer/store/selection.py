@@ -166,7 +166,7 @@ def _stored(rule: Compare) -> Any:
     return int(rule.value * 100)
 
 
-class place_of(FunctionElement[int]):  # noqa: N801
+class place_of(FunctionElement[int]):
     """Where in a text a piece begins, from 1; 0 when it does not occur. Case counts."""
 
     name = "place_of"
@@ -287,7 +287,7 @@ def _days(column: sa.Column[Any], rule: Compare, look: Look) -> Condition:
     """
 
     def within(least: int, most: int | None) -> Condition:
-        parts = [sa.true() if most is None or most >= 0 else sa.false()]
+        parts: list[Condition] = [sa.true() if most is None or most >= 0 else sa.false()]
         if least > 0:
             parts.append(column < look.midnight(least - 1))
         if most is not None and most >= 0:

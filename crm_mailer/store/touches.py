@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -111,13 +111,23 @@ def add(store: Store, connection: sa.Connection, rows: Sequence[dict[str, Any]])
     statement = store.insert(touches).on_conflict_do_nothing(
         index_elements=["campaign", "step", "anchor", "customer_id"]
     )
-    return connection.execute(statement, list(rows)).rowcount
+    keeping = {"preserve_rowcount": True}
+    return connection.execute(statement, list(rows), execution_options=keeping).rowcount
 
 
 def marketing_times(
-    connection: sa.Connection, customer_ids: Sequence[int], since: datetime
+    connection: sa.Connection,
+    customer_ids: Sequence[int],
+    since: datetime,
+    *,
+    campaign: str = "",
+    newest: Mapping[int, datetime] | None = None,
 ) -> dict[int, list[datetime]]:
-    """When each of these customers had, or is to have, marketing mail from `since` on."""
+    """When each of these customers had, or is to have, marketing mail from `since` on.
+
+    What `campaign` has planned for an older event than a customer's `newest` is not counted: it
+    will not leave.
+    """
     left = touches.c.state.in_((TouchState.ACCEPTED, TouchState.IN_DOUBT))
     waiting = touches.c.state.in_((*UNSENT, TouchState.CLAIMED))
     moment = sa.case(
@@ -126,13 +136,20 @@ def marketing_times(
     )
     found: dict[int, list[datetime]] = {}
     for ids in sliced(customer_ids):
-        query = sa.select(touches.c.customer_id, sa.type_coerce(moment, Instant)).where(
+        query = sa.select(
+            touches.c.customer_id,
+            sa.type_coerce(moment, Instant),
+            sa.and_(touches.c.campaign == campaign, touches.c.state.in_(UNSENT)),
+            touches.c.anchored_at,
+        ).where(
             touches.c.customer_id.in_(ids),
             touches.c.due_at >= since,
             touches.c.stream == Stream.MARKETING,
             sa.or_(left, waiting),
         )
-        for customer_id, at in connection.execute(query):
+        for customer_id, at, is_own, anchored_at in connection.execute(query):
+            if is_own and newest and anchored_at < newest.get(customer_id, anchored_at):
+                continue
             found.setdefault(customer_id, []).append(at)
     return found
 
@@ -168,15 +185,25 @@ def end_where(
     return connection.execute(statement).rowcount
 
 
-def end_older(connection: sa.Connection, campaign: str, now: datetime) -> int:
-    """Skip what a newer occasion of the same campaign and customer has made stale."""
-    newer = touches.alias("newer")
-    has_newer = sa.exists().where(
-        newer.c.campaign == touches.c.campaign,
-        newer.c.customer_id == touches.c.customer_id,
-        newer.c.anchored_at > touches.c.anchored_at,
+def end_older(
+    connection: sa.Connection, campaign: str, newest: Mapping[int, datetime], now: datetime
+) -> None:
+    """Skip unsent touches of the campaign for older events than each customer's newest."""
+    statement = (
+        touches.update()
+        .where(
+            touches.c.customer_id == sa.bindparam("of_customer"),
+            touches.c.anchored_at < sa.bindparam("newest", type_=Instant),
+            touches.c.campaign == campaign,
+            sa.or_(*(touches.c.state == state for state in UNSENT)),
+        )
+        .values(
+            state=TouchState.SKIPPED, reason=SkipReason.NEW_ANCHOR, next_at=None, settled_at=now
+        )
     )
-    return end_where(connection, campaign, has_newer, SkipReason.NEW_ANCHOR, now)
+    if newest:
+        rows = [{"of_customer": customer, "newest": at} for customer, at in newest.items()]
+        connection.execute(statement, rows)
 
 
 def end_other_anchors(connection: sa.Connection, campaign: str, anchor: str, now: datetime) -> int:

@@ -1,0 +1,255 @@
+"""Verbs of marketers: check what is written, see the plan, apply it, look at curves and campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from crm_mailer import planning
+from crm_mailer.app.wiring import App
+from crm_mailer.definitions import problems as definition_problems
+from crm_mailer.definitions.problems import Problem, did_you_mean
+from crm_mailer.definitions.written import spelled
+from crm_mailer.model.campaign import (
+    Anchor,
+    BirthdayAnchor,
+    Campaign,
+    Curve,
+    DateAnchor,
+    FirstOrderAnchor,
+    OrderAnchor,
+    ReplyAnchor,
+    SegmentAnchor,
+)
+from crm_mailer.model.errors import NotFound
+from crm_mailer.model.moment import at_local
+from crm_mailer.planning import PlanReport, curve
+from crm_mailer.rendering import check_templates, lint, uses
+from crm_mailer.store import touches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """All faults in what marketers wrote, and how much was read."""
+
+    problems: tuple[Problem, ...]
+    campaigns: int
+    segments: int
+    curves: int
+
+    @property
+    def errors(self) -> int:
+        """Faults that keep a file from being used."""
+        return sum(problem.is_error for problem in self.problems)
+
+    @property
+    def warnings(self) -> int:
+        """Faults that do not."""
+        return len(self.problems) - self.errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePlace:
+    """One place of a curve: `after` as written, and when that is."""
+
+    place: int
+    after: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveView:
+    """A curve with its dates after an anchor."""
+
+    name: str
+    note: str
+    places: tuple[CurvePlace, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignLine:
+    """One campaign with the number of its touches by state."""
+
+    id: str
+    name: str
+    kind: str
+    stream: str
+    mode: str
+    anchor: str
+    steps: int
+    path: str
+    touches: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignView:
+    """One campaign in full: (step id, offset, template), what ends it, who was left out and why."""
+
+    line: CampaignLine
+    curve: str
+    valid_for: str
+    stop_when: tuple[str, ...]
+    priority: int
+    steps: tuple[tuple[str, str, str], ...]
+    skips: dict[str, int]
+
+
+def check(app: App) -> CheckReport:
+    """Read everything anew and name every fault, in files and in templates."""
+    app.reload()
+    found = app.definitions
+    wanted = uses(found.campaigns.values(), found.shop)
+    faults = {*found.problems, *check_templates(app.templates_folder, wanted)}
+    return CheckReport(
+        problems=tuple(sorted(faults, key=lambda one: (one.file, one.line, one.column, one.code))),
+        campaigns=len(found.campaigns),
+        segments=len(found.segments),
+        curves=len(found.curves),
+    )
+
+
+def explain(code: str) -> str:
+    """What a problem's code means and what to do.
+
+    Raises:
+        NotFound: there is no such code.
+    """
+    known = {**definition_problems.EXPLAINED, **lint.EXPLAINED}
+    text = known.get(code.upper())
+    if text is None:
+        raise NotFound(f"there is no code `{code}`", hint=did_you_mean(code.upper(), known))
+    return text
+
+
+def plan(app: App, campaigns: Sequence[str] = (), *, on: date | None = None) -> PlanReport:
+    """Who would get what and when, and who not and why. Nothing is written.
+
+    Args:
+        app: the shop.
+        campaigns: ids; none means all.
+        on: look as if it were this day, at the present hour of the shop.
+    """
+    now = app.clock.now()
+    if on is not None:
+        here = now.astimezone(app.zone)
+        now = at_local(on, here.hour, here.minute, app.zone)
+    return planning.plan(
+        app.store, app.definitions, now=now, campaigns=campaigns or None, is_saved=False
+    )
+
+
+def apply(app: App, campaigns: Sequence[str] = ()) -> PlanReport:
+    """Plan and save: live campaigns' touches leave when due, manual ones' wait for `release`."""
+    return planning.plan(
+        app.store,
+        app.definitions,
+        now=app.clock.now(),
+        campaigns=campaigns or None,
+        is_saved=True,
+    )
+
+
+def release(app: App, campaign: str) -> int:
+    """Let the held touches of a campaign go. How many they were.
+
+    Raises:
+        NotFound: there is no such campaign.
+    """
+    _campaign(app, campaign)
+    with app.store.write() as connection:
+        return touches.release(connection, campaign)
+
+
+def curves(app: App) -> list[Curve]:
+    """The shop's memory curves."""
+    return list(app.definitions.curves.values())
+
+
+def curve_view(app: App, name: str, *, anchor: date | None = None) -> CurveView:
+    """A curve with its dates, counted from `anchor` (now when none is given) in the shop's zone.
+
+    Raises:
+        NotFound: there is no curve by this name.
+    """
+    known = app.definitions.curves
+    if name not in known:
+        raise NotFound(f"there is no curve `{name}`", hint=did_you_mean(name, known))
+    start = app.clock.now() if anchor is None else at_local(anchor, *app.shop.send_at, app.zone)
+    places = tuple(
+        CurvePlace(
+            place=number,
+            after=spelled(offset),
+            at=curve.after_moment(start, offset, place=app.zone, send_at=app.shop.send_at),
+        )
+        for number, offset in enumerate(known[name].offsets, start=1)
+    )
+    return CurveView(name=name, note=known[name].note, places=places)
+
+
+def campaign_list(app: App) -> list[CampaignLine]:
+    """All campaigns with the numbers of their touches."""
+    with app.store.read() as connection:
+        counts = touches.counts_by_campaign(connection)
+    return [_line(one, counts.get(one.id, {})) for one in app.definitions.campaigns.values()]
+
+
+def campaign_view(app: App, campaign: str) -> CampaignView:
+    """One campaign in full.
+
+    Raises:
+        NotFound: there is no such campaign.
+    """
+    found = _campaign(app, campaign)
+    with app.store.read() as connection:
+        counts = touches.counts_by_campaign(connection).get(found.id, {})
+        skips = touches.skips_of_campaign(connection, found.id)
+    return CampaignView(
+        line=_line(found, counts),
+        curve=found.curve,
+        valid_for=spelled(found.valid_for),
+        stop_when=tuple(sorted(found.exits)),
+        priority=found.priority,
+        steps=tuple((step.id, spelled(step.offset), step.template) for step in found.steps),
+        skips=skips,
+    )
+
+
+def _campaign(app: App, name: str) -> Campaign:
+    known = app.definitions.campaigns
+    if name not in known:
+        raise NotFound(f"there is no campaign `{name}`", hint=did_you_mean(name, known))
+    return known[name]
+
+
+def _line(campaign: Campaign, counts: dict[str, int]) -> CampaignLine:
+    return CampaignLine(
+        id=campaign.id,
+        name=campaign.name,
+        kind=campaign.kind,
+        stream=campaign.stream,
+        mode=campaign.mode,
+        anchor=_anchor(campaign.anchor),
+        steps=len(campaign.steps),
+        path=campaign.path,
+        touches=counts,
+    )
+
+
+def _anchor(anchor: Anchor) -> str:
+    """The anchor in a few words."""
+    match anchor:
+        case OrderAnchor(state=state):
+            return f"order {state}"
+        case SegmentAnchor(segment=segment):
+            return f"segment {segment}"
+        case BirthdayAnchor(days_before=0):
+            return "birthday"
+        case BirthdayAnchor(days_before=days):
+            return f"{days} days before the birthday"
+        case FirstOrderAnchor(is_yearly=is_yearly):
+            return "first order, yearly" if is_yearly else "first order"
+        case ReplyAnchor(kind=kind):
+            return f"reply ({kind})"
+        case DateAnchor(day=day):
+            return day.isoformat()

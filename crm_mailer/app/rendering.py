@@ -1,0 +1,121 @@
+"""Verbs of rendering: show one mail as its reader would get it."""
+
+from __future__ import annotations
+
+from crm_mailer.app.wiring import App
+from crm_mailer.definitions.problems import did_you_mean
+from crm_mailer.model.campaign import Campaign
+from crm_mailer.model.customer import Customer
+from crm_mailer.model.errors import NotFound
+from crm_mailer.model.order import Order
+from crm_mailer.rendering import Preview, StoreRenderer, TemplateLibrary, TemplateUse, uses
+from crm_mailer.rendering import preview as make_preview
+from crm_mailer.store import messages
+
+
+def template_library(app: App) -> TemplateLibrary:
+    """The shop's templates; compiled MJML is kept in the shop's folder."""
+    return TemplateLibrary(app.templates_folder, app.home / ".cache" / "mjml")
+
+
+def renderer(app: App) -> StoreRenderer:
+    """What delivering asks for the bytes of a touch."""
+    return StoreRenderer(
+        app.store,
+        template_library(app),
+        app.definitions.campaigns,
+        app.shop,
+        app.keys,
+        app.clock,
+    )
+
+
+def template_uses(app: App) -> dict[str, TemplateUse]:
+    """How the shop's campaigns use its templates, for `check_templates`."""
+    return uses(app.definitions.campaigns.values(), app.shop)
+
+
+def preview(
+    app: App,
+    campaign: str,
+    *,
+    step: str = "",
+    customer: str = "",
+    language: str = "",
+    order: str = "",
+) -> Preview:
+    """One mail of a campaign.
+
+    Args:
+        app: the shop.
+        campaign: its id.
+        step: the id of one of its steps; empty for the first.
+        customer: a mail address or an id; empty makes one up.
+        language: another language than the customer's own.
+        order: an order's number; empty takes the customer's last that fits.
+
+    Raises:
+        NotFound: there is no such campaign, step, customer or order.
+        RenderError: the template is wrong or fails for this customer.
+    """
+    found = _campaign(app, campaign)
+    reader = _customer(app, customer) if customer else None
+    about = _order(app, order, reader) if order else None
+    if about is not None and reader is None and about.customer_id is not None:
+        reader = _by_id(app, about.customer_id)
+    names = [one.id for one in found.steps]
+    if step and step not in names:
+        raise NotFound(
+            f"the campaign `{found.id}` has no step `{step}`", hint=did_you_mean(step, names)
+        )
+    return make_preview(
+        app.store if reader is not None else None,
+        template_library(app),
+        found,
+        found.steps[names.index(step) if step else 0],
+        reader,
+        about,
+        app.shop,
+        app.keys,
+        app.clock.now(),
+        wanted_language=language,
+    )
+
+
+def _campaign(app: App, name: str) -> Campaign:
+    known = app.definitions.campaigns
+    if name in known:
+        return known[name]
+    broken = [one for one in app.definitions.problems if one.is_error and f"/{name}." in one.file]
+    if broken:
+        raise NotFound(
+            f"the campaign `{name}` cannot be used: {broken[0].place}: {broken[0].message}",
+            hint="crm-mailer check",
+        )
+    raise NotFound(f"there is no campaign `{name}`", hint=did_you_mean(name, known))
+
+
+def _customer(app: App, name: str) -> Customer:
+    with app.store.read() as connection:
+        found = messages.find_customer_id(connection, name)
+        near = [] if found else messages.list_addresses_like(connection, name)
+    if found is None:
+        raise NotFound(
+            f"there is no customer `{name}`",
+            hint=did_you_mean(name, near) or "without --customer the preview makes one up",
+        )
+    return _by_id(app, found)
+
+
+def _by_id(app: App, customer_id: int) -> Customer:
+    with app.store.read() as connection:
+        return messages.find_customers(connection, [customer_id])[customer_id]
+
+
+def _order(app: App, number: str, reader: Customer | None) -> Order:
+    with app.store.read() as connection:
+        found = messages.find_order_id(connection, number, reader.id if reader else None)
+        if found is None:
+            whose = f" of {reader.email}" if reader else ""
+            raise NotFound(f"there is no order `{number}`{whose}")
+        return messages.find_orders(connection, [found])[found]

@@ -1,0 +1,224 @@
+"""How plans, problems, curves and campaigns look in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from crm_mailer.cli import show
+from crm_mailer.i18n import _
+from crm_mailer.model.campaign import Mode
+from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
+
+if TYPE_CHECKING:
+    from crm_mailer.app import App
+    from crm_mailer.app.planning import CampaignLine, CampaignView, CheckReport, CurveView
+    from crm_mailer.model.campaign import Curve
+    from crm_mailer.planning import CampaignPlan, PlannedRow, PlanReport
+
+#: How many places the line of a curve has.
+LINE = 64
+#: Examples shown of each campaign when several are asked for.
+FEW = 5
+
+
+def check(report: CheckReport) -> None:
+    """Every problem with its place, then the sum."""
+    for problem in report.problems:
+        show.raw(problem.as_text() + "\n")
+    read = _("{campaigns} campaigns, {segments} segments, {curves} curves").format(
+        campaigns=report.campaigns, segments=report.segments, curves=report.curves
+    )
+    if not report.problems:
+        show.good(_("no problems: {read}").format(read=read))
+    elif not report.errors:
+        show.warn(_("{warnings} warnings; usable: {read}").format(
+            warnings=report.warnings, read=read))  # fmt: skip
+    else:
+        show.error(
+            _("{errors} errors, {warnings} warnings; usable: {read}").format(
+                errors=report.errors, warnings=report.warnings, read=read),
+            _("`crm-mailer check --explain CODE` says more about a code"),
+        )  # fmt: skip
+
+
+def plan(app: App, report: PlanReport, *, is_detailed: bool) -> None:
+    """Each campaign: selected, left out by reason, mails, first and last, who gets what."""
+    quiet = [one for one in report.campaigns if not one.occasions]
+    for one in report.campaigns:
+        if one.occasions or is_detailed:
+            _one_plan(one, rows=len(one.rows) if is_detailed else FEW)
+    if quiet and not is_detailed:
+        names = ", ".join(one.campaign for one in quiet)
+        show.line(_("nothing to do at this moment: {names}").format(names=names), style="dim")
+    show.note(_("{number} mails, as of {now}; nothing was written or sent").format(
+        number=f"{report.planned:,}", now=show.local(report.at, app.zone)))  # fmt: skip
+    if report.planned:
+        show.note(_("Next: crm-mailer preview CAMPAIGN, then crm-mailer apply"))
+
+
+def applied(report: PlanReport) -> None:
+    """What was saved."""
+    show.table(
+        [_("campaign"), _("mode"), _("new mails"), _("left out"), _("first"), _("last")],
+        [
+            (
+                one.campaign,
+                one.mode,
+                one.planned,
+                sum(one.left_out.values()),
+                _row_time(one.first),
+                _row_time(one.last),
+            )
+            for one in report.campaigns
+            if one.occasions
+        ],
+        right=(2, 3),
+        empty=_("there was nothing new to plan"),
+    )
+    if report.ended:
+        show.note(_("{number} mails that had not left were ended (exits)").format(
+            number=report.ended))  # fmt: skip
+    drafts = [one.campaign for one in report.campaigns if one.mode is Mode.DRAFT]
+    if drafts:
+        show.note(_("mode is draft, nothing was saved: {names}").format(names=", ".join(drafts)))
+
+
+def curves(found: Sequence[Curve]) -> None:
+    """Names and places."""
+    from crm_mailer.definitions.written import spelled
+
+    show.table(
+        [_("curve"), _("after the event"), _("note")],
+        [(one.name, "  ".join(map(spelled, one.offsets)), _first(one.note)) for one in found],
+        empty=_("curves.yaml has no curve"),
+    )
+
+
+def curve(app: App, view: CurveView) -> None:
+    """The places on a line, then their dates."""
+    show.heading(view.name)
+    if view.note:
+        show.line(view.note)
+    show.line()
+    show.line(drawn([place.at for place in view.places], [p.after for p in view.places]))
+    show.line()
+    show.table(
+        [_("place"), _("after"), _("when")],
+        [(place.place, place.after, show.local(place.at, app.zone)) for place in view.places],
+        right=(0,),
+    )
+    show.note(_("whole days leave at the shop's send_at, in each customer's own time"))
+
+
+def drawn(moments: Sequence[datetime], labels: Sequence[str]) -> str:
+    """The places as dots on a line whose length is the whole curve, with their labels below."""
+    first, last = moments[0], moments[-1]
+    whole = (last - first).total_seconds() or 1.0
+    dots, names = ["─"] * LINE, [" "] * (LINE + 8)
+    free = 0
+    for moment, label in zip(moments, labels, strict=True):
+        spot = 1 + round((moment - first).total_seconds() / whole * (LINE - 2))
+        dots[spot] = "●"
+        if spot >= free:
+            names[spot : spot + len(label)] = label
+            free = spot + len(label) + 1
+    return "├" + "".join(dots[1:]) + "\n" + "".join(names).rstrip()
+
+
+def campaigns(lines: Sequence[CampaignLine]) -> None:
+    """One line each."""
+    states = [TouchState.PLANNED, TouchState.HELD, TouchState.ACCEPTED, TouchState.SKIPPED]
+    show.table(
+        [_("campaign"), _("mode"), _("kind"), _("starts at"), _("steps"), *states, _("other")],
+        [
+            (
+                line.id,
+                line.mode,
+                f"{line.kind} ({line.stream})",
+                line.anchor,
+                line.steps,
+                *(line.touches.get(state, 0) for state in states),
+                sum(number for state, number in line.touches.items() if state not in states),
+            )
+            for line in lines
+        ],
+        right=(4, 5, 6, 7, 8, 9),
+        empty=_("there is no campaign yet"),
+    )
+
+
+def campaign(view: CampaignView) -> None:
+    """Facts, steps and numbers."""
+    line = view.line
+    show.heading(f"{line.id}: {line.name}")
+    show.facts([
+        (_("file"), line.path),
+        (_("mode"), line.mode),
+        (_("kind"), f"{line.kind} ({line.stream})"),
+        (_("starts at"), line.anchor),
+        (_("curve"), view.curve),
+        (_("valid for"), view.valid_for),
+        (_("ends when"), ", ".join(view.stop_when)),
+        (_("priority"), view.priority or ""),
+    ])  # fmt: skip
+    show.table(
+        ["#", _("step"), _("after"), _("template")],
+        [(number, *step) for number, step in enumerate(view.steps, start=1)],
+        right=(0,),
+    )
+    if line.touches:
+        show.table([_("state"), _("mails")], sorted(line.touches.items()), right=(1,))
+    _reasons({SkipReason(reason): number for reason, number in view.skips.items()}, sign="")
+
+
+def _one_plan(one: CampaignPlan, *, rows: int) -> None:
+    show.heading(f"{one.campaign}: {one.name}")
+    if one.mode is Mode.DRAFT:
+        show.line(_("  mode is draft: nothing would be saved"), style="yellow")
+    elif one.mode is Mode.MANUAL:
+        show.line(_("  mode is manual: mails wait for `campaign release`"), style="yellow")
+    show.line(_("  + {occasions} occasions, {asked} mails").format(
+        occasions=f"{one.occasions:,}", asked=f"{one.asked:,}"))  # fmt: skip
+    _reasons(one.left_out, sign="-")
+    show.line(_("  = {planned} mails to {people} customers").format(
+        planned=f"{one.planned:,}", people=f"{one.people:,}"))  # fmt: skip
+    if one.first and one.last:
+        show.line(_("    first {first}, last {last}").format(
+            first=_row_time(one.first), last=_row_time(one.last)))  # fmt: skip
+        groups = sorted(one.providers.items(), key=lambda pair: -pair[1])
+        show.line("    " + "  ".join(f"{name} {number:,}" for name, number in groups))
+    for reason, number in one.waiting.items():
+        show.line(_("    {number} of them would be held now: {why}").format(
+            number=f"{number:,}", why=_(SKIP_SENTENCES[reason])))  # fmt: skip
+    if rows:
+        _samples(one, rows)
+    show.line()
+
+
+def _samples(one: CampaignPlan, rows: int) -> None:
+    show.table(
+        [_("customer"), _("step"), _("when, there"), ""],
+        [
+            (row.email or f"#{row.customer_id}", f"{row.place} {row.step}", _row_time(row), why)
+            for row in [*one.rows[:rows], *one.left_out_rows[:rows]]
+            for why in [f"✗ {_(SKIP_SENTENCES[row.reason])}" if row.reason else ""]
+        ],
+    )
+
+
+def _reasons(left_out: Mapping[SkipReason, int], *, sign: str) -> None:
+    for reason, number in sorted(left_out.items(), key=lambda pair: -pair[1]):
+        show.line(f"  {sign} {number:>6,}  {_(SKIP_SENTENCES[reason])}")
+
+
+def _row_time(row: PlannedRow | None) -> str:
+    """The customer's own time and where that is."""
+    return f"{row.local:%Y-%m-%d %H:%M} {row.zone}" if row is not None else ""
+
+
+def _first(note: str) -> str:
+    """The first sentence of a note."""
+    head, dot, _rest = note.partition(". ")
+    return head + dot.strip()
