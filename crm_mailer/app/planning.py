@@ -1,4 +1,4 @@
-"""Verbs of marketers: check what is written, see the plan, apply it, look at curves and campaigns."""
+"""Verbs of marketers: check what is written, plan and apply it, look at curves and campaigns."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ class CurveView:
 
     name: str
     note: str
+    start: datetime
     places: tuple[CurvePlace, ...]
 
 
@@ -184,7 +185,7 @@ def curve_view(app: App, name: str, *, anchor: date | None = None) -> CurveView:
         )
         for number, offset in enumerate(known[name].offsets, start=1)
     )
-    return CurveView(name=name, note=known[name].note, places=places)
+    return CurveView(name=name, note=known[name].note, start=start, places=places)
 
 
 def campaign_list(app: App) -> list[CampaignLine]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from crm_mailer.cli import show
 from crm_mailer.i18n import _
 from crm_mailer.model.campaign import Mode
-from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
+from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -102,7 +102,8 @@ def curve(app: App, view: CurveView) -> None:
     if view.note:
         show.line(view.note)
     show.line()
-    show.line(drawn([place.at for place in view.places], [p.after for p in view.places]))
+    moments, labels = zip(*((place.at, place.after) for place in view.places), strict=True)
+    show.line(drawn(view.start, moments, labels))
     show.line()
     show.table(
         [_("place"), _("after"), _("when")],
@@ -112,39 +113,36 @@ def curve(app: App, view: CurveView) -> None:
     show.note(_("whole days leave at the shop's send_at, in each customer's own time"))
 
 
-def drawn(moments: Sequence[datetime], labels: Sequence[str]) -> str:
-    """The places as dots on a line whose length is the whole curve, with their labels below."""
-    first, last = moments[0], moments[-1]
-    whole = (last - first).total_seconds() or 1.0
-    dots, names = ["─"] * LINE, [" "] * (LINE + 8)
-    free = 0
+def drawn(start: datetime, moments: Sequence[datetime], labels: Sequence[str]) -> str:
+    """The places as dots on a line with their labels below; "|" is the event.
+
+    Distances are drawn by the square root of time, so that minutes and weeks fit on one line.
+    """
+    whole = max(1.0, (moments[-1] - start).total_seconds())
+    line, names = "|", " "
     for moment, label in zip(moments, labels, strict=True):
-        spot = 1 + round((moment - first).total_seconds() / whole * (LINE - 2))
-        dots[spot] = "●"
-        if spot >= free:
-            names[spot : spot + len(label)] = label
-            free = spot + len(label) + 1
-    return "├" + "".join(dots[1:]) + "\n" + "".join(names).rstrip()
+        spot = round(max(0.0, (moment - start).total_seconds() / whole) ** 0.5 * LINE)
+        spot = max(spot, len(names) + 1)
+        line += "-" * (spot - len(line)) + "o"
+        names += " " * (spot - len(names)) + label
+    return f"{line}\n{names}"
 
 
 def campaigns(lines: Sequence[CampaignLine]) -> None:
     """One line each."""
-    states = [TouchState.PLANNED, TouchState.HELD, TouchState.ACCEPTED, TouchState.SKIPPED]
     show.table(
-        [_("campaign"), _("mode"), _("kind"), _("starts at"), _("steps"), *states, _("other")],
+        [_("campaign"), _("mode"), _("starts at"), _("steps"), _("mails")],
         [
             (
                 line.id,
                 line.mode,
-                f"{line.kind} ({line.stream})",
                 line.anchor,
                 line.steps,
-                *(line.touches.get(state, 0) for state in states),
-                sum(number for state, number in line.touches.items() if state not in states),
+                ", ".join(f"{state} {number:,}" for state, number in sorted(line.touches.items())),
             )
             for line in lines
         ],
-        right=(4, 5, 6, 7, 8, 9),
+        right=(3,),
         empty=_("there is no campaign yet"),
     )
 

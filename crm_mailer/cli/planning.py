@@ -19,7 +19,7 @@ WORK_TO_DO = 10
 CHECK_FAILED = 1
 
 
-class Day(click.ParamType):
+class Day(click.ParamType[date]):
     """A day such as 2026-11-20."""
 
     name = "date"

@@ -20,17 +20,20 @@ class Person:
     #: What the customer said to marketing mail; None where nothing is told.
     accepts_marketing: bool | None = None
     evidence: str = ""
+    _traces: list[tuple[str, str]] | None = None
 
     def account(self) -> tuple[str, str] | None:
         """The platform's name for the customer."""
         return (self.platform, self.buyer_id) if self.buyer_id else None
 
     def traces(self) -> list[tuple[str, str]]:
-        """Weaker names: the phone, and the name at an address."""
-        text = {name: str(self.fields.get(name, "")) for name in _TRACED}
-        phone = phone_key(text["phone"], text["country"]) if text["phone"] else ""
-        place = place_key(text["name"], text["postcode"], text["street"])
-        return [(kind, key) for kind, key in ((PHONE, phone), (PLACE, place)) if key]
+        """Weaker names: the phone, and the name at an address. Ask when all rows are read."""
+        if self._traces is None:
+            text = {name: str(self.fields.get(name, "")) for name in _TRACED}
+            phone = phone_key(text["phone"], text["country"]) if text["phone"] else ""
+            place = place_key(text["name"], text["postcode"], text["street"])
+            self._traces = [(kind, key) for kind, key in ((PHONE, phone), (PLACE, place)) if key]
+        return self._traces
 
     def is_nobody(self) -> bool:
         """Whether nothing tells who the customer is."""

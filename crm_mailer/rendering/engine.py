@@ -85,7 +85,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             if attribute in LOOP_FIELDS:
                 return getattr(obj, attribute)
         elif isinstance(obj, Undefined):
-            return getattr(obj, attribute)
+            obj._fail_with_undefined_error()
         return self.undefined(name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
@@ -100,7 +100,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return self.undefined(name=str(argument))
 
     def is_safe_callable(self, obj: Any) -> bool:
-        """Only `range` and the helpers of a loop."""
+        """Only `range` and the helpers of a loop; what is missing says so itself when called."""
+        if isinstance(obj, Undefined):
+            return True
         return obj is limited_range or isinstance(getattr(obj, "__self__", None), LoopContext)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:

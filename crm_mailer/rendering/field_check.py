@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -158,7 +159,7 @@ class _Walker:
                 self.unknown(node, path, name, f"`{path}` is a plain text and has no fields")
             return UNKNOWN
         if name not in FIELDS[kind]:
-            self.unknown(node, path, name, did_you_mean(name, FIELDS[kind]))
+            self.unknown(node, path, name, _remedy(name, FIELDS[kind]))
             return UNKNOWN
         self.findings.used.add(f"{path}.{name}")
         return Rows(ItemFields) if kind is OrderFields and name == "items" else PLAIN
@@ -171,6 +172,30 @@ class _Walker:
 
     def unknown(self, node: nodes.Expr, path: str, name: str, help: str) -> None:
         self.findings.unknown.append(Unknown(node.lineno, f"{path}.{name}", name, help))
+
+
+#: What other programs call our fields.
+OTHER_NAMES = {
+    "first_name": "given_name",
+    "firstname": "given_name",
+    "last_name": "family_name",
+    "surname": "family_name",
+    "mail": "email",
+    "zip": "postcode",
+    "address": "street",
+    "total": "amount",
+    "id": "number",
+    "tracking": "tracking_number",
+    "products": "items",
+    "qty": "quantity",
+}
+
+
+def _remedy(name: str, known: frozenset[str]) -> str:
+    near = difflib.get_close_matches(name, OTHER_NAMES, n=1, cutoff=0.85)
+    if near and OTHER_NAMES[near[0]] in known:
+        return f"did you mean `{OTHER_NAMES[near[0]]}`?"
+    return did_you_mean(name, known)
 
 
 def _path(node: nodes.Expr) -> str:

@@ -29,7 +29,7 @@ def insert(
         connection: in a write transaction.
         table: where to.
         columns: names of its columns.
-        rows: plain values; instants as aware datetimes or whole seconds.
+        rows: plain values; instants as `seconds` gives them.
         conflict: an ON CONFLICT clause that both engines know.
     """
     if not rows:
@@ -38,7 +38,7 @@ def insert(
     places = ", ".join([mark] * len(columns))
     # the names come from tables.py, never from data
     statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({places}) {conflict}"
-    connection.exec_driver_sql(statement, _plain_rows(rows))
+    connection.exec_driver_sql(statement, list(rows))
 
 
 def update(
@@ -54,7 +54,7 @@ def update(
     sets = ", ".join(f"{column} = {mark}" for column in columns)
     connection.exec_driver_sql(
         f"UPDATE {table.name} SET {sets} WHERE id = {mark}",
-        _plain_rows(rows),
+        list(rows),
     )
 
 
@@ -83,9 +83,11 @@ def batches(values: Iterable[T], size: int = ASKED_AT_ONCE) -> Iterator[list[T]]
         yield batch
 
 
-def _plain_rows(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return [tuple([_plain(value) for value in row]) for row in rows]
+def seconds(moment: datetime) -> int:
+    """An aware instant as columns keep it."""
+    return int(moment.timestamp())
 
 
-def _plain(value: Any) -> Any:
-    return int(value.timestamp()) if isinstance(value, datetime) else value
+def maybe_seconds(moment: datetime | None) -> int | None:
+    """The same for an instant that may be missing."""
+    return None if moment is None else int(moment.timestamp())

@@ -125,13 +125,14 @@ def find_identities(
 
 def add(connection: sa.Connection, new: Iterable[Customer], *, now: datetime) -> None:
     """Insert customers that have ids from `bulk.take_ids`."""
-    rows = [(one.id, *_told(one), one.created_at or now, now) for one in new]
+    at = bulk.seconds(now)
+    rows = [(one.id, *_told(one), bulk.maybe_seconds(one.created_at) or at, at) for one in new]
     bulk.insert(connection, customers, ("id", *TOLD, "created_at", "changed_at"), rows)
 
 
 def change(connection: sa.Connection, changed: Iterable[Customer], *, now: datetime) -> None:
     """Write what is told of customers that are known."""
-    rows = [(*_told(one), now, one.id) for one in changed]
+    rows = [(*_told(one), bulk.seconds(now), one.id) for one in changed]
     bulk.update(connection, customers, (*TOLD, "changed_at"), rows)
 
 
@@ -164,7 +165,8 @@ def put_consents(connection: sa.Connection, told: Iterable[Consent]) -> None:
     assumed: list[tuple[Any, ...]] = []
     said: list[tuple[Any, ...]] = []
     for one in told:
-        row = (one.customer_id, MARKETING, one.basis.value, one.source, one.evidence, one.given_at)
+        at = bulk.seconds(one.given_at)
+        row = (one.customer_id, MARKETING, one.basis.value, one.source, one.evidence, at)
         (assumed if one.basis is ConsentBasis.SOFT_OPT_IN else said).append(row)
     bulk.insert(connection, consents, columns, assumed, conflict="ON CONFLICT DO NOTHING")
     bulk.insert(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ def test_several_answers_in_one_packet_are_told_apart() -> None:
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20))
 def test_where_the_packets_are_cut_does_not_matter(cuts: list[int]) -> None:
     parser, found, edges = AnswerParser(), list[Answer](), [0, *sorted(cuts), len(STREAM)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         found += parser.feed(STREAM[begin:end])
 
     assert found == AnswerParser().feed(STREAM)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from tests.servers.smtp_faults import ACCEPT_DROP, Fault, FaultServer, fault_ser
 from tests.servers.smtp_sink import smtp_sink
 
 TRANSACTIONAL = Stream.TRANSACTIONAL
+EVERYTHING, QUICKLY = Wanted(), Pace()
 
 
 class Sender:
@@ -46,8 +47,8 @@ class Sender:
         self,
         transport: Transport,
         *,
-        wanted: Wanted = Wanted(),
-        pace: Pace = Pace(),
+        wanted: Wanted = EVERYTHING,
+        pace: Pace = QUICKLY,
         should_stop: Callable[[], bool] = lambda: False,
         owner: str = "tester",
     ) -> DeliverReport:
@@ -401,6 +402,5 @@ def test_a_database_that_fails_at_the_end_loses_no_outcome(
 
 
 @pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("CRITICAL")
-    yield

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from crm_mailer.delivering import SmtpTransport
-from crm_mailer.model.delivery import Blame, OutcomeKind, Phase
+from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from tests.delivering.letters import account, message, send, send_one
 from tests.servers.smtp_faults import (
     ACCEPT_DROP,
@@ -158,7 +158,7 @@ def test_there_is_no_rset_after_354() -> None:
     assert "RSET" not in server.verbs
 
 
-async def _stopped_before_dot(transport: SmtpTransport) -> object:
+async def _stopped_before_dot(transport: SmtpTransport) -> Outcome:
     outcome = await transport.hand_over(message(), lambda: False)
     await transport.close()
     return outcome

@@ -98,7 +98,9 @@ def test_an_error_for_one_customer_names_the_place_in_the_file(
     templates: Path, write: Write
 ) -> None:
     write("layout/foot.mjml", "<mj-text>\n  {{ order.number }}</mj-text>")
-    write("a/b.en.mjml", '<mj-text>{{ shop.name }}</mj-text><mj-include path="../layout/foot.mjml"/>')
+    write(
+        "a/b.en.mjml", '<mj-text>{{ shop.name }}</mj-text><mj-include path="../layout/foot.mjml"/>'
+    )
     template = TemplateLibrary(templates).get("a/b", "en")
 
     for part in (template.html, template.text):
@@ -119,7 +121,9 @@ def test_forty_templates_are_compiled_in_one_go(templates: Path, write: Write) -
 
 def test_a_text_that_kills_the_compiler_harms_no_other() -> None:
     good = "<mjml><mj-body></mj-body></mjml>"
-    deadly = "<mjml><mj-body>" + "<mj-wrapper>" * 4000 + "</mj-wrapper>" * 4000 + "</mj-body></mjml>"
+    deadly = (
+        "<mjml><mj-body>" + "<mj-wrapper>" * 4000 + "</mj-wrapper>" * 4000 + "</mj-body></mjml>"
+    )
 
     answers = MjmlCompiler().compile_all([good, deadly, good + " "])
 

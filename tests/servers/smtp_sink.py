@@ -34,7 +34,7 @@ class Sink:
     def recipients(self) -> list[str]:
         return [letter.rcpt_to for letter in self.letters]
 
-    async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:
         self.letters.append(
             Letter(
                 envelope.mail_from,

@@ -1,0 +1,59 @@
+"""The wish to get no more mail, in every language at once."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from crm_mailer.listening.phrases import Phrase, compile_phrase, fold
+from crm_mailer.model.reply import Evidence
+from crm_mailer.model.token import SHAPE
+from crm_mailer.model.words import Words
+
+#: A longer first line is talk about unsubscribing, not the wish.
+WORDS = 8
+_CJK_LENGTH = 16
+#: What may stand in a subject beside the wish.
+_DRESSING = re.compile(
+    r"^(?:(?:re|aw|sv|fw|fwd|ответ|回复|答复|rv|res)\s*[:：]\s*)+|[\s.!,:;。！]+$", re.IGNORECASE
+)
+_GREETING = re.compile(
+    r"^(?:hi|hello|hey|dear|hallo|guten tag|hola|buen[oa]s \w+|ola|bonjour|здравствуйте|добрый день|привет|"
+    r"你好|您好|bom dia)\b[^.!?\n]{0,30}[,!.:，]?\s*$",
+    re.IGNORECASE,
+)
+
+
+def evidence(subject: str, own_text: str, words: Words) -> Evidence | None:
+    """The words of the wish: the whole subject, or one of the first two lines."""
+    bare = _DRESSING.sub("", _DRESSING.sub("", SHAPE.sub("", fold(subject)).strip()))
+    for phrase in _compiled(words.wishes.subjects):
+        if phrase.pattern.fullmatch(bare):
+            return Evidence(code="wish.subject", weight=5.0, words=bare)
+    for line in _first_lines(own_text):
+        said = _DRESSING.sub("", fold(line)).strip()
+        if not _is_short(said):
+            continue
+        for phrase in _compiled(words.wishes.lines):
+            match = phrase.find(said)
+            if match and len(match[0]) * 2 >= len(said):
+                return Evidence(code="wish.line", weight=4.0, words=line.strip()[:120])
+    return None
+
+
+def _first_lines(text: str) -> list[str]:
+    written = [line.strip() for line in text.splitlines() if line.strip()]
+    if written and _GREETING.match(fold(written[0])):
+        written = written[1:]
+    return written[:2]
+
+
+def _is_short(line: str) -> bool:
+    if re.search(r"[\u4e00-\u9fff]", line):
+        return len(line) <= _CJK_LENGTH
+    return len(line.split()) <= WORDS
+
+
+@lru_cache(maxsize=8)
+def _compiled(phrases: tuple[str, ...]) -> tuple[Phrase, ...]:
+    return tuple(compile_phrase(phrase) for phrase in phrases)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from crm_mailer.definitions import library
+from crm_mailer.definitions.library import Definitions
+from crm_mailer.definitions.template_index import index
+from crm_mailer.store.bundled import bundled
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the starter set."""
+    shutil.copytree(bundled("campaigns"), tmp_path / "campaigns")
+    return tmp_path / "campaigns"
+
+
+def load(folder: Path) -> Definitions:
+    return library.load(folder, index(bundled("templates")))
+
+
+def test_the_starter_set_has_no_problem(folder: Path) -> None:
+    found = load(folder)
+
+    assert [one.as_text() for one in found.problems] == []
+    assert {"textbook5", "textbook8", "ebbinghaus7", "export4", "payment"} <= set(found.curves)
+
+
+def test_a_broken_campaign_leaves_the_others_usable(folder: Path) -> None:
+    whole = load(folder)
+    (folder / "lifecycle" / "birthday.yaml").write_text("name: [", encoding="utf-8")
+
+    found = load(folder)
+
+    assert set(whole.campaigns) - set(found.campaigns) == {"birthday"}
+    assert [one.file for one in found.errors] == ["campaigns/lifecycle/birthday.yaml"]
+
+
+def test_a_broken_shop_file_is_one_problem_and_blames_no_campaign(folder: Path) -> None:
+    (folder / "shop.yaml").write_text("nmae: x", encoding="utf-8")
+
+    found = load(folder)
+
+    assert not found.has_shop
+    assert {one.file for one in found.problems} == {"campaigns/shop.yaml"}
+
+
+def test_two_files_with_one_id_name_each_other(folder: Path) -> None:
+    shutil.copy(folder / "lifecycle" / "shipped.yaml", folder / "lifecycle" / "zz.yaml")
+
+    found = load(folder)
+
+    assert [one.code for one in found.problems] == ["CRM118"]
+    assert "campaigns/lifecycle/shipped.yaml" in found.problems[0].message
+    assert found.campaigns["shipped"].path == "campaigns/lifecycle/shipped.yaml"
+
+
+def test_an_empty_folder_says_what_is_missing(tmp_path: Path) -> None:
+    found = load(tmp_path)
+
+    assert [one.code for one in found.problems] == ["CRM100", "CRM100"]
+    assert found.campaigns == {}

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from crm_mailer.model.campaign import Stream
+from crm_mailer.model.delivery import Outcome, OutcomeKind, Phase
+from crm_mailer.model.touch import TouchState
+from crm_mailer.store import claims, leases
+from crm_mailer.store.claims import Claimed, Settlement
+from crm_mailer.store.engine import Store
+from crm_mailer.store.tables import deliveries, touches
+from tests.conftest import StandingClock
+from tests.delivering.letters import plan, states
+
+
+def claim(store: Store, clock: StandingClock, owner: str, limit: int = 100) -> list[Claimed]:
+    now = clock.now()
+    with store.write(durable=True) as connection:
+        return claims.claim(connection, owner=owner, now=now, until=now + timedelta(minutes=20),
+                            boot_id="this boot", limit=limit)  # fmt: skip
+
+
+def test_workers_that_claim_at_the_same_time_never_share(
+    store: Store, clock: StandingClock
+) -> None:
+    plan(store, 300, clock.now())
+    taken: dict[str, list[int]] = {f"worker{n}": [] for n in range(4)}
+    start = threading.Barrier(len(taken))
+
+    def work(owner: str) -> None:
+        start.wait()
+        while batch := claim(store, clock, owner, 17):
+            taken[owner] += [one.touch.id for one in batch]
+
+    threads = [threading.Thread(target=work, args=(owner,)) for owner in taken]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    everything = [one for ids in taken.values() for one in ids]
+    assert sorted(everything) == list(range(1, 301))
+
+
+@pytest.mark.postgres
+def test_a_claim_passes_over_rows_that_another_worker_is_taking(
+    postgres_store: Store, clock: StandingClock
+) -> None:
+    plan(postgres_store, 10, clock.now())
+    now = clock.now()
+    with postgres_store.write() as first:
+        mine = claims.claim(first, owner="one", now=now, until=now, boot_id="b", limit=4)
+        other = claim(postgres_store, clock, "two", 4)
+
+    ids = {one.touch.id for one in mine} | {one.touch.id for one in other}
+    assert (len(mine), len(other), len(ids)) == (4, 4, 8)
+
+
+def test_a_claim_undone_leaves_everything_planned(store: Store, clock: StandingClock) -> None:
+    plan(store, 2, clock.now())
+    now = clock.now()
+    with pytest.raises(KeyError), store.write(durable=True) as connection:
+        claims.claim(connection, owner="one", now=now, until=now, boot_id="b", limit=2)
+        raise KeyError
+
+    assert states(store) == {"planned": 2}
+
+
+def test_only_due_touches_of_the_wanted_stream_are_claimed(
+    store: Store, clock: StandingClock
+) -> None:
+    plan(store, 2, clock.now() + timedelta(hours=1))
+    [order] = plan(store, 1, clock.now(), stream=Stream.TRANSACTIONAL)
+    plan(store, 1, clock.now())
+    now = clock.now()
+    with store.write(durable=True) as connection:
+        found = claims.claim(connection, owner="one", now=now, until=now, boot_id="b", limit=9,
+                             streams=[Stream.TRANSACTIONAL])  # fmt: skip
+
+    assert [one.touch.id for one in found] == [order]
+    assert found[0].touch.attempts == 1
+
+
+def test_settling_twice_or_by_another_owner_changes_nothing(
+    store: Store, clock: StandingClock
+) -> None:
+    plan(store, 1, clock.now())
+    claim(store, clock, "one")
+    sent = _settlement(clock, TouchState.ACCEPTED, OutcomeKind.ACCEPTED)
+    refused = _settlement(clock, TouchState.REFUSED, OutcomeKind.REFUSED)
+    with store.write() as connection:
+        claims.settle(connection, "one", [sent])
+        claims.settle(connection, "one", [refused])
+        claims.settle(connection, "two", [refused])
+
+    with store.read() as connection:
+        kept = connection.execute(sa.select(deliveries.c.outcome)).scalars().all()
+    assert (states(store), kept) == ({"accepted": 1}, ["accepted"])
+
+
+def test_what_is_known_better_later_settles_a_doubt(store: Store, clock: StandingClock) -> None:
+    plan(store, 1, clock.now())
+    claim(store, clock, "one")
+    with store.write() as connection:
+        doubt = _settlement(clock, TouchState.IN_DOUBT, OutcomeKind.UNKNOWN)
+        claims.settle(connection, "one", [doubt])
+        sent = _settlement(clock, TouchState.ACCEPTED, OutcomeKind.ACCEPTED)
+        claims.settle(connection, "one", [sent])
+
+    with store.read() as connection:
+        kept = connection.execute(sa.select(deliveries.c.outcome)).scalars().all()
+    assert (states(store), kept) == ({"accepted": 1}, ["accepted"])
+
+
+def test_a_released_claim_costs_no_attempt(store: Store, clock: StandingClock) -> None:
+    plan(store, 3, clock.now())
+    batch = claim(store, clock, "one")
+    with store.write() as connection:
+        claims.release(connection, "one", [one.touch.id for one in batch])
+
+    again = claim(store, clock, "two")
+    assert [one.touch.attempts for one in again] == [1, 1, 1]
+
+
+def test_a_claim_is_renewed_only_for_its_owner_and_fence(
+    store: Store, clock: StandingClock
+) -> None:
+    plan(store, 2, clock.now())
+    claim(store, clock, "one")
+    until = clock.now() + timedelta(hours=1)
+    with store.write() as connection:
+        mine = claims.renew(connection, [1, 2], owner="one", fence=0, until=until)
+        old = claims.renew(connection, [1, 2], owner="one", fence=1, until=until)
+        other = claims.renew(connection, [1, 2], owner="two", fence=0, until=until)
+
+    assert (mine, old, other) == ({1, 2}, set(), set())
+
+
+def test_a_claim_reads_only_the_due_rows(sqlite_store: Store) -> None:
+    condition = claims._kinds([Stream.MARKETING])[0]
+    query = (
+        sa.select(touches.c.id)
+        .where(condition, touches.c.next_at <= 1)
+        .order_by(touches.c.next_at, touches.c.id)
+        .limit(5)
+    )
+    text = str(query.compile(sqlite_store.engine, compile_kwargs={"literal_binds": True}))
+    with sqlite_store.read() as connection:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+
+    told = " ".join(str(row[3]) for row in rows)
+    assert "ix_touches_due" in told
+    assert "TEMP B-TREE" not in told
+
+
+def test_a_lease_has_one_owner_and_grows_its_epoch_when_it_passes_on(
+    store: Store, clock: StandingClock
+) -> None:
+    with store.write() as connection:
+        first = leases.acquire(connection, "daemon", owner="one", seconds=60, now=clock.now())
+        other = leases.acquire(connection, "daemon", owner="two", seconds=60, now=clock.now())
+        again = leases.acquire(connection, "daemon", owner="one", seconds=60,
+                               now=clock.forward(seconds=30))  # fmt: skip
+        clock.forward(seconds=61)
+        taken = leases.acquire(connection, "daemon", owner="two", seconds=60, now=clock.now())
+        assert first is not None
+        late = leases.renew(connection, first, seconds=60, now=clock.now())
+
+    assert other is None
+    assert late is None
+    assert [one and one.epoch for one in (first, again, taken)] == [1, 1, 2]
+
+
+def test_a_lease_let_go_is_free_at_once(store: Store, clock: StandingClock) -> None:
+    with store.write() as connection:
+        leases.acquire(connection, "daemon", owner="one", seconds=60, now=clock.now(), pid=7)
+        not_mine = leases.release(connection, "daemon", owner="two")
+        mine = leases.release(connection, "daemon", owner="one")
+        nobody = leases.find(connection, "daemon", clock.now())
+        taken = leases.acquire(connection, "daemon", owner="two", seconds=60, now=clock.now())
+
+    assert (not_mine, mine, nobody) == (False, True, None)
+    assert taken is not None
+    assert taken.owner == "two"
+
+
+def _settlement(clock: StandingClock, state: TouchState, kind: OutcomeKind) -> Settlement:
+    return Settlement(
+        touch_id=1,
+        attempt=1,
+        state=state,
+        at=clock.now(),
+        outcome=Outcome(kind=kind, phase=Phase.DOT, code=250),
+    )
