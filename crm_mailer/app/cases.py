@@ -117,7 +117,7 @@ def log_feedback(
         text=text,
         order_id=order_id,
         at=now,
-        words=app.definitions.words,
+        words=app.words,
     )
     learning.learn(app.store, now=now)
     if rating is not None:

@@ -11,10 +11,12 @@ from crm_mailer.app.clocks import SystemClock, parse_clock
 from crm_mailer.definitions import library
 from crm_mailer.definitions.library import Definitions
 from crm_mailer.definitions.template_index import index
+from crm_mailer.definitions.words_reader import read_words
 from crm_mailer.model.errors import SettingsError
 from crm_mailer.model.moment import Clock, zone
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
+from crm_mailer.model.words import Words
 from crm_mailer.settings import Settings, read_settings
 from crm_mailer.store import migrate
 from crm_mailer.store.engine import Store, open_store
@@ -42,9 +44,15 @@ class App:
         """What marketers wrote; `reload` forgets it."""
         return library.load(self.home / "campaigns", index(self.templates_folder))
 
+    @cached_property
+    def words(self) -> Words:
+        """The word lists of listening: what ships, and what lies in the shop's `words` folder."""
+        return read_words(self.home / "words")
+
     def reload(self) -> None:
         """Read the files anew when they are next needed."""
         self.__dict__.pop("definitions", None)
+        self.__dict__.pop("words", None)
 
     @property
     def shop(self) -> Shop:

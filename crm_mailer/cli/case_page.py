@@ -25,7 +25,7 @@ def show_case(file: CaseFile, place: ZoneInfo) -> None:
         _("Case {number}: {reason}").format(number=case.id, reason=_(file.reason_in_words))
     )
     show.facts([
-        (_("state"), f"{case.state}, {case.owner or _('nobody has it')}"),
+        (_("state"), f"{_(case.state.replace('_', ' '))}, {case.owner or _('nobody has it')}"),
         (_("severity"), _severity(case.severity)),
         (_("answer due"), left_in_words(file.left)),
         (_("opened"), show.local(case.opened_at, place)),
@@ -35,7 +35,7 @@ def show_case(file: CaseFile, place: ZoneInfo) -> None:
     ])  # fmt: skip
     _show_customer(file, place)
     _show_orders(file, place)
-    _show_words(file.wrote)
+    _show_words(file.wrote, place)
     _show_timeline(file, place)
     _show_earlier(file, place)
 
@@ -84,14 +84,15 @@ def _show_orders(file: CaseFile, place: ZoneInfo) -> None:
     )
 
 
-def _show_words(wrote: tuple[WrittenReply, ...]) -> None:
+def _show_words(wrote: tuple[WrittenReply, ...], place: ZoneInfo) -> None:
     show.line()
     show.heading(_("What they wrote"))
     for reply in wrote:
         if not reply.text:
             continue
         codes = ", ".join(reply.reasons) or reply.intent or reply.kind
-        show.line(f"{reply.at:%Y-%m-%d %H:%M} UTC  [{reply.language or '?'}]  {codes}", style="dim")
+        when = show.local(reply.at, place)
+        show.line(f"{when}  [{reply.language or '?'}]  {codes}", style="dim")
         show.line("  " + reply.text.strip().replace("\n", "\n  "))
         why = ", ".join(f"{one.code}: “{one.words}”" for one in reply.evidence if one.words)
         if why:

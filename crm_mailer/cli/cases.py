@@ -218,7 +218,7 @@ def _show_list(lines: list[CaseLine]) -> None:
                 _(line.reason_in_words),
                 line.customer,
                 line.order_number,
-                line.state,
+                _(line.state.replace("_", " ")),
                 line.owner or "-",
             )
             for line in lines

@@ -54,7 +54,7 @@ def load(folder: Path, templates: Mapping[str, Collection[str]]) -> Definitions:
     shop = read_shop(folder / "shop.yaml", problems, f"{folder.name}/shop.yaml")
     curves = read_curves(folder / "curves.yaml", problems, f"{folder.name}/curves.yaml")
     segments = read_segments(folder / "segments", problems)
-    known = Known(shop=shop or Shop(name=""), curves=curves, segments=segments, templates=templates)
+    known = Known(shop=shop or UNKNOWN_SHOP, curves=curves, segments=segments, templates=templates)
     return Definitions(
         shop=known.shop,
         curves=curves,

@@ -57,7 +57,7 @@ class ShopFile(Strict):
     time_zone: TimeZone = "Asia/Shanghai"
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "CN"
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
-    languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)
+    languages: tuple[Language, ...] = ("en",)
     fallback: tuple[Language, ...] = ("en",)
     quiet_hours: QuietHours = QuietHours()
     send_at: TimeOfDay = (10, 0)
@@ -111,6 +111,8 @@ def _faults(node: Node, shape: ShopFile) -> list[Problem]:
                 severity=Severity.WARNING,
             )
         )
+    if not shape.languages:
+        faults.append(node.problem("CRM107", "`languages` is empty", "languages"))
     if not set(shape.fallback) & set(shape.languages):
         message = "`fallback` names none of the shop's `languages`"
         faults.append(node.problem("CRM125", message, "fallback", severity=Severity.WARNING))

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +49,8 @@ class Flights:
 
     owner: str = ""
     boot: str = ""
+    #: The touches that were being rendered at the end.
+    rendering: frozenset[int] = frozenset()
     dots: dict[tuple[int, int], datetime] = field(default_factory=dict)
     answers: dict[tuple[int, int], Answered] = field(default_factory=dict)
 
@@ -69,6 +71,10 @@ class Journal:
         self.is_empty = os.fstat(self._file).st_size == 0
         if self.is_empty:
             self._write(self._head)
+
+    def render(self, touch_ids: Sequence[int]) -> None:
+        """Note what is being rendered now; none, when it is done. A crash then has suspects."""
+        self._write(_line({"render": list(touch_ids)}))
 
     def dot(self, touch_id: int, attempt: int, at: datetime) -> None:
         """Note that the final dot is about to leave.
@@ -157,6 +163,9 @@ def read(path: Path) -> Flights:
 def _take(flights: Flights, value: dict[str, Any]) -> None:
     if "owner" in value:
         flights.owner, flights.boot = value["owner"], value["boot"]
+        return
+    if "render" in value:
+        flights.rendering = frozenset(value["render"])
         return
     key = tuple(value.get("dot") or value.get("end") or ())
     if len(key) != 2:

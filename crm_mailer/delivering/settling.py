@@ -12,6 +12,8 @@ from crm_mailer.model.standing import PASSING
 from crm_mailer.model.touch import SkipReason, TouchState
 from crm_mailer.store.claims import Claimed, Settlement
 
+#: After so many crashes over one touch it is left out, and the rest of the campaign goes on.
+CRASHES_ALLOWED = 3
 #: How long a touch waits when its reason may pass by itself, such as an open case.
 HOLD_WAIT = timedelta(hours=1)
 
@@ -54,7 +56,7 @@ def without_attempt(
     if claimed.doubts:
         state = TouchState.IN_DOUBT
     elif reason in PASSING:
-        state = TouchState.DEFERRED if claimed.tries else TouchState.PLANNED
+        state = _waiting(claimed)
         next_at = at + HOLD_WAIT
     else:
         state = TouchState.EXPIRED if reason is SkipReason.LATE else TouchState.SKIPPED
@@ -86,7 +88,28 @@ def after_a_crash(
         return after(claimed, _doubt("the sender is gone, and so is its journal"), now)
     if boot not in (flights.boot, claimed.boot_id) or flights.boot != claimed.boot_id:
         return after(claimed, _doubt("the machine stopped while this may have been sent"), now)
-    return None
+    return _suspect(claimed, now) if claimed.touch.id in flights.rendering else None
+
+
+def _suspect(claimed: Claimed, now: datetime) -> Settlement:
+    """Put back a touch over which the sender may have died; the third time is the last."""
+    is_poison = claimed.crashes + 1 >= CRASHES_ALLOWED and not claimed.doubts
+    waiting = _waiting(claimed)
+    return Settlement(
+        touch_id=claimed.touch.id,
+        attempt=claimed.touch.attempts,
+        state=TouchState.SKIPPED if is_poison else waiting,
+        at=now,
+        reason=SkipReason.QUARANTINED.value if is_poison else "",
+        next_at=None if is_poison else now,
+        is_crash=True,
+    )
+
+
+def _waiting(claimed: Claimed) -> TouchState:
+    if claimed.doubts:
+        return TouchState.IN_DOUBT
+    return TouchState.DEFERRED if claimed.tries else TouchState.PLANNED
 
 
 def _doubt(why: str) -> Outcome:

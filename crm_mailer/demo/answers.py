@@ -112,45 +112,45 @@ def as_bounce(
     """
     original = _read(mail)
     recipient = _address(original, "To")
-    words = diagnostic.partition(";")[2].strip() or diagnostic
+    is_delay = action == "delayed"
     report = _report("delivery-status", now, to or _address(original, "From"))
     report["From"] = f"Mail Delivery System <MAILER-DAEMON@{HOST}>"
-    delayed = action == "delayed"
     report["Subject"] = (
-        "Delayed Mail (still being retried)" if delayed else "Undelivered Mail Returned to Sender"
+        "Delayed Mail (still being retried)" if is_delay else "Undelivered Mail Returned to Sender"
     )
     report["Message-ID"] = f"<{_digest(mail, status, now)[:20]}@{HOST}>"
     report["Auto-Submitted"] = "auto-replied"
-    fate = "has not been delivered yet" if delayed else "could not be delivered"
-    report.attach(
-        MIMEText(
-            f"This is the mail system at host {HOST}.\n\n"
-            f"I'm sorry to have to inform you that your message {fate}\n"
-            f"to one or more recipients.\n\n<{recipient}>: host {HOST} said:\n    {words}\n",
-            _charset="us-ascii",
-        )
-    )
-    report.attach(
-        _fields(
-            "message/delivery-status",
-            [
-                [("Reporting-MTA", f"dns; {HOST}"), ("Arrival-Date", format_datetime(now))],
-                [
-                    ("Final-Recipient", f"rfc822; {recipient}"),
-                    ("Original-Recipient", f"rfc822;{recipient}"),
-                    ("Action", action),
-                    ("Status", status),
-                    ("Remote-MTA", f"dns; {HOST}"),
-                    ("Diagnostic-Code", diagnostic),
-                ],
-            ],
-        )
-    )
-    headers = MIMENonMultipart("text", "rfc822-headers")
-    head = mail.partition(b"\r\n\r\n")[0] or mail.partition(b"\n\n")[0]
-    headers.set_payload(head.decode("ascii", "replace").replace("\r\n", "\n") + "\n")
-    report.attach(headers)
+    report.attach(_bounce_words(recipient, diagnostic, is_delay=is_delay))
+    about_us = [("Reporting-MTA", f"dns; {HOST}"), ("Arrival-Date", format_datetime(now))]
+    about_them = [
+        ("Final-Recipient", f"rfc822; {recipient}"),
+        ("Original-Recipient", f"rfc822;{recipient}"),
+        ("Action", action),
+        ("Status", status),
+        ("Remote-MTA", f"dns; {HOST}"),
+        ("Diagnostic-Code", diagnostic),
+    ]
+    report.attach(_fields("message/delivery-status", [about_us, about_them]))
+    report.attach(_returned_headers(mail))
     return _bytes(report, mail, status, now)
+
+
+def _bounce_words(recipient: str, diagnostic: str, *, is_delay: bool) -> MIMEText:
+    words = diagnostic.partition(";")[2].strip() or diagnostic
+    fate = "has not been delivered yet" if is_delay else "could not be delivered"
+    return MIMEText(
+        f"This is the mail system at host {HOST}.\n\n"
+        f"I'm sorry to have to inform you that your message {fate}\n"
+        f"to one or more recipients.\n\n<{recipient}>: host {HOST} said:\n    {words}\n",
+        _charset="us-ascii",
+    )
+
+
+def _returned_headers(mail: bytes) -> MIMEBase:
+    part = MIMENonMultipart("text", "rfc822-headers")
+    head = mail.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    part.set_payload(head.decode("ascii", "replace") + "\n")
+    return part
 
 
 def as_spam_report(mail: bytes, now: datetime) -> bytes:

@@ -60,7 +60,6 @@ class OrderDraft:
     placed_at: datetime | None = None
     total: int | None = None
     line_sum: int = 0
-    has_line_amounts: bool = False
     shipping_fee: int = 0
     refunded: int | None = None
     line_refunds: int = 0

@@ -41,6 +41,10 @@ class Binding:
         highest = max((place for places in self.places.values() for place in places), default=0)
         return max(len(self.names), highest + 1)
 
+    def padded(self, cells: list[str]) -> list[str]:
+        """The row, with empty cells where it ends early."""
+        return [*cells, *[""] * (self.width - len(cells))]
+
     def has(self, *fields: str) -> bool:
         """Whether at least one of the fields has a column."""
         return any(name in self.places for name in fields)

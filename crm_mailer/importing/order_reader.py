@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
-from crm_mailer.definitions.column_maps import ORDER_FIELDS, fold
+from crm_mailer.definitions.column_maps import LINE_FIELDS, ORDER_FIELDS, fold
 from crm_mailer.importing import cells as values
 from crm_mailer.importing.cells import CellError, clean
 from crm_mailer.importing.dates import Dates
 from crm_mailer.importing.drafts import OrderDraft
 from crm_mailer.importing.header import Binding, Getter
+from crm_mailer.importing.opening import Reading
 from crm_mailer.importing.people_reader import PeopleReader
 from crm_mailer.importing.products import items_in
 from crm_mailer.importing.report import Count, RowProblem, Tally
@@ -27,20 +27,20 @@ TEXTS = {"payment_method": 100, "carrier": 100, "tracking_number": 100, "trackin
          "note": 2000}  # fmt: skip
 STATE_WORDS = ("state", "payment_state", "shipping_state")
 LINE_AMOUNTS = ("price", "line_total")
-GIVEN_BACK = frozenset({OrderState.REFUNDED})
+#: Amounts and lines remembered, so that what repeats is read once.
+CACHED = 50_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """How the cells of one file are to be read."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an order: the item, what it is worth with its extras, its own state."""
 
-    place: ZoneInfo
-    now: datetime
-    day_order: str
-    decimal_mark: str
-    currency: str
-    platform: str = ""
-    file_name: str = ""
+    item: OrderItem | None
+    total: int | None
+    state: OrderState | None
+
+
+NO_LINE = Line(None, None, None)
 
 
 class OrderReader:
@@ -74,10 +74,13 @@ class OrderReader:
                                     "line_state") if (g := get(n))}  # fmt: skip
         self.extras = self.binding.getters("line_extra")
         self.discounts = self.binding.getters("line_discount")
-        places = sorted(p for n, ps in self.binding.places.items() if n in ORDER_FIELDS for p in ps)
-        self.head: Callable[[list[str]], tuple[str, ...]] = (
-            itemgetter(*places) if len(places) > 1 else lambda cells: (cells[places[0]],)
+        self.head = _picker(
+            [p for n, ps in self.binding.places.items() if n in ORDER_FIELDS for p in ps]
         )
+        self.line = _picker(
+            [p for n, ps in self.binding.places.items() if n in LINE_FIELDS for p in ps]
+        )
+        self.lines: dict[tuple[str, tuple[str, ...]], Line] = {}
         self.width = self.binding.width
         self.money: dict[tuple[str, str], int] = {}
         self.ignored = re.compile("|".join(self.map.ignore), re.I) if self.map.ignore else None
@@ -87,14 +90,14 @@ class OrderReader:
         if self._is_no_order(cells):
             return
         if len(cells) < self.width:
-            cells = [*cells, *[""] * (self.width - len(cells))]
+            cells = self.binding.padded(cells)
         self.tally.add(Count.LINES)
         self.field = "order_number"
         draft: OrderDraft | None = None
         try:
             key = self._key(cells)
             draft = self.open.get(key)
-            head = self.head(cells)
+            head = self.head(cells) if self.head else ()
             if draft is None:
                 draft = self.open[key] = self._begin(row, key, head, cells)
             elif head != draft.head and any(head):
@@ -228,7 +231,7 @@ class OrderReader:
                 return None
             self.field = name
             found = values.minor(text, currency, self.reading.decimal_mark)
-            if len(self.money) >= 50_000:
+            if len(self.money) >= CACHED:
                 self.money.clear()
             self.money[currency, text] = found
         return found
@@ -264,64 +267,67 @@ class OrderReader:
     # ------------------------------------------------------------------ an order's lines
 
     def _add_line(self, draft: OrderDraft, cells: list[str]) -> None:
-        item = self.item
-        texts = {name: get(cells) for name, get in item.items()}
         if self.amount and not self.number:
-            value = self._money("amount", self.amount, cells, draft.currency) or 0
-            draft.line_sum += value
-            draft.has_line_amounts = True
-        if not any(texts.values()):
+            draft.line_sum += self._money("amount", self.amount, cells, draft.currency) or 0
+        if self.line is None:
             return
+        key = (draft.currency, self.line(cells))
+        line = self.lines.get(key)
+        if line is None:
+            line = self._read_line(cells, draft.currency)
+            if len(self.lines) >= CACHED:
+                self.lines.clear()
+            self.lines[key] = line
+        if line.item is not None:
+            draft.items.append(line.item)
+        if line.state is not None:
+            draft.line_states.add(line.state)
+        if line.total is not None and self.number and line.state is not OrderState.CANCELLED:
+            draft.line_sum += line.total
+            if line.state is OrderState.REFUNDED:
+                draft.line_refunds += line.total
+
+    def _read_line(self, cells: list[str], currency: str) -> Line:
+        texts = {name: get(cells) for name, get in self.item.items()}
+        if not any(texts.values()):
+            return NO_LINE
         pieces = 1
         if text := texts.get("quantity", ""):
             self.field = "quantity"
             pieces = values.quantity(text)
-        price, total = self._line_amounts(draft, cells, pieces)
-        self._count_line(draft, cells, total, texts.get("line_state", ""))
+        price, total = self._line_amounts(cells, currency, pieces)
+        states: set[OrderState] = set()
+        if word := texts.get("line_state", ""):
+            self._claim(states, "line_state", word)
+        item = None
         if any(texts.get(name) for name in ("sku", "title", "quantity", *LINE_AMOUNTS)):
-            draft.items.append(
-                OrderItem(
-                    sku=clean(texts.get("sku", ""), 100),
-                    title=clean(texts.get("title", "")),
-                    category=clean(texts.get("category", ""), 100),
-                    quantity=pieces,
-                    price_minor=price,
-                )
+            item = OrderItem(
+                sku=clean(texts.get("sku", ""), 100),
+                title=clean(texts.get("title", "")),
+                category=clean(texts.get("category", ""), 100),
+                quantity=pieces,
+                price_minor=price,
             )
+        return Line(item, total, next(iter(states), None))
 
-    def _line_amounts(
-        self, draft: OrderDraft, cells: list[str], pieces: int
-    ) -> tuple[int, int | None]:
+    def _line_amounts(self, cells: list[str], currency: str, pieces: int) -> tuple[int, int | None]:
         """Price of one piece and value of the line; None where the file tells no amount."""
         item = self.item
         price = total = None
         if "price" in item:
-            price = self._money("price", item["price"], cells, draft.currency)
+            price = self._money("price", item["price"], cells, currency)
         if "line_total" in item:
-            total = self._money("line_total", item["line_total"], cells, draft.currency)
+            total = self._money("line_total", item["line_total"], cells, currency)
         if total is None and price is not None:
             total = price * pieces
         if price is None and total is not None:
             price = total // pieces if pieces else total
-        return price or 0, total
-
-    def _count_line(
-        self, draft: OrderDraft, cells: list[str], total: int | None, word: str
-    ) -> None:
         if total is not None:
             for get in self.extras:
-                total += self._money("line_extra", get, cells, draft.currency) or 0
+                total += self._money("line_extra", get, cells, currency) or 0
             for get in self.discounts:
-                total -= abs(self._money("line_discount", get, cells, draft.currency) or 0)
-        states: set[OrderState] = set()
-        if word:
-            self._claim(states, "line_state", word)
-            draft.line_states |= states
-        if total is not None and self.number and OrderState.CANCELLED not in states:
-            draft.line_sum += total
-            draft.has_line_amounts = True
-            if states & GIVEN_BACK:
-                draft.line_refunds += total
+                total -= abs(self._money("line_discount", get, cells, currency) or 0)
+        return price or 0, total
 
     # ------------------------------------------------------------------ bad rows
 
@@ -345,3 +351,13 @@ class OrderReader:
         self.tally.problem(
             RowProblem(row=row, column=self.binding.label(self.field), what=what, hint=hint)
         )
+
+
+def _picker(places: list[int]) -> Callable[[list[str]], tuple[str, ...]] | None:
+    """A function from a row to the cells at `places`; None where there are none."""
+    if not places:
+        return None
+    if len(places) == 1:
+        place = places[0]
+        return lambda cells: (cells[place],)
+    return itemgetter(*places)

@@ -13,17 +13,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from crm_mailer.importing.drafts import Person
 from crm_mailer.importing.report import Count, Tally
 from crm_mailer.importing.zones import zone_of
 from crm_mailer.model import address as addresses
 from crm_mailer.model import language
 from crm_mailer.model.customer import ConsentBasis, Customer, Gender
-from crm_mailer.store import bulk
 from crm_mailer.store import customers as store
-from crm_mailer.store.tables import customers as customers_table
+from crm_mailer.store.engine import Connection
 
 OTHER_CASE = (
     "{count} mail addresses differ from a known one in upper and lower case only: "
@@ -41,6 +38,7 @@ class Record:
 
     customer: Customer
     id: int = 0
+    is_new: bool = False
     is_changed: bool = False
     merged_into: Record | None = None
     identities: set[tuple[str, str]] = field(default_factory=set)
@@ -57,7 +55,7 @@ class Record:
 class Register:
     """The customers of one chunk: load them, resolve each draft, save."""
 
-    def __init__(self, connection: sa.Connection, *, default_language: str, now: datetime) -> None:
+    def __init__(self, connection: Connection, *, default_language: str, now: datetime) -> None:
         self.connection = connection
         self.default_language = default_language
         self.now = now
@@ -66,6 +64,7 @@ class Register:
         self.by_identity: dict[tuple[str, str], Record] = {}
         self.new: list[Record] = []
         self.merges: list[tuple[int, int]] = []
+        self.met: dict[int, Record] = {}
 
     def load(self, people: Iterable[Person], customer_ids: Iterable[int] = ()) -> None:
         """Fetch every customer that these people may be."""
@@ -103,6 +102,7 @@ class Register:
             found = self._make(person)
         self._complete(found, person, overwrite=overwrite)
         self._name(found, person)
+        self.met[id(found)] = found
         return found
 
     def note_consent(self, record: Record, person: Person, at: datetime, source: str) -> None:
@@ -120,7 +120,7 @@ class Register:
     def save(self, tally: Tally) -> None:
         """Write new, changed and merged customers, their names and consents."""
         new = [record for record in self.new if record.merged_into is None]
-        ids = bulk.take_ids(self.connection, customers_table, len(new))
+        ids = store.take_ids(self.connection, len(new))
         for record, new_id in zip(new, ids, strict=True):
             record.id = new_id
             record.customer = dataclasses.replace(record.customer, id=new_id)
@@ -142,6 +142,10 @@ class Register:
         tally.add(Count.CUSTOMERS_NEW, len(new))
         tally.add(Count.CUSTOMERS_CHANGED, len(changed))
         tally.add(Count.CUSTOMERS_MERGED, len(self.merges))
+
+    def unchanged(self) -> list[Record]:
+        """Known customers whom this chunk told of and of whom it told nothing new."""
+        return [r for r in self.met.values() if not r.is_new and not r.is_changed]
 
     # ------------------------------------------------------------------ finding
 
@@ -207,9 +211,10 @@ class Register:
 
     def _make(self, person: Person) -> Record:
         record = Record(
+            is_new=True,
             customer=Customer(
                 id=0, email=None, source_platform=person.platform, created_at=self.now
-            )
+            ),
         )
         self.new.append(record)
         return record
@@ -236,8 +241,10 @@ class Register:
         if person.address is None:
             return
         is_relay = held.address_kind == addresses.AddressKind.RELAY
+        if held.email is not None and not is_relay:
+            return
         kind = addresses.kind(person.address.email)
-        if held.email is None or (is_relay and kind is not addresses.AddressKind.RELAY):
+        if held.email is None or kind is not addresses.AddressKind.RELAY:
             told["email"] = person.address.email
             told["address_kind"] = kind.value
 

@@ -15,6 +15,9 @@ CHANGES = frozenset({"ask.change_order", "ask.change_shipping", "ask.cancel"})
 #: "Not now": how long marketing leaves the customer in peace.
 SNOOZE = timedelta(days=30)
 ANSWER_IN = timedelta(hours=24)
+#: Shorter letters that no rule understood are the like of "ok, thanks"; a Chinese letter says as
+#: much in a third of the characters.
+_WORTH_READING, _WORTH_READING_CJK = 36, 12
 _MIDDLING_STARS = 3
 _EXCERPT = 300
 
@@ -79,7 +82,7 @@ def snooze_until(reply: UnlearntReply) -> datetime | None:
 
 def is_mere_question(task: NewTask) -> bool:
     """Whether an answer is all that the task asks for."""
-    return task.kind is TaskKind.ANSWER
+    return task.kind in (TaskKind.ANSWER, TaskKind.READ)
 
 
 def _task_kind(reply: UnlearntReply) -> TaskKind | None:
@@ -87,9 +90,18 @@ def _task_kind(reply: UnlearntReply) -> TaskKind | None:
         return None
     if reply.intent is Intent.CONFIRM:
         return TaskKind.CONFIRMED if reply.order_id is not None else None
+    if reply.intent in (None, Intent.OTHER):
+        is_stated = "suggestion" in reply.reasons or "objection.time" in reply.reasons
+        return None if is_stated or not _is_worth_reading(reply.text) else TaskKind.READ
     if reply.intent is not Intent.QUESTION:
         return None
     return TaskKind.CHANGE_ORDER if CHANGES.intersection(reply.reasons) else TaskKind.ANSWER
+
+
+def _is_worth_reading(text: str) -> bool:
+    letters = [c for c in text if not c.isspace()]
+    is_cjk = sum("\u3040" <= c <= "\u9fff" for c in letters) * 2 > len(letters)
+    return len(letters) >= (_WORTH_READING_CJK if is_cjk else _WORTH_READING)
 
 
 def _task_text(kind: TaskKind, reply: UnlearntReply, facts: disputes.Facts) -> str:

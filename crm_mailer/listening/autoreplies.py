@@ -20,8 +20,10 @@ _REPLY_PREFIX = re.compile(
     r"^\s*(?:re|aw|antw|sv|vs|odp|res|rv|ynt|回复|答复|回覆|ответ|на)\s*[:：]\s*", re.IGNORECASE
 )
 _UNTIL = (
-    r"until|till|back on|back in the office on|return(?:ing)? (?:on|to the office on)|through|до|по|вернусь|"
-    r"выйду|с\s|hasta(?: el)?|vuelvo el|regreso el|ate|volto (?:em|dia)|retorno em|jusqu'au|jusqu'a|retour le|de retour le|"
+    r"until|till|back on|back in the office on|return(?:ing)? (?:on|to the office on)|through|до|"
+    r"по|вернусь|"
+    r"выйду|с\s|hasta(?: el)?|vuelvo el|regreso el|ate|volto (?:em|dia)|retorno em|jusqu'au|"
+    r"jusqu'a|retour le|de retour le|"
     r"bis(?: zum)?|ab(?: dem)?|wieder am|zuruck am|fino al|tot(?: en met)?|do(?: dnia)?|至|到|直到"
 )
 _LANGUAGES = ("en", "ru", "es", "pt", "fr", "de", "it", "nl", "pl")

@@ -21,17 +21,22 @@ RECIPIENTS = 50
 
 _DAEMONS = re.compile(
     r"(?:mailer-?daemon|mail-?daemon|postmaster|maildaemon|mailer\.daemon|mdaemon|nobounce|"
-    r"bounce\w*|delivery|mail-?delivery|mmr|autoreply-bounce|system|root|daemon|microsoftexchange\w*|"
+    r"bounce\w*|delivery|mail-?delivery|mmr|autoreply-bounce|system|root|daemon|"
+    r"microsoftexchange\w*|"
     r"postmasterexample)(?=[@+.\-]|$)",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
-    r"undeliver|(?:delivery|mail|message|e-?mail).{0,40}(?:status|fail|error|report|problem|impossible|"
-    r"return|delay|notification|could not|not be|non)|returned (?:mail|to sender|message|e-?mail)|failure "
+    r"undeliver|(?:delivery|mail|message|e-?mail).{0,40}(?:status|fail|error|report|problem|"
+    r"impossible|"
+    r"return|delay|notification|could not|not be|non)|returned (?:mail|to sender|message|"
+    r"e-?mail)|failure "
     r"(?:notice|notification|report)|failed (?:mail|delivery)|non remis|non.?delivery|unzustellbar|"
-    r"nicht zugestellt|недостав|не доставлено|возврат|退信|退回|系统退信|投递失败|配信|エラーメール|rejected|"
+    r"nicht zugestellt|недостав|не доставлено|возврат|退信|退回|系统退信|投递失败|配信|"
+    r"エラーメール|rejected|"
     r"no entregado|devuelto|não entregue|mancata consegna|onbestelbaar|returning message|"
-    r"can(?:no|')t deliver|\bndn\b|\bnds\b|\bdsn\b|bounce|unable to deliver|unknown address|user unknown",
+    r"can(?:no|')t deliver|\bndn\b|\bnds\b|\bdsn\b|bounce|unable to deliver|unknown address|"
+    r"user unknown",
     re.IGNORECASE,
 )
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,2})\.(\d{1,3})(?![\d.])")
@@ -273,7 +278,7 @@ def _last_resort(letter: Letter) -> list[str]:
     try:
         found = all_failures(_as_message(letter))
         return sorted(a.decode("ascii", "replace") for group in found for a in group)[:RECIPIENTS]
-    except Exception:  # noqa: BLE001 - third-party readers fail in many ways on real bounces
+    except Exception:
         return []
 
 

@@ -1,4 +1,4 @@
-"""What the writer wrote in this mail, without what the mail answers; the whole is kept elsewhere."""
+"""What the writer wrote in this mail, without what it answers; the whole is kept elsewhere."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ _WROTE = (
 _WROTE_LINE = re.compile(
     "|".join(rf"(?:(?:{head})\b.{{3,300}}?(?:{tail})\s*[:：])" for head, tail in _WROTE)
     # the verb at the end and a date, an hour or an address before it
-    + r"|.{0,200}(?:\d{1,2}:\d{2}|@|\d{4}|<).{0,160}(?:пишет|писал\(?а?\)?|написала?(?:\(а\))?|написал\(а\)|wrote|"
-    r"写道|寫道|のメッセージ|schrieb|escribi[oó]|escreveu|a écrit|napisa[lł]\w*|ha scritto|schreef)\s*[:：]?"
+    + r"|.{0,200}(?:\d{1,2}:\d{2}|@|\d{4}|<).{0,160}(?:пишет|писал\(?а?\)?|написала?(?:\(а\))?|"
+    r"написал\(а\)|wrote|"
+    r"写道|寫道|のメッセージ|schrieb|escribi[oó]|escreveu|a écrit|napisa[lł]\w*|ha scritto|"
+    r"schreef)\s*[:：]?"
     r"|(?:-{2,}\s*)?(?:исходное|пересылаемое) сообщение.*"
     # 2011/5/3 Name <name@example.com>
     r"|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\b.{0,60}<[^<>\s]+@[^<>\s]+>\s*[:：]?",
@@ -39,20 +41,31 @@ _HEADER_BEGIN = re.compile(
 )
 _ORIGINAL = re.compile(
     r"[\s>*]*[-_=—–]{2,}\s*(?:original (?:message|appointment)|forwarded (?:message|by)\b.*|"
-    r"reply message|исходное сообщение|пересылаемое сообщение|оригинальное сообщение|пересланное сообщение|"
-    r"mensaje original|mensaje reenviado|mensagem original|mensagem encaminhada|message (?:d'origine|original|"
-    r"transf[ée]r[ée])|urspr[üu]ngliche (?:nachricht|mail)|weitergeleitete nachricht|original-?nachricht|"
+    r"reply message|исходное сообщение|пересылаемое сообщение|оригинальное сообщение|"
+    r"пересланное сообщение|"
+    r"mensaje original|mensaje reenviado|mensagem original|mensagem encaminhada|"
+    r"message (?:d'origine|original|"
+    r"transf[ée]r[ée])|urspr[üu]ngliche (?:nachricht|mail)|weitergeleitete nachricht|"
+    r"original-?nachricht|"
     r"messaggio originale|messaggio inoltrato|oorspronkelijk bericht|doorgestuurd bericht|"
-    r"(?:wiadomo[śs][ćc] oryginalna|oryginalna wiadomo[śs][ćc])|原始邮件|原始郵件|转发邮件|回复的原邮件|元のメッセージ|"
+    r"(?:wiadomo[śs][ćc] oryginalna|oryginalna wiadomo[śs][ćc])|原始邮件|原始郵件|转发邮件|"
+    r"回复的原邮件|元のメッセージ|"
     r"원본 메시지|original message follows)\s*[-_=—–]*[\s*]*",
     re.IGNORECASE,
 )
 _RULE = re.compile(r"[\s>*]*_{20,}\s*")
-_FROM = r"from|von|de|от|от кого|expéditeur|da|van|od|发件人|發件人|寄件者|差出人|보낸 사람|från|fra|отправитель|remitente"
+_FROM = (
+    r"from|von|de|от|от кого|expéditeur|da|van|od|发件人|發件人|寄件者|差出人|보낸 사람|från|"
+    r"fra|отправитель|"
+    r"remitente"
+)
 _OTHER = (
-    r"sent|date|to|subject|cc|reply-to|gesendet|datum|an|betreff|enviado(?: el)?|fecha|para|asunto|data|assunto|"
-    r"envoyé|à|objet|отправлено|дата|кому|тема|копия|inviato|a|oggetto|verzonden|aan|onderwerp|wysłano|do|temat|"
-    r"发送时间|發送時間|收件人|主题|主題|日期|发送日期|抄送|时间|日時|宛先|件名|보낸 날짜|받는 사람|제목|skickat|till|ämne|"
+    r"sent|date|to|subject|cc|reply-to|gesendet|datum|an|betreff|enviado(?: el)?|fecha|para|"
+    r"asunto|data|assunto|"
+    r"envoyé|à|objet|отправлено|дата|кому|тема|копия|inviato|a|oggetto|verzonden|aan|onderwerp|"
+    r"wysłano|do|temat|"
+    r"发送时间|發送時間|收件人|主题|主題|日期|发送日期|抄送|时间|日時|宛先|件名|보낸 날짜|"
+    r"받는 사람|제목|skickat|till|ämne|"
     r"organization|importance"
 )
 _LABEL = r"[\s>*|]*\*?(?:{})\s*\*?\s*[:：]\s*\*?"
@@ -62,7 +75,8 @@ _QUOTED = re.compile(r"\s{0,3}(?:>|\|>)")
 _SIGNATURE = re.compile(
     r"\s*(?:--\s?|—|__+)$"
     r"|\s*(?:sent (?:from|via) (?:my|mail|outlook|yahoo|the|a|samsung|proton|windows)\b.{0,60}|"
-    r"get outlook for .{0,40}|отправлено (?:из|с) .{0,60}|enviado (?:desde|do) (?:mi|meu|o)\b.{0,60}|"
+    r"get outlook for .{0,40}|отправлено (?:из|с) .{0,60}|enviado (?:desde|do) (?:mi|meu|"
+    r"o)\b.{0,60}|"
     r"envoy[ée] (?:de|depuis) (?:mon|ma)\b.{0,60}|gesendet von (?:mein|meinem|mail)\b.{0,60}|"
     r"von meinem .{3,40} gesendet|inviato da(?:l mio)? .{0,60}|verzonden vanaf mijn .{0,60}|"
     r"wys[łl]ane z .{0,60}|发自我的.{0,40}|從我的.{0,40}傳送|iPhoneから送信)\.?\s*$",
@@ -95,18 +109,21 @@ def _unquoted(lines: Sequence[str]) -> list[str]:
         if _QUOTED.match(line):
             place += 1
         elif _starts_rest(lines, place):
-            if any(re.search(r"\w", kept) for kept in own):
+            if _says_something(own):
                 break
             place = _after_header_block(lines, place)
         elif length := _wrote_lines(lines, place):
             place += length
-            if not _quote_follows(lines, place):
-                if any(re.search(r"\w", kept) for kept in own):
-                    break
+            if not _quote_follows(lines, place) and _says_something(own):
+                break
         else:
             own.append(line)
             place += 1
     return own
+
+
+def _says_something(lines: Sequence[str]) -> bool:
+    return any(re.search(r"\w", line) for line in lines)
 
 
 def _starts_rest(lines: Sequence[str], place: int) -> bool:
@@ -170,6 +187,6 @@ def _next_written(lines: Sequence[str], place: int) -> int:
 def _unsigned(lines: list[str]) -> list[str]:
     """Cut at the first signature line that has text above it."""
     for place, line in enumerate(lines):
-        if _SIGNATURE.match(line) and any(re.search(r"\w", above) for above in lines[:place]):
+        if _SIGNATURE.match(line) and _says_something(lines[:place]):
             return lines[:place]
     return lines

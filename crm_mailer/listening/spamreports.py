@@ -17,14 +17,17 @@ _PROVIDERS = re.compile(
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
-    r"complaint about message from|this is an? email abuse report|email (?:abuse|feedback) report|abuse report|"
+    r"complaint about message from|this is an? email abuse report|email (?:abuse|"
+    r"feedback) report|abuse report|"
     r"spam (?:report|complaint)|\bfbl\b|feedback report|complaint",
     re.IGNORECASE,
 )
 _TEXT = re.compile(
-    r"this is an? (?:e-?mail )?abuse report|reported (?:this|the) (?:message|mail|e-?mail) as (?:spam|junk)|"
+    r"this is an? (?:e-?mail )?abuse report|reported (?:this|the) (?:message|mail|"
+    r"e-?mail) as (?:spam|junk)|"
     r"marked (?:your|this|the) (?:message|mail|e-?mail) as (?:spam|junk)|complaint was filed|"
-    r"considers? (?:this|the) (?:message|e-?mail) (?:to be )?(?:spam|junk)|the user .{0,80} complained",
+    r"considers? (?:this|the) (?:message|e-?mail) (?:to be )?(?:spam|junk)|"
+    r"the user .{0,80} complained",
     re.IGNORECASE,
 )
 

@@ -18,7 +18,8 @@ _DRESSING = re.compile(
     r"^(?:(?:re|aw|sv|fw|fwd|ответ|回复|答复|rv|res)\s*[:：]\s*)+|[\s.!,:;。！]+$", re.IGNORECASE
 )
 _GREETING = re.compile(
-    r"^(?:hi|hello|hey|dear|hallo|guten tag|hola|buen[oa]s \w+|ola|bonjour|здравствуйте|добрый день|привет|"
+    r"^(?:hi|hello|hey|dear|hallo|guten tag|hola|buen[oa]s \w+|ola|bonjour|здравствуйте|"
+    r"добрый день|привет|"
     r"你好|您好|bom dia)\b[^.!?\n]{0,30}[,!.:，]?\s*$",
     re.IGNORECASE,
 )

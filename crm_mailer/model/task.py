@@ -16,6 +16,8 @@ class TaskKind(StrEnum):
     CONFIRMED = "confirmed"
     #: The buyer wants an order changed before it leaves.
     CHANGE_ORDER = "change_order"
+    #: Words that no rule understood: a person reads them, lest a complaint go unheard.
+    READ = "read"
     #: Answer a middling review.
     REVIEW = "review"
     #: An unhappy mail from somebody whom we cannot find.

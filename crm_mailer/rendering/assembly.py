@@ -65,6 +65,9 @@ def encoded(body: Body) -> bytes:
 
 def quoted(line: str) -> bytes:
     """One line in quoted-printable, without its line break."""
+    is_plain = len(line) < 76 and line.isascii() and line.isprintable() and "=" not in line
+    if is_plain and line[-1:] != " " and line != ".":
+        return line.encode("ascii")
     return binascii.b2a_qp(line.encode("utf-8", "replace")).replace(b"\n", b"\r\n")
 
 

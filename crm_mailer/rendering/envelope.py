@@ -17,6 +17,13 @@ from crm_mailer.rendering.headers import Mailbox, Text, Value, exact
 NO_SLUG = re.compile(r"[^A-Za-z0-9._-]+")
 NO_LETTER = re.compile(r"[^a-z0-9]")
 
+#: RFC 3834: no answering machine should answer.
+GENERATED: tuple[str, Value] = ("Auto-Submitted", exact("auto-generated"))
+QUIET: tuple[str, Value] = ("X-Auto-Response-Suppress", exact("OOF, AutoReply"))
+BULK: tuple[str, Value] = ("Precedence", exact("bulk"))
+#: RFC 8058: exactly these words.
+ONE_CLICK: tuple[str, Value] = ("List-Unsubscribe-Post", exact("List-Unsubscribe=One-Click"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
@@ -110,9 +117,9 @@ def fields(
     if stream is Stream.MARKETING:
         found += _marketing(envelope, shop)
     else:
-        found.append(("Auto-Submitted", exact("auto-generated")))
+        found.append(GENERATED)
     found += [
-        ("X-Auto-Response-Suppress", exact("OOF, AutoReply")),
+        QUIET,
         ("Feedback-ID", exact(_feedback_id(envelope, campaign, step, stream))),
     ]
     return found
@@ -127,8 +134,8 @@ def _marketing(envelope: Envelope, shop: Shop) -> list[tuple[str, Value]]:
         ("List-Unsubscribe", exact(*ways)),
     ]
     if len(ways) > 1:
-        found.append(("List-Unsubscribe-Post", exact("List-Unsubscribe=One-Click")))
-    return [*found, ("Precedence", exact("bulk"))]
+        found.append(ONE_CLICK)
+    return [*found, BULK]
 
 
 def _unsubscribe_ways(shop: Shop, keys: KeyRing, touch_id: int, sender: str) -> tuple[str, ...]:

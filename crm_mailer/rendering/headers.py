@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from email.utils import format_datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -31,32 +31,32 @@ ADDRESS = re.compile(
 )
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 PRINTABLE = re.compile(r"[\x20-\x7e]*")
-FIELD_LINE = re.compile(rb"([A-Za-z][A-Za-z0-9-]*): ?[\x20-\x7e]*")
-FOLDED_LINE = re.compile(rb"[ \t][\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*")
+FIELD_NAME = re.compile(rb"^([A-Za-z][A-Za-z0-9-]*):", re.MULTILINE)
+#: Headers, each with folded lines that hold more than blanks.
+BLOCK = re.compile(
+    rb"(?:[A-Za-z][A-Za-z0-9-]*:[\x20-\x7e]*\r\n(?:[ \t]+[\x21-\x7e][\x20-\x7e]*\r\n)*)+"
+)
 
 
 class UnsafeHeader(Exception):
     """A header would not be what we meant; the mail is not sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """Words for people, in any script."""
 
     value: str
     limit: int = SUBJECT_LIMIT
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+class Mailbox(NamedTuple):
     """A name and an address."""
 
     name: str
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exact:
+class Exact(NamedTuple):
     """What we made ourselves: printable ASCII. Items are folded between, never inside."""
 
     items: tuple[str, ...]
@@ -92,17 +92,12 @@ def guard(written: bytes, names: Sequence[str]) -> None:
         UnsafeHeader: it has other names than `names`, a line over 998, a bare CR or LF, or
             anything but printable ASCII.
     """
-    found: list[str] = []
-    if not written.endswith(b"\r\n"):
-        raise UnsafeHeader("the block does not end with a line break")
-    for row in written[:-2].split(b"\r\n"):
-        if len(row) > MAX_LINE:
-            raise UnsafeHeader(f"a line has {len(row)} characters")
-        if match := FIELD_LINE.fullmatch(row):
-            found.append(match[1].decode())
-        elif not (found and FOLDED_LINE.fullmatch(row)):
-            raise UnsafeHeader("a line is no header")
-    if found != list(names):
+    if not BLOCK.fullmatch(written):
+        raise UnsafeHeader("a line is no header")
+    longest = max(map(len, written.split(b"\r\n")))
+    if longest > MAX_LINE:
+        raise UnsafeHeader(f"a line has {longest} characters")
+    if [name.decode() for name in FIELD_NAME.findall(written)] != list(names):
         raise UnsafeHeader("the headers are not those that were written")
 
 

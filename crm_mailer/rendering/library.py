@@ -205,7 +205,7 @@ def compiled(draft: Draft, html: str | MjmlError) -> CompiledTemplate:
         file=draft.source.locate(0).file,
         version=draft.version,
         subject=_part(draft, draft.title, engine.TEXT),
-        html=_part(draft, markup.in_short_lines(html).strip() + "\n", engine.HTML),
+        html=_part(draft, markup.in_lines(html, draft.masked).strip() + "\n", engine.HTML),
         text=_part(draft, text, engine.TEXT),
         used=frozenset(used - {SUBJECT}),
     )

@@ -218,6 +218,8 @@ def _timeline(
     events: Iterable[CaseEvent],
 ) -> list[Entry]:
     """Oldest first; at one instant the order moves before anybody speaks of it."""
+    life = {state: place for place, state in enumerate(OrderState)}
+    facts = sorted(facts, key=lambda fact: life[fact[0]])
     entries = [Entry(at=at, who="order", what=str(state)) for state, at in facts]
     entries += [
         Entry(at=mail.at, who="shop", what=_fate(mail), text=mail.subject or mail.campaign)

@@ -190,6 +190,7 @@ def _look(store: Store, segments: Sequence[Segment], *, zone: ZoneInfo, now: dat
 def _members(store: Store, one: Segment, look: Look) -> SegmentChange:
     chosen = selection.customers_in(one.rule, look)
     with store.write() as connection:
+        memberships.prepare(connection)
         left = memberships.leave(connection, one.id, chosen, look.now)
         came_in = memberships.come_in(connection, one.id, chosen, look.now)
     return SegmentChange(segment=one.id, came_in=came_in, left=left)

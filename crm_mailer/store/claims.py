@@ -19,6 +19,7 @@ from crm_mailer.model.delivery import Outcome
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.touch import SETTLED, Touch, TouchKind, TouchState
 from crm_mailer.store import deliveries, suppressions
+from crm_mailer.store.deliveries import NO_HISTORY, History
 from crm_mailer.store.tables import deliveries as delivery_rows
 from crm_mailer.store.tables import messages, touches
 
@@ -40,6 +41,8 @@ class Claimed:
     tries: int = 0
     #: How many of them ended in doubt.
     doubts: int = 0
+    #: How often the sender died while it rendered this touch.
+    crashes: int = 0
     first_try_at: datetime | None = None
 
 
@@ -55,6 +58,8 @@ class Settlement:
     detail: str = ""
     next_at: datetime | None = None
     outcome: Outcome | None = None
+    #: The sender died over it: counted as an attempt although no server heard of it.
+    is_crash: bool = False
 
 
 def claim(
@@ -88,6 +93,16 @@ def claim(
             rows += _take(connection, condition, now, limit - len(rows), values)
     rows.sort(key=lambda row: (row.stream != Stream.TRANSACTIONAL, row.next_at or now, row.id))
     return _with_history(connection, rows)
+
+
+def has_due(connection: sa.Connection, now: datetime) -> bool:
+    """Whether there is anything to claim: a look that takes no write turn."""
+    return any(
+        connection.execute(
+            sa.select(touches.c.id).where(kind, touches.c.next_at <= now).limit(1)
+        ).first()
+        for kind in _kinds(None)
+    )
 
 
 def renew(
@@ -240,17 +255,19 @@ def _take(
 def _with_history(connection: sa.Connection, rows: Sequence[Any]) -> list[Claimed]:
     again = [row.id for row in rows if row.attempts > 1]
     history = deliveries.history(connection, again) if again else {}
-    return [
-        Claimed(
-            touch=touch_of(row),
-            owner=row.owner,
-            boot_id=row.boot_id,
-            tries=history[row.id].tries if row.id in history else 0,
-            doubts=history[row.id].doubts if row.id in history else 0,
-            first_try_at=history[row.id].first_at if row.id in history else None,
-        )
-        for row in rows
-    ]
+    return [_claimed(row, history.get(row.id, NO_HISTORY)) for row in rows]
+
+
+def _claimed(row: Any, history: History) -> Claimed:
+    return Claimed(
+        touch=touch_of(row),
+        owner=row.owner,
+        boot_id=row.boot_id,
+        tries=history.tries,
+        doubts=history.doubts,
+        crashes=max(0, row.attempts - 1 - history.tries),
+        first_try_at=history.first_at,
+    )
 
 
 def _detail() -> sa.ColumnElement[str]:
@@ -261,7 +278,7 @@ def _detail() -> sa.ColumnElement[str]:
 
 
 def _bound(row: Settlement, owner: str) -> dict[str, Any]:
-    is_attempt = row.outcome is not None
+    is_attempt = row.outcome is not None or row.is_crash
     return {
         "b_id": row.touch_id,
         "b_owner": owner,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -93,7 +93,7 @@ def find_by_emails(connection: sa.Connection, keys: Iterable[str]) -> dict[str, 
     """Address key -> customer."""
     found: dict[str, Customer] = {}
     for batch in bulk.batches(keys):
-        query = sa.select(customers).where(customers.c.email_key.in_(batch))
+        query = sa.select(customers).where(bulk.among(connection, customers.c.email_key, batch))
         found.update((row.email_key, _customer(row)) for row in connection.execute(query))
     return found
 
@@ -102,7 +102,7 @@ def find_by_ids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Cust
     """Id -> customer."""
     found: dict[int, Customer] = {}
     for batch in bulk.batches(ids):
-        query = sa.select(customers).where(customers.c.id.in_(batch))
+        query = sa.select(customers).where(bulk.among(connection, customers.c.id, batch))
         found.update((row.id, _customer(row)) for row in connection.execute(query))
     return found
 
@@ -116,15 +116,20 @@ def find_identities(
     for platform, buyer_ids in wanted.items():
         for batch in bulk.batches(buyer_ids):
             query = sa.select(table.buyer_id, table.customer_id).where(
-                table.platform == platform, table.buyer_id.in_(batch)
+                table.platform == platform, bulk.among(connection, table.buyer_id, batch)
             )
             for buyer_id, customer_id in connection.execute(query):
                 found[platform, buyer_id] = customer_id
     return found
 
 
+def take_ids(connection: sa.Connection, count: int) -> Sequence[int]:
+    """Ids for new customers."""
+    return bulk.take_ids(connection, customers, count)
+
+
 def add(connection: sa.Connection, new: Iterable[Customer], *, now: datetime) -> None:
-    """Insert customers that have ids from `bulk.take_ids`."""
+    """Insert customers that have ids from `take_ids`."""
     at = bulk.seconds(now)
     rows = [(one.id, *_told(one), bulk.maybe_seconds(one.created_at) or at, at) for one in new]
     bulk.insert(connection, customers, ("id", *TOLD, "created_at", "changed_at"), rows)

@@ -19,7 +19,10 @@ class History:
 
     tries: int
     doubts: int
-    first_at: datetime
+    first_at: datetime | None
+
+
+NO_HISTORY = History(0, 0, None)
 
 
 @dataclass(frozen=True, slots=True)

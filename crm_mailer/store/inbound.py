@@ -184,7 +184,7 @@ def take(connection: sa.Connection, inbound_id: int) -> bool:
         .where(inbound.c.id == inbound_id, inbound.c.state == "new")
         .values(state="done", error="")
     )
-    return connection.execute(statement).rowcount == 1
+    return bool(connection.execute(statement).rowcount == 1)
 
 
 def strike(connection: sa.Connection, inbound_id: int, error: str) -> bool:
@@ -199,7 +199,7 @@ def strike(connection: sa.Connection, inbound_id: int, error: str) -> bool:
         )
     )
     query = sa.select(inbound.c.state).where(inbound.c.id == inbound_id)
-    return connection.execute(query).scalar_one() == "quarantined"
+    return bool(connection.execute(query).scalar_one() == "quarantined")
 
 
 def retry(connection: sa.Connection, inbound_id: int) -> None:

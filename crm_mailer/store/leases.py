@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from crm_mailer.store.engine import upsert
+from crm_mailer.store.engine import Instant, upsert
 from crm_mailer.store.tables import leases
 
 
@@ -50,7 +50,7 @@ def acquire(
             owner=owner,
             until=now + timedelta(seconds=seconds),
             epoch=leases.c.epoch + sa.case((is_mine, 0), else_=1),
-            since=sa.case((is_mine, leases.c.since), else_=now),
+            since=sa.case((is_mine, leases.c.since), else_=sa.literal(now, Instant)),
             host=host,
             pid=pid,
         )

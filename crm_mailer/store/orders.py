@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -70,6 +70,11 @@ class Review:
     at: datetime
 
 
+def with_state(facts: OrderFacts, state: OrderState) -> OrderFacts:
+    """The same facts in another state."""
+    return replace(facts, state=state)
+
+
 def get(connection: sa.Connection, order_id: int) -> Order:
     """The order with this id, with its items.
 
@@ -111,7 +116,9 @@ def find_by_numbers(
     found: dict[str, StoredOrder] = {}
     for batch in bulk.batches(numbers):
         rows = connection.execute(
-            sa.select(orders).where(orders.c.platform == platform, orders.c.number.in_(batch))
+            sa.select(orders).where(
+                orders.c.platform == platform, bulk.among(connection, orders.c.number, batch)
+            )
         ).all()
         ids = [row.id for row in rows]
         times, items = _times(connection, ids), _items(connection, ids)
@@ -132,8 +139,13 @@ def find_by_number(connection: sa.Connection, number: str) -> list[tuple[int, st
     return [(row.id, row.platform, row.customer_id) for row in rows]
 
 
+def take_ids(connection: sa.Connection, count: int) -> Sequence[int]:
+    """Ids for new orders."""
+    return bulk.take_ids(connection, orders, count)
+
+
 def add(connection: sa.Connection, new: Iterable[tuple[int, OrderFacts]], *, now: datetime) -> None:
-    """Insert orders under ids from `bulk.take_ids`."""
+    """Insert orders under ids from `take_ids`."""
     at = bulk.seconds(now)
     rows = [(order_id, *_values(facts), at, at) for order_id, facts in new]
     bulk.insert(connection, orders, ("id", *FACTS, "created_at", "changed_at"), rows)
@@ -173,7 +185,9 @@ def put_items(
     held = list(items)
     if replace:
         for batch in bulk.batches([order_id for order_id, _ in held]):
-            connection.execute(sa.delete(order_items).where(order_items.c.order_id.in_(batch)))
+            connection.execute(
+                sa.delete(order_items).where(bulk.among(connection, order_items.c.order_id, batch))
+            )
     rows = [
         (order_id, line, item.sku, item.title, item.category, item.quantity, item.price_minor)
         for order_id, lines in held
@@ -203,7 +217,7 @@ def find_reviews(connection: sa.Connection, order_ids: Iterable[int]) -> dict[in
     """Order id -> its review."""
     found: dict[int, Review] = {}
     for batch in bulk.batches(order_ids):
-        query = sa.select(reviews).where(reviews.c.order_id.in_(batch))
+        query = sa.select(reviews).where(bulk.among(connection, reviews.c.order_id, batch))
         for row in connection.execute(query):
             found[row.order_id] = Review(
                 order_id=row.order_id,
@@ -249,7 +263,9 @@ def _times(connection: sa.Connection, ids: Iterable[int]) -> dict[int, dict[Orde
     found: dict[int, dict[OrderState, datetime]] = {}
     table = order_events.c
     for batch in bulk.batches(ids):
-        query = sa.select(table.order_id, table.state, table.at).where(table.order_id.in_(batch))
+        query = sa.select(table.order_id, table.state, table.at).where(
+            bulk.among(connection, table.order_id, batch)
+        )
         for order_id, state, at in connection.execute(query):
             found.setdefault(order_id, {})[OrderState(state)] = at
     return found
@@ -261,7 +277,7 @@ def _items(connection: sa.Connection, ids: Iterable[int]) -> dict[int, list[Orde
     for batch in bulk.batches(ids):
         query = (
             sa.select(order_items)
-            .where(table.order_id.in_(batch))
+            .where(bulk.among(connection, table.order_id, batch))
             .order_by(table.order_id, table.line)
         )
         for row in connection.execute(query):

@@ -127,14 +127,13 @@ def refresh(
 
 def remove_unpaid(connection: sa.Connection, *, changed: sa.Select[Any] | None) -> int:
     """Take the score from `changed` customers (None: all) who have no counted order left."""
-    buyers = sa.select(t.orders.c.customer_id).where(
-        t.orders.c.is_counted, t.orders.c.customer_id.is_not(None)
+    is_buyer = sa.exists().where(
+        t.orders.c.customer_id == t.scores.c.customer_id, t.orders.c.is_counted
     )
-    query = sa.delete(t.scores)
+    query = sa.delete(t.scores).where(~is_buyer)
     if changed is not None:
         query = query.where(t.scores.c.customer_id.in_(changed))
-        buyers = buyers.where(t.orders.c.customer_id.in_(changed))
-    return connection.execute(query.where(t.scores.c.customer_id.not_in(buyers))).rowcount
+    return connection.execute(query).rowcount
 
 
 def roll(

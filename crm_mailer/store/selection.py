@@ -61,7 +61,8 @@ def customers_in(rule: Rule, look: Look) -> sa.Select[tuple[int]]:
 def condition(rule: Rule, look: Look) -> Condition:
     """`rule` as a condition that is true or false, never NULL.
 
-    It speaks of `customers` and of `scores` joined to it from outside.
+    It speaks of `customers` and of `scores` joined to it from outside. Other tables are asked row
+    by row (EXISTS): an index answers, however many rows an engine would have to remember for IN.
     """
     match rule:
         case AllOf(parts):
@@ -103,10 +104,11 @@ def count(connection: sa.Connection, rule: Rule, look: Look) -> int:
 def _in_segment(segment: str, look: Look) -> Condition:
     if segment in look.segments:
         return condition(look.segments[segment], look)
-    members = sa.select(t.memberships.c.customer_id).where(
-        t.memberships.c.segment == segment, t.memberships.c.until.is_(None)
+    return sa.exists().where(
+        t.memberships.c.customer_id == t.customers.c.id,
+        t.memberships.c.segment == segment,
+        t.memberships.c.until.is_(None),
     )
-    return t.customers.c.id.in_(members)
 
 
 # ------------------------------------------------------------------ one comparison
@@ -261,8 +263,9 @@ def _is_flagged() -> Condition:
 
 
 def _has_open_case() -> Condition:
-    waiting = sa.select(t.cases.c.customer_id).where(t.cases.c.state.in_(sorted(UNDER_WAY)))
-    return t.customers.c.id.in_(waiting)
+    return sa.exists().where(
+        t.cases.c.customer_id == t.customers.c.id, t.cases.c.state.in_(sorted(UNDER_WAY))
+    )
 
 
 FLAGS: dict[str, Callable[[], Condition]] = {
@@ -334,14 +337,14 @@ MANY: dict[str, tuple[sa.Column[Any], sa.Column[Any]]] = {
 
 def _many(columns: tuple[sa.Column[Any], sa.Column[Any]], rule: Compare) -> Condition:
     owner, value = columns
-    owners = sa.select(owner).where(owner.is_not(None))
+    has_any = sa.exists().where(owner == t.customers.c.id)
     match Operator(rule.op):
         case Operator.KNOWN:
-            return t.customers.c.id.in_(owners)
+            return has_any
         case Operator.UNKNOWN:
-            return t.customers.c.id.not_in(owners)
+            return sa.not_(has_any)
         case _:
-            return t.customers.c.id.in_(owners.where(_test(value, rule)))
+            return has_any.where(_test(value, rule))
 
 
 def _bought(rule: Compare, look: Look) -> Condition:
@@ -349,9 +352,9 @@ def _bought(rule: Compare, look: Look) -> Condition:
     wanted: Purchase = rule.value
     orders, items = t.orders.c, t.order_items.c
     query = (
-        sa.select(orders.customer_id)
-        .join_from(t.orders, t.order_items, items.order_id == orders.id)
-        .where(orders.customer_id.is_not(None), orders.is_counted)
+        sa.exists()
+        .select_from(t.orders.join(t.order_items, items.order_id == orders.id))
+        .where(orders.customer_id == t.customers.c.id, orders.is_counted)
     )
     if wanted.sku:
         query = query.where(items.sku == wanted.sku)
@@ -361,7 +364,7 @@ def _bought(rule: Compare, look: Look) -> Condition:
         query = query.where(place_of(items.title, sa.literal(wanted.title)) > 0)
     if wanted.within_days is not None:
         query = query.where(orders.placed_at >= look.midnight(wanted.within_days))
-    return t.customers.c.id.in_(query)
+    return query
 
 
 def _birthday(rule: Compare, look: Look) -> Condition:

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from crm_mailer.app import App
 from crm_mailer.app import cases as verbs
+from crm_mailer.cli import Doors
+from crm_mailer.cli.cases import feedback
+from crm_mailer.model.case import Channel
+from crm_mailer.model.errors import NotPossible
 from tests.cli.conftest import Run
 from tests.learning.shop import SmallShop
 
 
 @pytest.fixture
-def shop(app: App) -> Iterator[SmallShop]:
+def shop(app: App) -> SmallShop:
     """A customer with an order and a complaint that became case 1."""
     shop = SmallShop(app.store)
     evidence = [{"code": "nad.damaged", "weight": 3.0, "words": "in pieces"}]
@@ -21,7 +24,7 @@ def shop(app: App) -> Iterator[SmallShop]:
     shop.wrote("question", "ask.tracking", own_text="and where is A-2?",
                order_id=shop.new_order("A-2", shop.anna))  # fmt: skip
     verbs.learn(app)
-    yield shop
+    return shop
 
 
 def test_the_list_shows_what_is_owed_to_whom(shop: SmallShop, run: Run) -> None:
@@ -92,7 +95,7 @@ def test_a_case_is_worked_on_from_note_to_close(shop: SmallShop, run: Run) -> No
 
 def test_a_case_is_opened_by_hand(shop: SmallShop, run: Run) -> None:
     done = run("case", "open", "--customer", "Anna@Example.com", "--reason", "pay.double",
-               "--order", "A-2", "--text", "rang us", "--channel", "phone", "--by", "Li")  # fmt: skip
+               "--order", "A-2", "--text", "rang us", "--channel", "phone")  # fmt: skip
 
     assert "crm-mailer case show 2" in done.stderr
     assert shop.cases()[1].channel == "phone"
@@ -138,18 +141,11 @@ def test_a_task_is_listed_until_it_is_done(shop: SmallShop, run: Run) -> None:
 
 
 def test_feedback_without_words_is_refused(shop: SmallShop, app: App) -> None:
-    from crm_mailer.model.case import Channel
-    from crm_mailer.model.errors import NotPossible
-
     with pytest.raises(NotPossible, match="no words"):
         verbs.log_feedback(app, email="anna@example.com", channel=Channel.CHAT, text=" ")
 
 
-def test_what_was_said_on_the_telephone_becomes_a_case(
-    shop: SmallShop, app: App, shop_home: Path
-) -> None:
-    from crm_mailer.model.case import Channel
-
+def test_what_was_said_on_the_telephone_becomes_a_case(shop: SmallShop, app: App) -> None:
     number = verbs.log_feedback(
         app,
         email="anna@example.com",
@@ -162,3 +158,25 @@ def test_what_was_said_on_the_telephone_becomes_a_case(
     assert number == 2
     assert [(one.channel, one.order_id) for one in shop.cases()][1] == ("phone", 2)
     assert [line.rating for line in shop.feedback()] == [None, None, 1]
+
+
+def test_the_feedback_command_says_which_case_it_became(shop: SmallShop, run: Run) -> None:
+    done = CliRunner().invoke(
+        feedback,
+        ["anna@example.com", "--channel", "chat", "--rating", "2", "it is not what I thought"],
+        obj=Doors(str(run.home), is_debug=False),
+    )
+
+    assert done.exit_code == 0
+    assert "crm-mailer case show" in done.stderr
+
+
+@pytest.mark.parametrize("rating", ["0", "6", "five"])
+def test_stars_go_from_one_to_five(run: Run, rating: str) -> None:
+    done = CliRunner().invoke(
+        feedback,
+        ["a@example.com", "--channel", "chat", "--rating", rating, "x"],
+        obj=Doors(str(run.home), is_debug=False),
+    )
+
+    assert done.exit_code == 2

@@ -121,7 +121,7 @@ def test_a_date_makes_an_edm(tmp_path: Path) -> None:
     [
         ("id: win-back", "id: Win Back!", "CRM117", "such as `win-back`"),
         ("curve: two", "curve: tow", "CRM114", "did you mean `two`?"),
-        ("template: care/hello\n    subject", "template: care/helo\n    subject", "CRM115", "care/hello"),
+        ("care/hello\n    subject", "care/helo\n    subject", "CRM115", "care/hello"),
         ("{segment: cooling}", "{segment: coling}", "CRM116", "did you mean `cooling`?"),
         ("kind: lifecycle", "kind: edm", "CRM119", "started by a date"),
         ("{segment: cooling}", "{date: 2026-11-20}", "CRM119", "an event, not a date"),
@@ -142,7 +142,7 @@ def test_a_date_makes_an_edm(tmp_path: Path) -> None:
         ("r: {at_most: 3}", "rr: {at_most: 3}", "CRM104", "unknown field `rr`"),
         ("curve: two\n", "", "CRM105", "`after` is missing"),
         ("id: again\n", "id: again\n    after: 1d\n", "CRM126", "not later than step 1"),
-        ("  - id: again", "  - id: more\n    template: care/hello\n  - id: again", "CRM113", "2 places"),
+        ("  - id: again", "  - template: care/hello\n  - id: again", "CRM113", "2 places"),
         ("stream", "strem", "CRM104", "did you mean `stream`?"),
     ],
 )  # fmt: skip

@@ -17,8 +17,11 @@ from crm_mailer.model.touch import Touch
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import customers, touches
 
-QUICK = Deadlines(
-    connect=2, banner=0.3, command=0.3, data=0.3, body=0.5, dot=0.3, reset=0.3, quit=0.2
+#: Far more than a server on loopback needs, even on a busy machine.
+QUICK = Deadlines(connect=5, banner=5, command=5, data=5, body=5, dot=5, reset=5, quit=1)
+#: For servers that hang on purpose.
+HASTY = Deadlines(
+    connect=5, banner=0.5, command=0.5, data=0.5, body=0.5, dot=0.5, reset=0.5, quit=0.2
 )
 
 

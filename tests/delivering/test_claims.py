@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -63,9 +63,8 @@ def test_a_claim_passes_over_rows_that_another_worker_is_taking(
 def test_a_claim_undone_leaves_everything_planned(store: Store, clock: StandingClock) -> None:
     plan(store, 2, clock.now())
     now = clock.now()
-    with pytest.raises(KeyError), store.write(durable=True) as connection:
-        claims.claim(connection, owner="one", now=now, until=now, boot_id="b", limit=2)
-        raise KeyError
+    with pytest.raises(KeyError):
+        _claim_and_fail(store, now)
 
     assert states(store) == {"planned": 2}
 
@@ -186,6 +185,12 @@ def test_a_lease_let_go_is_free_at_once(store: Store, clock: StandingClock) -> N
     assert (not_mine, mine, nobody) == (False, True, None)
     assert taken is not None
     assert taken.owner == "two"
+
+
+def _claim_and_fail(store: Store, now: datetime) -> None:
+    with store.write(durable=True) as connection:
+        claims.claim(connection, owner="one", now=now, until=now, boot_id="b", limit=2)
+        raise KeyError
 
 
 def _settlement(clock: StandingClock, state: TouchState, kind: OutcomeKind) -> Settlement:

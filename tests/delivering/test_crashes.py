@@ -56,6 +56,7 @@ def finish(store: Store, sink: Sink, clock: StandingClock, folder: Path) -> Coun
 WINDOWS: list[tuple[str, dict[str, int]]] = [
     ("K1", {}),
     ("K2", {"released": 10}),
+    ("KR", {"planned": 5, "released": 5}),
     ("K3:2", {"accepted": 1, "released": 9}),
     ("K4", {"in_doubt": 1, "released": 9}),
     ("K5", {"in_doubt": 1, "released": 9}),
@@ -160,6 +161,26 @@ def test_an_answer_in_the_journal_counts_even_after_a_power_cut(
     assert states(store) == {"accepted": 1}
 
 
+def test_a_touch_that_kills_the_sender_is_found_and_left_out(
+    sqlite_store: Store, clock: StandingClock, tmp_path: Path
+) -> None:
+    plan(sqlite_store, 4, clock.now())
+    for number in range(3):
+        journal = journals.Journal(tmp_path, f"dead-{number}")
+        _claim(sqlite_store, clock, journal.owner)
+        journal.render([1, 2, 3] if number == 0 else [2])
+        journal.close(is_settled=False)
+        recover(sqlite_store, tmp_path, now=clock.now())
+
+    report = deliver(sqlite_store, PlainRenderer(), NullTransport(), clock=clock, owner="next",
+                     journal_folder=tmp_path)  # fmt: skip
+
+    assert report.outcomes == {"accepted": 3}
+    with sqlite_store.read() as connection:
+        row = connection.execute(sa.select(touches).where(touches.c.id == 2)).one()
+    assert (row.state, row.reason) == ("skipped", "quarantined")
+
+
 def test_claims_of_a_living_process_are_left_alone(
     store: Store, clock: StandingClock, tmp_path: Path
 ) -> None:
@@ -223,6 +244,7 @@ def test_a_torn_or_damaged_journal_line_is_passed_over(
 def test_a_second_sender_of_the_same_name_is_refused(
     sqlite_store: Store, clock: StandingClock, tmp_path: Path
 ) -> None:
+    plan(sqlite_store, 1, clock.now())
     journal = journals.Journal(tmp_path, "one")
 
     with pytest.raises(AlreadyRunning, match="one"):

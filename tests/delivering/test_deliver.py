@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from crm_mailer.model.errors import ServiceDown, SettingsError, StoreError
 from crm_mailer.model.message import Message, NotRendered
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.touch import SkipReason, Touch
-from crm_mailer.store import deliveries, suppressions
+from crm_mailer.store import deliveries, outbox, suppressions
 from crm_mailer.store.engine import Store
-from crm_mailer.store.tables import facts, messages, touches
+from crm_mailer.store.tables import messages, touches
 from tests.conftest import StandingClock
 from tests.delivering.letters import PlainRenderer, account, plan, states
 from tests.servers.smtp_faults import ACCEPT_DROP, Fault, FaultServer, fault_server, reply
@@ -66,6 +66,12 @@ class Sender:
         assert report.accounted == report.claimed
         assert list(self.folder.glob("*.flight")) == []
         return report
+
+
+@pytest.fixture
+def store(sqlite_store: Store) -> Store:
+    """What holds on each engine is in test_engines.py; the rest runs on the quick one."""
+    return sqlite_store
 
 
 @pytest.fixture
@@ -287,16 +293,33 @@ def test_a_renderer_may_decline_a_touch(sender: Sender, store: Store) -> None:
     assert report.skipped == {"no_language": 1}
 
 
-def test_a_pause_is_honoured_and_nothing_is_lost(sender: Sender, store: Store) -> None:
+def test_nothing_is_claimed_during_a_pause(sender: Sender, store: Store) -> None:
     plan(store, 5, sender.clock.now())
-    with store.write() as connection:
-        connection.execute(sa.insert(facts).values(name="paused", value=True,
-                                                   changed_at=sender.clock.now()))  # fmt: skip
+    _pause(store, sender.clock)
 
     report = sender(NullTransport())
 
-    assert (report.is_paused, report.released) == (True, 5)
-    assert states(store) == {"planned": 5}
+    assert (report.is_paused, report.claimed) == (True, 0)
+
+
+def test_a_pause_is_honoured_by_the_next_cycle(sender: Sender, store: Store) -> None:
+    class Pauses(PlainRenderer):
+        def render_batch(self, wanted: Sequence[Touch]) -> list[Message | NotRendered]:
+            _pause(store, sender.clock)
+            return super().render_batch(wanted)
+
+    plan(store, 5, sender.clock.now())
+    sender.renderer = Pauses()
+
+    report = sender(NullTransport(), pace=Pace(cycle=2))
+
+    assert (report.is_paused, report.outcomes, report.released) == (True, {"accepted": 2}, 3)
+    assert states(store) == {"accepted": 2, "planned": 3}
+
+
+def _pause(store: Store, clock: StandingClock) -> None:
+    with store.write() as connection:
+        outbox.set_paused(connection, True, clock.now())
 
 
 def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest(

@@ -8,7 +8,7 @@ import pytest
 
 from crm_mailer.delivering import SmtpTransport
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
-from tests.delivering.letters import account, message, send, send_one
+from tests.delivering.letters import HASTY, QUICK, account, message, send, send_one
 from tests.servers.smtp_faults import (
     ACCEPT_DROP,
     ACCEPT_HANG,
@@ -32,7 +32,7 @@ FAULTS: list[tuple[str, Fault, OutcomeKind, Phase, int]] = [
     ("BANNER", reply("450 4.7.1 not now"), DEFERRED, Phase.BANNER, 0),
     ("BANNER", reply("554 5.7.1 go away"), DEFERRED, Phase.BANNER, 0),
     ("BANNER", DROP, DEFERRED, Phase.BANNER, 0),
-    ("BANNER", RESET, DEFERRED, Phase.BANNER, 0),
+    ("BANNER", Fault(wait=0.1, cut="reset"), DEFERRED, Phase.BANNER, 0),
     ("BANNER", HANG, DEFERRED, Phase.BANNER, 0),
     ("EHLO", reply("421 4.3.2 closing"), DEFERRED, Phase.EHLO, 0),
     ("EHLO", DROP, DEFERRED, Phase.EHLO, 0),
@@ -85,8 +85,9 @@ FAULTS: list[tuple[str, Fault, OutcomeKind, Phase, int]] = [
 def test_each_fault_has_its_verdict_and_phase(
     stage: str, fault: Fault, kind: OutcomeKind, phase: Phase, kept: int
 ) -> None:
+    deadlines = HASTY if fault.wait else QUICK
     with fault_server({stage: fault}) as server:
-        outcome = send_one(server.port)
+        outcome = send_one(server.port, deadlines=deadlines)
 
     assert (outcome.kind, outcome.phase, len(server.box)) == (kind, phase, kept)
 
@@ -94,7 +95,7 @@ def test_each_fault_has_its_verdict_and_phase(
 @pytest.mark.parametrize("fault", [DROP, RESET, HANG])
 def test_a_line_that_breaks_in_the_body_is_safe_to_resend(fault: Fault) -> None:
     with fault_server({"BODY": fault}, extensions=()) as server:
-        outcome = send_one(server.port, message(content=BIG_BODY))
+        outcome = send_one(server.port, message(content=BIG_BODY), deadlines=HASTY)
 
     assert (outcome.kind, outcome.phase) == (DEFERRED, Phase.BODY)
 
@@ -191,7 +192,7 @@ def test_a_421_to_the_second_mail_on_a_connection_is_tried_on_a_fresh_one() -> N
 
 def test_a_drip_of_single_bytes_does_not_extend_a_stage() -> None:
     with fault_server({"BANNER": Fault(say=b"2", wait=0.2)}) as server:
-        outcome = send_one(server.port)
+        outcome = send_one(server.port, deadlines=HASTY)
 
     assert outcome.phase is Phase.BANNER
     assert "no answer in time" in outcome.text

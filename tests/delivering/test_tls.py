@@ -3,19 +3,19 @@ from __future__ import annotations
 import logging
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
 from crm_mailer.delivering import Account, SmtpTransport, Tls
-from crm_mailer.delivering.account import Deadlines
 from crm_mailer.model.delivery import Blame, OutcomeKind, Phase
 from tests.delivering.letters import message, send, send_one
 from tests.servers.smtp_faults import Fault, fault_server, reply
 from tests.servers.smtp_sink import smtp_sink
 
 TLS = ("STARTTLS", "AUTH PLAIN LOGIN")
-LOGIN = {"username": "shop", "password": "s3cret-пароль"}
+LOGIN: dict[str, Any] = {"username": "shop", "password": "s3cret-пароль"}
 
 
 class Trust:
@@ -43,9 +43,7 @@ def test_with_a_login_tls_is_required_unless_told_otherwise() -> None:
 def test_a_conforming_server_is_reached_by_starttls_and_login(trust: Trust) -> None:
     login = (LOGIN["username"], LOGIN["password"])
     with smtp_sink(context=trust.server, login=login) as sink:
-        outcome = send_one(
-            sink.port, tls=Tls.REQUIRED, ca_file=trust.file, deadlines=Deadlines(), **LOGIN
-        )
+        outcome = send_one(sink.port, tls=Tls.REQUIRED, ca_file=trust.file, **LOGIN)
 
     assert outcome.kind is OutcomeKind.ACCEPTED
     assert sink.letters[0].is_encrypted
@@ -57,9 +55,7 @@ def test_a_wrong_password_is_our_fault_and_never_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with smtp_sink(context=trust.server, login=("shop", "other")) as sink:
-        outcome = send_one(
-            sink.port, tls=Tls.REQUIRED, ca_file=trust.file, deadlines=Deadlines(), **LOGIN
-        )
+        outcome = send_one(sink.port, tls=Tls.REQUIRED, ca_file=trust.file, **LOGIN)
 
     assert (outcome.phase, outcome.code, outcome.blame) == (Phase.AUTH, 535, Blame.US)
     assert "s3cret" not in caplog.text + outcome.text

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -62,6 +63,17 @@ def test_a_second_complaint_about_the_same_order_joins_the_open_case(shop: Small
     assert case.due_at == NOW + timedelta(hours=2)
     assert len(shop.events("reply")) == 1
     assert shop.events("raised")[0].text == "P2 nr.in_transit is now P1 nr.in_transit"
+
+
+def test_writing_again_does_not_set_the_clock_back(shop: SmallShop) -> None:
+    shop.wrote("complaint", "nr.in_transit")
+    learn(shop.store, now=NOW)
+    later = NOW + timedelta(hours=7)
+    shop.wrote("complaint", "nr.in_transit", received_at=later)
+
+    learn(shop.store, now=later)
+
+    assert shop.cases()[0].due_at == NOW + timedelta(hours=8)
 
 
 def test_complaints_about_two_orders_are_two_cases(shop: SmallShop) -> None:
@@ -227,6 +239,25 @@ def test_a_confirmation_of_a_parcel_that_left_says_so(shop: SmallShop) -> None:
     assert shop.tasks()[0].text == "order A-1: all correct (it left on 2026-11-01)"
 
 
+@pytest.mark.parametrize(
+    ("words", "kinds"),
+    [
+        ("According to the tracking it came on Tuesday. I was at home, nobody called.", ["read"]),
+        ("又来一封，一个星期三封，真的很烦。", ["read"]),
+        ("ok thanks", []),
+        ("Понятно, спасибо за ответ", []),
+    ],
+)
+def test_a_letter_that_no_rule_understood_is_read_by_a_person(
+    shop: SmallShop, words: str, kinds: list[str]
+) -> None:
+    shop.wrote("other", own_text=words)
+
+    learn(shop.store, now=NOW)
+
+    assert [task.kind for task in shop.tasks()] == kinds
+
+
 def test_not_now_lets_marketing_rest(shop: SmallShop) -> None:
     shop.wrote("other", "objection.time")
 
@@ -290,6 +321,19 @@ def test_a_row_that_breaks_does_not_stop_the_others(shop: SmallShop) -> None:
     assert (report.failed, report.replies) == (1, 1)
     assert shop.row(replies, broken).learnt_at is None
     assert [line.kind for line in shop.feedback()] == ["praise"]
+
+
+def test_two_learners_at_once_learn_each_letter_once(shop: SmallShop) -> None:
+    for _number in range(30):
+        shop.wrote("complaint", "nad.quality")
+
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(lambda _turn: learn(shop.store, now=NOW), range(2)))
+
+    assert sum(report.replies for report in reports) == 30
+    assert sum(report.failed for report in reports) == 0
+    assert len(shop.feedback()) == 30
+    assert len(shop.cases()) == 1
 
 
 def test_a_limit_leaves_the_rest_for_the_next_turn(shop: SmallShop) -> None:

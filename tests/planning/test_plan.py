@@ -507,6 +507,15 @@ def test_marketing_waits_for_the_morning_and_order_mail_does_not(store: Store) -
     ]
 
 
+def test_a_mail_that_is_found_due_at_night_waits_for_the_morning_too(store: Store) -> None:
+    order(store, customer(store), arrived=NOON - DAY)
+    night = NOON + 11 * HOUR
+
+    plan(store, definitions(campaign(offsets=(DAY,))), now=night, is_saved=True)
+
+    assert touches(store, "due_at") == [(datetime(2026, 11, 3, 8, 0, tzinfo=UTC),)]
+
+
 @pytest.mark.parametrize("is_saved", [True, False])
 def test_two_campaigns_never_write_on_one_day_and_the_more_important_goes_first(
     store: Store, is_saved: bool

@@ -24,7 +24,7 @@ def templates(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def write(templates: Path) -> Write:
-    """Writes a template: the content of a column, or a whole file when it begins with <mjml or so."""
+    """Writes a template: the content of a column, or a whole file where it begins with <mjml."""
 
     def write_it(name: str, content: str, *, title: str = "Subject", head: str = "") -> Path:
         path = templates / name

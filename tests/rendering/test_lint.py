@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def test_a_sound_template_has_no_fault(templates: Path, write: Write) -> None:
         ("<mj-text>{{ greeting.name }}</mj-text>", "CRM214", "greeting.name", "plain text"),
         ("<mj-text>{{ vars.cuppon }}</mj-text>", "CRM214", "vars.cuppon", "coupon"),
         (
-            "<mj-table>{% for i in order.items %}<tr><td>{{ i.titel }}</td></tr>{% endfor %}</mj-table>",
+            "<mj-text>{% for i in order.items %}{{ i.titel }}{% endfor %}</mj-text>",
             "CRM214",
             "i.titel",
             "title",
@@ -170,9 +171,7 @@ def test_every_code_is_explained(templates: Path) -> None:
     rendering = Path(check_templates.__code__.co_filename).parent
     text = "".join(path.read_text() for path in rendering.glob("*.py"))
 
-    used = {word for word in __import__("re").findall(r"CRM2\d\d", text)}
-
-    assert used == set(EXPLAINED)
+    assert set(re.findall(r"CRM2\d\d", text)) == set(EXPLAINED)
 
 
 def test_the_shipped_templates_are_sound_and_checked_quickly() -> None:

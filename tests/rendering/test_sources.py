@@ -84,7 +84,7 @@ def test_includes_that_double_themselves_end_in_one_error(templates: Path, write
         write(f"layout/l{number}.mjml", inner)
     path = write("a/b.en.mjml", '<mjml><mj-include path="../layout/l0.mjml"/></mjml>')
 
-    with pytest.raises(TemplateFault, match="more than 100 includes|nested deeper|larger than"):
+    with pytest.raises(TemplateFault, match=r"more than 100 includes|nested deeper|larger than"):
         sources.read(path, templates)
 
 

@@ -66,7 +66,7 @@ def smtp_sink(
     def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> Any:
         given = (data.login.decode(), data.password.decode())
         sink.logins.append(given[0])
-        return AuthResult(success=given == login)
+        return AuthResult(success=given == login, handled=False)
 
     controller = _AnyPort(
         sink,

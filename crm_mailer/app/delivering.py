@@ -1,0 +1,183 @@
+"""Verbs of delivering: one round of sending, the outbox and its switches."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from crm_mailer import delivering
+from crm_mailer.app import rendering
+from crm_mailer.app.wiring import App
+from crm_mailer.definitions.problems import did_you_mean
+from crm_mailer.delivering import (
+    Account,
+    DeliverReport,
+    FolderTransport,
+    Pace,
+    SmtpTransport,
+    Tls,
+    Transport,
+    Wanted,
+)
+from crm_mailer.model.errors import NotFound
+from crm_mailer.model.touch import TouchState
+from crm_mailer.store import outbox
+from crm_mailer.store.outbox import Audit, OutboxLine, Record
+
+_RUN = secrets.token_hex(3)
+
+
+def owner() -> str:
+    """The name of this process as a sender: no other process, past or present, has it."""
+    return f"{socket.gethostname()}-{os.getpid()}-{_RUN}"
+
+
+def transport(app: App) -> Transport:
+    """The way out: the mail server, or the sandbox's folder where none is configured."""
+    smtp = app.settings.smtp
+    if app.settings.is_sandbox:
+        return FolderTransport(app.outbox_folder, app.clock)
+    return SmtpTransport(
+        Account(
+            host=smtp.host,
+            port=smtp.port,
+            username=smtp.username,
+            password=smtp.password,
+            tls=Tls(smtp.tls),
+            ca_file=smtp.ca_file,
+            hello=smtp.hello,
+            connections=smtp.connections,
+        )
+    )
+
+
+def send(
+    app: App,
+    *,
+    limit: int | None = None,
+    campaign: str | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    way: Transport | None = None,
+) -> DeliverReport:
+    """One round: everything that is due, until nothing is left or something is wrong.
+
+    Args:
+        limit: at most so many mails.
+        campaign: only this one's.
+        way: another transport than the configured one.
+
+    Raises:
+        NotFound: there is no such campaign.
+    """
+    if campaign is not None:
+        _known(app, campaign)
+    return delivering.deliver(
+        app.store,
+        rendering.renderer(app),
+        way or transport(app),
+        clock=app.clock,
+        owner=owner(),
+        journal_folder=app.journal_folder,
+        should_stop=should_stop,
+        wanted=Wanted(limit=limit, campaign=campaign),
+        pace=Pace(per_minute=app.settings.smtp.per_minute or None),
+    )
+
+
+def recover(app: App) -> Counter[str]:
+    """Put right what dead senders left behind; returns how many ended in which state."""
+    return delivering.recover(app.store, app.journal_folder, now=app.clock.now())
+
+
+def outbox_list(
+    app: App, *, states: Sequence[TouchState] = (), campaign: str | None = None, limit: int = 50
+) -> list[OutboxLine]:
+    """Planned mails and their fate, the newest first."""
+    if campaign is not None:
+        _known(app, campaign)
+    with app.store.read() as connection:
+        return outbox.list_(connection, states=states, campaign=campaign, limit=limit)
+
+
+def outbox_show(app: App, number: int) -> Record:
+    """The record of one mail.
+
+    Raises:
+        NotFound: there is no mail by this number.
+    """
+    with app.store.read() as connection:
+        record = outbox.find(connection, number)
+    if record is None:
+        raise NotFound(f"there is no mail {number}", hint="crm-mailer outbox list")
+    return record
+
+
+def outbox_content(app: App, number: int) -> bytes:
+    """The exact bytes of an order mail.
+
+    Raises:
+        NotFound: there is no such mail, or it is marketing, whose bytes are not kept.
+    """
+    outbox_show(app, number)
+    with app.store.read() as connection:
+        found = outbox.content(connection, number)
+    if found is None:
+        raise NotFound(
+            f"the bytes of mail {number} were not kept",
+            hint="they are kept of order mails; of marketing, `crm-mailer preview` shows the look",
+        )
+    return found
+
+
+def audit(app: App) -> Audit:
+    """Where every planned mail is, and whether the ledger adds up."""
+    with app.store.read() as connection:
+        return outbox.audit(connection, app.clock.now())
+
+
+def release(app: App, campaign: str) -> int:
+    """Let the held mails of a campaign go; returns how many."""
+    _known(app, campaign)
+    with app.store.write() as connection:
+        return outbox.release(connection, campaign)
+
+
+def cancel(app: App, campaign: str) -> int:
+    """End what has not left of a campaign; returns how many."""
+    _known(app, campaign)
+    with app.store.write() as connection:
+        return outbox.cancel(connection, campaign, app.clock.now())
+
+
+def retry(app: App, *, campaign: str | None = None, is_refused_too: bool = False) -> int:
+    """Try deferred and mended mails again at once; returns how many."""
+    if campaign is not None:
+        _known(app, campaign)
+    with app.store.write() as connection:
+        return outbox.retry(
+            connection, app.clock.now(), campaign=campaign, is_refused_too=is_refused_too
+        )
+
+
+def pause(app: App) -> None:
+    """Stop all sending until `resume`."""
+    with app.store.write() as connection:
+        outbox.set_paused(connection, True, app.clock.now())
+
+
+def resume(app: App) -> None:
+    """Let sending go on."""
+    with app.store.write() as connection:
+        outbox.set_paused(connection, False, app.clock.now())
+
+
+def _known(app: App, campaign: str) -> None:
+    with app.store.read() as connection:
+        known = {*app.definitions.campaigns, *outbox.campaigns(connection)}
+    if campaign not in known:
+        raise NotFound(
+            f"there is no campaign `{campaign}`", hint=did_you_mean(campaign, sorted(known))
+        )

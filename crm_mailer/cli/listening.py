@@ -1,0 +1,206 @@
+"""Commands of listening: listen, and inbox list, show, explain, quarantine, retry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from crm_mailer.cli import pass_app, show
+from crm_mailer.i18n import _
+from crm_mailer.model.reply import REASONS, Intent, ReplyKind
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from crm_mailer.app import App
+    from crm_mailer.listening import FetchReport, ListenReport
+    from crm_mailer.store.replies import ReplyRow
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
+
+
+@click.command()
+@click.option(
+    "--since", default=None, metavar="new|all|DAY",
+    help=_("At the first contact with a mailbox: what to read. Later it goes on by itself."),
+)  # fmt: skip
+@as_json_option
+@pass_app
+def listen(app: App, since: str | None, as_json: bool) -> None:
+    """Read the mailbox once: fetch what is new and find out what it says."""
+    from crm_mailer.app import listening
+
+    start = listening.first_contact(since) if since else None
+    fetched, report = listening.listen(app, start)
+    if as_json:
+        show.json_({"fetched": fetched, "understood": report})
+        return
+    _show_round(fetched, report)
+
+
+@click.group()
+def inbox() -> None:
+    """What customers and machines wrote back."""
+
+
+@inbox.command("list")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice([kind.value for kind in ReplyKind]),
+    help=_("Only mails of this kind; may be given again."),
+)
+@click.option(
+    "--intent",
+    "intents",
+    multiple=True,
+    type=click.Choice([i.value for i in Intent]),
+    help=_("Only what people want; may be given again."),
+)
+@click.option(
+    "--limit",
+    default=30,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help=_("At most so many."),
+)
+@as_json_option
+@pass_app
+def list_(app: App, kinds: tuple[str, ...], intents: tuple[str, ...], limit: int,
+          as_json: bool) -> None:  # fmt: skip
+    """List what came, newest first."""
+    from crm_mailer.app import listening
+
+    found = listening.list_replies(app, kinds=kinds, intents=intents, limit=limit)
+    if as_json:
+        show.json_(found)
+        return
+    show.table(
+        [_("no"), _("at"), _("from"), _("kind"), _("what"), _("campaign"), _("says")],
+        [_row(reply, app.zone) for reply in found],
+    )
+
+
+@inbox.command("show")
+@click.argument("number", type=int)
+@as_json_option
+@pass_app
+def show_(app: App, number: int, as_json: bool) -> None:
+    """Show reply NUMBER: whose it is, what it says, in full."""
+    from crm_mailer.app import listening
+
+    reply = listening.show(app, number)
+    if as_json:
+        show.json_(reply)
+        return
+    _show_reply(reply, app.zone)
+    show.line()
+    show.raw(reply.full_text or reply.own_text)
+
+
+@inbox.command()
+@click.argument("number", type=int)
+@as_json_option
+@pass_app
+def explain(app: App, number: int, as_json: bool) -> None:
+    """Say why reply NUMBER was understood as it was: the words and their weight."""
+    from crm_mailer.app import listening
+
+    found = listening.explain(app, number)
+    if as_json:
+        show.json_(found)
+        return
+    _show_reply(found.reply, app.zone)
+    if found.reply.evidence:
+        show.heading(_("because of"))
+        rows = [(one.code, f"{one.weight:+.1f}", one.words) for one in found.reply.evidence]
+        show.table([_("sign"), _("weight"), _("words")], rows)
+    for bounce in found.bounces:
+        show.heading(bounce["recipient"])
+        names = ("kind", "reason", "action", "status", "remote_host", "diagnostic")
+        show.facts([(name, bounce[name]) for name in names])
+
+
+@inbox.command()
+@as_json_option
+@pass_app
+def quarantine(app: App, as_json: bool) -> None:
+    """List mails that could not be read; they hinder nobody."""
+    from crm_mailer.app import listening
+
+    found = listening.quarantine(app)
+    if as_json:
+        show.json_([{"id": m.id, "uid": m.uid, "size": m.size, "error": m.error} for m in found])
+        return
+    rows = [(m.id, show.local(m.received_at, app.zone), m.size, m.error) for m in found]
+    show.table([_("no"), _("at"), _("bytes"), _("error")], rows)
+
+
+@inbox.command()
+@click.argument("number", type=int)
+@pass_app
+def retry(app: App, number: int) -> None:
+    """Read mail NUMBER from quarantine once more."""
+    from crm_mailer.app import listening
+
+    report = listening.retry(app, number)
+    for mail, error in report.troubles:
+        show.note(_("mail {number}: {error}").format(number=mail, error=error))
+    if not report.troubles:
+        show.good(_("read"))
+
+
+def _show_round(fetched: FetchReport, report: ListenReport) -> None:
+    show.good(_("{new} new mails fetched, {handled} understood").format(
+        new=fetched.new, handled=report.handled))  # fmt: skip
+    rows = [(kind.replace("_", " "), count) for kind, count in report.kinds.most_common()]
+    if rows:
+        show.table([_("kind"), _("mails")], rows)
+    complaints = report.intents["complaint"]
+    if complaints:
+        show.note(_("{count} complaints: `crm-mailer inbox list --intent complaint`").format(
+            count=complaints))  # fmt: skip
+    if report.suppressed:
+        show.note(_("{count} addresses are not mailed any more").format(count=report.suppressed))
+    for number, error in report.troubles:
+        show.note(_("mail {number} could not be read yet: {error}").format(
+            number=number, error=error))  # fmt: skip
+
+
+def _row(reply: ReplyRow, place: ZoneInfo) -> tuple[object, ...]:
+    what = reply.intent or ""
+    if reply.severity:
+        what = f"{reply.severity} {', '.join(code for code in reply.reasons if code in REASONS)}"
+    says = " ".join((reply.own_text or reply.subject).split())
+    sender = reply.customer or reply.sender
+    kind = reply.kind.replace("_", " ")
+    at = show.local(reply.received_at, place)
+    return (reply.id, at, sender[:30], kind, what, reply.campaign, says[:60])
+
+
+def _show_reply(reply: ReplyRow, place: ZoneInfo) -> None:
+    reasons = [
+        f"{code} ({REASONS[code][1]})" if code in REASONS else code for code in reply.reasons
+    ]
+    show.heading(reply.subject or _("reply {number}").format(number=reply.id))
+    show.facts(
+        [
+            (_("from"), reply.sender),
+            (_("customer"), reply.customer),
+            (_("at"), show.local(reply.received_at, place)),
+            (_("channel"), reply.channel),
+            (_("kind"), reply.kind.replace("_", " ")),
+            (_("matched by"), f"{reply.rung.replace('_', ' ')}"),
+            (_("campaign"), reply.campaign),
+            (_("order"), reply.order_number),
+            (_("language"), reply.language),
+            (_("intent"), reply.intent),
+            (_("severity"), reply.severity),
+            (_("reasons"), ", ".join(reasons)),
+            (_("asks for"), reply.asks if reply.asks != "none" else ""),
+            (_("back on"), reply.return_on),
+            (_("copy"), _("a second copy, without effect") if reply.is_copy else ""),
+        ]
+    )

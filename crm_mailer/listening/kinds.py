@@ -1,0 +1,103 @@
+"""What a mail is, in the order in which kinds are told apart: structure first, then words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from crm_mailer.listening import autoreplies, bounces, quotes, spamreports, wishes
+from crm_mailer.listening.bounces import Bounce
+from crm_mailer.listening.letters import Letter
+from crm_mailer.listening.matching import Proof
+from crm_mailer.listening.spamreports import SpamReport
+from crm_mailer.model.reply import Evidence, ReplyKind, Rung
+from crm_mailer.model.token import Purpose
+from crm_mailer.model.words import Words
+
+_CHALLENGE = re.compile(
+    r"(?:please )?(?:confirm|verify|validate) (?:your|that you|you are) .{0,40}(?:message|mail|"
+    r"sender|human|"
+    r"delivery|e-?mail)|challenge.?response|mailblocks|spamarrest|boxtrapper|tmda",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SortedMail:
+    """A mail with its kind and what that kind says."""
+
+    kind: ReplyKind
+    own_text: str = ""
+    full_text: str = ""
+    evidence: Evidence | None = None
+    bounces: tuple[Bounce, ...] = ()
+    spam_report: SpamReport | None = None
+    return_on: date | None = None
+
+
+def sort(letter: Letter, words: Words, proof: Proof | None, received_at: datetime) -> SortedMail:
+    """The kind of a mail. A person's mail that quotes a report stays a person's mail."""
+    report = spamreports.read(letter)
+    if report is not None:
+        kind = ReplyKind.SPAM_REPORT if report.is_unwanted else ReplyKind.BULK
+        return SortedMail(
+            kind=kind,
+            spam_report=report if report.is_unwanted else None,
+            full_text="\n".join(letter.texts())[:10_000],
+            evidence=Evidence(code="report", weight=5.0, words=report.feedback_type),
+        )
+    if bounces.is_report(letter):
+        return SortedMail(
+            kind=ReplyKind.BOUNCE,
+            bounces=bounces.read(letter, words),
+            full_text="\n".join(letter.texts())[:10_000],
+        )
+    return _by_words(letter, words, proof, received_at)
+
+
+def _by_words(
+    letter: Letter, words: Words, proof: Proof | None, received_at: datetime
+) -> SortedMail:
+    full = letter.full_text
+    own = quotes.own_text(full)
+    if _is_challenge(letter):
+        return SortedMail(kind=ReplyKind.CHALLENGE, own_text=own, full_text=full)
+    automatic = autoreplies.evidence(letter, words)
+    if automatic is not None:
+        return SortedMail(
+            kind=ReplyKind.AUTO_REPLY,
+            own_text=own,
+            full_text=full,
+            evidence=automatic,
+            return_on=autoreplies.return_on(own, received_at.date()),
+        )
+    wish = _wish(letter, own, words, proof)
+    if wish is not None:
+        return SortedMail(kind=ReplyKind.UNSUBSCRIBE, own_text=own, full_text=full, evidence=wish)
+    kind = ReplyKind.BULK if proof is None and _is_bulk(letter) else ReplyKind.HUMAN
+    return SortedMail(kind=kind, own_text=own, full_text=full)
+
+
+def _wish(letter: Letter, own: str, words: Words, proof: Proof | None) -> Evidence | None:
+    """A signed mailto token says it for certain; else the subject or the first lines must."""
+    if (
+        proof is not None
+        and proof.purpose is Purpose.UNSUBSCRIBE
+        and proof.rung is Rung.ADDRESS_TOKEN
+    ):
+        return Evidence(code="wish.token", weight=5.0, words="our List-Unsubscribe address")
+    return wishes.evidence(letter.subject, own, words)
+
+
+def _is_challenge(letter: Letter) -> bool:
+    subject = letter.subject
+    return _CHALLENGE.search(subject) is not None and not subject.lower().startswith(("re:", "aw:"))
+
+
+def _is_bulk(letter: Letter) -> bool:
+    return (
+        letter.get("precedence").lower() in ("bulk", "list", "junk")
+        or bool(letter.get("list-id"))
+        or bool(letter.get("list-unsubscribe"))
+    )

@@ -1,0 +1,249 @@
+"""Load, decide, save: each kept mail becomes a reply with its effects, in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from crm_mailer.listening import complaints, effects, kinds, letters, matching
+from crm_mailer.listening.complaints import Understanding
+from crm_mailer.listening.effects import Match, Reading
+from crm_mailer.model.errors import StoreError
+from crm_mailer.model.reply import Intent, ReplyKind
+from crm_mailer.model.token import KeyRing
+from crm_mailer.model.words import Words
+from crm_mailer.store import inbound, replies
+from crm_mailer.store.engine import Store
+from crm_mailer.store.inbound import InboundMail
+from crm_mailer.store.replies import NewReply
+
+#: Ids read at a time.
+BATCH = 200
+#: A second mail within this time without an answer in between is a follow-up.
+FOLLOW_UP = timedelta(days=30)
+
+
+@dataclass(slots=True)
+class ListenReport:
+    """What one round understood."""
+
+    handled: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    intents: Counter[str] = field(default_factory=Counter)
+    bounces: Counter[str] = field(default_factory=Counter)
+    suppressed: int = 0
+    copies: int = 0
+    unmatched: int = 0
+    quarantined: int = 0
+    #: Mails the reader stumbled over: number and error.
+    troubles: list[tuple[int, str]] = field(default_factory=list)
+
+
+def understand(
+    store: Store,
+    *,
+    keys: KeyRing,
+    words: Words,
+    order_pattern: str,
+    raw_folder: Path,
+    now: datetime,
+    limit: int | None = None,
+) -> ListenReport:
+    """Read every new mail once. May be killed at any moment and run again: no effect doubles.
+
+    Args:
+        keys: tell our own tokens from forged ones.
+        words: the word files.
+        order_pattern: regular expression of the shop's order numbers; empty for none.
+        raw_folder: where the bytes of large mails lie.
+        now: the present instant.
+        limit: at most so many mails.
+    """
+    report = ListenReport()
+    after = 0
+    while limit is None or report.handled < limit:
+        with store.read() as connection:
+            size = BATCH if limit is None else min(BATCH, limit - report.handled)
+            ids = inbound.list_new(connection, after=after, limit=size)
+        if not ids:
+            break
+        for inbound_id in ids:
+            after = inbound_id
+            _one(store, inbound_id, report, keys, words, order_pattern, raw_folder, now)
+    return report
+
+
+def log_by_hand(
+    store: Store,
+    *,
+    customer_id: int,
+    channel: str,
+    text: str,
+    order_id: int | None = None,
+    at: datetime,
+    words: Words,
+) -> int:
+    """Keep what a customer said by chat, phone or on a platform; the reply's id.
+
+    The same rules understand it, so that it becomes feedback or a case like a mail.
+    """
+    with store.write() as connection:
+        customer = replies.find_customer_by_id(connection, customer_id)
+        language = customer.language if customer else ""
+        said = complaints.understand(text, words, customer_language=language)
+        reply = NewReply(
+            kind=ReplyKind.HUMAN,
+            channel=channel,
+            received_at=at,
+            sender=customer.address if customer else "",
+            own_text=text,
+            full_text=text,
+            customer_id=customer_id,
+            order_id=order_id,
+            **_said(said),
+        )
+        return replies.add(connection, reply)
+
+
+def _one(
+    store: Store,
+    inbound_id: int,
+    report: ListenReport,
+    keys: KeyRing,
+    words: Words,
+    order_pattern: str,
+    raw_folder: Path,
+    now: datetime,
+) -> None:
+    """One mail: whatever is wrong with it, the next one gets its turn."""
+    report.handled += 1
+    try:
+        with store.read() as connection:
+            mail = inbound.get(connection, inbound_id)
+        reading = _read(mail, keys, words, order_pattern, raw_folder)
+        _save(store, mail, reading, words, report, now)
+    except StoreError:
+        raise
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        report.troubles.append((inbound_id, text))
+        with store.write() as connection:
+            report.quarantined += inbound.strike(connection, inbound_id, text)
+
+
+def _read(
+    mail: InboundMail, keys: KeyRing, words: Words, order_pattern: str, raw_folder: Path
+) -> Reading:
+    letter = letters.read(mail.content(raw_folder))
+    proof = matching.prove(letter, keys)
+    sorted_ = kinds.sort(letter, words, proof, mail.received_at)
+    numbers = matching.order_numbers(f"{letter.subject}\n{sorted_.full_text}", order_pattern)
+    return Reading(letter=letter, sorted_=sorted_, proof=proof, order_numbers=tuple(numbers))
+
+
+def _save(
+    store: Store,
+    mail: InboundMail,
+    reading: Reading,
+    words: Words,
+    report: ListenReport,
+    now: datetime,
+) -> None:
+    letter, sorted_ = reading.letter, reading.sorted_
+    with store.write() as connection:
+        if not inbound.take(connection, mail.id):
+            return
+        match = effects.match(connection, reading, mail.received_at)
+        is_copy = replies.has_twin(
+            connection,
+            message_id=letter.message_id,
+            sender=letter.sender.casefold(),
+            kind=sorted_.kind,
+            inbound_id=mail.id,
+        )
+        said = _understood(connection, reading, match, mail.received_at, words)
+        reply = _reply(mail, reading, match, said, is_copy)
+        replies.add(connection, reply)
+        suppressed = 0
+        if not is_copy:
+            suppressed = effects.apply(connection, mail, reading, match, now)
+    _count(report, reading, reply, suppressed)
+
+
+def _understood(
+    connection: Any, reading: Reading, match: Match, at: datetime, words: Words
+) -> Understanding | None:
+    """What a person says; nothing for machines."""
+    if reading.sorted_.kind not in (ReplyKind.HUMAN, ReplyKind.UNSUBSCRIBE):
+        return None
+    language = match.customer.language if match.customer else ""
+    is_followup = match.customer is not None and replies.has_unanswered(
+        connection, match.customer.id, since=at - FOLLOW_UP
+    )
+    text = reading.sorted_.own_text
+    return complaints.understand(text, words, customer_language=language, is_followup=is_followup)
+
+
+def _reply(
+    mail: InboundMail,
+    reading: Reading,
+    match: Match,
+    said: Understanding | None,
+    is_copy: bool,
+) -> NewReply:
+    letter, sorted_ = reading.letter, reading.sorted_
+    told = _said(said)
+    if sorted_.evidence is not None:
+        told["evidence"] = (sorted_.evidence, *told.get("evidence", ()))
+    return NewReply(
+        inbound_id=mail.id,
+        kind=sorted_.kind,
+        received_at=mail.received_at,
+        message_id=letter.message_id,
+        sender=letter.sender.casefold(),
+        subject=_storable(letter.subject),
+        own_text=_storable(sorted_.own_text),
+        full_text=_storable(sorted_.full_text),
+        customer_id=match.customer.id if match.customer else None,
+        touch_id=match.touch_id,
+        order_id=match.order_id,
+        rung=match.rung,
+        return_on=sorted_.return_on,
+        is_copy=is_copy,
+        **told,
+    )
+
+
+def _said(said: Understanding | None) -> dict[str, Any]:
+    if said is None:
+        return {}
+    return {
+        "language": said.language,
+        "intent": said.intent,
+        "severity": said.severity,
+        "asks": said.asks,
+        "reasons": said.reasons,
+        "evidence": said.evidence,
+    }
+
+
+def _storable(text: str) -> str:
+    """Text that any database takes: no NUL, no lone surrogates, of bounded length."""
+    clean = text[:200_000].replace("\0", "")
+    return clean.encode("utf-8", "replace").decode("utf-8")
+
+
+def _count(report: ListenReport, reading: Reading, reply: NewReply, suppressed: int) -> None:
+    report.kinds[reply.kind.value] += 1
+    report.copies += reply.is_copy
+    report.suppressed += suppressed
+    report.unmatched += reply.customer_id is None and reply.kind is not ReplyKind.BULK
+    if reply.intent is not None and reply.kind is ReplyKind.HUMAN:
+        report.intents[reply.intent.value] += 1
+    elif reply.intent is Intent.COMPLAINT:
+        report.intents[Intent.COMPLAINT.value] += 1
+    for bounce in reading.sorted_.bounces:
+        report.bounces[bounce.kind.value] += 1

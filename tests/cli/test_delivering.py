@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from crm_mailer.app import App, delivering
+from crm_mailer.model.campaign import Stream
+from crm_mailer.store.tables import touches
+from tests.cli.conftest import Run
+from tests.conftest import StandingClock
+from tests.delivering.letters import plan
+from tests.servers.smtp_faults import fault_server, reply
+from tests.servers.smtp_sink import smtp_sink
+
+Plan = Callable[..., list[int]]
+
+
+@pytest.fixture
+def letters(app: App, clock: StandingClock) -> Plan:
+    """Plans letters that an agent wrote: they need no template."""
+
+    def write(number: int, **changes: object) -> list[int]:
+        ids = plan(app.store, number, clock.now(), stream=Stream.TRANSACTIONAL, expires_after=None)
+        with app.store.write() as connection:
+            connection.execute(
+                sa.update(touches)
+                .where(touches.c.id.in_(ids))
+                .values(
+                    {"kind": "case_reply", "template": "", "detail": "We are sorry.", **changes}
+                )
+            )
+        return ids
+
+    return write
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Points the shop to a mail server on loopback."""
+
+    def configure(port: int) -> None:
+        monkeypatch.setenv("CRM_MAILER_SMTP_HOST", "127.0.0.1")
+        monkeypatch.setenv("CRM_MAILER_SMTP_PORT", str(port))
+        monkeypatch.setenv("CRM_MAILER_SMTP_TLS", "none")
+
+    return configure
+
+
+def test_the_sandbox_says_so_and_writes_files(run: Run, app: App, letters: Plan) -> None:
+    letters(2)
+
+    result = run("send")
+
+    assert result.exit_code == 0
+    assert "SANDBOX" in result.stderr
+    assert "written to the outbox folder  2" in result.stdout
+    assert len(list(app.outbox_folder.glob("*.eml"))) == 2
+
+
+def test_nothing_due_is_said(run: Run, app: App) -> None:
+    assert "nothing is due" in run("send").stderr
+
+
+def test_mails_leave_by_smtp_and_their_record_holds_the_answer(
+    run: Run, letters: Plan, configured: Callable[[int], None]
+) -> None:
+    [number] = letters(1)
+    with smtp_sink() as sink:
+        configured(sink.port)
+        sent = run("send", "--json")
+        shown = run("outbox", "show", str(number))
+
+    assert json.loads(sent.stdout)["data"]["outcomes"] == {"accepted": 1}
+    assert sink.recipients == ["customer1@example.com"]
+    assert "250 2.0.0 queued as 1" in " ".join(shown.stdout.split())
+    assert b"We are sorry." in sink.letters[0].content
+    assert "SANDBOX" not in sent.stderr
+
+
+def test_the_exact_bytes_of_an_order_mail_can_be_seen(
+    run: Run, letters: Plan, configured: Callable[[int], None]
+) -> None:
+    [number] = letters(1)
+    with smtp_sink() as sink:
+        configured(sink.port)
+        run("send")
+
+    shown = run("outbox", "show", str(number), "--source")
+
+    assert shown.stdout_bytes.replace(b"\r\n", b"\n") == sink.letters[0].content.replace(
+        b"\r\n", b"\n"
+    )
+
+
+def test_a_server_that_is_down_ends_in_one_clear_message(
+    run: Run, app: App, letters: Plan, configured: Callable[[int], None]
+) -> None:
+    letters(3)
+    with fault_server() as server:
+        configured(server.port)
+
+    result = run("send")
+
+    assert result.exit_code == 69
+    assert f"mail server 127.0.0.1:{server.port} cannot be reached" in str(result.exception)
+    assert delivering.audit(app).states == {"planned": 3}
+
+
+def test_a_pause_stops_sending_until_resume(run: Run, app: App, letters: Plan) -> None:
+    letters(1)
+    run("pause")
+    paused = run("send")
+    run("resume")
+    run("send")
+
+    assert "paused" in paused.stderr
+    assert delivering.audit(app).states == {"accepted": 1}
+
+
+def test_held_mails_go_only_when_released(run: Run, app: App, letters: Plan) -> None:
+    letters(2, state="held")
+    before = run("send")
+    run("outbox", "release", "spring")
+    run("send")
+
+    assert "nothing is due" in before.stderr
+    assert delivering.audit(app).states == {"accepted": 2}
+
+
+def test_what_has_not_left_can_be_cancelled_after_a_question(
+    run: Run, app: App, letters: Plan
+) -> None:
+    letters(2)
+    no = run("outbox", "cancel", "spring", input="n\n")
+    still = delivering.audit(app).states
+    yes = run("outbox", "cancel", "spring", "--yes")
+
+    assert (no.exit_code, still) == (1, {"planned": 2})
+    assert "2 mails of spring ended" in yes.stderr
+    assert delivering.audit(app).states == {"skipped": 2}
+
+
+def test_deferred_mails_can_be_tried_again_at_once(
+    run: Run, app: App, letters: Plan, configured: Callable[[int], None]
+) -> None:
+    letters(1)
+    answers = iter([reply("451 4.3.0 busy"), None])
+    with fault_server({"RCPT": lambda: next(answers)}) as server:
+        configured(server.port)
+        run("send")
+        waiting = run("send")
+        run("outbox", "retry")
+        run("send")
+
+    assert "nothing is due" in waiting.stderr
+    assert delivering.audit(app).states == {"accepted": 1}
+
+
+def test_the_list_can_be_narrowed_and_read_by_scripts(run: Run, letters: Plan) -> None:
+    letters(3)
+    letters(2, state="held")
+
+    held = json.loads(run("outbox", "list", "--state", "held", "--json").stdout)["data"]
+    newest = json.loads(run("outbox", "list", "--limit", "1", "--json").stdout)["data"]
+
+    assert [line["state"] for line in held] == ["held", "held"]
+    assert [line["id"] for line in newest] == [5]
+
+
+def test_an_unknown_campaign_or_mail_is_named(run: Run, app: App, letters: Plan) -> None:
+    letters(1)
+
+    campaign, number = run("outbox", "cancel", "sprin", "--yes"), run("outbox", "show", "99")
+
+    assert (campaign.exit_code, number.exit_code) == (2, 2)
+    assert "spring" in campaign.exception.hint  # type: ignore[union-attr]
+    assert "99" in str(number.exception)
+
+
+def test_the_audit_finds_what_does_not_add_up(run: Run, app: App, letters: Plan) -> None:
+    letters(2)
+    sound = run("outbox", "audit")
+    with app.store.write() as connection:
+        connection.execute(sa.update(touches).where(touches.c.id == 1).values(state="accepted"))
+    broken = run("outbox", "audit")
+
+    assert (sound.exit_code, broken.exit_code) == (0, 1)
+    assert "1: accepted, but no server is on record" in broken.stderr

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage, MIMEPart
+from typing import Any
+
+import pytest
+
+from crm_mailer.model.campaign import (
+    Campaign,
+    Kind,
+    Mode,
+    OrderAnchor,
+    Step,
+    Stream,
+)
+from crm_mailer.model.errors import RenderError
+from crm_mailer.model.order import OrderState
+from crm_mailer.model.shop import Shop
+from crm_mailer.model.token import KeyRing, Purpose
+from crm_mailer.rendering import assembly, samples
+from crm_mailer.rendering.assembly import Body
+from crm_mailer.rendering.compose import Composed, Composer, NoLanguage, Occasion
+from crm_mailer.rendering.headers import UnsafeHeader
+from tests.rendering.conftest import Write
+
+NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+Make = Callable[[], Composer]
+TEXT = {
+    "en": "<mj-text><h1>Hi</h1><p>{{ greeting }} {{ order.number }} {{ vars.gift }}</p>"
+    '<a href="{{ unsubscribe_url }}">Stop</a></mj-text>',
+    "ru": "<mj-text><p>{{ greeting }} Ваш заказ {{ order.number }} уже в пути, {{ vars.gift }}</p>"
+    '<a href="{{ unsubscribe_url }}">Отписаться</a></mj-text>',
+}
+
+
+@pytest.fixture(autouse=True)
+def _templates(write: Write) -> None:
+    for code, content in TEXT.items():
+        write(f"a/b.{code}.mjml", content, title="Order {{ order.number }} für {{ customer.name }}")
+
+
+def campaign(**changes: Any) -> Campaign:
+    step = Step(id="s1", template="a/b", offset=timedelta(days=4))
+    basis = Campaign(
+        id="shipped",
+        name="Shipped",
+        kind=Kind.LIFECYCLE,
+        stream=Stream.TRANSACTIONAL,
+        mode=Mode.LIVE,
+        anchor=OrderAnchor(state=OrderState.SHIPPED),
+        steps=(step,),
+        vars={"gift": {"en": "a cup", "ru": "чашка"}},
+        version="v1",
+    )
+    return replace(basis, **changes)
+
+
+def occasion(code: str = "en", stream: Stream = Stream.MARKETING, **changes: Any) -> Occasion:
+    customer = changes.pop("customer", samples.sample_customer(code))
+    plan = changes.pop("campaign", campaign())
+    return replace(
+        Occasion(
+            touch_id=77,
+            customer=customer,
+            order=samples.sample_order(customer, NOW),
+            stream=stream,
+            template="a/b",
+            campaign=plan,
+            step=plan.steps[0],
+        ),
+        **changes,
+    )
+
+
+def parsed(content: bytes) -> EmailMessage:
+    """The mail as the standard library reads it; defects anywhere are an error."""
+    message = message_from_bytes(content, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    for part in message.walk():
+        assert part.defects == []
+        assert [one for value in part.values() for one in value.defects] == []
+    return message
+
+
+def lines(part: MIMEPart) -> list[str]:
+    content: str = part.get_content()
+    return content.splitlines()
+
+
+def composed(make: Make, *arguments: Any, **changes: Any) -> tuple[Composed, EmailMessage]:
+    mail = make().compose(occasion(*arguments, **changes), NOW)
+    return mail, parsed(mail.message.content)
+
+
+@pytest.mark.parametrize("code", ["en", "ru"])
+def test_a_mail_reads_back_without_a_defect(compose_with: Make, code: str) -> None:
+    mail, message = composed(compose_with, code)
+
+    text, html = message.iter_parts()
+    assert message.get_content_type() == "multipart/alternative"
+    assert lines(text) == mail.text.splitlines()
+    assert lines(html) == mail.html.splitlines()
+    assert message["Subject"] == mail.subject
+    assert "8101234567890" in mail.text
+
+
+def test_every_line_is_short_seven_bit_and_ends_in_crlf(compose_with: Make) -> None:
+    for code in TEXT:
+        content = compose_with().compose(occasion(code), NOW).message.content
+
+        assert content.isascii()
+        assert content.endswith(b"--\r\n")
+        assert b"\n" not in content.replace(b"\r\n", b"")
+        assert b"\r" not in content.replace(b"\r\n", b"")
+        head, body = content.split(b"\r\n\r\n", 1)
+        assert max(len(line) for line in body.split(b"\r\n")) <= 76
+        assert max(len(line) for line in head.split(b"\r\n")) <= 100
+
+
+def test_marketing_can_be_unsubscribed_by_mail(compose_with: Make, keys: KeyRing) -> None:
+    mail, message = composed(compose_with)
+    token = keys.make(Purpose.UNSUBSCRIBE, 77)
+
+    assert message["List-Unsubscribe"] == (
+        f"<mailto:care@shop.example?subject=unsubscribe%20{token}>"
+    )
+    assert message["List-Unsubscribe-Post"] is None
+    assert message["Precedence"] == "bulk"
+    assert message["List-Id"] == "<marketing.shop.example>"
+    assert message["Auto-Submitted"] is None
+    assert f"mailto:care@shop.example?subject=unsubscribe%20{token}" in mail.text
+
+
+def test_with_a_public_page_one_click_comes_first(
+    compose_with: Make, shop: Shop, keys: KeyRing
+) -> None:
+    composer = compose_with()
+    composer.shop = replace(shop, public_url="https://u.shop.example/")
+    mail = composer.compose(occasion(), NOW)
+    message = parsed(mail.message.content)
+    token = keys.make(Purpose.UNSUBSCRIBE, 77)
+
+    assert message["List-Unsubscribe"].split(", ")[0] == f"<https://u.shop.example/u/{token}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert f"Stop: https://u.shop.example/u/{token}" in mail.text
+
+
+def test_order_mail_comes_from_its_own_sender_and_is_marked(compose_with: Make) -> None:
+    _mail, message = composed(compose_with, stream=Stream.TRANSACTIONAL)
+
+    assert message["From"] == "Lotus Shop <orders@shop.example>"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["List-Unsubscribe"] is None
+    assert message["Precedence"] is None
+
+
+def test_tokens_lead_back_to_the_touch(compose_with: Make, shop: Shop, keys: KeyRing) -> None:
+    composer = compose_with()
+    composer.shop = replace(shop, bounce_domain="bounce.shop.example")
+    mail = composer.compose(occasion(), NOW)
+    message = parsed(mail.message.content)
+
+    sender, _at, domain = mail.message.mail_from.partition("@")
+    assert (keys.read(Purpose.VERP, sender.removeprefix("b-")), domain) == (
+        77,
+        "bounce.shop.example",
+    )
+    assert keys.read(Purpose.MESSAGE_ID, message["X-CRM-Send"]) == 77
+    assert message["Message-ID"] == f"<{message['X-CRM-Send']}@shop.example>"
+    assert message["Feedback-ID"] == "shipped:s1:marketing:shopexample"
+
+
+def test_the_same_touch_gives_the_same_bytes(compose_with: Make) -> None:
+    first, second = (compose_with().compose(occasion(), NOW).message for _ in range(2))
+
+    assert first == second
+
+
+def test_a_thousand_customers_get_a_thousand_different_mails(compose_with: Make) -> None:
+    composer = compose_with()
+    for number in range(1000):
+        customer = replace(samples.sample_customer("en"), given_name=f"N{number}x")
+        mail = composer.compose(occasion(customer=customer, touch_id=number), NOW)
+
+        assert f"Dear N{number}x," in mail.text
+        assert f"Dear N{number}x," in mail.html
+
+
+def test_hostile_data_stays_text(compose_with: Make) -> None:
+    customer = samples.hostile_customer("en")
+    mail, message = composed(compose_with, customer=customer)
+
+    assert "Bcc" not in message
+    assert "<script" not in mail.html
+    assert message["To"] == customer.email
+    assert "\u202e" not in mail.subject
+
+
+def test_a_step_may_have_its_own_subject(compose_with: Make) -> None:
+    step = Step(
+        id="s1",
+        template="a/b",
+        offset=timedelta(0),
+        subject={"en": "For {{ customer.given_name }}"},
+    )
+    mail, _message = composed(compose_with, step=step)
+
+    assert mail.subject == "For Anna"
+    assert "<title>For Anna</title>" in mail.html
+
+
+def test_a_broken_subject_of_a_step_is_an_error(compose_with: Make) -> None:
+    step = Step(id="s1", template="a/b", offset=timedelta(0), subject={"en": "{{ customer.nick }}"})
+
+    with pytest.raises(RenderError, match="nick"):
+        composed(compose_with, step=step)
+
+
+def test_chinese_law_gets_its_prefix_and_a_test_its_mark(compose_with: Make) -> None:
+    customer = replace(samples.sample_customer("en"), country="CN")
+    mail, _message = composed(compose_with, customer=customer, is_test=True)
+
+    assert mail.subject == "[Test] (AD) Order 8101234567890 für Anna Walker"
+
+
+def test_the_campaigns_values_come_in_the_readers_language(compose_with: Make) -> None:
+    composer = compose_with()
+    said = [composer.compose(occasion(code), NOW).text for code in ("ru", "en")]
+
+    assert ["чашка" in said[0], "a cup" in said[1]] == [True, True]
+
+
+def test_a_reader_of_another_language_gets_the_fallback(compose_with: Make) -> None:
+    mail, _message = composed(compose_with, "fr")
+
+    assert (mail.language.code, mail.language.wanted, mail.language.is_fallback) == (
+        "en",
+        "fr",
+        True,
+    )
+
+
+def test_without_a_fallback_there_is_no_mail(compose_with: Make, shop: Shop) -> None:
+    composer = compose_with()
+    composer.shop = replace(shop, fallback=())
+
+    with pytest.raises(NoLanguage, match="written in en, ru"):
+        composer.compose(occasion("fr"), NOW)
+
+
+def test_a_template_that_does_not_exist_is_told(compose_with: Make) -> None:
+    with pytest.raises(RenderError, match="no template `a/c`") as caught:
+        composed(compose_with, template="a/c")
+
+    assert caught.value.hint == "did you mean `a/b`?"
+
+
+@pytest.mark.parametrize(
+    "email", [None, "nobody", "анна@пример.рф", "a@b.example\r\nBcc: c@d.example"]
+)
+def test_no_mail_is_made_for_what_is_no_address(compose_with: Make, email: str | None) -> None:
+    customer = replace(samples.sample_customer("en"), email=email)
+
+    with pytest.raises(UnsafeHeader):
+        composed(compose_with, customer=customer)
+
+
+def test_the_snapshot_holds_the_fields_that_were_used(compose_with: Make) -> None:
+    mail, _message = composed(compose_with)
+
+    kept = json.loads(zlib.decompress(mail.message.snapshot))
+
+    assert kept["order.number"] == "8101234567890"
+    assert kept["greeting"] == "Dear Anna,"
+    assert "customer.city" not in kept
+
+
+def test_what_an_agent_wrote_goes_out_as_it_is(compose_with: Make) -> None:
+    message = compose_with().compose_text(
+        occasion(stream=Stream.TRANSACTIONAL), "Subject: Ваш заказ\n\nДобрый день!\n.\nЛинь", NOW
+    )
+    mail = parsed(message.content)
+
+    assert mail["Subject"] == message.subject == "Ваш заказ"
+    assert lines(mail) == ["Добрый день!", ".", "Линь"]
+    assert mail["Auto-Submitted"] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\nb",
+        "x" * 300,
+        "trailing \nblank\t\n",
+        ".\n..",
+        "From here",
+        "a=b=C3",
+        "é" * 99,
+        "\r\nx\ry",
+    ],
+)
+@pytest.mark.parametrize("is_base64", [False, True])
+def test_a_body_comes_back_as_it_was(text: str, is_base64: bool) -> None:
+    content = assembly.message([], [Body("plain", text, is_base64)], "=_b")
+
+    assert lines(parsed(content)) == text.splitlines()
