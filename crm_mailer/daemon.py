@@ -106,7 +106,8 @@ class Daemon:
         self.log.error(event.job_id, error=repr(event.exception), traceback=event.traceback)
 
     def _heartbeat(self) -> str:
-        self.app.reload()
+        if self.app.reload_if_changed():
+            self.log.info("read", files="changed")
         with self.app.store.write() as connection:
             leases.acquire(
                 connection, "daemon", owner=self._owner(), seconds=LEASE_SECONDS,

@@ -24,9 +24,12 @@ from crm_mailer.delivering import (
 )
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.touch import TouchState
-from crm_mailer.store import outbox
+from crm_mailer.store import lanes, outbox
+from crm_mailer.store.lanes import Rest
 from crm_mailer.store.outbox import Audit, OutboxLine, Record
 
+#: The one way out so far; more come with more accounts.
+LANE = "smtp"
 _RUN = secrets.token_hex(3)
 
 
@@ -61,20 +64,28 @@ def send(
     campaign: str | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     way: Transport | None = None,
+    is_by_hand: bool = False,
 ) -> DeliverReport:
     """One round: everything that is due, until nothing is left or something is wrong.
+
+    After a fault of the mail server or of ours the next rounds leave it alone for a while.
 
     Args:
         limit: at most so many mails.
         campaign: only this one's.
         way: another transport than the configured one.
+        is_by_hand: a person wants it now, whatever happened before.
 
     Raises:
         NotFound: there is no such campaign.
     """
     if campaign is not None:
         _known(app, campaign)
-    return delivering.deliver(
+    with app.store.read() as connection:
+        rest = lanes.find(connection, LANE)
+    if rest is not None and not is_by_hand and app.clock.now() < rest.until:
+        return DeliverReport(resting=rest.message)
+    report = delivering.deliver(
         app.store,
         rendering.renderer(app),
         way or transport(app),
@@ -85,6 +96,8 @@ def send(
         wanted=Wanted(limit=limit, campaign=campaign),
         pace=Pace(per_minute=app.settings.smtp.per_minute or None),
     )
+    _remember(app, report, rest)
+    return report
 
 
 def recover(app: App) -> Counter[str]:
@@ -172,6 +185,20 @@ def resume(app: App) -> None:
     """Let sending go on."""
     with app.store.write() as connection:
         outbox.set_paused(connection, False, app.clock.now())
+
+
+def _remember(app: App, report: DeliverReport, before: Rest | None) -> None:
+    """Let the lane rest after a fault; the first mail that goes through ends it."""
+    now, fault = app.clock.now(), report.lane_fault
+    if fault is not None:
+        faults = 1 if before is None else before.faults + 1
+        until = now + delivering.rest_after(fault, faults)
+        with app.store.write() as connection:
+            why = Rest(until=until, faults=faults, message=fault.message)
+            lanes.rest(connection, LANE, why, now)
+    elif before is not None and report.outcomes:
+        with app.store.write() as connection:
+            lanes.wake(connection, LANE)
 
 
 def _known(app: App, campaign: str) -> None:

@@ -68,7 +68,7 @@ def status(app: App) -> Status:
         figures=figures,
         campaigns_live=len(live),
         campaigns=len(definitions.campaigns),
-        problems=len(definitions.problems),
+        problems=len(definitions.errors),
         mail_server=_place(app.settings.smtp.host, app.settings.smtp.port),
         mailbox=_place(app.settings.imap.host, app.settings.imap.port),
         next_step=_next_step(app, figures, live=len(live), daemon=daemon),
@@ -109,7 +109,7 @@ def _place(host: str, port: int) -> str:
 
 
 def _next_step(app: App, figures: health.Figures, *, live: int, daemon: str) -> str:
-    if app.definitions.problems:
+    if app.definitions.errors:
         return "crm-mailer check"
     if not figures.customers:
         return "crm-mailer import orders FILE"

@@ -8,21 +8,16 @@ from crm_mailer.model.campaign import Campaign
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.order import Order
-from crm_mailer.rendering import Preview, StoreRenderer, TemplateLibrary, TemplateUse, uses
+from crm_mailer.rendering import Preview, StoreRenderer, TemplateUse, uses
 from crm_mailer.rendering import preview as make_preview
 from crm_mailer.store import messages
-
-
-def template_library(app: App) -> TemplateLibrary:
-    """The shop's templates; compiled MJML is kept in the shop's folder."""
-    return TemplateLibrary(app.templates_folder, app.home / ".cache" / "mjml")
 
 
 def renderer(app: App) -> StoreRenderer:
     """What delivering asks for the bytes of a touch."""
     return StoreRenderer(
         app.store,
-        template_library(app),
+        app.templates,
         app.definitions.campaigns,
         app.shop,
         app.keys,
@@ -70,7 +65,7 @@ def preview(
         )
     return make_preview(
         app.store if reader is not None else None,
-        template_library(app),
+        app.templates,
         found,
         found.steps[names.index(step) if step else 0],
         reader,

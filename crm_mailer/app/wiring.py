@@ -17,6 +17,7 @@ from crm_mailer.model.moment import Clock, zone
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
 from crm_mailer.model.words import Words
+from crm_mailer.rendering import TemplateLibrary
 from crm_mailer.settings import Settings, read_settings
 from crm_mailer.store import migrate
 from crm_mailer.store.engine import Store, open_store
@@ -30,6 +31,7 @@ class App:
     def __init__(self, home: Path, settings: Settings, clock: Clock | None = None) -> None:
         self.home = home
         self.settings = settings
+        self._seen: int | None = None
         self.clock: Clock = clock or (
             parse_clock(settings.clock) if settings.clock else SystemClock()
         )
@@ -53,6 +55,21 @@ class App:
         """Read the files anew when they are next needed."""
         self.__dict__.pop("definitions", None)
         self.__dict__.pop("words", None)
+        self.__dict__.pop("templates", None)
+
+    def reload_if_changed(self) -> bool:
+        """Read the files anew when one was written since the last look; whether that is so."""
+        seen = _fingerprint(self.home)
+        is_changed = seen != self._seen
+        if is_changed and self._seen is not None:
+            self.reload()
+        self._seen = seen
+        return is_changed
+
+    @cached_property
+    def templates(self) -> TemplateLibrary:
+        """The compiled templates; what MJML made of them is kept in the shop's folder."""
+        return TemplateLibrary(self.templates_folder, self.home / ".cache" / "mjml")
 
     @property
     def shop(self) -> Shop:
@@ -115,6 +132,17 @@ def open_app(given_home: str | None = None, clock: Clock | None = None) -> App:
     """The shop in `given_home`, or the nearest one."""
     home = homes.find_home(given_home)
     return App(home, read_settings(home), clock)
+
+
+def _fingerprint(home: Path) -> int:
+    """Changes whenever a file that people write is saved."""
+    return hash(
+        tuple(
+            (str(path), path.stat().st_mtime_ns)
+            for name in ("campaigns", "templates", "words")
+            for path in sorted((home / name).rglob("*"))
+        )
+    )
 
 
 def _file(url: str) -> Path:

@@ -32,7 +32,9 @@ def send(app: App, limit: int | None, campaign: str | None, as_json: bool) -> No
     from crm_mailer.app import delivering
 
     with _stop_on_signal() as should_stop:
-        report = delivering.send(app, limit=limit, campaign=campaign, should_stop=should_stop)
+        report = delivering.send(
+            app, limit=limit, campaign=campaign, should_stop=should_stop, is_by_hand=True
+        )
     if as_json:
         show.json_(report)
     else:
@@ -175,7 +177,7 @@ def _stop_on_signal() -> Iterator[Callable[[], bool]]:
     def stop(number: int, _frame: object) -> None:
         nonlocal is_stopping
         is_stopping = True
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, stop) for number in numbers}

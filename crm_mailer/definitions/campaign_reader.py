@@ -136,16 +136,6 @@ def _campaign(
     stem: str,
     shown: str,
 ) -> Campaign:
-    anchor = _anchor(shape.anchor)
-    steps = tuple(
-        Step(
-            id=step.id or f"step-{number}",
-            template=step.template,
-            offset=offset,
-            subject=dict(step.subject),
-        )
-        for number, (step, offset) in enumerate(zip(shape.steps, offsets, strict=True), start=1)
-    )
     written = node.get("vars")
     return Campaign(
         id=shape.id or stem,
@@ -153,8 +143,8 @@ def _campaign(
         kind=_kind(shape),
         stream=shape.stream,
         mode=shape.mode,
-        anchor=anchor,
-        steps=steps,
+        anchor=_anchor(shape.anchor),
+        steps=_steps(shape, offsets),
         curve=shape.curve or "",
         audience=audience,
         exits=frozenset(shape.stop_when),
@@ -165,6 +155,18 @@ def _campaign(
         vars=written.value() or {} if written is not None else {},
         version=_version(node, offsets),
         path=shown,
+    )
+
+
+def _steps(shape: CampaignFile, offsets: list[timedelta]) -> tuple[Step, ...]:
+    return tuple(
+        Step(
+            id=step.id or f"step-{number}",
+            template=step.template,
+            offset=offset,
+            subject=dict(step.subject),
+        )
+        for number, (step, offset) in enumerate(zip(shape.steps, offsets, strict=True), start=1)
     )
 
 
@@ -217,26 +219,35 @@ def _offsets(
     node: Node, shape: CampaignFile, known: Known, faults: list[Problem]
 ) -> list[timedelta] | None:
     """When each step comes: its own `after`, else its place on the curve."""
-    if shape.curve is not None and shape.curve not in known.curves:
-        help_ = did_you_mean(shape.curve, known.curves)
-        faults.append(node.problem("CRM114", f"no curve `{shape.curve}`", "curve", help=help_))
+    fault = _place_fault(node, shape, known)
+    if fault is not None:
+        faults.append(fault)
         return None
-    curve = known.curves[shape.curve].offsets if shape.curve else ()
-    waiting = [number for number, step in enumerate(shape.steps) if step.after is None]
-    if shape.curve and len(waiting) > len(curve):
-        message = f"{len(waiting)} steps, but the curve `{shape.curve}` has {len(curve)} places"
-        here = ("steps", waiting[len(curve)])
-        faults.append(node.problem("CRM113", message, *here, help="add `after:` to the step"))
-        return None
-    if not shape.curve and [n for n in waiting if n > 0]:
-        here = ("steps", next(n for n in waiting if n > 0))
-        message = "`after` is missing: the campaign names no curve"
-        faults.append(node.problem("CRM105", message, *here, help="such as `after: 4d`"))
-        return None
-    places = iter(curve or [timedelta(0)])
+    curve = known.curves[shape.curve].offsets if shape.curve else (timedelta(0),)
+    places = iter(curve)
     offsets = [next(places) if step.after is None else step.after for step in shape.steps]
     faults.extend(_order_faults(node, offsets))
     return offsets
+
+
+def _place_fault(node: Node, shape: CampaignFile, known: Known) -> Problem | None:
+    """Why a step without `after` has no place: no such curve, too short a curve, no curve."""
+    waiting = [number for number, step in enumerate(shape.steps) if step.after is None]
+    if shape.curve is None:
+        late = [number for number in waiting if number > 0]
+        if not late:
+            return None
+        message = "`after` is missing: the campaign names no curve"
+        return node.problem("CRM105", message, "steps", late[0], help="such as `after: 4d`")
+    if shape.curve not in known.curves:
+        help_ = did_you_mean(shape.curve, known.curves)
+        return node.problem("CRM114", f"no curve `{shape.curve}`", "curve", help=help_)
+    places = len(known.curves[shape.curve].offsets)
+    if len(waiting) <= places:
+        return None
+    message = f"{len(waiting)} steps, but the curve `{shape.curve}` has {places} places"
+    help_ = "add `after:` to the step"
+    return node.problem("CRM113", message, "steps", waiting[places], help=help_)
 
 
 def _order_faults(node: Node, offsets: list[timedelta]) -> Iterator[Problem]:

@@ -40,8 +40,8 @@ class ColumnMap:
 
     `columns`: field -> headers that mean it, best first. `states`: the platform's word, folded by
     `fold` -> state. `zone`: the zone of times that name none; "shop" is the shop's own.
-    `positions`: fields by place, for a file without a header. `ignore`: patterns of first cells
-    whose rows are no orders.
+    `positions`: fields by place, for a file without a header. `ignore`: patterns of rows
+    that are no orders.
     """
 
     name: str

@@ -9,15 +9,16 @@ from pathlib import Path
 from crm_mailer.definitions.campaign_reader import Known, read_campaign
 from crm_mailer.definitions.curve_reader import read_curves
 from crm_mailer.definitions.files import Place, Source
-from crm_mailer.definitions.problems import Problem
+from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.definitions.segment_reader import read_segments
 from crm_mailer.definitions.shop_reader import read_shop
 from crm_mailer.model.campaign import Campaign, Curve
 from crm_mailer.model.segment import Segment
 from crm_mailer.model.shop import Shop
 
-#: Folders of campaign files.
-CAMPAIGN_FOLDERS = ("lifecycle", "edm")
+#: What is no campaign: every other YAML file below the folder is one.
+RESERVED_FILES = {"shop.yaml", "curves.yaml", "calendar.yaml"}
+RESERVED_FOLDERS = {"segments", "maps", "words"}
 #: Stands in for a shop file that is wrong, so that campaigns are not blamed for it.
 UNKNOWN_SHOP = Shop(name="", postal_address="-", languages=())
 
@@ -47,7 +48,7 @@ def load(folder: Path, templates: Mapping[str, Collection[str]]) -> Definitions:
     """Read the `campaigns` folder of a shop. Nothing is raised: faults are in the answer.
 
     Args:
-        folder: holds shop.yaml, curves.yaml, segments/, lifecycle/ and edm/.
+        folder: holds shop.yaml, curves.yaml and segments/; every other YAML file is a campaign.
         templates: each template ("stage/name") with its languages.
     """
     problems: list[Problem] = []
@@ -55,28 +56,55 @@ def load(folder: Path, templates: Mapping[str, Collection[str]]) -> Definitions:
     curves = read_curves(folder / "curves.yaml", problems, f"{folder.name}/curves.yaml")
     segments = read_segments(folder / "segments", problems)
     known = Known(shop=shop or UNKNOWN_SHOP, curves=curves, segments=segments, templates=templates)
+    campaigns = _campaigns(folder, known, problems)
     return Definitions(
         shop=known.shop,
         curves=curves,
         segments=segments,
-        campaigns=_campaigns(folder, known, problems),
-        problems=tuple(problems),
+        campaigns=campaigns,
+        problems=(*problems, *_ignored(folder)),
     )
 
 
 def _campaigns(folder: Path, known: Known, problems: list[Problem]) -> dict[str, Campaign]:
     found: dict[str, Campaign] = {}
-    for part in CAMPAIGN_FOLDERS:
-        for path in sorted((folder / part).glob("**/*.yaml")):
-            shown = f"{folder.name}/{path.relative_to(folder).as_posix()}"
-            campaign = read_campaign(path, known, problems, shown)
-            if campaign is None:
-                continue
-            if campaign.id in found:
-                problems.append(_twice(shown, found[campaign.id]))
-                continue
-            found[campaign.id] = campaign
+    for path in _campaign_files(folder):
+        shown = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+        campaign = read_campaign(path, known, problems, shown)
+        if campaign is None:
+            continue
+        if campaign.id in found:
+            problems.append(_twice(shown, found[campaign.id]))
+            continue
+        found[campaign.id] = campaign
     return found
+
+
+def _campaign_files(folder: Path) -> list[Path]:
+    """Every YAML file below the folder that is not something else; hidden ones are passed over."""
+    found = []
+    for path in sorted(folder.rglob("*.yaml")):
+        parts = path.relative_to(folder).parts
+        is_reserved = parts[0] in RESERVED_FOLDERS or (
+            len(parts) == 1 and parts[0] in RESERVED_FILES
+        )
+        if not is_reserved and not any(part.startswith(".") for part in parts):
+            found.append(path)
+    return found
+
+
+def _ignored(folder: Path) -> list[Problem]:
+    """Files that look like definitions and are not read because of how their name ends."""
+    return [
+        Problem(
+            code="CRM109",
+            message="is not read: its name ends in .yml",
+            file=f"{folder.name}/{path.relative_to(folder).as_posix()}",
+            help=f"rename it to {path.stem}.yaml",
+            severity=Severity.WARNING,
+        )
+        for path in sorted(folder.rglob("*.yml"))
+    ]
 
 
 def _twice(shown: str, other: Campaign) -> Problem:

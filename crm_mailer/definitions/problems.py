@@ -149,6 +149,7 @@ EXPLAINED: dict[str, str] = {
     "belongs.",
     "CRM107": "The value is of the right kind but not one of those allowed.",
     "CRM108": "The file is nested deeper than 20 levels.",
+    "CRM109": "Definitions are files whose names end in .yaml; this one is passed over.",
     "CRM110": "A duration is a whole number and a unit: 30m, 12h, 4d, 2w.",
     "CRM111": 'A time of day is written "10:00" (24 hours), a day 2026-11-20.',
     "CRM112": "The places of a memory curve are offsets from the anchor, not gaps, so each must be "

@@ -2,7 +2,7 @@
 
 from crm_mailer.delivering.account import Account, Deadlines, Tls
 from crm_mailer.delivering.deliver import Pace, Wanted, deliver
-from crm_mailer.delivering.pacing import LaneFault
+from crm_mailer.delivering.pacing import LaneFault, rest_after
 from crm_mailer.delivering.recover import recover
 from crm_mailer.delivering.report import DeliverReport
 from crm_mailer.delivering.transport import (
@@ -26,4 +26,5 @@ __all__ = [
     "Wanted",
     "deliver",
     "recover",
+    "rest_after",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from crm_mailer.delivering.outcomes import OPENING
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
@@ -12,6 +13,9 @@ from crm_mailer.model.errors import ServiceDown
 SANDBOX = "sandbox"
 #: Refusals in a row that are our fault (policy, protocol) before the run stops.
 OURS_IN_A_ROW = 3
+#: First and longest rest of a lane, where the fault is ours and where it is the server's.
+OURS_REST = (timedelta(minutes=5), timedelta(hours=1))
+SITE_REST = (timedelta(seconds=10), timedelta(minutes=5))
 #: Lines lost in a row before the final dot.
 LOST_IN_A_ROW = 10
 #: Mails in doubt in a row: worse than a lost line, so fewer.
@@ -65,6 +69,16 @@ class LaneFault:
     def error(self) -> ServiceDown:
         """The same as an error for people."""
         return ServiceDown(self.message, hint=self.hint)
+
+
+def rest_after(fault: LaneFault, faults_in_a_row: int) -> timedelta:
+    """How long to leave a server alone: short where it may come back, long where we are wrong.
+
+    A refused login that is tried again and again locks the account.
+    """
+    is_ours = fault.outcome.blame is Blame.US or fault.phase is Phase.STARTTLS
+    first, longest = OURS_REST if is_ours else SITE_REST
+    return min(first * 2 ** min(faults_in_a_row - 1, 16), longest)
 
 
 class Circuit:

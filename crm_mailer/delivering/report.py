@@ -25,6 +25,8 @@ class DeliverReport:
     recovered: Counter[str] = field(default_factory=Counter)
     lane_fault: LaneFault | None = None
     is_paused: bool = False
+    #: Why nothing was tried: the lane rests after a fault.
+    resting: str = ""
     seconds: float = 0.0
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from crm_mailer.demo import people, voices
+from crm_mailer.demo import catalogue, people, voices
 from crm_mailer.demo.people import Person
 from crm_mailer.demo.story import BEFORE_ARRIVAL, START, Purchase, chance, countries, purchases
 from crm_mailer.model.order import OrderState as S
@@ -166,12 +166,22 @@ class World:
         placed = [one for one in self.orders[person.number] if one.placed_at <= self.now]
         return placed[-1] if placed else None
 
+    def _goods(self, order: Purchase | None) -> str:
+        """What the customer calls the thing: the first title in the basket."""
+        if order is None:
+            return ""
+        dice = random.Random(f"{self.seed} basket {order.number}")
+        return catalogue.basket(order.number, order.pence, dice)[0].title
+
     def _say(
         self, person: Person, key: str, raw: bytes, kind: str, reason: str, order: Purchase | None
     ) -> None:
         dice = random.Random(f"{self.seed} {key}")
         number = order.number if order else ""
-        prefix, text = voices.reply_text(kind, reason, person.language, person, number, dice)
+        item = self._goods(order)
+        prefix, text = voices.reply_text(
+            kind, reason, person.language, person, number, dice, item=item
+        )
         style = dice.choice(("gmail", "outlook", "mailru", "plain"))
         label = f"{kind}: {reason}" if reason else kind
         self._send(

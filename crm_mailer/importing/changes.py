@@ -30,7 +30,7 @@ class Decided:
 
 def decide(
     draft: OrderDraft,
-    customer_id: int,
+    customer_id: int | None,
     old: store.StoredOrder | None,
     *,
     now: datetime,
@@ -41,28 +41,25 @@ def decide(
 
     Args:
         draft: what the file tells.
-        customer_id: whose order it is.
+        customer_id: whose order it is; None where the file does not tell.
         old: what is stored of it; None for a new one.
         now: the present instant.
         in_dollars: minor units, currency and day to US cents; None where no rate is known.
         is_continued: more lines of an order that the same file told of before.
     """
     assert draft.placed_at is not None
-    amount, refund = draft.amount(), draft.refund()
-    if is_continued and old is not None and draft.total is None:
-        amount += old.facts.amount_minor
-        refund += old.facts.refunded_minor
+    currency, amount, refund = _amounts(draft, old, is_continued=is_continued)
     life = _life(draft, old, amount, refund, now)
-    placed_at, currency = draft.placed_at, draft.currency
+    placed_at = draft.placed_at
     if old is not None:
         placed_at = min(placed_at, old.facts.placed_at)
-    if old is not None and life.is_older:
-        amount, refund = old.facts.amount_minor, old.facts.refunded_minor
-        currency = old.facts.currency
+        if life.is_older:
+            amount, refund = old.facts.amount_minor, old.facts.refunded_minor
+            currency = old.facts.currency
     facts = store.OrderFacts(
         platform=draft.platform,
         number=draft.number,
-        customer_id=customer_id,
+        customer_id=customer_id or (old.facts.customer_id if old else None),
         state=life.state,
         is_counted=states.is_counted(life, amount_minor=amount, refunded_minor=refund),
         placed_at=placed_at,
@@ -74,6 +71,22 @@ def decide(
         **_words(draft, old, life),
     )
     return Decided(facts, dict(life.times), _items(draft, old, life, is_continued=is_continued))
+
+
+def _amounts(
+    draft: OrderDraft, old: store.StoredOrder | None, *, is_continued: bool
+) -> tuple[str, int, int]:
+    """Currency, amount and refund; what the file does not tell stays as it is stored."""
+    if old is None:
+        return draft.currency, draft.amount(), draft.refund()
+    if not draft.tells_amount:
+        return old.facts.currency, old.facts.amount_minor, old.facts.refunded_minor
+    amount = draft.amount()
+    refund = draft.refund() if draft.tells_refund else old.facts.refunded_minor
+    if is_continued and draft.total is None:
+        amount += old.facts.amount_minor
+        refund = old.facts.refunded_minor + draft.line_refunds
+    return draft.currency, amount, refund
 
 
 def _words(draft: OrderDraft, old: store.StoredOrder | None, life: states.Life) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class OrderDraft:
     placed_at: datetime | None = None
     total: int | None = None
     line_sum: int = 0
+    has_line_amounts: bool = False
     shipping_fee: int = 0
     refunded: int | None = None
     line_refunds: int = 0
@@ -81,6 +82,16 @@ class OrderDraft:
     def key(self) -> tuple[str, str]:
         """Platform and order number: unique."""
         return self.platform, self.number
+
+    @property
+    def tells_amount(self) -> bool:
+        """Whether the file says what the order is worth."""
+        return self.total is not None or self.has_line_amounts
+
+    @property
+    def tells_refund(self) -> bool:
+        """Whether the file says what the buyer has back."""
+        return self.refunded is not None or bool(self.line_refunds)
 
     def amount(self) -> int:
         """What the order is worth."""

@@ -116,6 +116,12 @@ class OrderReader:
         kept = self.latest if not is_last else None
         given = [draft for draft in self.open.values() if draft is not kept]
         self.open = {kept.key: kept} if kept is not None else {}
+        for draft in given:
+            if draft.amount() < 0 and not draft.is_broken:
+                self.field = "amount"
+                hint = "a return belongs into `refunded` of the order it belongs to"
+                self._complain(draft.row, "the order's amount is less than nothing", hint)
+                draft.is_broken = True
         broken = sum(draft.is_broken for draft in given)
         if broken:
             self.tally.add(Count.ORDERS_LEFT_OUT, broken)
@@ -124,8 +130,11 @@ class OrderReader:
     # ------------------------------------------------------------------ an order's head
 
     def _is_no_order(self, cells: list[str]) -> bool:
-        first = next((text for cell in cells if (text := cell.strip())), None)
-        return first is None or bool(self.ignored and self.ignored.search(first))
+        if not any(cells):
+            return True
+        if self.ignored and self.ignored.search(" ".join(cells).strip()):
+            return True
+        return not any(map(str.strip, cells))
 
     def _key(self, cells: list[str]) -> tuple[str, str]:
         platform = self.reading.platform or self.map.platform
@@ -269,6 +278,7 @@ class OrderReader:
     def _add_line(self, draft: OrderDraft, cells: list[str]) -> None:
         if self.amount and not self.number:
             draft.line_sum += self._money("amount", self.amount, cells, draft.currency) or 0
+            draft.has_line_amounts = True
         if self.line is None:
             return
         key = (draft.currency, self.line(cells))
@@ -284,6 +294,7 @@ class OrderReader:
             draft.line_states.add(line.state)
         if line.total is not None and self.number and line.state is not OrderState.CANCELLED:
             draft.line_sum += line.total
+            draft.has_line_amounts = True
             if line.state is OrderState.REFUNDED:
                 draft.line_refunds += line.total
 

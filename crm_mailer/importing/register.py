@@ -155,9 +155,9 @@ class Register:
         buyer = self._itself(self.by_identity.get(account)) if account else None
         owned = self._itself(self.by_id.get(owner)) if owner else None
         if owned is not None:
-            return self._join(owned, mailed, tally)
+            return self._join(owned, mailed, person, tally)
         if buyer is not None:
-            return self._join(buyer, mailed, tally)
+            return self._join(buyer, mailed, person, tally)
         traced = self._traced(person)
         if mailed is not None:
             if traced is not None and traced is not mailed and not traced.customer.email:
@@ -167,16 +167,15 @@ class Register:
             return traced
         return None
 
-    def _join(self, held: Record, mailed: Record | None, tally: Tally) -> Record:
+    def _join(self, held: Record, mailed: Record | None, person: Person, tally: Tally) -> Record:
         """Who it is when a buyer id (or the order itself) and a mail address both tell."""
-        if mailed is None or mailed is held:
+        if mailed is held or person.address is None:
             return held
-        if not held.customer.email:
-            return self._merge(held, mailed)
-        if held.customer.address_kind == addresses.AddressKind.RELAY:
-            return self._merge(held, mailed)
-        tally.note(OTHER_ADDRESS)
-        return held
+        is_relay = held.customer.address_kind == addresses.AddressKind.RELAY
+        if held.customer.email and not is_relay:
+            tally.note(OTHER_ADDRESS)
+            return held
+        return held if mailed is None else self._merge(held, mailed)
 
     def _mailed(self, person: Person, tally: Tally) -> Record | None:
         if person.address is None:

@@ -81,7 +81,13 @@ def import_orders(
     )
     tally = Tally()
     reader = OrderReader(opened.binding, opened.reading, tally)
-    taking = TakingIn(rates=rates, default_language=default_language, now=now, tally=tally)
+    taking = TakingIn(
+        rates=rates,
+        default_language=default_language,
+        now=now,
+        tally=tally,
+        may_lack_customers=not opened.binding.has(*TELLS_WHO),
+    )
     with turns(store_, is_dry_run=is_dry_run) as turn, few_collections():
         for number, cells in opened.rows(tally):
             reader.take(number, cells)
@@ -103,11 +109,27 @@ def import_orders(
 # ------------------------------------------------------------------ load, decide, save
 
 
+#: Columns that tell who a customer is. A file that has none of them (Amazon's report of all orders)
+#: brings orders without customers, which another file completes; in other files each row needs one.
+TELLS_WHO = ("email", "buyer_id", "customer_name", "given_name", "family_name", "phone", "street")
+#: An order and its customer; None where the platform's file tells of none.
+Pair = tuple[OrderDraft, Record | None]
+
+
 class TakingIn:
     """One import of orders, chunk after chunk."""
 
-    def __init__(self, *, rates: Rates, default_language: str, now: datetime, tally: Tally) -> None:
+    def __init__(
+        self,
+        *,
+        rates: Rates,
+        default_language: str,
+        now: datetime,
+        tally: Tally,
+        may_lack_customers: bool,
+    ) -> None:
         self.rates = rates
+        self.may_lack_customers = may_lack_customers
         self.default_language = default_language
         self.now = now
         self.tally = tally
@@ -123,11 +145,13 @@ class TakingIn:
         register = Register(connection, default_language=self.default_language, now=self.now)
         owners = {one.facts.customer_id for one in known.values() if one.facts.customer_id}
         register.load([draft.person for draft in drafts], owners)
-        pairs = [
-            (draft, record)
-            for draft in drafts
-            if (record := self._customer_of(register, draft, known.get(draft.key)))
-        ]
+        pairs: list[Pair] = []
+        for draft in drafts:
+            record = self._customer_of(register, draft, known.get(draft.key))
+            if record is not None or self.may_lack_customers:
+                pairs.append((draft, record))
+            else:
+                self._leave_out(draft, "the order names no customer")
         register.save(self.tally)
         self._save(connection, known, pairs)
 
@@ -148,47 +172,45 @@ class TakingIn:
     ) -> Record | None:
         owner = known.facts.customer_id if known else None
         record = register.resolve(draft.person, self.tally, owner=owner)
-        assert draft.placed_at is not None
-        problem = ""
-        if record is None:
-            problem = "the order names no customer"
-        elif draft.amount() < 0:
-            problem = "the order's amount is less than nothing"
-        if problem or record is None:
-            hint = "fill email, buyer_id, phone or name; a return belongs into `refunded`"
-            self.tally.problem(RowProblem(row=draft.row, column="", what=problem, hint=hint))
-            self.tally.add(Count.ORDERS_LEFT_OUT)
-            return None
-        register.note_consent(record, draft.person, draft.placed_at, draft.platform)
+        if record is not None and draft.placed_at is not None:
+            register.note_consent(record, draft.person, draft.placed_at, draft.platform)
         return record
+
+    def _leave_out(self, draft: OrderDraft, what: str) -> None:
+        hint = "fill email, buyer_id, phone or name"
+        self.tally.problem(RowProblem(row=draft.row, column="", what=what, hint=hint))
+        self.tally.add(Count.ORDERS_LEFT_OUT)
 
     def _save(
         self,
         connection: Connection,
         known: dict[tuple[str, str], store.StoredOrder],
-        pairs: Sequence[tuple[OrderDraft, Record]],
+        pairs: Sequence[Pair],
     ) -> None:
         fresh = [pair for pair in pairs if pair[0].key not in known]
         ids = store.take_ids(connection, len(fresh))
         batch = Batch()
         for order_id, (draft, record) in zip(ids, fresh, strict=True):
-            batch.add(order_id, self._decide(draft, record.itself(), None))
-            batch.review(order_id, draft, record.itself().id)
+            decided = self._decide(draft, record, None)
+            batch.add(order_id, decided)
+            batch.review(order_id, draft, decided.facts.customer_id)
         for draft, record in pairs:
             if (old := known.get(draft.key)) is not None:
-                decided = self._decide(draft, record.itself(), old)
+                decided = self._decide(draft, record, old)
                 batch.change(old, decided, self.tally)
-                batch.review(old.id, draft, record.itself().id)
+                batch.review(old.id, draft, decided.facts.customer_id)
         self.tally.add(Count.ORDERS_NEW, len(fresh))
-        nameless = sum(not record.itself().customer.email for _, record in pairs)
+        nameless = sum(record is None or not record.itself().customer.email for _, record in pairs)
         self.tally.add(Count.ORDERS_WITHOUT_ADDRESS, nameless)
         batch.write(connection, self.now)
 
-    def _decide(self, draft: OrderDraft, record: Record, old: store.StoredOrder | None) -> Decided:
+    def _decide(
+        self, draft: OrderDraft, record: Record | None, old: store.StoredOrder | None
+    ) -> Decided:
         is_continued = self.seen.add(draft.key) and old is not None
         return decide(
             draft,
-            record.id,
+            record.itself().id if record else None,
             old,
             now=self.now,
             in_dollars=self._in_dollars,
@@ -243,7 +265,7 @@ class Batch:
         if items is not None:
             self.replaced.append((old.id, items))
 
-    def review(self, order_id: int, draft: OrderDraft, customer_id: int) -> None:
+    def review(self, order_id: int, draft: OrderDraft, customer_id: int | None) -> None:
         """What the customer said of the order, where the file tells it."""
         at = draft.times.get(OrderState.REVIEWED)
         if draft.stars is not None and (at or draft.placed_at):

@@ -2,7 +2,7 @@
 
 from crm_mailer.listening.complaints import Understanding
 from crm_mailer.listening.complaints import understand as understand_text
-from crm_mailer.listening.fetch import FetchReport, FirstContact, fetch
+from crm_mailer.listening.fetch import FetchReport, FirstContact, Limits, fetch
 from crm_mailer.listening.listen import ListenReport, log_by_hand, understand
 from crm_mailer.listening.mailbox import Account, ImapMailbox, Mailbox
 from crm_mailer.listening.watch import watch
@@ -12,6 +12,7 @@ __all__ = [
     "FetchReport",
     "FirstContact",
     "ImapMailbox",
+    "Limits",
     "ListenReport",
     "Mailbox",
     "Understanding",

@@ -18,15 +18,27 @@ from crm_mailer.store import inbound
 from crm_mailer.store.engine import Store
 from crm_mailer.store.inbound import MailboxRow, RawMail
 
-#: Uids asked for at a time: one answer line stays short.
-WINDOW = 5_000
-CHUNK = 200
-CHUNK_BYTES = 16 * 1024 * 1024
 #: Larger mails lie in files beside the database.
 IN_DATABASE = 64 * 1024
 
 #: What to read at the first contact: "new" nothing that is there, "all", or from a day on.
 FirstContact = str | date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much is asked for at a time, so that memory stays flat and answer lines short."""
+
+    #: Uids in one search.
+    window: int = 5_000
+    #: Mails, and bytes, in one fetch and one commit.
+    chunk: int = 200
+    chunk_bytes: int = 16 * 1024 * 1024
+    #: Of larger mails only the beginning is fetched.
+    large: int = LARGE
+
+
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(slots=True)
@@ -49,6 +61,7 @@ def fetch(
     raw_folder: Path,
     now: datetime,
     first_contact: FirstContact = "new",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> FetchReport:
     """Keep every mail that is new in a mailbox. May be killed at any moment and run again.
 
@@ -64,10 +77,16 @@ def fetch(
             report.was_replaced = row.uidvalidity is not None
             inbound.set_cursor(connection, row.id, uidvalidity=opened.uidvalidity, last_uid=last)
     while last < opened.uidnext - 1:
-        end = min(last + WINDOW, opened.uidnext - 1)
+        end = min(last + limits.window, opened.uidnext - 1)
         uids = mailbox.uids(last + 1, end, since)
-        for chunk in _chunks(uids, mailbox.sizes(uids)):
-            _keep(store, mailbox, row.id, opened, chunk, raw_folder, now, report)
+        for chunk in _chunks(uids, mailbox.sizes(uids), limits):
+            mails = _raw_mails(mailbox, chunk, raw_folder, now, limits)
+            with store.write() as connection:
+                report.new += inbound.add_many(connection, row.id, opened.uidvalidity, mails)
+                inbound.set_cursor(
+                    connection, row.id, uidvalidity=opened.uidvalidity, last_uid=chunk[-1][0]
+                )
+            _count(report, mails)
         last = end
         with store.write() as connection:
             inbound.set_cursor(connection, row.id, uidvalidity=opened.uidvalidity, last_uid=last)
@@ -94,53 +113,50 @@ def _grown(mailbox: Mailbox, opened: Opened) -> Opened:
     return again if again.uidvalidity == opened.uidvalidity else opened
 
 
-def _chunks(uids: Sequence[int], sizes: dict[int, int]) -> Iterator[list[tuple[int, int]]]:
-    """Uids with their sizes, at most 200 and 16 MiB together; a large mail stands alone."""
+def _chunks(
+    uids: Sequence[int], sizes: dict[int, int], limits: Limits
+) -> Iterator[list[tuple[int, int]]]:
+    """Uids with their sizes, within the limits; a large mail stands alone."""
     chunk: list[tuple[int, int]] = []
     total = 0
     for uid in uids:
         if uid not in sizes:
             continue  # went away meanwhile
         size = sizes[uid]
-        is_full = len(chunk) >= CHUNK or total + size > CHUNK_BYTES
-        if chunk and (is_full or size > LARGE):
+        is_full = len(chunk) >= limits.chunk or total + size > limits.chunk_bytes
+        if chunk and (is_full or size > limits.large):
             yield chunk
             chunk, total = [], 0
         chunk.append((uid, size))
         total += size
-        if size > LARGE:
+        if size > limits.large:
             yield chunk
             chunk, total = [], 0
     if chunk:
         yield chunk
 
 
-def _keep(
-    store: Store,
+def _raw_mails(
     mailbox: Mailbox,
-    mailbox_id: int,
-    opened: Opened,
     chunk: Sequence[tuple[int, int]],
     raw_folder: Path,
     now: datetime,
-    report: FetchReport,
-) -> None:
-    uids = [uid for uid, _ in chunk]
+    limits: Limits,
+) -> list[RawMail]:
     sizes = dict(chunk)
-    if len(chunk) == 1 and chunk[0][1] > LARGE:
+    uids = list(sizes)
+    if len(uids) == 1 and sizes[uids[0]] > limits.large:
         beginning = mailbox.fetch_beginning(uids[0])
         fetched = [beginning] if beginning else []
     else:
         fetched = mailbox.fetch(uids)
-    mails = [_raw_mail(mail, sizes.get(mail.uid, 0), raw_folder, now) for mail in fetched]
-    with store.write() as connection:
-        report.new += inbound.add_many(connection, mailbox_id, opened.uidvalidity, mails)
-        inbound.set_cursor(
-            connection, mailbox_id, uidvalidity=opened.uidvalidity, last_uid=max(uids)
-        )
+    return [_raw_mail(mail, sizes.get(mail.uid, 0), raw_folder, now) for mail in fetched]
+
+
+def _count(report: FetchReport, mails: Sequence[RawMail]) -> None:
     report.seen += len(mails)
     report.truncated += sum(mail.is_truncated for mail in mails)
-    report.bytes += sum(len(mail.raw) for mail in fetched)
+    report.bytes += sum(mail.size for mail in mails)
 
 
 def _raw_mail(mail: Fetched, size: int, raw_folder: Path, now: datetime) -> RawMail:

@@ -187,10 +187,8 @@ class ImapMailbox:
             if not self._live.has_capability("IDLE"):
                 return not stop.wait(POLL_SECONDS)
             self._live.idle()
-            try:
-                self._listen(stop)
-            finally:
-                self._live.idle_done()
+            self._listen(stop)
+            self._live.idle_done()
         return not stop.is_set()
 
     def _listen(self, stop: threading.Event) -> None:

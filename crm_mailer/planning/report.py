@@ -52,8 +52,6 @@ class CampaignPlan:
     last: PlannedRow | None = None
     rows: list[PlannedRow] = field(default_factory=list)
     left_out_rows: list[PlannedRow] = field(default_factory=list)
-    #: Touches that were there before, by state.
-    before: dict[str, int] = field(default_factory=dict)
     #: New rows, when the plan was saved.
     saved: int = 0
 

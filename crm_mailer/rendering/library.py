@@ -79,7 +79,7 @@ class CompiledTemplate:
 
 
 class TemplateLibrary:
-    """The templates below `root`.
+    """The templates below `root`, as they are when it is made.
 
     Args:
         root: the folder with `stage/name.lang.mjml`.
@@ -101,11 +101,6 @@ class TemplateLibrary:
     def languages(self, name: str) -> tuple[str, ...]:
         """The languages of a template; none for one that does not exist."""
         return tuple(self._index.get(name, ()))
-
-    def reload(self) -> None:
-        """Look at the folder anew; what has not changed is not compiled again."""
-        self._index = index(self.root)
-        self._ready.clear()
 
     def get(self, name: str, code: str) -> CompiledTemplate:
         """The template in a language that it has.

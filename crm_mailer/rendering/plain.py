@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from crm_mailer.rendering.masking import Masked
 
 #: Elements that end a line, and those that leave an empty one.
-LINES = frozenset("div tr li dt dd caption center".split())
+LINES = frozenset("div tr dt dd caption center".split())
 PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol table blockquote hr pre section article".split())
 SILENT = frozenset("head style script title noscript".split())
 HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)

@@ -55,6 +55,37 @@ def value_class(r: int, f: int, m: int) -> ValueClass:
     return VALUE_CLASSES[(r >= HIGH, f >= HIGH, m >= HIGH)]
 
 
+def in_words(score: Score, profile: RfmProfile = DEFAULT_PROFILE) -> tuple[str, str, str]:
+    """Each mark with the figure and the limits that it comes from."""
+    days, orders, cents = score.days_since_last, score.order_count, score.spent_usd_cents
+    upper = profile.r_days
+    r_limits = {
+        5: f"at most {upper[0]}",
+        1: f"more than {upper[3]}",
+        **{mark: f"{upper[4 - mark]} < {days} <= {upper[5 - mark]}" for mark in (2, 3, 4)},
+    }
+    money = f"{cents / 100:,.2f}"
+    return (
+        f"R {score.r}: last paid order {days} days ago, {r_limits[score.r]}",
+        f"F {score.f}: {_many(orders)}, {_between(score.f, str(orders), profile.f_orders, 1)}",
+        f"M {score.m}: {money} USD spent, {_between(score.m, money, profile.m_usd_cents, 100)}",
+    )
+
+
+def _many(orders: int) -> str:
+    return "1 paid order" if orders == 1 else f"{orders} paid orders"
+
+
+def _between(mark: int, figure: str, lower: tuple[int, int, int, int], unit: int) -> str:
+    """The limits around a figure; limits are shown in `unit`s."""
+    limits = [f"{limit // unit}" for limit in lower]
+    if mark == 5:
+        return f"at least {limits[0]}"
+    if mark == 1:
+        return f"less than {limits[3]}"
+    return f"{limits[5 - mark]} <= {figure} < {limits[4 - mark]}"
+
+
 def _mark(passed: list[bool]) -> int:
     """5 for the first limit that is kept, down to 1 for none."""
     return next((5 - place for place, is_kept in enumerate(passed) if is_kept), 1)

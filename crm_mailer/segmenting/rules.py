@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,27 +38,35 @@ def matches(rule: Rule, facts: Facts, segments: Mapping[str, Rule] | None = None
             return _compare(rule, facts)
 
 
-def explain(
-    rule: Rule, facts: Facts, segments: Mapping[str, Rule] | None = None, depth: int = 0
-) -> list[Finding]:
+def explain(rule: Rule, facts: Facts, segments: Mapping[str, Rule] | None = None) -> list[Finding]:
     """Every part of `rule` with whether it holds, from the outside in."""
-    holds = matches(rule, facts, segments)
+    return [
+        Finding(
+            depth=depth,
+            holds=matches(part, facts, segments),
+            text=in_words(part),
+            known=_known_words(part, facts) if isinstance(part, Compare) else "",
+        )
+        for depth, part in parts(rule, segments)
+    ]
+
+
+def parts(
+    rule: Rule, segments: Mapping[str, Rule] | None = None, depth: int = 0
+) -> Iterator[tuple[int, Rule]]:
+    """`rule` and all it is made of, each with its depth; of `segments` their rules too."""
+    yield depth, rule
     match rule:
-        case AllOf(parts) | AnyOf(parts):
-            title = "all of" if isinstance(rule, AllOf) else "any of"
-            below = [line for part in parts for line in explain(part, facts, segments, depth + 1)]
-            return [Finding(depth=depth, holds=holds, text=title), *below]
+        case AllOf(inner) | AnyOf(inner):
+            for part in inner:
+                yield from parts(part, segments, depth + 1)
         case Not(part):
-            head = Finding(depth=depth, holds=holds, text="not")
-            return [head, *explain(part, facts, segments, depth + 1)]
+            yield from parts(part, segments, depth + 1)
         case InSegment(segment):
-            head = Finding(depth=depth, holds=holds, text=f"in segment {segment}")
-            inner = segments.get(segment) if segments is not None else None
-            below = explain(inner, facts, segments, depth + 1) if inner is not None else []
-            return [head, *below]
+            if segments is not None and segment in segments:
+                yield from parts(segments[segment], segments, depth + 1)
         case Compare():
-            known = _known_words(rule, facts)
-            return [Finding(depth=depth, holds=holds, text=in_words(rule), known=known)]
+            return
 
 
 _SIGNS = {
@@ -77,8 +85,22 @@ _SIGNS = {
 }
 
 
-def in_words(rule: Compare) -> str:
-    """A comparison as a line of text, such as `r >= 4`."""
+def in_words(rule: Rule) -> str:
+    """A rule's own line, such as `r >= 4`; what it is made of has lines of its own."""
+    match rule:
+        case AllOf():
+            return "all of"
+        case AnyOf():
+            return "any of"
+        case Not():
+            return "not"
+        case InSegment(segment):
+            return f"in segment {segment}"
+        case Compare():
+            return _comparison_words(rule)
+
+
+def _comparison_words(rule: Compare) -> str:
     sign = _SIGNS[Operator(rule.op)]
     if rule.op in (Operator.KNOWN, Operator.UNKNOWN):
         return f"{rule.field} {sign}"

@@ -9,8 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.case import UNDER_WAY
-from crm_mailer.model.errors import NotFound
-from crm_mailer.store import case_files
 from crm_mailer.store import tables as t
 
 Row = Mapping[str, Any]
@@ -47,23 +45,7 @@ class Past:
     reviews: tuple[Row, ...]
     identities: tuple[Row, ...]
     consents: tuple[Row, ...]
-
-
-def find_customer(connection: sa.Connection, who: str) -> int:
-    """The id of the customer with this mail address or number.
-
-    Raises:
-        NotFound: there is none.
-    """
-    if not who.isascii() or not who.isdigit():
-        return case_files.find_by_address(connection, who)
-    id_ = int(who) if len(who) < 16 else 0
-    found = connection.scalar(sa.select(t.customers.c.id).where(t.customers.c.id == id_))
-    if found is None:
-        raise NotFound(
-            f"there is no customer number {who}", hint="`crm-mailer customer list` has all"
-        )
-    return int(found)
+    notes: tuple[Row, ...]
 
 
 def known(connection: sa.Connection, customer_id: int) -> Known:
@@ -134,6 +116,7 @@ def past(connection: sa.Connection, customer_id: int) -> Past:
         reviews=of(t.reviews, t.reviews.c.at, t.reviews.c.id),
         identities=of(t.customer_identities, t.customer_identities.c.id),
         consents=of(t.consents, t.consents.c.given_at),
+        notes=of(t.customer_notes, t.customer_notes.c.at, t.customer_notes.c.id),
     )
 
 

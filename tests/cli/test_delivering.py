@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from crm_mailer.app import App, delivering
 from crm_mailer.model.campaign import Stream
+from crm_mailer.settings import read_settings
 from crm_mailer.store.tables import touches
 from tests.cli.conftest import Run
 from tests.conftest import StandingClock
 from tests.delivering.letters import plan
-from tests.servers.smtp_faults import fault_server, reply
+from tests.servers.smtp_faults import Fault, fault_server, reply
 from tests.servers.smtp_sink import smtp_sink
 
 Plan = Callable[..., list[int]]
@@ -109,6 +115,27 @@ def test_a_server_that_is_down_ends_in_one_clear_message(
     assert delivering.audit(app).states == {"planned": 3}
 
 
+def test_after_a_wrong_password_the_server_is_left_alone_for_a_while(
+    shop_home: Path, letters: Plan, clock: StandingClock
+) -> None:
+    letters(1)
+    answers = iter([reply("535 5.7.8 wrong password")] * 2)
+    with fault_server({"AUTH": lambda: next(answers, None)}, extensions=("AUTH PLAIN",)) as server:
+        settings = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(server.port), "SMTP_TLS": "none",
+                    "SMTP_USERNAME": "shop", "SMTP_PASSWORD": "x"}  # fmt: skip
+        environment = {f"CRM_MAILER_{name}": value for name, value in settings.items()}
+        daemon = App(shop_home, read_settings(shop_home, environment), clock)
+        told = []
+        for minutes in (0, 4, 2, 9, 2):
+            clock.forward(minutes=minutes)
+            report = delivering.send(daemon)
+            told.append(report.resting and "rests" or report.lane_fault and "fault" or "sent")
+        daemon.close()
+
+    assert told == ["fault", "rests", "fault", "rests", "sent"]
+    assert server.verbs.count("AUTH") == 3
+
+
 def test_a_pause_stops_sending_until_resume(run: Run, app: App, letters: Plan) -> None:
     letters(1)
     run("pause")
@@ -118,6 +145,27 @@ def test_a_pause_stops_sending_until_resume(run: Run, app: App, letters: Plan) -
 
     assert "paused" in paused.stderr
     assert delivering.audit(app).states == {"accepted": 1}
+
+
+def test_sigterm_lets_the_mail_in_flight_finish_and_gives_back_the_rest(
+    app: App, letters: Plan
+) -> None:
+    letters(20)
+    with fault_server({"RCPT": Fault(wait=0.2, say=b"250 2.1.5 ok\r\n")}) as server:
+        sender = subprocess.Popen(
+            [sys.executable, "-m", "crm_mailer", "--home", str(app.home), "send", "--json"],
+            env={**os.environ, "CRM_MAILER_SMTP_HOST": "127.0.0.1", "CRM_MAILER_SMTP_TLS": "none",
+                 "CRM_MAILER_SMTP_PORT": str(server.port), "CRM_MAILER_SMTP_CONNECTIONS": "2"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        while not server.box and sender.poll() is None:
+            time.sleep(0.01)
+        sender.terminate()
+        told = json.loads(sender.communicate(timeout=30)[0])["data"]
+
+    accepted = told["outcomes"]["accepted"]
+    assert (sender.returncode, accepted, told["released"]) == (0, len(server.box), 20 - accepted)
+    assert delivering.audit(app).states == {"accepted": accepted, "planned": 20 - accepted}
 
 
 def test_held_mails_go_only_when_released(run: Run, app: App, letters: Plan) -> None:

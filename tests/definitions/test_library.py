@@ -58,6 +58,19 @@ def test_two_files_with_one_id_name_each_other(folder: Path) -> None:
     assert found.campaigns["shipped"].path == "campaigns/lifecycle/shipped.yaml"
 
 
+def test_a_campaign_may_lie_anywhere_and_a_yml_file_is_told(folder: Path) -> None:
+    text = "name: X\nanchor: {date: 2026-11-27}\nsteps: [{template: growth/win-back-1}]"
+    (folder / "black-friday.yaml").write_text(text, encoding="utf-8")
+    (folder / "edm" / "cyber.yml").write_text(text, encoding="utf-8")
+
+    found = load(folder)
+
+    assert "black-friday" in found.campaigns
+    assert [(one.code, one.file) for one in found.problems] == [
+        ("CRM109", "campaigns/edm/cyber.yml")
+    ]
+
+
 def test_an_empty_folder_says_what_is_missing(tmp_path: Path) -> None:
     found = load(tmp_path)
 

@@ -26,8 +26,9 @@ def test_every_fate_is_written_the_same_on_each_engine(
 
         def send() -> dict[str, int]:
             way = SmtpTransport(account(server.port, connections=1))
-            return deliver(store, PlainRenderer(), way, clock=clock, owner="tester",
-                           journal_folder=tmp_path, pace=Pace(batch=3, cycle=2)).outcomes  # fmt: skip
+            report = deliver(store, PlainRenderer(), way, clock=clock, owner="tester",
+                             journal_folder=tmp_path, pace=Pace(batch=3, cycle=2))  # fmt: skip
+            return report.outcomes
 
         first = send()
         clock.forward(minutes=11)

@@ -35,7 +35,7 @@ CAMPAIGNS = definitions(
 #: Hours after noon at which parcels are shipped (and arrive a day later), by customer.
 PARCELS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 100)), min_size=1, max_size=6)
 LOOKS = st.lists(st.integers(1, 11), min_size=1, max_size=40)
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @contextmanager

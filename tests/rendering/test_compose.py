@@ -310,3 +310,5 @@ def test_a_body_comes_back_as_it_was(text: str, is_base64: bool) -> None:
     content = assembly.message([], [Body("plain", text, is_base64)], "=_b")
 
     assert lines(parsed(content)) == text.splitlines()
+    assert b" \r\n" not in content
+    assert b"\t\r\n" not in content

@@ -38,7 +38,7 @@ def render(templates: Path, write: Write) -> Render:
         ('<mj-image href="https://go.example" src="x.png" alt="Logo" />',
          "Logo: https://go.example\n"),
         ('<mj-image src="x.png" alt="Ornament" /><mj-text>x</mj-text>', "x\n"),
-        ("<mj-text>a<br />b<ul><li>c</li><li>d</li></ul></mj-text>", "a\nb\n\n- c\n\n- d\n"),
+        ("<mj-text>a<br />b<ul><li>c</li><li>d</li></ul></mj-text>", "a\nb\n\n- c\n- d\n"),
         ("<mj-text>{{ '{{ x }}' }} &#123;&#123; y }}</mj-text>", "{{ x }} {{ y }}\n"),
         ("<mj-text>{{ shop.name }}{% if shop.url %}<br />{{ shop.url }}{% endif %}</mj-text>",
          "Lotus\nhttps://s.example/?a=1&b=2\n"),
@@ -90,3 +90,11 @@ def test_statements_in_attributes_and_styles_do_no_harm(render: Render) -> None:
     )
 
     assert text == "x\n\nGo: https://s.example/?a=1&b=2\n"
+
+
+def test_a_value_set_in_the_head_is_known_in_the_text(templates: Path, write: Write) -> None:
+    head = "<mj-raw>{% set who = shop.name %}</mj-raw>"
+    write("a/b.en.mjml", "<mj-text>{{ who }}</mj-text>", head=head)
+    template = TemplateLibrary(templates).get("a/b", "en")
+
+    assert template.text.render({"shop": ShopFields(name="Lotus")}) == "Lotus"

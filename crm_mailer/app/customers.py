@@ -1,0 +1,110 @@
+"""Verbs about single customers: find, tell their story, tag, note, flag, correct."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from crm_mailer.app import segmenting
+from crm_mailer.app.segmenting import Explanation
+from crm_mailer.app.wiring import App
+from crm_mailer.model.customer import BuyingBehaviour, Personality
+from crm_mailer.model.errors import NotPossible
+from crm_mailer.reporting import customer_story
+from crm_mailer.reporting.customer_story import CustomerStory
+from crm_mailer.store import directory, tags
+from crm_mailer.store.directory import Entry
+
+#: A tag is a short word or phrase.
+LONGEST_TAG = 40
+
+
+def list_customers(
+    app: App, *, search: str, segment: str, tag: str, is_flagged: bool, limit: int
+) -> list[Entry]:
+    """Customers by their last order, the latest first."""
+    with app.store.read() as connection:
+        return directory.list_customers(
+            connection,
+            search=search,
+            segment=segment,
+            tag=tag,
+            is_flagged=is_flagged,
+            limit=limit,
+        )
+
+
+def story(app: App, who: str) -> CustomerStory:
+    """The story of the customer with this mail address or number."""
+    with app.store.read() as connection:
+        customer_id = directory.find_customer(connection, who)
+    return customer_story.customer_story(
+        app.store, customer_id, now=app.clock.now(), place=app.zone
+    )
+
+
+def explain(app: App, who: str) -> list[Explanation]:
+    """For every segment, whether the customer is in it and why."""
+    return [segmenting.explain(app, id_, who) for id_ in app.definitions.segments]
+
+
+def add_tag(app: App, who: str, tag: str, *, by: str, is_pinned: bool) -> str:
+    """Tag a customer; returns what the tag stands for: personality, buying behaviour or tag.
+
+    Raises:
+        NotPossible: the tag is empty or too long.
+    """
+    word = " ".join(tag.split())
+    if not word or len(word) > LONGEST_TAG:
+        raise NotPossible(
+            f"a tag has 1 to {LONGEST_TAG} letters", hint="use `customer note` for more words"
+        )
+    with app.store.write() as connection:
+        customer_id = directory.find_customer(connection, who)
+        tags.add(connection, customer_id, word, now=app.clock.now(), by=by, is_pinned=is_pinned)
+    return meaning(word)
+
+
+def remove_tag(app: App, who: str, tag: str) -> bool:
+    """Take a tag off; whether it was there."""
+    with app.store.write() as connection:
+        return tags.remove(connection, directory.find_customer(connection, who), tag)
+
+
+def meaning(tag: str) -> str:
+    """Which classification a tag belongs to, if any."""
+    if tag in Personality.__members__.values():
+        return "personality"
+    return "buying behaviour" if tag in BuyingBehaviour.__members__.values() else "tag"
+
+
+def add_note(app: App, who: str, text: str, *, by: str) -> None:
+    """Write something down about a customer."""
+    with app.store.write() as connection:
+        customer_id = directory.find_customer(connection, who)
+        tags.add_note(connection, customer_id, text, now=app.clock.now(), by=by)
+
+
+def flag(app: App, who: str, reason: str, *, by: str) -> None:
+    """Put a buyer on the blacklist: no marketing; the reason stays as a note."""
+    now = app.clock.now()
+    with app.store.write() as connection:
+        customer_id = directory.find_customer(connection, who)
+        tags.flag(connection, customer_id, reason, now=now)
+        tags.add_note(connection, customer_id, f"flagged: {reason}", now=now, by=by)
+
+
+def unflag(app: App, who: str, *, by: str) -> None:
+    """Take a buyer off the blacklist."""
+    now = app.clock.now()
+    with app.store.write() as connection:
+        customer_id = directory.find_customer(connection, who)
+        tags.unflag(connection, customer_id, now=now)
+        tags.add_note(connection, customer_id, "unflagged", now=now, by=by)
+
+
+def correct(app: App, who: str, values: Mapping[str, Any]) -> None:
+    """Write what a person told of a customer; keys are columns of the customer."""
+    with app.store.write() as connection:
+        customer_id = directory.find_customer(connection, who)
+        directory.correct(connection, customer_id, values, now=app.clock.now())

@@ -1,0 +1,58 @@
+"""One turn of each room, for the daemon and the demo; each says what it did, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from crm_mailer import segmenting
+from crm_mailer.app import cases, delivering, listening, planning
+from crm_mailer.app.wiring import App
+
+
+def segment(app: App) -> str:
+    """Scores, attributes and memberships up to now."""
+    report = segmenting.segment(
+        app.store,
+        list(app.definitions.segments.values()),
+        zone=app.zone,
+        now=app.clock.now(),
+        is_complete=not app.definitions.errors,
+    )
+    came = sum(change.came_in for change in report.changes)
+    left = sum(change.left for change in report.changes)
+    return _told({"scored": report.scored, "rolled": report.rolled, "came": came, "left": left})
+
+
+def plan(app: App) -> str:
+    """Touches for every new occasion of the campaigns that are live or manual."""
+    report = planning.apply(app)
+    planned = sum(one.saved for one in report.campaigns)
+    return _told({"planned": planned, "ended": report.ended})
+
+
+def send(app: App, *, should_stop: Callable[[], bool] = lambda: False) -> str:
+    """Hand over what is due.
+
+    Raises:
+        ServiceDown: the mail server cannot be used at all; nothing was lost.
+    """
+    report = delivering.send(app, should_stop=should_stop)
+    if report.lane_fault is not None:
+        raise report.lane_fault.error()
+    return _told({**report.outcomes, **report.skipped})
+
+
+def understand(app: App) -> str:
+    """Read what was fetched."""
+    report = listening.understand(app)
+    return _told({**report.kinds, "quarantined": report.quarantined})
+
+
+def learn(app: App) -> str:
+    """Feedback, cases and tasks from what was understood."""
+    report = cases.learn(app)
+    return _told({"feedback": report.feedback, "cases": report.cases_opened, "tasks": report.tasks})
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in counts.items() if number)

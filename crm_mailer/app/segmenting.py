@@ -1,0 +1,189 @@
+"""Verbs of segmenting: bring segments up to date, look at them, say why somebody is in one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from crm_mailer import segmenting
+from crm_mailer.app.wiring import App
+from crm_mailer.definitions.problems import did_you_mean
+from crm_mailer.model.errors import NotFound
+from crm_mailer.model.score import Score
+from crm_mailer.model.segment import Rule, Segment
+from crm_mailer.segmenting import SegmentReport, rfm, rules
+from crm_mailer.segmenting.facts import facts
+from crm_mailer.segmenting.rules import Finding
+from crm_mailer.store import directory, memberships, scores, selection, stories
+from crm_mailer.store.directory import Entry
+from crm_mailer.store.scores import Cell
+from crm_mailer.store.selection import Look
+
+#: Members that `segment show` names.
+SAMPLE = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentLine:
+    """A segment in one line, with its members at the last run."""
+
+    id: str
+    name: str
+    members: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentPage:
+    """All about one segment. `rule` holds each part with its depth; `sql` finds the members."""
+
+    id: str
+    name: str
+    note: str
+    rule: tuple[tuple[int, str], ...]
+    members: int
+    sample: tuple[Entry, ...]
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a customer is, or is not, in a segment; `since` when, by the last run."""
+
+    segment: str
+    customer_id: int
+    customer: str
+    holds: bool
+    since: datetime | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerScore:
+    """One customer's marks with their reasons; None and nothing without a paid order."""
+
+    customer_id: int
+    customer: str
+    score: Score | None
+    words: tuple[str, ...]
+    rfm_segment: str
+    value_class: str
+
+
+def run(app: App) -> SegmentReport:
+    """Bring scores, attributes and memberships up to date.
+
+    While a file has an error, memberships of segments that cannot be read stay as they are.
+    """
+    found = app.definitions
+    return segmenting.segment(
+        app.store,
+        tuple(found.segments.values()),
+        zone=app.zone,
+        now=app.clock.now(),
+        is_complete=not found.errors,
+    )
+
+
+def rebuild(app: App) -> int:
+    """Score every customer anew from the orders; returns how many scores changed."""
+    return segmenting.rebuild_scores(app.store, zone=app.zone, now=app.clock.now())
+
+
+def list_segments(app: App) -> list[SegmentLine]:
+    """All segments by id."""
+    with app.store.read() as connection:
+        sizes = memberships.sizes(connection)
+    return [
+        SegmentLine(id=one.id, name=one.name, members=sizes.get(one.id, 0), note=one.note)
+        for one in app.definitions.segments.values()
+    ]
+
+
+def show(app: App, segment_id: str) -> SegmentPage:
+    """All about one segment, with its members at the last run."""
+    one = _get(app, segment_id)
+    look = _look(app)
+    with app.store.read() as connection:
+        sizes = memberships.sizes(connection)
+        sample = directory.list_customers(connection, segment=one.id, limit=SAMPLE)
+    return SegmentPage(
+        id=one.id,
+        name=one.name,
+        note=one.note,
+        rule=tuple((depth, rules.in_words(part)) for depth, part in rules.parts(one.rule)),
+        members=sizes.get(one.id, 0),
+        sample=tuple(sample),
+        sql=selection.as_sql(one.rule, look, app.store.engine.dialect),
+    )
+
+
+def count(app: App, segment_id: str) -> int:
+    """How many customers the rule holds for now; nothing is saved."""
+    one = _get(app, segment_id)
+    with app.store.read() as connection:
+        return selection.count(connection, one.rule, _look(app))
+
+
+def explain(app: App, segment_id: str, who: str) -> Explanation:
+    """Why the customer (mail address or number) is in the segment now, or not."""
+    one = _get(app, segment_id)
+    with app.store.read() as connection:
+        customer_id = directory.find_customer(connection, who)
+        known = stories.known(connection, customer_id)
+        stays = memberships.list_stays(connection, customer_id)
+    asked = facts(known, now=app.clock.now(), zone=app.zone)
+    others = _rules(app)
+    since = [stay.since for stay in stays if stay.segment == one.id and stay.until is None]
+    return Explanation(
+        segment=one.id,
+        customer_id=customer_id,
+        customer=known.customer["name"] or known.customer["email"] or str(customer_id),
+        holds=rules.matches(one.rule, asked, others),
+        since=since[0] if since else None,
+        findings=tuple(rules.explain(one.rule, asked, others)),
+    )
+
+
+def rfm_cells(app: App) -> list[Cell]:
+    """The pairs of R and F that occur, with customers and money."""
+    with app.store.read() as connection:
+        return scores.cells(connection)
+
+
+def customer_score(app: App, who: str) -> CustomerScore:
+    """One customer's marks and why."""
+    with app.store.read() as connection:
+        customer_id = directory.find_customer(connection, who)
+        known = stories.known(connection, customer_id)
+        score = scores.find(connection, customer_id, now=app.clock.now(), place=app.zone)
+    return CustomerScore(
+        customer_id=customer_id,
+        customer=known.customer["name"] or known.customer["email"] or str(customer_id),
+        score=score,
+        words=rfm.in_words(score) if score else (),
+        rfm_segment=rfm.segment(score.r, score.f).value if score else "",
+        value_class=rfm.value_class(score.r, score.f, score.m).value if score else "",
+    )
+
+
+def _get(app: App, segment_id: str) -> Segment:
+    found = app.definitions.segments
+    if segment_id in found:
+        return found[segment_id]
+    raise NotFound(
+        f"there is no segment {segment_id!r}",
+        hint=did_you_mean(segment_id, found) or "write one in campaigns/segments/",
+    )
+
+
+def _rules(app: App) -> Mapping[str, Rule]:
+    return {id_: one.rule for id_, one in app.definitions.segments.items()}
+
+
+def _look(app: App) -> Look:
+    """Now, with other segments worked out afresh."""
+    with app.store.read() as connection:
+        zones = selection.zones_of(connection)
+    return Look(now=app.clock.now(), zone=app.zone, segments=_rules(app), zones=zones)

@@ -1,0 +1,65 @@
+"""One customer on the screen: facts, marks, segments and all that happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from crm_mailer.cli import show
+from crm_mailer.i18n import _
+
+if TYPE_CHECKING:
+    from crm_mailer.reporting.customer_story import CustomerStory
+
+
+def show_story(story: CustomerStory, place: ZoneInfo) -> None:
+    """Print a customer's story; times are in `place`."""
+    show.heading(f"{story.name or story.email or _('customer')}  ({story.id})")
+    show.facts([
+        (_("address"), story.email or _("none known")),
+        (_("BLACKLIST"), (story.flag_reason or _("yes")) if story.is_flagged else ""),
+        (_("suppressed"), ", ".join(story.suppressed)),
+        (_("case"), _("open: marketing is on hold") if story.has_open_case else ""),
+        (_("phone"), story.phone),
+        (_("lives in"), story.place),
+        (_("language"), story.language),
+        (_("time zone"), story.time_zone),
+        (_("gender"), story.gender),
+        (_("birthday"), story.birthday),
+        (_("platforms"), ", ".join(story.known_as)),
+        (_("consent"), ", ".join(story.consents)),
+        (_("tags"), ", ".join(f"{one.tag} ({_('pinned')})" if one.is_pinned else one.tag
+                              for one in story.tags)),
+        *((_(name.replace("_", " ")), value) for name, value in story.classes.items()),
+    ])  # fmt: skip
+    _show_marks(story)
+    _show_segments(story, place)
+    _show_events(story, place)
+
+
+def _show_marks(story: CustomerStory) -> None:
+    show.line()
+    if story.score is None:
+        show.line(_("No paid order, so no score."))
+        return
+    show.heading(_("Score {total}: {segment}, {value}").format(
+        total=story.score.total, segment=story.rfm_segment, value=story.value_class))  # fmt: skip
+    for words in story.score_words:
+        show.line(f"  {words}")
+
+
+def _show_segments(story: CustomerStory, place: ZoneInfo) -> None:
+    present = [stay for stay in story.stays if stay.until is None]
+    if present:
+        show.line()
+        show.heading(_("In segments"))
+        show.facts((f"  {stay.segment}", _("since {moment}").format(
+            moment=show.local(stay.since, place))) for stay in present)  # fmt: skip
+
+
+def _show_events(story: CustomerStory, place: ZoneInfo) -> None:
+    show.line()
+    show.heading(_("What happened"))
+    show.table(["", "", ""], [
+        (show.local(event.at, place), _(event.kind.value), event.text) for event in story.events
+    ])  # fmt: skip

@@ -1,0 +1,248 @@
+"""Commands about single customers: customer list, show, explain, tag, note, flag, set."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
+
+import click
+
+from crm_mailer.cli import pass_app, show
+from crm_mailer.cli.cases import feedback
+from crm_mailer.i18n import _
+from crm_mailer.model import address
+from crm_mailer.model.customer import Gender
+
+if TYPE_CHECKING:
+    from crm_mailer.app import App
+    from crm_mailer.store.directory import Entry
+
+_BIRTHDAY = re.compile(r"(?:(\d{4})-)?(\d{1,2})-(\d{1,2})")
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
+
+
+_who = click.argument("who", metavar="CUSTOMER")
+_as_json = click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
+_by: Callable[[Any], Any] = click.option(
+    "--by", default=_login, show_default=_("your login"), help=_("Who does it.")
+)
+
+
+@click.group()
+def customer() -> None:
+    """Customers: find one, read the story, tag, note, flag. CUSTOMER is an address or a number."""
+
+
+customer.add_command(feedback)
+
+
+@customer.command("list")
+@click.argument("search", default="")
+@click.option("--segment", default="", help=_("Only members of this segment."))
+@click.option("--tag", default="", help=_("Only those with this tag."))
+@click.option("--flagged", is_flag=True, help=_("Only buyers to beware of."))
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@_as_json
+@pass_app
+def list_(
+    app: App, search: str, segment: str, tag: str, flagged: bool, limit: int, as_json: bool
+) -> None:
+    """List customers, latest buyers first; SEARCH is a piece of a name or address."""
+    from crm_mailer.app import customers
+
+    found = customers.list_customers(
+        app, search=search, segment=segment, tag=tag, is_flagged=flagged, limit=limit
+    )
+    if as_json:
+        show.json_(found)
+    else:
+        _show_list(app, found)
+
+
+@customer.command("show")
+@_who
+@_as_json
+@pass_app
+def show_(app: App, who: str, as_json: bool) -> None:
+    """Tell the story of CUSTOMER: facts, scores, segments and all that happened."""
+    from crm_mailer.app import customers
+    from crm_mailer.cli import customer_page
+
+    story = customers.story(app, who)
+    if as_json:
+        show.json_(story)
+    else:
+        customer_page.show_story(story, app.zone)
+
+
+@customer.command()
+@_who
+@_as_json
+@pass_app
+def explain(app: App, who: str, as_json: bool) -> None:
+    """Say for every segment why CUSTOMER is in it, or not."""
+    from crm_mailer.app import customers
+    from crm_mailer.cli.segmenting import show_explanation
+
+    found = customers.explain(app, who)
+    if as_json:
+        show.json_(found)
+        return
+    for one in found:
+        show_explanation(app, one)
+
+
+@customer.command()
+@_who
+@click.argument("word", metavar="TAG")
+@click.option("--remove", is_flag=True, help=_("Take it off."))
+@click.option("--pin", is_flag=True, help=_("Hold against what rules conclude."))
+@_by
+@pass_app
+def tag(app: App, who: str, word: str, remove: bool, pin: bool, by: str) -> None:
+    """Tag CUSTOMER; a personality (silent, proud ...) or buying behaviour counts as such."""
+    from crm_mailer.app import customers
+
+    if remove:
+        was_there = customers.remove_tag(app, who, word)
+        show.good(_("taken off")) if was_there else show.note(_("there was no such tag"))
+        return
+    meaning = customers.add_tag(app, who, word, by=by, is_pinned=pin)
+    show.good(f"{_(meaning)}: {word}")
+
+
+@customer.command()
+@_who
+@click.argument("text")
+@_by
+@pass_app
+def note(app: App, who: str, text: str, by: str) -> None:
+    """Write TEXT down about CUSTOMER."""
+    from crm_mailer.app import customers
+
+    customers.add_note(app, who, text, by=by)
+    show.good(_("noted"))
+
+
+@customer.command()
+@_who
+@click.argument("reason")
+@_by
+@pass_app
+def flag(app: App, who: str, reason: str, by: str) -> None:
+    """Blacklist CUSTOMER for REASON: no marketing, and agents are warned."""
+    from crm_mailer.app import customers
+
+    customers.flag(app, who, reason, by=by)
+    show.good(_("flagged: no more marketing mail"))
+
+
+@customer.command()
+@_who
+@_by
+@pass_app
+def unflag(app: App, who: str, by: str) -> None:
+    """Take CUSTOMER off the blacklist."""
+    from crm_mailer.app import customers
+
+    customers.unflag(app, who, by=by)
+    show.good(_("not flagged any more"))
+
+
+# ------------------------------------------------------------------ customer set
+
+
+def _birthday_parts(_ctx: click.Context, _option: click.Parameter, text: str | None) -> Any:
+    found = _BIRTHDAY.fullmatch(text) if text else None
+    if text is None:
+        return None
+    if found is None or not _is_day(found):
+        raise click.BadParameter(_("write a day that exists as 1990-02-28 or 02-28"))
+    year, month, day = (int(part) if part else None for part in found.groups())
+    return {"birth_year": year, "birth_month": month, "birth_day": day}
+
+
+def _is_day(found: re.Match[str]) -> bool:
+    try:
+        date(int(found[1] or 2000), int(found[2]), int(found[3]))
+    except ValueError:
+        return False
+    return True
+
+
+def _fits(pattern: str, example: str) -> Callable[..., str | None]:
+    def check(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+        if text is not None and not re.fullmatch(pattern, text):
+            raise click.BadParameter(_("write it like {example}").format(example=example))
+        return text
+
+    return check
+
+
+def _zone(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    if text is not None and text not in available_timezones():
+        raise click.BadParameter(_("a name of the IANA list, such as Europe/Moscow"))
+    return text
+
+
+@customer.command("set")
+@_who
+@click.option("--email", callback=_fits(r"[^@\s]+@[^@\s]+\.[^@\s]+", "anna@example.com"))
+@click.option("--name")
+@click.option("--given-name")
+@click.option("--family-name")
+@click.option("--patronymic")
+@click.option("--phone")
+@click.option("--language", callback=_fits(r"[a-z]{2,3}(-[A-Za-z]{2,8})*", "ru"))
+@click.option("--country", callback=_fits(r"[A-Z]{2}", "RU"))
+@click.option("--time-zone", callback=_zone)
+@click.option("--gender", type=click.Choice([gender.value for gender in Gender]))
+@click.option("--birthday", callback=_birthday_parts, help=_("1990-02-28, or 02-28."))
+@click.option("--age-band", callback=_fits(r"\d{1,3}-\d{1,3}|\d{1,3}\+", "25-34"))
+@pass_app
+def set_(app: App, /, who: str, birthday: dict[str, int | None] | None, **told: str | None) -> None:
+    """Correct what is known of CUSTOMER."""
+    from crm_mailer.app import customers
+
+    values: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    if "gender" in values:
+        values["is_gender_guessed"] = False
+    values |= birthday or {}
+    if not values:
+        raise click.UsageError(_("say what to set, such as --language ru"))
+    customers.correct(app, who, values)
+    show.good(_("saved"))
+
+
+def _show_list(app: App, found: list[Entry]) -> None:
+    show.table(
+        [_("customer"), _("name"), _("address"), _("phone"), _("country"), _("language"), "RFM",
+         _("orders"), "USD", _("last order")],
+        [
+            (
+                one.id,
+                f"{one.name}  {_('BLACKLIST')}" if one.is_flagged else one.name,
+                one.email,
+                address.masked(one.phone),
+                one.country,
+                one.language,
+                f"{one.r} {one.f} {one.m}" if one.r is not None else "",
+                one.order_count or "",
+                f"{one.spent_usd_cents / 100:,.2f}" if one.order_count else "",
+                show.local(one.last_order_at, app.zone)[:10],
+            )
+            for one in found
+        ],
+        right=(0, 7, 8),
+        empty=_("no customer fits"),
+    )  # fmt: skip

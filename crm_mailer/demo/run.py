@@ -1,0 +1,164 @@
+"""The demo's main loop: 90 days of a real shop's invoices, as fast as the machine can."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from crm_mailer import home as homes
+from crm_mailer.app import App, importing, listening, rounds
+from crm_mailer.app.clocks import SetClock
+from crm_mailer.demo import exports
+from crm_mailer.demo.outside import Outside
+from crm_mailer.demo.post_office import HOST, PASSWORD, USER
+from crm_mailer.demo.story import START, Purchase, changes, purchases
+from crm_mailer.model.errors import CrmMailerError
+from crm_mailer.settings import FILE_NAME, read_settings
+
+#: Hours of a day (UTC) at which every room takes a turn.
+TURNS = (8, 14, 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where the loop stands after a day."""
+
+    day: int
+    days: int
+    at: datetime
+    answers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """How it went."""
+
+    folder: Path
+    seed: int
+    days: int
+    end: datetime
+    seconds: float
+    world: dict[str, int]
+    past_orders: int
+
+
+def run(folder: Path, *, seed: int, days: int, on_day: Callable[[Progress], None]) -> Ran:
+    """Live through `days` days from 2011-09-01 in a new shop in `folder`.
+
+    Raises:
+        CrmMailerError: the folder holds something already.
+    """
+    started = time.monotonic()
+    _lay_out(folder)
+    story = purchases(seed)
+    with Outside(seed) as outside, _opened(folder, outside) as app:
+        past = [order for order in story if order.placed_at < START]
+        _take_in(app, past, "orders-until-2011-08-31.csv", seed, START)
+        rounds.segment(app)
+        listening.fetch(app, "all")
+        answers = 0
+        for day in range(days):
+            answers += _live_a_day(app, outside, story, START + timedelta(days=day), seed)
+            on_day(Progress(day=day + 1, days=days, at=app.clock.now(), answers=answers))
+        world = outside.counts()
+        end = app.clock.now()
+    _leave_as_sandbox(folder, end)
+    return Ran(
+        folder=folder,
+        seed=seed,
+        days=days,
+        end=end,
+        seconds=time.monotonic() - started,
+        world=world,
+        past_orders=len(past),
+    )
+
+
+def _live_a_day(
+    app: App, outside: Outside, story: list[Purchase], midnight: datetime, seed: int
+) -> int:
+    answers = 0
+    for hour in TURNS:
+        before = app.clock.now()
+        now = midnight + timedelta(hours=hour)
+        assert isinstance(app.clock, SetClock)
+        app.clock.moment = now
+        answers += outside.tick(now)
+        new = list(changes(story, before, now))
+        if new:
+            _take_in(app, new, f"orders-{now:%Y-%m-%d-%H}.csv", seed, now)
+        if hour == TURNS[0]:
+            rounds.segment(app)
+        if answers:
+            listening.listen(app)
+            rounds.learn(app)
+        rounds.plan(app)
+        rounds.send(app)
+    return answers
+
+
+def _take_in(app: App, orders: list[Purchase], name: str, seed: int, now: datetime) -> None:
+    """Write the shop's export and import it, as an operator would."""
+    path = app.home / "exports" / name
+    path.parent.mkdir(exist_ok=True)
+    exports.write(path, orders, seed=seed, now=now)
+    importing.import_orders(app, path, map_name="generic")
+
+
+def _lay_out(folder: Path) -> None:
+    if folder.exists() and any(folder.iterdir()):
+        raise CrmMailerError(
+            f"{folder} holds something already", hint="remove it, or name another with --folder"
+        )
+    homes.make_home(folder)
+    shop = folder / "campaigns" / "shop.yaml"
+    shop.write_text(_replaced(shop.read_text(encoding="utf-8")), encoding="utf-8")
+    for kind in ("lifecycle", "edm"):
+        for path in sorted((folder / "campaigns" / kind).glob("*.yaml")):
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace("mode: draft", "mode: live", 1), encoding="utf-8")
+
+
+def _replaced(shop: str) -> str:
+    """The starter shop, where the invoices come from: its days are London's, its money pounds."""
+    lines = []
+    for line in shop.splitlines():
+        if line.startswith("time_zone:"):
+            line = "time_zone: Europe/London"
+        if line.startswith("currency:"):
+            line = "currency: GBP"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+@contextmanager
+def _opened(folder: Path, outside: Outside) -> Iterator[App]:
+    settings = read_settings(
+        folder,
+        {
+            "CRM_MAILER_SMTP_HOST": HOST,
+            "CRM_MAILER_SMTP_PORT": str(outside.smtp_port),
+            "CRM_MAILER_SMTP_TLS": "none",
+            "CRM_MAILER_IMAP_HOST": HOST,
+            "CRM_MAILER_IMAP_PORT": str(outside.imap_port),
+            "CRM_MAILER_IMAP_TLS": "none",
+            "CRM_MAILER_IMAP_USERNAME": USER,
+            "CRM_MAILER_IMAP_PASSWORD": PASSWORD,
+        },
+    )
+    app = App(folder, settings, SetClock(START))
+    try:
+        yield app
+    finally:
+        app.close()
+
+
+def _leave_as_sandbox(folder: Path, end: datetime) -> None:
+    """The servers are gone: what is looked at later is a sandbox that stands at the last moment."""
+    path = folder / FILE_NAME
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f'clock = "{end:%Y-%m-%dT%H:%M:%SZ}"\n{text}', encoding="utf-8")

@@ -1,0 +1,271 @@
+"""One customer's story: who they are, what we conclude, and all that happened, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from crm_mailer.model import address
+from crm_mailer.model.money import Money
+from crm_mailer.model.reply import REASONS
+from crm_mailer.model.score import Score
+from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
+from crm_mailer.segmenting import rfm
+from crm_mailer.store import memberships, scores, stories, tags
+from crm_mailer.store.engine import Store
+from crm_mailer.store.memberships import Stay
+from crm_mailer.store.stories import Known, Past, Row
+from crm_mailer.store.tags import Tag
+
+#: Letters of a reply, a note or a list of goods that one line of the story shows.
+_LINE = 160
+
+
+class EventKind(StrEnum):
+    """Which part of the shop's memory an event comes from."""
+
+    CUSTOMER = "customer"
+    ORDER = "order"
+    MAIL = "mail"
+    REPLY = "reply"
+    BOUNCE = "bounce"
+    CASE = "case"
+    REVIEW = "review"
+    SEGMENT = "segment"
+    SUPPRESSION = "suppression"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened, or will (a planned mail)."""
+
+    at: datetime
+    kind: EventKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerStory:
+    """All that is known of a customer. Empty text means unknown; the phone is masked."""
+
+    id: int
+    name: str
+    email: str
+    phone: str
+    place: str
+    language: str
+    time_zone: str
+    gender: str
+    birthday: str
+    known_as: tuple[str, ...]
+    #: What was concluded: kind of address, occupation, behaviour and so on, by name.
+    classes: Mapping[str, str]
+    tags: tuple[Tag, ...]
+    flag_reason: str
+    is_flagged: bool
+    consents: tuple[str, ...]
+    suppressed: tuple[str, ...]
+    has_open_case: bool
+    score: Score | None
+    score_words: tuple[str, ...]
+    rfm_segment: str
+    value_class: str
+    stays: tuple[Stay, ...]
+    events: tuple[Event, ...]
+
+
+def customer_story(
+    store: Store, customer_id: int, *, now: datetime, place: ZoneInfo
+) -> CustomerStory:
+    """The story of one customer; days are counted in the shop's zone `place`."""
+    with store.read() as connection:
+        known = stories.known(connection, customer_id)
+        past = stories.past(connection, customer_id)
+        score = scores.find(connection, customer_id, now=now, place=place)
+        stays = tuple(memberships.list_stays(connection, customer_id))
+        own_tags = tuple(tags.list_tags(connection, customer_id))
+    events = (*_own(known, past), *_orders(past), *_mails(past), *_answers(past), *_stays(stays))
+    row = known.customer
+    return CustomerStory(
+        id=customer_id,
+        name=row["name"],
+        email=row["email"] or "",
+        phone=address.masked(row["phone"]),
+        place=", ".join(filter(None, (row["street"], row["city"], row["region"], row["country"]))),
+        language=row["language"],
+        time_zone=row["time_zone"],
+        gender=_gender(row),
+        birthday=_birthday(row),
+        known_as=tuple(f"{one['platform']}: {one['buyer_id']}" for one in past.identities),
+        classes=_classes(row),
+        tags=own_tags,
+        flag_reason=row["flag_reason"],
+        is_flagged=bool(row["is_flagged"]),
+        consents=tuple(f"{one['purpose']}: {one['basis']}" for one in past.consents),
+        suppressed=tuple(f"{one['reason']} ({one['scope']})" for one in past.suppressions),
+        has_open_case=known.has_open_case,
+        score=score,
+        score_words=rfm.in_words(score) if score else (),
+        rfm_segment=rfm.segment(score.r, score.f).value if score else "",
+        value_class=rfm.value_class(score.r, score.f, score.m).value if score else "",
+        stays=stays,
+        events=tuple(sorted(events, key=lambda event: event.at)),
+    )
+
+
+# ------------------------------------------------------------------ facts
+
+
+def _gender(row: Row) -> str:
+    if not row["gender"]:
+        return ""
+    return f"{row['gender']} (a guess)" if row["is_gender_guessed"] else str(row["gender"])
+
+
+def _birthday(row: Row) -> str:
+    if row["birth_month"] is None or row["birth_day"] is None:
+        return ""
+    year = f"{row['birth_year']}-" if row["birth_year"] else ""
+    return f"{year}{row['birth_month']:02}-{row['birth_day']:02}"
+
+
+def _classes(row: Row) -> dict[str, str]:
+    names = (
+        "address_kind",
+        "occupation",
+        "personality",
+        "buying_behaviour",
+        "shopping_age",
+        "age_band",
+    )
+    return {name: row[name] for name in names if row[name]}
+
+
+# ------------------------------------------------------------------ events
+
+
+def _own(known: Known, past: Past) -> Iterator[Event]:
+    row = known.customer
+    origin = f" through {row['source_platform']}" if row["source_platform"] else ""
+    yield Event(
+        at=row["created_at"], kind=EventKind.CUSTOMER, text=f"became known to the shop{origin}"
+    )
+    for note in past.notes:
+        by = f" ({note['by']})" if note["by"] else ""
+        yield Event(at=note["at"], kind=EventKind.NOTE, text=f"note{by}: {_short(note['text'])}")
+    for one in past.suppressions:
+        text = f"no more mail to this address: {one['reason']} ({one['scope']})"
+        yield Event(at=one["at"], kind=EventKind.SUPPRESSION, text=text)
+
+
+def _orders(past: Past) -> Iterator[Event]:
+    goods: dict[int, list[str]] = {}
+    for item in past.items:
+        piece = item["title"] or item["sku"] or "?"
+        goods.setdefault(item["order_id"], []).append(f"{item['quantity']} x {piece}")
+    by_id = {order["id"]: order for order in past.orders}
+    told: set[int] = set()
+    for event in past.order_events:
+        order = by_id[event["order_id"]]
+        text = _order_words(order, event["state"], goods, is_first=order["id"] not in told)
+        told.add(order["id"])
+        yield Event(at=event["at"], kind=EventKind.ORDER, text=text)
+    for order in past.orders:
+        if order["id"] not in told:
+            text = _order_words(order, order["state"], goods, is_first=True)
+            yield Event(at=order["placed_at"], kind=EventKind.ORDER, text=text)
+
+
+def _order_words(order: Row, state: str, goods: Mapping[int, list[str]], *, is_first: bool) -> str:
+    words = f"order {order['number']} {state.replace('_', ' ')}"
+    if is_first:
+        money = Money(minor=order["amount_minor"], currency=order["currency"])
+        items = _short(", ".join(goods.get(order["id"], [])))
+        return f"{words}: {money.amount} {money.currency}" + (f", {items}" if items else "")
+    if state == "shipped" and order["tracking_number"]:
+        return f"{words} ({order['carrier']} {order['tracking_number']})".replace("( ", "(")
+    return words
+
+
+def _mails(past: Past) -> Iterator[Event]:
+    for touch in past.touches:
+        yield Event(at=_touch_time(touch), kind=EventKind.MAIL, text=_touch_words(touch))
+    for bounce in past.bounces:
+        said = _short(bounce["diagnostic"] or bounce["status"])
+        text = f"{bounce['kind']} bounce {bounce['reason']}".strip()
+        yield Event(at=bounce["at"], kind=EventKind.BOUNCE, text=f"{text}: {said}")
+
+
+def _touch_time(touch: Row) -> datetime:
+    moment: datetime = touch["settled_at"] or touch["next_at"] or touch["due_at"]
+    return moment
+
+
+def _touch_words(touch: Row) -> str:
+    name = f"{touch['campaign']} / {touch['step']}"
+    if touch["places"] > 1:
+        name += f" ({touch['place']} of {touch['places']})"
+    subject = f': "{_short(touch["subject"])}"' if touch["subject"] else ""
+    state = touch["state"].replace("_", " ")
+    if touch["state"] in (TouchState.PLANNED, TouchState.HELD):
+        return f"mail {state}: {name}"
+    if touch["state"] == TouchState.SKIPPED:
+        return f"no mail {name}: {_reason_words(touch['reason'])}"
+    return f"mail {state}: {name}{subject}"
+
+
+def _reason_words(reason: str) -> str:
+    known = reason in SkipReason.__members__.values()
+    sentence = SKIP_SENTENCES.get(SkipReason(reason), reason) if known else reason
+    return sentence or "not sent"
+
+
+def _answers(past: Past) -> Iterator[Event]:
+    for reply in past.replies:
+        yield Event(at=reply["received_at"], kind=EventKind.REPLY, text=_reply_words(reply))
+    for review in past.reviews:
+        text = f"review: {review['stars']} of 5 stars"
+        comment = f" {_quoted(review['comment'])}" if review["comment"] else ""
+        yield Event(at=review["at"], kind=EventKind.REVIEW, text=text + comment)
+    for case in past.cases:
+        meaning = REASONS[case["reason"]][1] if case["reason"] in REASONS else ""
+        text = f"case {case['id']} opened: {case['reason']} {meaning}".rstrip()
+        text += f", {case['severity']}, now {case['state'].replace('_', ' ')}"
+        yield Event(at=case["opened_at"], kind=EventKind.CASE, text=text)
+    for event in past.case_events:
+        if event["kind"] != "opened":
+            yield Event(at=event["at"], kind=EventKind.CASE, text=_case_words(event))
+
+
+def _reply_words(reply: Row) -> str:
+    kind = reply["kind"].replace("_", " ")
+    what = ", ".join(filter(None, (reply["intent"], *(reply["reasons"] or ()))))
+    said = reply["own_text"] or reply["subject"]
+    head = f"wrote by {reply['channel']}: {what or kind}" if reply["kind"] == "human" else kind
+    return head + (f" {_quoted(said)}" if said else "")
+
+
+def _case_words(event: Row) -> str:
+    by = f" by {event['by']}" if event["by"] else ""
+    text = f": {_short(event['text'])}" if event["text"] else ""
+    return f"case {event['case_id']} {event['kind'].replace('_', ' ')}{by}{text}"
+
+
+def _stays(stays: tuple[Stay, ...]) -> Iterator[Event]:
+    for stay in stays:
+        yield Event(at=stay.since, kind=EventKind.SEGMENT, text=f"came into {stay.segment}")
+        if stay.until is not None:
+            yield Event(at=stay.until, kind=EventKind.SEGMENT, text=f"left {stay.segment}")
+
+
+def _quoted(text: str) -> str:
+    return f'"{_short(text)}"'
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LINE else line[: _LINE - 1] + "…"

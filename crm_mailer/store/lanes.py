@@ -1,0 +1,52 @@
+"""Lanes that rest after a fault: remembered over restarts, so that no server is hammered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from crm_mailer.store.engine import upsert
+from crm_mailer.store.tables import facts
+
+_PREFIX = "lane:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """A lane that must not be used before `until`."""
+
+    until: datetime
+    #: Faults in a row, this one included.
+    faults: int
+    #: What happened, for people.
+    message: str
+
+
+def find(connection: sa.Connection, lane: str) -> Rest | None:
+    """Why and until when `lane` rests or rested; None after its last success."""
+    value = connection.execute(
+        sa.select(facts.c.value).where(facts.c.name == _PREFIX + lane)
+    ).scalar()
+    if not value:
+        return None
+    until = datetime.fromtimestamp(value["until"], UTC)
+    return Rest(until=until, faults=value["faults"], message=value["message"])
+
+
+def rest(connection: sa.Connection, lane: str, why: Rest, now: datetime) -> None:
+    """Let `lane` rest."""
+    value = {"until": int(why.until.timestamp()), "faults": why.faults, "message": why.message}
+    statement = upsert(connection, facts).values(name=_PREFIX + lane, value=value, changed_at=now)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"value": statement.excluded.value, "changed_at": statement.excluded.changed_at},
+        )
+    )
+
+
+def wake(connection: sa.Connection, lane: str) -> None:
+    """`lane` works again."""
+    connection.execute(sa.delete(facts).where(facts.c.name == _PREFIX + lane))
