@@ -101,7 +101,12 @@ def send(
 
 
 def recover(app: App) -> Counter[str]:
-    """Put right what dead senders left behind; returns how many ended in which state."""
+    """Put right what dead senders left behind; returns how many ended in which state.
+
+    Meant for a start: a person may have mended what made the lane rest, so it is tried anew.
+    """
+    with app.store.write() as connection:
+        lanes.wake(connection, LANE)
     return delivering.recover(app.store, app.journal_folder, now=app.clock.now())
 
 

@@ -100,7 +100,7 @@ def check(app: App) -> CheckReport:
     """Read everything anew and name every fault, in files and in templates."""
     app.reload()
     found = app.definitions
-    wanted = uses(found.campaigns.values(), found.shop)
+    wanted = uses(found.campaigns.values())
     faults = {*found.problems, *check_templates(app.templates_folder, wanted)}
     return CheckReport(
         problems=tuple(sorted(faults, key=lambda one: (one.file, one.line, one.column, one.code))),

@@ -8,7 +8,7 @@ from crm_mailer.model.campaign import Campaign
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.order import Order
-from crm_mailer.rendering import Preview, StoreRenderer, TemplateUse, uses
+from crm_mailer.rendering import Preview, StoreRenderer
 from crm_mailer.rendering import preview as make_preview
 from crm_mailer.store import messages
 
@@ -23,11 +23,6 @@ def renderer(app: App) -> StoreRenderer:
         app.keys,
         app.clock,
     )
-
-
-def template_uses(app: App) -> dict[str, TemplateUse]:
-    """How the shop's campaigns use its templates, for `check_templates`."""
-    return uses(app.definitions.campaigns.values(), app.shop)
 
 
 def preview(

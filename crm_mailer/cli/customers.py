@@ -14,7 +14,6 @@ import click
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.cases import feedback
 from crm_mailer.i18n import _
-from crm_mailer.model import address
 from crm_mailer.model.customer import Gender
 
 if TYPE_CHECKING:
@@ -226,16 +225,13 @@ def set_(app: App, /, who: str, birthday: dict[str, int | None] | None, **told: 
 
 def _show_list(app: App, found: list[Entry]) -> None:
     show.table(
-        [_("customer"), _("name"), _("address"), _("phone"), _("country"), _("language"), "RFM",
-         _("orders"), "USD", _("last order")],
+        [_("no."), _("name"), _("address"), _("country"), "RFM", _("orders"), "USD", _("last order")],
         [
             (
                 one.id,
                 f"{one.name}  {_('BLACKLIST')}" if one.is_flagged else one.name,
                 one.email,
-                address.masked(one.phone),
                 one.country,
-                one.language,
                 f"{one.r} {one.f} {one.m}" if one.r is not None else "",
                 one.order_count or "",
                 f"{one.spent_usd_cents / 100:,.2f}" if one.order_count else "",
@@ -243,6 +239,6 @@ def _show_list(app: App, found: list[Entry]) -> None:
             )
             for one in found
         ],
-        right=(0, 7, 8),
+        right=(0, 5, 6),
         empty=_("no customer fits"),
     )  # fmt: skip

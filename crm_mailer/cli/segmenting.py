@@ -37,6 +37,9 @@ def run_(app: App, rebuild: bool, as_json: bool) -> None:
 
     mended = segmenting.rebuild(app) if rebuild else 0
     report = segmenting.run(app)
+    if app.definitions.errors:
+        show.warn(_("some files have errors, see `crm-mailer check`; segments that cannot be "
+                    "read keep their members"))  # fmt: skip
     if as_json:
         show.json_(report)
         return
@@ -60,8 +63,8 @@ def list_(app: App, as_json: bool) -> None:
     if as_json:
         show.json_(lines)
         return
-    show.table([_("segment"), _("members"), _("name"), _("note")],
-               [(one.id, f"{one.members:,}", one.name, one.note) for one in lines],
+    show.table([_("segment"), _("members"), _("name")],
+               [(one.id, f"{one.members:,}", one.name) for one in lines],
                right=(1,), empty=_("no segment: write one in campaigns/segments/"))  # fmt: skip
 
 

@@ -78,7 +78,8 @@ def rest_after(fault: LaneFault, faults_in_a_row: int) -> timedelta:
     """
     is_ours = fault.outcome.blame is Blame.US or fault.phase is Phase.STARTTLS
     first, longest = OURS_REST if is_ours else SITE_REST
-    return min(first * 2 ** min(faults_in_a_row - 1, 16), longest)
+    doublings = min(max(faults_in_a_row - 1, 0), 16)
+    return min(first * (1 << doublings), longest)
 
 
 class Circuit:

@@ -79,10 +79,10 @@ def _amounts(
     """Currency, amount and refund; what the file does not tell stays as it is stored."""
     if old is None:
         return draft.currency, draft.amount(), draft.refund()
-    if not draft.tells_amount:
-        return old.facts.currency, old.facts.amount_minor, old.facts.refunded_minor
-    amount = draft.amount()
     refund = draft.refund() if draft.tells_refund else old.facts.refunded_minor
+    if not draft.tells_amount:
+        return old.facts.currency, old.facts.amount_minor, refund
+    amount = draft.amount()
     if is_continued and draft.total is None:
         amount += old.facts.amount_minor
         refund = old.facts.refunded_minor + draft.line_refunds
@@ -118,7 +118,8 @@ def _items(
         return told
     if is_continued:
         return (*old.items, *told)
-    return None if life.is_older and old.items else told
+    knows_more = life.is_older or not draft.tells_amount
+    return None if knows_more and old.items else told
 
 
 def _life(

@@ -23,7 +23,7 @@ TIME = (
     r"(?:\s*(?P<half>[ap])\.?m\.?)?)?(?:\s*\(?(?P<zone>[+-][0-9]{2}:?[0-9]{2}|[a-z]{1,4})\)?)?\s*"
 )
 NUMERIC = re.compile(
-    r"(?P<a>[0-9]{1,4})(?P<mark>[-/.])(?P<b>[0-9]{1,2})(?P=mark)(?P<c>[0-9]{2,4})" + TIME, re.I
+    r"(?P<a>[0-9]{1,4})(?P<mark>[-/.])(?P<b>[0-9]{1,2})(?P=mark)(?P<c>[0-9]{1,4})" + TIME, re.I
 )
 MONTH_FIRST = re.compile(
     r"(?:[a-z]{3,9},?\s+)?(?P<month>[a-z]{3,9})\.?[\s-](?P<day>[0-9]{1,2})(?:st|nd|rd|th)?[,\s-]+"

@@ -13,6 +13,8 @@ from crm_mailer.model.errors import SourceError
 BLOCK = 1 << 20
 #: Bytes that a guess is made from.
 GUESSED_FROM = 256_000
+#: Ideographs from which on their kind says something, and the share of common ones in real text.
+FEW, LIKELY = 4, 0.6
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -47,7 +49,7 @@ def find_encoding(path: Path, encodings: Sequence[str] = ()) -> Found:
     if offset is None:
         return Found("utf-8", False, digest)
     for name in encodings:
-        if _is_known(name) and _decodes(path, name)[1] is None:
+        if _is_known(name) and _decodes(path, name)[1] is None and _is_likely(path, name):
             return Found(name, False, digest)
     guess = _guess(path)
     if guess and _decodes(path, guess)[1] is None:
@@ -99,6 +101,21 @@ def _is_known(name: str) -> bool:
             hint="such as utf-8, gb18030, cp1251, cp1252, shift_jis",
         ) from None
     return True
+
+
+def _is_likely(path: Path, name: str) -> bool:
+    """Whether text read as Chinese is Chinese: nearly all letters of real text are common ones.
+
+    Chinese encodings take nearly any bytes, so that Cyrillic or accented letters would pass as rare
+    ideographs. The common ones, level 1 of GB 2312, have lead bytes B0 to D7.
+    """
+    if not codecs.lookup(name).name.startswith("gb"):
+        return True
+    with path.open("rb") as file:
+        text = file.read(GUESSED_FROM).decode(name, errors="ignore")
+    leads = [letter.encode(name)[0] for letter in text if "\u4e00" <= letter <= "\u9fff"]
+    common = sum(0xB0 <= lead <= 0xD7 for lead in leads)
+    return len(leads) < FEW or common >= len(leads) * LIKELY
 
 
 def _guess(path: Path) -> str:

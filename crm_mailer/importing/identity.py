@@ -19,7 +19,7 @@ PLAIN = re.compile(
 )
 #: Domains that no mail can reach. `.test` stays: demonstrations live there.
 UNREACHABLE = ("local", "localhost", "invalid", "onion", "arpa")
-MAX_ADDRESS = 254
+MAX_ADDRESS, MAX_LOCAL = 254, 64
 CACHED = 100_000
 #: Digits of a phone number that tell two apart within a country.
 PHONE_TAIL = 9
@@ -79,10 +79,13 @@ def _read(text: str) -> Address | None:
     host = host.lower()
     if host.rpartition(".")[2] in UNREACHABLE:
         raise CellError(f"no mail can reach `{body[:60]}`", "correct it, or leave it empty")
-    if PLAIN.fullmatch(body) and len(body) <= MAX_ADDRESS and len(local) <= 64:
+    is_too_long = len(body) > MAX_ADDRESS or len(local) > MAX_LOCAL
+    if PLAIN.fullmatch(body) and not is_too_long:
         email = f"{local}@{host}"
         return Address(email, addresses.key(email))
     try:
+        if is_too_long:
+            raise EmailNotValidError
         checked = validate_email(body, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         raise CellError(

@@ -145,6 +145,10 @@ def _first(rule: _Rule, table: _Table, folded: str) -> re.Match[str] | None:
 def _is_undone(rule: _Rule, table: _Table, folded: str, match: re.Match[str]) -> bool:
     """Whether a negation or a condition stands right before the sign, in the same clause."""
     start = match.start()
+    if not rule.is_negative and table.language != "zh":
+        inside = re.findall(r"[\w'-]+", match[0])
+        if any(word in table.negators for word in inside):
+            return True
     clause = _CLAUSE_END.split(folded[max(0, start - 60) : start])[-1]
     if table.language == "zh":
         near, far = clause[-CJK_WINDOW:], clause[-8:]

@@ -292,7 +292,7 @@ def _plain_errors(account: Account) -> Iterator[None]:
             f"{place} cannot do what was asked of the folder {account.folder}: {_said(error)}",
             hint="check imap.folder; 163 and 126 want IMAP switched on in the web mail's settings",
         ) from error
-    except (KeyError, TypeError, ValueError, AssertionError) as error:
+    except (KeyError, TypeError, ValueError, AssertionError, MemoryError) as error:
         raise MailboxError(
             f"{place} answered in a way that cannot be read: {type(error).__name__} {_said(error)}",
             hint="nothing is lost, reading goes on from where it was",

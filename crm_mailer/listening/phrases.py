@@ -65,18 +65,18 @@ def compile_phrase(phrase: str) -> Phrase:
 def _sequence(tokens: list[str], place: int, spaced: bool) -> tuple[str, int]:
     """Items joined by blanks (none in Chinese) up to the closing bracket."""
     blank, gap = (_BLANK, _GAP) if spaced else ("", _CJK_GAP)
-    out, joiner = "", ""
+    out, joiner, is_begun = "", "", False
     while place < len(tokens) and tokens[place] not in ")|":
         if tokens[place] == "...":
             joiner, place = gap, place + 1
             continue
         item, place = _item(tokens, place, spaced)
         if tokens[place : place + 1] != ["?"]:
-            out, joiner = out + joiner + item, blank
-        elif tokens[place + 1 : place + 2] and tokens[place + 1] not in ")|":
-            out, joiner, place = f"{out}{joiner}(?:{item}{blank})?", "", place + 1
-        else:
+            out, joiner, is_begun = out + joiner + item, blank, True
+        elif is_begun:
             out, place = f"{out}(?:{joiner}{item})?", place + 1
+        else:
+            out, place = f"{out}(?:{item}{blank})?", place + 1
     return out, place
 
 

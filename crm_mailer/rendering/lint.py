@@ -56,8 +56,11 @@ class TemplateUse:
     vars: Mapping[str, Any] | None = None
 
 
-def uses(campaigns: Iterable[Campaign], shop: Shop) -> dict[str, TemplateUse]:
-    """How campaigns use templates. One that several use must suit all of them."""
+def uses(campaigns: Iterable[Campaign]) -> dict[str, TemplateUse]:
+    """How campaigns use templates. One that several use must suit all of them.
+
+    Missing languages are told at the campaign's step, so none is asked for here.
+    """
     found: dict[str, TemplateUse] = {}
     for campaign in campaigns:
         has_order = isinstance(campaign.anchor, OrderAnchor)
@@ -69,7 +72,6 @@ def uses(campaigns: Iterable[Campaign], shop: Shop) -> dict[str, TemplateUse]:
             found[step.template] = TemplateUse(
                 stream=Stream.MARKETING if is_marketing else Stream.TRANSACTIONAL,
                 has_order=has_order and (before is None or before.has_order),
-                languages=shop.languages,
                 vars=_shared(campaign.vars, before.vars if before else None),
             )
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crm_mailer.model.address import key
+from crm_mailer.model.address import key, masked
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.store import case_files
 from crm_mailer.store import tables as t
@@ -17,7 +17,7 @@ from crm_mailer.store import tables as t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A customer in one line. Marks are None without a paid order."""
+    """A customer in one line; the phone is masked. Marks are None without a paid order."""
 
     id: int
     name: str
@@ -130,7 +130,7 @@ def _entry(row: Any) -> Entry:
         id=row.id,
         name=row.name,
         email=row.email or "",
-        phone=row.phone,
+        phone=masked(row.phone),
         country=row.country,
         language=row.language,
         is_flagged=bool(row.is_flagged),

@@ -129,7 +129,8 @@ def test_after_a_wrong_password_the_server_is_left_alone_for_a_while(
         for minutes in (0, 4, 2, 9, 2):
             clock.forward(minutes=minutes)
             report = delivering.send(daemon)
-            told.append(report.resting and "rests" or report.lane_fault and "fault" or "sent")
+            fate = "fault" if report.lane_fault else "sent"
+            told.append("rests" if report.resting else fate)
         daemon.close()
 
     assert told == ["fault", "rests", "fault", "rests", "sent"]

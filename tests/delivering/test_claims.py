@@ -139,21 +139,38 @@ def test_a_claim_is_renewed_only_for_its_owner_and_fence(
     assert (mine, old, other) == ({1, 2}, set(), set())
 
 
-def test_a_claim_reads_only_the_due_rows(sqlite_store: Store) -> None:
-    condition = claims._kinds([Stream.MARKETING])[0]
-    query = (
-        sa.select(touches.c.id)
-        .where(condition, touches.c.next_at <= 1)
-        .order_by(touches.c.next_at, touches.c.id)
-        .limit(5)
-    )
-    text = str(query.compile(sqlite_store.engine, compile_kwargs={"literal_binds": True}))
-    with sqlite_store.read() as connection:
-        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+@pytest.mark.parametrize("stream", list(Stream))
+def test_a_claim_reads_only_the_due_rows(sqlite_store: Store, stream: Stream) -> None:
+    told = ""
+    for kind in claims._kinds([stream]):
+        query = (
+            sa.select(touches.c.id)
+            .where(kind, touches.c.next_at <= 1)
+            .order_by(touches.c.next_at, touches.c.id)
+            .limit(5)
+        )
+        told += _query_plan(sqlite_store, query)
 
-    told = " ".join(str(row[3]) for row in rows)
+    assert "SCAN touches\n" not in told
     assert "ix_touches_due" in told
     assert "TEMP B-TREE" not in told
+
+
+def test_what_dead_senders_hold_is_found_without_reading_every_touch(
+    sqlite_store: Store,
+) -> None:
+    mine = sa.select(touches.c.id).where(claims._CLAIMED, touches.c.owner == "x")
+    late = sa.select(touches.c.id).where(claims._CLAIMED, touches.c.claimed_until < 1)
+
+    for query in (mine, late):
+        assert "ix_touches_claimed" in _query_plan(sqlite_store, query)
+
+
+def _query_plan(store: Store, query: sa.Select[tuple[int]]) -> str:
+    text = str(query.compile(store.engine, compile_kwargs={"literal_binds": True}))
+    with store.read() as connection:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+    return "".join(f"{row[3]}\n" for row in rows)
 
 
 def test_a_lease_has_one_owner_and_grows_its_epoch_when_it_passes_on(

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from crm_mailer.delivering.pacing import Bucket, Circuit
+from crm_mailer.delivering.pacing import Bucket, Circuit, LaneFault, rest_after
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 
 
@@ -67,3 +67,15 @@ def test_faults_of_ours_open_the_circuit_and_customers_faults_do_not(
         circuit.watch(one)
 
     assert (circuit.fault is not None) is is_stopped
+
+
+def test_a_lane_rests_longer_each_time_and_longest_for_a_refused_login() -> None:
+    def minutes(phase: Phase, blame: Blame, faults: int) -> float:
+        fault = LaneFault(host="mx:25", phase=phase, outcome=outcome(phase=phase, blame=blame))
+        return rest_after(fault, faults).total_seconds() / 60
+
+    down = [minutes(Phase.CONNECT, Blame.SITE, faults) for faults in (1, 2, 5, 6, 900)]
+    login = [minutes(Phase.AUTH, Blame.US, faults) for faults in (1, 2, 4, 5, 900)]
+
+    assert down == [1 / 6, 1 / 3, 8 / 3, 5, 5]
+    assert login == [5, 10, 40, 60, 60]

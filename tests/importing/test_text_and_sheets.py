@@ -58,6 +58,19 @@ def test_a_guessed_encoding_is_said_and_rows_are_shown(quick: Desk) -> None:
     assert report.sample[1][3] == "Ольга Иванова Москва"
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"), [("Иванова Анна", "cp1251"), ("José Núñez", "cp1252")]
+)
+def test_other_letters_are_not_taken_for_chinese(quick: Desk, text: str, encoding: str) -> None:
+    rows = "".join(f"A{n},2026-10-01,a{n}@example.com,{text},20\n" for n in range(30))
+
+    report = quick.orders(
+        quick.text((TEXT.format(text) + rows).encode(encoding)), encodings=["gb18030"]
+    )
+
+    assert report.encoding != "gb18030"
+
+
 def test_decimal_commas_and_points_between_thousands(quick: Desk) -> None:
     quick.orders(
         quick.text(

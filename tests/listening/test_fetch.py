@@ -22,7 +22,7 @@ from crm_mailer.store import inbound, tables
 from crm_mailer.store.engine import Store
 from tests.conftest import NOON, StandingClock
 from tests.listening.conftest import letter
-from tests.servers.imap_box import Box, free_port, pymap_box
+from tests.servers.imap_box import Box, FaultyServer, free_port, pymap_box
 
 
 def look(
@@ -40,13 +40,18 @@ def look(
         )  # fmt: skip
 
 
+def letters() -> bytes:
+    """Every byte but NUL; line ends are the test client's to change."""
+    return bytes(b for b in range(1, 256) if b not in b"\r\n")
+
+
 def kept(store: Store) -> list[bytes]:
     with store.read() as connection:
         ids = list(connection.execute(sa.select(tables.inbound.c.id)).scalars())
         return [inbound.get(connection, one).raw or b"" for one in ids]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fresh() -> Iterator[Box]:
     with pymap_box() as running:
         running.put(b"From: old@example.com\r\n\r\nold\r\n")
@@ -91,7 +96,7 @@ def test_reading_changes_no_flag(sqlite_store: Store, fresh: Box, tmp_path: Path
 
 
 def test_bytes_come_home_as_they_are(store: Store, fresh: Box, tmp_path: Path) -> None:
-    raw = b"From: a@b.example\r\nSubject: \xff\xfe\r\n\r\n" + bytes(range(1, 256)) * 4 + b"\r\n"
+    raw = b"From: a@b.example\r\nSubject: \xff\xfe\r\n\r\n" + letters() * 4 + b"\r\n"
     look(store, fresh, tmp_path)
     fresh.put(raw)
 
@@ -162,6 +167,47 @@ def test_many_mails_come_in_windows(sqlite_store: Store, fresh: Box, tmp_path: P
 
     assert look(sqlite_store, fresh, tmp_path, limits=Limits(window=7, chunk=3)).new == 20
     assert look(sqlite_store, fresh, tmp_path).seen == 0
+
+
+@pytest.mark.parametrize("last_words", [b"", b"* BYE timeout\r\n", b"* 4 EXI"])
+def test_a_line_lost_while_idle_is_noticed_at_once(last_words: bytes) -> None:
+    with (
+        FaultyServer(on_idle=last_words) as server,
+        ImapMailbox(Box(server.port).account()) as opened,
+    ):
+        opened.open()
+        with pytest.raises(ServiceDown):
+            opened.wait(threading.Event())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"* 1 FETCH (UID 1 RFC822.SIZE 99",
+        b"* 1 FETCH (UID 1 BODY[] {99999999999}\r\nx",
+        b"* 1 FETCH ((((\r\nA OK\r\n",
+        b"\xff\xfe\r\n",
+        b"x" * 2_000_000,
+    ],
+)
+def test_a_broken_answer_leaves_the_cursor_where_it_was(
+    sqlite_store: Store, tmp_path: Path, answer: bytes
+) -> None:
+    with FaultyServer(on_fetch=answer) as server, pytest.raises((ServiceDown, MailboxError)):
+        look(sqlite_store, Box(server.port), tmp_path, first_contact="all")
+
+    with sqlite_store.read() as connection:
+        [row] = inbound.list_mailboxes(connection)
+    assert row.last_uid == 0
+
+
+def test_a_server_that_wants_to_know_the_program_is_told() -> None:
+    with (
+        FaultyServer(wants_id=True) as server,
+        ImapMailbox(Box(server.port).account()) as opened,
+    ):
+        assert opened.open().uidnext == 4
 
 
 def test_a_wrong_password_is_told_with_its_remedy(box: Box) -> None:

@@ -2,14 +2,25 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crm_mailer.definitions.problems import Problem
-from crm_mailer.model.campaign import Stream
-from crm_mailer.rendering.lint import EXPLAINED, TemplateUse, check_templates
+from crm_mailer.model.campaign import (
+    Anchor,
+    Campaign,
+    DateAnchor,
+    Kind,
+    Mode,
+    OrderAnchor,
+    Step,
+    Stream,
+)
+from crm_mailer.model.order import OrderState
+from crm_mailer.rendering.lint import EXPLAINED, TemplateUse, check_templates, uses
 from tests.rendering.conftest import Write
 
 FOOT = '<mj-text>{{ shop.postal_address }} <a href="{{ unsubscribe_url }}">stop</a></mj-text>'
@@ -182,3 +193,27 @@ def test_the_shipped_templates_are_sound_and_checked_quickly() -> None:
 
     assert [problem.as_text() for problem in problems] == []
     assert time.process_time() - began < 10
+
+
+def test_a_template_of_two_campaigns_must_suit_both() -> None:
+    order = OrderAnchor(state=OrderState.ARRIVED)
+    about_order = a_campaign(order, Stream.TRANSACTIONAL, {"gift": 1, "code": 2})
+    by_date = a_campaign(DateAnchor(day=date(2026, 11, 20)), Stream.MARKETING, {"gift": 3})
+
+    both, alone = uses([about_order, by_date]), uses([about_order])
+
+    assert both == {"a/b": TemplateUse(stream=Stream.MARKETING, has_order=False, vars={"gift": 3})}
+    assert alone["a/b"].has_order
+
+
+def a_campaign(anchor: Anchor, stream: Stream, vars: dict[str, Any]) -> Campaign:
+    return Campaign(
+        id="c",
+        name="C",
+        kind=Kind.EDM,
+        stream=stream,
+        mode=Mode.DRAFT,
+        anchor=anchor,
+        steps=(Step(id="s", template="a/b", offset=timedelta(0)),),
+        vars=vars,
+    )

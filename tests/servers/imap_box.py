@@ -65,6 +65,78 @@ class Box:
             return [tuple(flags) for flags in client.get_flags(client.search("ALL")).values()]
 
 
+class FaultyServer:
+    """Just enough IMAP to misbehave: drops the line, says BYE, wants to know who calls.
+
+    Args:
+        on_idle: what to send after IDLE has begun; then the line is closed.
+        wants_id: refuse EXAMINE without an ID command, as 163.com does.
+        on_fetch: what to send instead of an answer to FETCH; then the line is closed.
+    """
+
+    def __init__(
+        self, *, on_idle: bytes = b"", wants_id: bool = False, on_fetch: bytes = b""
+    ) -> None:
+        self.on_idle = on_idle
+        self.wants_id = wants_id
+        self.on_fetch = on_fetch
+        self.said_id = False
+        self.listener = socket.create_server((HOST, 0))
+        self.port = int(self.listener.getsockname()[1])
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> FaultyServer:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(5)
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                line, _ = self.listener.accept()
+                with line, suppress(OSError):
+                    self._talk(line)
+
+    def _talk(self, line: socket.socket) -> None:
+        line.sendall(b"* OK hello\r\n")
+        for raw in line.makefile("rb"):
+            tag, _, rest = raw.strip().partition(b" ")
+            verb = rest.split(b" ")[0].upper()
+            if rest.upper().startswith(b"UID"):
+                verb = rest.split(b" ")[1].upper()
+            if verb == b"IDLE":
+                line.sendall(b"+ idling\r\n")
+                time.sleep(0.2)
+                line.sendall(self.on_idle)
+                return
+            if verb == b"FETCH":
+                line.sendall(self.on_fetch)
+                return
+            line.sendall(self._answer(tag, verb))
+            if verb == b"LOGOUT":
+                return
+
+    def _answer(self, tag: bytes, verb: bytes) -> bytes:
+        ok = tag + b" OK done\r\n"
+        if verb == b"ID":
+            self.said_id = True
+            return b"* ID NIL\r\n" + ok
+        if verb in (b"CAPABILITY", b"LOGIN"):
+            return b"* CAPABILITY IMAP4rev1 IDLE ID\r\n" + ok
+        if verb == b"EXAMINE":
+            if self.wants_id and not self.said_id:
+                return tag + b" NO EXAMINE Unsafe Login. Please contact kefu@188.com\r\n"
+            return b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 4] ok\r\n" + ok
+        if verb == b"SEARCH":
+            return b"* SEARCH 1 2 3\r\n" + ok
+        return ok
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))

@@ -1,0 +1,205 @@
+"""The command `import`: files of orders, customers, suppressions and reviews."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from crm_mailer.cli import pass_app, show
+from crm_mailer.i18n import _
+
+if TYPE_CHECKING:
+    from crm_mailer.app import App
+    from crm_mailer.importing import ImportReport
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Exit code of `--strict` where rows were left out: the input was not all right (EX_DATAERR).
+BAD_ROWS = 65
+SHOWN = 20
+
+
+@click.group("import")
+def import_() -> None:
+    """Take in orders, customers, suppressions or reviews from a file."""
+
+
+def _file(command: F) -> F:
+    return click.argument("file", type=click.Path(path_type=Path))(command)
+
+
+def _mapping(command: F) -> F:
+    command = click.option(
+        "--platform", default="", metavar="NAME", help=_("Where the orders come from.")
+    )(command)
+    return click.option(
+        "--map", "map_name", default="", metavar="NAME|FILE", help=_("Column map; else found.")
+    )(command)
+
+
+def _manner(command: F) -> F:
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help=_("For scripts.")),
+        click.option("--strict", is_flag=True, help=_("Exit 65 when a row was left out.")),
+        click.option("--dry-run", "is_dry_run", is_flag=True, help=_("Tell all, write nothing.")),
+        click.option("--encoding", default="", metavar="NAME", help=_("Of the text; else found.")),
+    ):
+        command = option(command)
+    return command
+
+
+@import_.command()
+@_file
+@_mapping
+@_manner
+@pass_app
+def orders(app: App, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
+    """Take the orders in FILE in: csv, tsv, txt, xlsx or xls of any platform."""
+    from crm_mailer.app import importing
+
+    report = importing.import_orders(app, file, progress=_progress(), **manner)
+    _finish(report, as_json=as_json, is_strict=strict)
+
+
+@import_.command()
+@_file
+@_mapping
+@_manner
+@pass_app
+def customers(app: App, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
+    """Take the customers in FILE in: it completes those that are known."""
+    from crm_mailer.app import importing
+
+    report = importing.import_customers(app, file, progress=_progress(), **manner)
+    _finish(report, as_json=as_json, is_strict=strict)
+
+
+@import_.command()
+@_file
+@_manner
+@pass_app
+def suppressions(app: App, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
+    """Stop marketing mail to each address in FILE."""
+    from crm_mailer.app import importing
+
+    report = importing.import_suppressions(app, file, progress=_progress(), **manner)
+    _finish(report, as_json=as_json, is_strict=strict)
+
+
+@import_.command()
+@_file
+@_mapping
+@_manner
+@pass_app
+def reviews(app: App, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
+    """Take reviews in: FILE has an order number, stars, a comment, a day."""
+    from crm_mailer.app import importing
+
+    report = importing.import_reviews(app, file, progress=_progress(), **manner)
+    _finish(report, as_json=as_json, is_strict=strict)
+
+
+@import_.command()
+@click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
+@pass_app
+def maps(app: App, as_json: bool) -> None:
+    """List the column maps, where each comes from and how sure it is."""
+    from crm_mailer.app import importing
+
+    known = importing.maps(app)
+    if as_json:
+        show.json_(known)
+        return
+    show.table(
+        [_("map"), _("for"), _("sure"), _("source")],
+        [(one.name, one.title, _(one.confidence), one.source) for one in known],
+    )
+
+
+def _progress() -> Callable[[int], None] | None:
+    """Says how far it is, where a person looks on."""
+    if not sys.stderr.isatty():
+        return None
+    return lambda rows: click.echo(f"\r{rows:,} ...", err=True, nl=False)
+
+
+def _finish(report: ImportReport, *, as_json: bool, is_strict: bool) -> None:
+    if as_json:
+        show.json_(report)
+    else:
+        _show(report)
+    if is_strict and report.rows_bad:
+        raise SystemExit(BAD_ROWS)
+
+
+def _show(report: ImportReport) -> None:
+    how = ", ".join(word for word in (report.format, report.encoding) if word)
+    told = _("{file} ({how})").format(file=report.file_name, how=how)
+    if report.map_name:
+        told = _("{told}, read with the map `{map}`").format(told=told, map=report.map_name)
+    show.good(told)
+    show.facts(_figures(report))
+    _show_sample(report)
+    _show_problems(report)
+    for note in report.notes:
+        show.warn(note)
+    if report.orders_without_address:
+        show.warn(
+            _(
+                "{count} orders have no mail address: import a customer file "
+                "(`crm-mailer import customers FILE`) or add them by hand"
+            ).format(count=f"{report.orders_without_address:,}")
+        )
+    if report.is_dry_run:
+        show.note(_("Nothing was written: this was a dry run."))
+
+
+def _figures(report: ImportReport) -> list[tuple[str, object]]:
+    words = {
+        "orders_new": (_("Orders"), _("new")),
+        "orders_changed": (_("Orders"), _("changed")),
+        "orders_unchanged": (_("Orders"), _("unchanged")),
+        "orders_left_out": (_("Orders"), _("left out")),
+        "customers_new": (_("Customers"), _("new")),
+        "customers_changed": (_("Customers"), _("changed")),
+        "customers_unchanged": (_("Customers"), _("unchanged")),
+        "customers_merged": (_("Customers"), _("merged")),
+        "reviews": (_("Reviews"), _("taken in")),
+        "addresses_new": (_("Addresses"), _("new")),
+        "addresses_known": (_("Addresses"), _("known before")),
+        "rows": (_("Rows"), _("read")),
+        "rows_bad": (_("Rows"), _("not imported")),
+    }
+    lines: dict[str, list[str]] = {}
+    for name, (label, word) in words.items():
+        if count := report.counts.get(name):
+            lines.setdefault(label, []).append(f"{count:,} {word}")
+    return [(label, ", ".join(parts)) for label, parts in lines.items()]
+
+
+def _show_sample(report: ImportReport) -> None:
+    """The first rows, where a person should look at them: when trying out, or after a guess."""
+    is_guess = any("guessed" in note for note in report.notes)
+    if len(report.sample) > 1 and (report.is_dry_run or is_guess):
+        show.heading(_("First rows as they were read"))
+        show.facts(zip(report.sample[0], report.sample[1], strict=False))
+
+
+def _show_problems(report: ImportReport) -> None:
+    if not report.problem_count:
+        return
+    show.table(
+        [_("row"), _("column"), _("problem"), _("remedy")],
+        [(one.row, one.column, one.what, one.hint) for one in report.problems[:SHOWN]],
+        title=_("{count} problems, {bad} rows not imported").format(
+            count=f"{report.problem_count:,}", bad=f"{report.rows_bad:,}"
+        ),
+        right=[0],
+    )
+    if report.problem_count > SHOWN:
+        more = report.problem_count - SHOWN
+        show.note(_("... and {count} more (`--json` lists them)").format(count=f"{more:,}"))

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from crm_mailer.app import App
+from tests.cli.conftest import Run
+from tests.segmenting.people import add_buyer, add_customer
+
+
+@pytest.fixture
+def anna(app: App) -> int:
+    return add_buyer(app.store, 5, name="Анна Петрова", email="anna@example.com",
+                     email_key="anna@example.com", phone="+7 912 555 01 23")  # fmt: skip
+
+
+def shown(run: Run, who: str = "anna@example.com") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run("customer", "show", who, "--json").stdout)["data"]
+    return found
+
+
+def test_the_story_is_told_on_one_page(run: Run, anna: int) -> None:
+    run("segment", "run")
+
+    page = run("customer", "show", "ANNA@example.com").stdout
+
+    assert "Анна Петрова" in page
+    assert "R 5: last paid order" in page
+    assert "came into new-customers" in page
+
+
+def test_phones_are_masked_everywhere(run: Run, anna: int) -> None:
+    assert json.loads(run("customer", "list", "--json").stdout)["data"][0]["phone"] == "***123"
+    assert "555" not in run("customer", "show", str(anna)).stdout
+
+
+def test_a_list_can_be_narrowed(run: Run, app: App, anna: int) -> None:
+    add_customer(app.store, name="Boris")
+    run("customer", "tag", str(anna), "wholesale")
+
+    by_tag = json.loads(run("customer", "list", "--tag", "wholesale", "--json").stdout)["data"]
+    by_name = json.loads(run("customer", "list", "Bor", "--json").stdout)["data"]
+
+    assert [one["id"] for one in by_tag] == [anna]
+    assert [one["name"] for one in by_name] == ["Boris"]
+
+
+def test_a_percent_sign_is_no_wildcard(run: Run, anna: int) -> None:
+    assert json.loads(run("customer", "list", "%", "--json").stdout)["data"] == []
+
+
+def test_a_tag_that_names_a_personality_counts_as_one(run: Run, anna: int) -> None:
+    result = run("customer", "tag", "anna@example.com", "silent")
+
+    assert "personality: silent" in result.output
+    assert shown(run)["classes"]["personality"] == "silent"
+    run("customer", "tag", "anna@example.com", "silent", "--remove")
+    assert "personality" not in shown(run)["classes"]
+
+
+def test_a_pinned_tag_is_kept_as_such(run: Run, anna: int) -> None:
+    run("customer", "tag", "anna@example.com", "cautious", "--pin", "--by", "li")
+
+    tag = shown(run)["tags"][0]
+
+    assert (tag["tag"], tag["is_pinned"], tag["set_by"]) == ("cautious", True, "li")
+
+
+def test_a_flagged_buyer_stands_out(run: Run, anna: int) -> None:
+    run("customer", "flag", "anna@example.com", "bad reviews on purpose")
+
+    assert "BLACKLIST" in run("customer", "show", "anna@example.com").stdout
+    run("customer", "unflag", "anna@example.com")
+    assert not shown(run)["is_flagged"]
+
+
+def test_a_birthday_may_lack_its_year(run: Run, anna: int) -> None:
+    run("customer", "set", "anna@example.com", "--birthday", "02-29", "--language", "ru")
+
+    story = shown(run)
+
+    assert (story["birthday"], story["language"]) == ("02-29", "ru")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--birthday", "02-30"),
+        ("--birthday", "2026-02-29"),
+        ("--country", "Russia"),
+        ("--email", "no address"),
+        ("--time-zone", "Mars/Base"),
+        (),
+    ],
+)
+def test_what_cannot_be_is_not_saved(run: Run, anna: int, option: tuple[str, ...]) -> None:
+    result = run("customer", "set", "anna@example.com", *option)
+
+    assert result.exit_code == 2
+
+
+def test_two_customers_cannot_share_an_address(run: Run, app: App, anna: int) -> None:
+    other = add_customer(app.store)
+
+    result = run("customer", "set", str(other), "--email", "ANNA@example.com")
+
+    assert result.exit_code == 2
+    assert "belongs to customer" in str(result.exception)
+
+
+@pytest.mark.parametrize("who", ["nobody@example.com", "999", "9" * 30, "²"])
+def test_an_unknown_customer_is_one_clear_error(run: Run, anna: int, who: str) -> None:
+    result = run("customer", "show", who)
+
+    assert result.exit_code == 2
+    assert "there is no customer" in str(result.exception)
+
+
+def test_every_segment_is_explained_for_one_customer(run: Run, anna: int) -> None:
+    run("segment", "run")
+
+    page = run("customer", "explain", "anna@example.com").stdout
+
+    assert "is in new-customers" in page
+    assert "is not in champions" in page

@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_mailer.definitions.files import parse_yaml
+from crm_mailer.definitions.problems import Problem
+from crm_mailer.definitions.segment_reader import read_rule, read_segments
+from crm_mailer.store.bundled import bundled
+from crm_mailer.model.order import OrderState
+from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule, Segment
+from crm_mailer.model.segment_fields import FIELDS, Operator, Purchase
+
+EXAMPLE = """\
+all:
+  - r: {at_most: 3}
+  - f: {at_least: 4}
+  - country: {in: [RU, BY]}
+  - not: {segment: company-buyers}
+"""
+
+
+def read(text: str, **options: Any) -> Rule:
+    problems: list[Problem] = []
+    rule = read_rule(parse_yaml(text, "rule.yaml"), problems, **options)
+    assert not problems, problems[0].as_text()
+    return rule
+
+
+def faults(text: str, **options: Any) -> list[tuple[str, int, int, str, str]]:
+    problems: list[Problem] = []
+    read_rule(parse_yaml(text, "rule.yaml"), problems, **options)
+    return [(one.code, one.line, one.column, one.message, one.help) for one in problems]
+
+
+def test_a_rule_is_a_tree() -> None:
+    assert read(EXAMPLE) == AllOf(
+        (
+            Compare("r", "at_most", 3),
+            Compare("f", "at_least", 4),
+            Compare("country", "in", ("RU", "BY")),
+            Not(InSegment("company-buyers")),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("country: RU", Compare("country", "is", "RU")),
+        ("country: NO", Compare("country", "is", "NO")),
+        ("country: [RU, BY]", Compare("country", "in", ("RU", "BY"))),
+        ("r: 5", Compare("r", "is", 5)),
+        ("r: 5\nf: 1", AllOf((Compare("r", "is", 5), Compare("f", "is", 1)))),
+        (
+            "age: {at_least: 18, below: 30}",
+            AllOf((Compare("age", "at_least", 18), Compare("age", "below", 30))),
+        ),
+        ("spent_usd: {above: 99.90}", Compare("spent_usd", "above", Decimal("99.90"))),
+        ("r: {between: [2, 3]}", Compare("r", "between", (2, 3))),
+        ("is_flagged: false", Compare("is_flagged", "is", False)),
+        ("gender: {known: true}", Compare("gender", "known", True)),
+        ("gender: {known: false}", Not(Compare("gender", "known", True))),
+        ("tag: [wholesale, опт]", Compare("tag", "in", ("wholesale", "опт"))),
+        ('city: {contains: "моск"}', Compare("city", "contains", "моск")),
+        ("segment: [a, b]", AnyOf((InSegment("a"), InSegment("b")))),
+        (
+            "bought: {category: Garden, within: 2w}",
+            Compare("bought", "is", Purchase(category="Garden", within_days=14)),
+        ),
+    ],
+)
+def test_short_forms(text: str, rule: Rule) -> None:
+    assert read(text) == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("contry: RU", ("CRM104", 1, 1, "unknown field `contry`", "did you mean `country`?")),
+        (
+            "all:\n  - f: {at_leest: 4}",
+            ("CRM107", 2, 9, "`at_leest` is no comparison for `f`", "did you mean `at_least`?"),
+        ),
+        (
+            "f: {'>=': 4}",
+            ("CRM107", 1, 5, "`>=` is no comparison for `f`", "did you mean `at_least`?"),
+        ),
+        ("r: 6", ("CRM107", 1, 4, "`r` goes from 1 to 5, not `6`", "")),
+        ("r: five", ("CRM106", 1, 4, "`r` is a whole number, not `five`", "")),
+        (
+            "r: 99999999999999999999",
+            ("CRM107", 1, 4, "`r` goes from 1 to 5, not `99999999999999999999`", ""),
+        ),
+        (
+            "gender: femal",
+            ("CRM107", 1, 9, "`femal` is not known as `gender`", "did you mean `female`?"),
+        ),
+        (
+            "country: Russia",
+            ("CRM107", 1, 10, "`Russia` is not written as a country is", "such as RU"),
+        ),
+        ("is_flagged: yes", ("CRM106", 1, 13, "`is_flagged` is true or false, not `yes`", "")),
+        (
+            "tag: {is_not: vip}",
+            (
+                "CRM107",
+                1,
+                7,
+                "`is_not` does not go with `tag`",
+                "write `not: {tag: ...}`: a customer can have several",
+            ),
+        ),
+        (
+            "age: {between: [30, 20]}",
+            (
+                "CRM107",
+                1,
+                16,
+                "`between` has its ends the wrong way round: [low, high]",
+                "",
+            ),
+        ),
+        ("age: {between: 20}", ("CRM106", 1, 16, "`between` needs two values: [low, high]", "")),
+        (
+            "spent_usd: $5",
+            (
+                "CRM106",
+                1,
+                12,
+                "`spent_usd` is an amount in US dollars, not `$5`",
+                "such as 250 or 99.50",
+            ),
+        ),
+        ("any: []", ("CRM106", 1, 6, "`any` needs a list of rules", "one `- field: value` each")),
+        ("r:", ("CRM106", 1, 3, "`r` needs one value here", "")),
+        (
+            "bought: {sku: A, within: soon}",
+            ("CRM110", 1, 26, "`soon` is no duration", "such as 90d or 4w"),
+        ),
+        (
+            "bought: {colour: red}",
+            ("CRM104", 1, 10, "unknown key `colour` in `bought`",
+             "known: category, sku, title, within"),
+        ),
+        (
+            "field: r\nop: '>='",
+            ("CRM104", 1, 1, "unknown field `field`",
+             "write the field's name itself, such as `r: {at_most: 3}`"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_fault_is_told_with_its_place_and_a_remedy(
+    text: str, fault: tuple[str, int, int, str, str]
+) -> None:
+    assert faults(text)[0] == fault
+
+
+def test_all_faults_are_told_at_once() -> None:
+    text = "all:\n  - contry: RU\n  - r: 9\n  - segment: chempions\n"
+
+    found = faults(text, segments=["champions"])
+
+    assert [(code, line) for code, line, *_rest in found] == [
+        ("CRM104", 2),
+        ("CRM107", 3),
+        ("CRM116", 4),
+    ]
+    assert found[2][4] == "did you mean `champions`?"
+
+
+def test_a_list_where_a_rule_belongs_is_told() -> None:
+    assert faults("- r: 5")[0][4] == "begin with `all:` or `any:`"
+
+
+# ------------------------------------------------------------------ files
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_segments_are_read_by_id(tmp_path: Path) -> None:
+    problems: list[Problem] = []
+
+    found = read_segments(
+        write(
+            tmp_path, a="id: a\nname: A\nrule:\n  segment: b\n", b="id: b\nname: B\nrule: {r: 5}"
+        ),
+        problems,
+    )
+
+    assert problems == []
+    assert found["a"] == Segment(id="a", name="A", rule=InSegment("b"))
+
+
+def test_a_ring_is_one_fault_that_shows_the_way_round(tmp_path: Path) -> None:
+    files = {
+        name: f"id: {name}\nname: {name}\nrule:\n  segment: {other}\n"
+        for name, other in (("a", "b"), ("b", "c"), ("c", "a"))
+    }
+    problems: list[Problem] = []
+
+    found = read_segments(write(tmp_path, **files), problems)
+
+    assert found == {}
+    assert [problem.code for problem in problems] == ["CRM130"]
+    assert problems[0].line == 3
+
+
+def test_one_wrong_file_does_not_hide_the_others(tmp_path: Path) -> None:
+    problems: list[Problem] = []
+
+    found = read_segments(
+        write(
+            tmp_path,
+            bad="id: Bad One\nname: Bad\nrule: {r: 5}",
+            good="id: good\nname: Good\nrule: {r: 5}",
+            empty="",
+            twin="id: good\nname: Twin\nrule: {r: 4}",
+        ),
+        problems,
+    )
+
+    assert list(found) == ["good"]
+    assert {problem.code for problem in problems} == {"CRM105", "CRM117", "CRM118"}
+
+
+def test_the_shipped_segments_are_right() -> None:
+    problems: list[Problem] = []
+
+    found = read_segments(bundled("campaigns") / "segments", problems)
+
+    assert problems == []
+    assert {"champions", "cooling", "company-buyers", "birthday-soon", "no-order"} <= set(found)
+    assert all(segment.note for segment in found.values())
+
+
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "segments.md"
+
+
+def test_the_page_about_segments_names_every_field_comparison_and_choice() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    choices = [word for field in FIELDS.values() for word in field.choices[:10]]
+
+    assert [
+        name
+        for name in (*FIELDS, *Operator, *choices)
+        if f"`{name}`" not in text and name not in OrderState.__members__.values()
+    ] == []
+
+
+def test_every_rule_on_the_page_about_segments_can_be_read() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    nodes = [parse_yaml(block, "segments.md") for block in blocks]
+    problems: list[Problem] = []
+
+    rules = [read_rule(node.entries.get("rule", node), problems) for node in nodes]
+
+    assert problems == []
+    assert len(rules) == 2
