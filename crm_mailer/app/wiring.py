@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crm_mailer import home as homes
@@ -17,10 +18,12 @@ from crm_mailer.model.moment import Clock, zone
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
 from crm_mailer.model.words import Words
-from crm_mailer.rendering import TemplateLibrary
 from crm_mailer.settings import Settings, read_settings
 from crm_mailer.store import migrate
 from crm_mailer.store.engine import Store, open_store
+
+if TYPE_CHECKING:
+    from crm_mailer.rendering import TemplateLibrary
 
 DATABASE = "crm-mailer.db"
 
@@ -69,6 +72,8 @@ class App:
     @cached_property
     def templates(self) -> TemplateLibrary:
         """The compiled templates; what MJML made of them is kept in the shop's folder."""
+        from crm_mailer.rendering import TemplateLibrary  # Jinja and Babel: slow to import
+
         return TemplateLibrary(self.templates_folder, self.home / ".cache" / "mjml")
 
     @property

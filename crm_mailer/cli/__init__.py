@@ -126,14 +126,15 @@ def pass_app(command: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
 
     @click.pass_context
     def with_app(ctx: click.Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return ctx.invoke(command, ctx.find_object(Doors).open(), *args, **kwargs)
+        doors = ctx.ensure_object(Doors)
+        return ctx.invoke(command, doors.open(), *args, **kwargs)
 
     with_app.__doc__ = command.__doc__
     with_app.__name__ = command.__name__
     for name in ("__click_params__",):
         if hasattr(command, name):
             setattr(with_app, name, getattr(command, name))
-    return with_app  # type: ignore[return-value]
+    return with_app
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -225,7 +225,8 @@ def set_(app: App, /, who: str, birthday: dict[str, int | None] | None, **told: 
 
 def _show_list(app: App, found: list[Entry]) -> None:
     show.table(
-        [_("no."), _("name"), _("address"), _("country"), "RFM", _("orders"), "USD", _("last order")],
+        [_("no."), _("name"), _("address"), _("country"), "RFM", _("orders"), "USD",
+         _("last order")],
         [
             (
                 one.id,

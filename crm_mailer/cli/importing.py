@@ -57,7 +57,7 @@ def _manner(command: F) -> F:
 @_mapping
 @_manner
 @pass_app
-def orders(app: App, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
+def orders(app: App, /, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
     """Take the orders in FILE in: csv, tsv, txt, xlsx or xls of any platform."""
     from crm_mailer.app import importing
 
@@ -70,7 +70,7 @@ def orders(app: App, file: Path, *, as_json: bool, strict: bool, **manner: Any) 
 @_mapping
 @_manner
 @pass_app
-def customers(app: App, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
+def customers(app: App, /, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
     """Take the customers in FILE in: it completes those that are known."""
     from crm_mailer.app import importing
 
@@ -82,7 +82,7 @@ def customers(app: App, file: Path, *, as_json: bool, strict: bool, **manner: An
 @_file
 @_manner
 @pass_app
-def suppressions(app: App, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
+def suppressions(app: App, /, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
     """Stop marketing mail to each address in FILE."""
     from crm_mailer.app import importing
 
@@ -95,7 +95,7 @@ def suppressions(app: App, file: Path, *, as_json: bool, strict: bool, **manner:
 @_mapping
 @_manner
 @pass_app
-def reviews(app: App, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
+def reviews(app: App, /, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
     """Take reviews in: FILE has an order number, stars, a comment, a day."""
     from crm_mailer.app import importing
 

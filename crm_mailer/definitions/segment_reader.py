@@ -40,6 +40,9 @@ _SIGNS = {
 _LISTS = (Operator.IN, Operator.NOT_IN)
 _PRESENCE = (Operator.KNOWN, Operator.UNKNOWN)
 _WORDS = ("all", "any", "not", "segment")
+#: A database takes no endless conditions: so many lines in a rule, so many values in a list.
+_MOST_LINES = 300
+_MOST_VALUES = 300
 
 
 class SegmentFile(Strict):
@@ -92,6 +95,7 @@ class _Reader:
     def __init__(self, problems: list[Problem], segments: Collection[str] | None) -> None:
         self.problems = problems
         self.segments = segments
+        self.lines = 0
 
     def rule(self, node: Node) -> Rule:
         """One block: its lines must all hold."""
@@ -103,6 +107,10 @@ class _Reader:
         return parts[0] if len(parts) == 1 else AllOf(parts)
 
     def _line(self, parent: Node, key: str, value: Node) -> Rule:
+        self.lines += 1
+        if self.lines == _MOST_LINES + 1:
+            what = f"a rule has at most {_MOST_LINES} lines"
+            self._fault(value, "CRM107", what, "tag the customers, or make segments of its parts")
         if key in ("all", "any"):
             parts = self._list(key, value)
             return AllOf(parts) if key == "all" else AnyOf(parts)
@@ -190,6 +198,9 @@ class _Reader:
         if node.kind != "list" or not node.items:
             self._fault(node, "CRM106", f"`{field.name}` needs a list here: [a, b]")
             return ()
+        if len(node.items) > _MOST_VALUES:
+            what = f"a list has at most {_MOST_VALUES} values"
+            self._fault(node, "CRM107", what, "tag the customers and ask for the tag")
         return tuple(self._value(field, item, Operator.IS) for item in node.items)
 
     def _ends(self, field: Field, node: Node) -> tuple[Any, ...]:

@@ -30,8 +30,6 @@ from crm_mailer.store.engine import Store
 TRANSACTIONAL = Stream.TRANSACTIONAL
 log = logging.getLogger(__name__)
 
-#: How long a claim holds without being renewed. Longer than the longest wait for an answer.
-CLAIM_FOR = timedelta(minutes=20)
 #: Longest sleep between two looks at `should_stop`, in seconds.
 NAP = 0.2
 
@@ -46,6 +44,8 @@ class Pace:
     cycle: int = 50
     #: Mails a minute; None: as fast as the server takes them.
     per_minute: int | None = None
+    #: How long a claim holds without being renewed; longer than the longest wait for an answer.
+    claim_for: timedelta = timedelta(minutes=20)
 
     def at_once(self, number: int) -> int:
         """`number`, but not more than a minute's worth: claims must not outlive their time."""
@@ -134,7 +134,7 @@ class _Round:
     bucket: Bucket
     circuit: Circuit = field(default_factory=Circuit)
     boot: str = field(default_factory=boot_id)
-    #: Monotonic time after which no final dot may leave without a renewed claim.
+    #: Time on the clock of `_awake` after which no final dot may leave without a renewed claim.
     deadline: float = 0.0
     error: CrmMailerError | None = None
 
@@ -171,7 +171,7 @@ class _Round:
                 connection,
                 owner=self.journal.owner,
                 now=now,
-                until=now + CLAIM_FOR,
+                until=now + self.pace.claim_for,
                 boot_id=self.boot,
                 limit=size,
                 fence=self.fence,
@@ -184,7 +184,7 @@ class _Round:
         return batch
 
     def _extend(self) -> None:
-        self.deadline = time.monotonic() + CLAIM_FOR.total_seconds()
+        self.deadline = _awake() + self.pace.claim_for.total_seconds()
 
     def _give_back(self, rows: Sequence[Claimed]) -> None:
         if rows:
@@ -216,7 +216,7 @@ class _Round:
         self._extend()
         with self.store.write() as connection:
             kept = claims.renew(
-                connection, ids, owner=owner, fence=self.fence, until=now + CLAIM_FOR
+                connection, ids, owner=owner, fence=self.fence, until=now + self.pace.claim_for
             )
             self.report.lost_claims += len(rows) - len(kept)
             rows = [row for row in rows if row.touch.id in kept]
@@ -311,7 +311,7 @@ class _Round:
         touch, dots = row.touch, [False]
 
         def before_dot() -> bool:
-            if time.monotonic() > self.deadline:
+            if _awake() >= self.deadline:
                 return False
             try:
                 self.journal.dot(touch.id, touch.attempts, self.clock.now())
@@ -366,3 +366,10 @@ class _Round:
         self.journal.landed()
         self.report.released += len(free)
         self.report.outcomes.update(end.outcome.kind.value for end in ends if end.outcome)
+
+
+def _awake() -> float:
+    """Seconds that go on while the process is stopped and, where known, while the host sleeps."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()

@@ -132,6 +132,6 @@ _HINTS = {
     Phase.MAIL: "the account may not send from this address: look at `sender` in shop.yaml",
     Phase.RCPT: "the server's words tell why; check SPF, DKIM and the account's limits",
     Phase.DATA: "the server's words tell why; check SPF, DKIM and the account's limits",
-    Phase.BODY: "nothing was sent twice; look at the network, then run `crm-mailer send` again",
+    Phase.BODY: "nothing was lost; look at the disk and the network, then try again",
     Phase.DOT: "mails in doubt are not sent again; see `crm-mailer outbox list --state in_doubt`",
 }

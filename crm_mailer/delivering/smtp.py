@@ -23,6 +23,7 @@ from crm_mailer.delivering.line import Line, LineLost
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from crm_mailer.model.message import Message
 
+STOPPED = "we stopped before the final dot: the claim had run out or the journal is not writable"
 #: Asked right before the final dot leaves; False stops the message there.
 BeforeDot = Callable[[], bool]
 
@@ -204,9 +205,7 @@ class Conversation:
             return self._outcome(answer)
         if not before_dot():
             self._hang_up()
-            return self._local(
-                OutcomeKind.DEFERRED, "stopped before the final dot: no right to send", Blame.US
-            )
+            return self._local(OutcomeKind.DEFERRED, STOPPED, Blame.US)
         crash.point("K4")
         self._phase = Phase.DOT
         answer = await self._ask(b".\r\n", self.account.deadlines.dot, after=_at_k5)

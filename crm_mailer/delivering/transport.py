@@ -11,7 +11,7 @@ from typing import Protocol
 
 from crm_mailer.delivering.account import Account, Tls
 from crm_mailer.delivering.pacing import SANDBOX
-from crm_mailer.delivering.smtp import BeforeDot, Conversation, OpeningFailed
+from crm_mailer.delivering.smtp import STOPPED, BeforeDot, Conversation, OpeningFailed
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from crm_mailer.model.message import Message
 from crm_mailer.model.moment import Clock
@@ -120,7 +120,7 @@ class FolderTransport:
         """Write the file, named by time and touch: a name never tells who it is for."""
         name = f"{self.clock.now():%Y%m%dT%H%M%SZ}-{message.touch_id:08d}.eml"
         if not before_dot():
-            return _outcome(OutcomeKind.DEFERRED, Phase.BODY, "stopped by us", Blame.US)
+            return _outcome(OutcomeKind.DEFERRED, Phase.BODY, STOPPED, Blame.US)
         try:
             _write_whole(self.folder / name, message.content)
         except OSError as error:
@@ -140,7 +140,7 @@ class NullTransport:
     async def hand_over(self, message: Message, before_dot: BeforeDot) -> Outcome:
         """Take it."""
         if not before_dot():
-            return _outcome(OutcomeKind.DEFERRED, Phase.BODY, "stopped by us", Blame.US)
+            return _outcome(OutcomeKind.DEFERRED, Phase.BODY, STOPPED, Blame.US)
         return _outcome(OutcomeKind.ACCEPTED, Phase.DOT, "forgotten", Blame.NOBODY)
 
     async def close(self) -> None:

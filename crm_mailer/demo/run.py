@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,15 +13,17 @@ from pathlib import Path
 from crm_mailer import home as homes
 from crm_mailer.app import App, importing, listening, rounds
 from crm_mailer.app.clocks import SetClock
-from crm_mailer.demo import exports
+from crm_mailer.demo import agents, exports
 from crm_mailer.demo.outside import Outside
 from crm_mailer.demo.post_office import HOST, PASSWORD, USER
-from crm_mailer.demo.story import START, Purchase, changes, purchases
+from crm_mailer.demo.story import START, Calendar, Purchase, purchases
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import FILE_NAME, read_settings
 
 #: Hours of a day (UTC) at which every room takes a turn.
 TURNS = (8, 14, 20)
+#: Marks a folder as a demo's, so that only such a one is ever replaced.
+MARK = ".demo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class Progress:
     day: int
     days: int
     at: datetime
+    mails: int
     answers: int
 
 
@@ -54,16 +58,21 @@ def run(folder: Path, *, seed: int, days: int, on_day: Callable[[Progress], None
     """
     started = time.monotonic()
     _lay_out(folder)
+    outside = Outside(seed)
     story = purchases(seed)
-    with Outside(seed) as outside, _opened(folder, outside) as app:
+    calendar = Calendar(story)
+    with outside, _opened(folder, outside) as app:
         past = [order for order in story if order.placed_at < START]
         _take_in(app, past, "orders-until-2011-08-31.csv", seed, START)
         rounds.segment(app)
         listening.fetch(app, "all")
         answers = 0
         for day in range(days):
-            answers += _live_a_day(app, outside, story, START + timedelta(days=day), seed)
-            on_day(Progress(day=day + 1, days=days, at=app.clock.now(), answers=answers))
+            answers += _live_a_day(app, outside, calendar, START + timedelta(days=day), seed)
+            mails = outside.counts()["mails taken"]
+            on_day(
+                Progress(day=day + 1, days=days, at=app.clock.now(), mails=mails, answers=answers)
+            )
         world = outside.counts()
         end = app.clock.now()
     _leave_as_sandbox(folder, end)
@@ -79,7 +88,7 @@ def run(folder: Path, *, seed: int, days: int, on_day: Callable[[Progress], None
 
 
 def _live_a_day(
-    app: App, outside: Outside, story: list[Purchase], midnight: datetime, seed: int
+    app: App, outside: Outside, calendar: Calendar, midnight: datetime, seed: int
 ) -> int:
     answers = 0
     for hour in TURNS:
@@ -88,7 +97,7 @@ def _live_a_day(
         assert isinstance(app.clock, SetClock)
         app.clock.moment = now
         answers += outside.tick(now)
-        new = list(changes(story, before, now))
+        new = calendar.changes(before, now)
         if new:
             _take_in(app, new, f"orders-{now:%Y-%m-%d-%H}.csv", seed, now)
         if hour == TURNS[0]:
@@ -96,6 +105,7 @@ def _live_a_day(
         if answers:
             listening.listen(app)
             rounds.learn(app)
+        agents.work(app, seed)
         rounds.plan(app)
         rounds.send(app)
     return answers
@@ -109,12 +119,26 @@ def _take_in(app: App, orders: list[Purchase], name: str, seed: int, now: dateti
     importing.import_orders(app, path, map_name="generic")
 
 
+def make_room(folder: Path, *, is_replaced: bool) -> None:
+    """See that `folder` is free; an earlier demo there is removed when `is_replaced`.
+
+    Raises:
+        CrmMailerError: something lies there, and it is not an earlier demo or may not go.
+    """
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if is_replaced and (folder / MARK).exists():
+        shutil.rmtree(folder)
+        return
+    raise CrmMailerError(
+        f"{folder} holds something already",
+        hint="--replace begins an earlier demo anew; --folder names another place",
+    )
+
+
 def _lay_out(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()):
-        raise CrmMailerError(
-            f"{folder} holds something already", hint="remove it, or name another with --folder"
-        )
     homes.make_home(folder)
+    (folder / MARK).write_text("made by `crm-mailer demo`; may be removed\n", encoding="utf-8")
     shop = folder / "campaigns" / "shop.yaml"
     shop.write_text(_replaced(shop.read_text(encoding="utf-8")), encoding="utf-8")
     for kind in ("lifecycle", "edm"):

@@ -10,8 +10,8 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -244,8 +244,18 @@ def _unpaid(seed: int, invoice: Invoice) -> Purchase:
     return replace(order, states=dict(sorted(states.items(), key=lambda one: one[1])))
 
 
-def changes(story: list[Purchase], since: datetime, until: datetime) -> Iterator[Purchase]:
-    """The orders to which something happened after `since` and not after `until`."""
-    for order in story:
-        if any(since < at <= until for at in order.states.values()):
-            yield order
+class Calendar:
+    """All that happens, by time: quick to ask what is new since the last look."""
+
+    def __init__(self, story: list[Purchase]) -> None:
+        happens = sorted(
+            ((at, place) for place, order in enumerate(story) for at in order.states.values()),
+        )
+        self.story = story
+        self.times = [at for at, _place in happens]
+        self.places = [place for _at, place in happens]
+
+    def changes(self, since: datetime, until: datetime) -> list[Purchase]:
+        """The orders to which something happened after `since` and not after `until`, by time."""
+        span = slice(bisect_right(self.times, since), bisect_right(self.times, until))
+        return [self.story[place] for place in sorted(set(self.places[span]))]

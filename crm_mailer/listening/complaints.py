@@ -89,9 +89,7 @@ def understand(
     found = _evidence(text, _tables(words), language)
     found += _tone(text)
     if is_followup:
-        found.append(
-            Evidence(code="displeasure", weight=1.0, words="an earlier mail is unanswered")
-        )
+        found.append(Evidence(code="tone.again", weight=1.5, words="an earlier mail is unanswered"))
     score = _score(found)
     reasons = _reasons(found)
     is_complaint = score >= THRESHOLD or "privacy" in reasons

@@ -13,7 +13,7 @@ LINES = 5_000
 _WROTE = (
     (r"on", r"wrote|writes|said|schrieb|escribi[oó]|a [ée]crit"),
     (r"le", r"a [ée]crit|[ée]crit|wrote"),
-    (r"el", r"escribi[oó]|wrote"),
+    (r"el", r"escribi[oó]|ha escrit|wrote"),
     (r"am|um|on", r"schrieb(?: .{0,80})?|wrote"),
     (r"em|a|no dia|na", r"escreveu|wrote"),
     (r"il|in data", r"ha scritto|scrive|wrote"),
@@ -24,15 +24,18 @@ _WROTE = (
     (r"在|于|於", r"写道|寫道|写|写信"),
 )
 _WROTE_LINE = re.compile(
-    "|".join(rf"(?:(?:{head})\b.{{3,300}}?(?:{tail})\s*[:：])" for head, tail in _WROTE)
+    "|".join(rf"(?:(?:{head})\b.{{3,300}}?(?:{tail})\s*[:：]?)" for head, tail in _WROTE)
     # the verb at the end and a date, an hour or an address before it
     + r"|.{0,200}(?:\d{1,2}:\d{2}|@|\d{4}|<).{0,160}(?:пишет|писал\(?а?\)?|написала?(?:\(а\))?|"
     r"написал\(а\)|wrote|"
-    r"写道|寫道|のメッセージ|schrieb|escribi[oó]|escreveu|a écrit|napisa[lł]\w*|ha scritto|"
+    r"写道|寫道|のメッセージ|작성|schrieb|escribi[oó]|escreveu|a écrit|napisa[lł]\w*|ha scritto|"
     r"schreef)\s*[:：]?"
     r"|(?:-{2,}\s*)?(?:исходное|пересылаемое) сообщение.*"
     # 2011/5/3 Name <name@example.com>
-    r"|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\b.{0,60}<[^<>\s]+@[^<>\s]+>\s*[:：]?",
+    r"|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\b.{0,60}<\s*[^<>\s]+@[^<>\s]+>\s*[:：]?"
+    # Name <name@example.com> schrieb am Fr., 28. Apr. 2017 um 11:53 Uhr:
+    r"|.{0,120}<\s*[^<>\s]+@[^<>\s]+>\s*(?:schrieb|wrote|пишет|написал|a écrit|escribió|escreveu|"
+    r"ha scritto|napisał|schreef|skrev)\b.{0,80}[:：]",
     re.IGNORECASE,
 )
 _HEADER_BEGIN = re.compile(
@@ -89,8 +92,7 @@ def own_text(text: str) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ").split("\n")[:LINES]
     own = _unsigned(_unquoted(lines))
     kept = "\n".join(own).strip()
-    written = sum(len(line.strip()) for line in lines if not _QUOTED.match(line))
-    if not re.search(r"\w", kept) or len(kept) * 10 < min(written, 300):
+    if not re.search(r"\w", kept):
         return _fallback(lines, text)
     return re.sub(r"\n{3,}", "\n\n", kept)
 
@@ -137,11 +139,15 @@ def _starts_rest(lines: Sequence[str], place: int) -> bool:
 
 
 def _is_header_block(lines: Sequence[str], place: int) -> bool:
-    """From, then at least two of date, to, subject within the next seven lines."""
-    if place >= len(lines) or not _FROM_LINE.match(lines[place]):
+    """From and at least two of date, to, subject, in any order, within eight lines."""
+    if place >= len(lines):
         return False
-    near = [line for line in lines[place + 1 : place + 8] if line.strip()]
-    return sum(1 for line in near if _OTHER_LINE.match(line)) >= 2
+    first = lines[place]
+    if not (_FROM_LINE.match(first) or _OTHER_LINE.match(first)):
+        return False
+    near = [line for line in lines[place : place + 8] if line.strip()]
+    has_from = any(_FROM_LINE.match(line) for line in near)
+    return has_from and sum(1 for line in near if _OTHER_LINE.match(line)) >= 2
 
 
 def _after_header_block(lines: Sequence[str], place: int) -> int:
@@ -159,13 +165,13 @@ def _after_header_block(lines: Sequence[str], place: int) -> int:
 def _wrote_lines(lines: Sequence[str], place: int) -> int:
     """How many lines from here on are one "On ... wrote:"; 0 for none."""
     first = lines[place].strip().lstrip("*_- ")
-    if not first or not (_HEADER_BEGIN.match(first) or _WROTE_LINE.fullmatch(first)):
+    if not first or not (_HEADER_BEGIN.match(first) or "@" in first or "<" in first):
         return 1 if first and len(first) < 300 and _WROTE_LINE.fullmatch(first) else 0
     joined = ""
     for length, line in enumerate(lines[place : place + 4], start=1):
         if length > 1 and not line.strip():
             break
-        joined = f"{joined} {line.strip()}".strip().lstrip("*_- ").rstrip("*_ ")
+        joined = f"{joined} {line.strip()}".strip().lstrip("*_- ").rstrip("*_- ")
         if len(joined) > 400:
             break
         if _WROTE_LINE.fullmatch(joined) and re.search(r"\d|@", joined):

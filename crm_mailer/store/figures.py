@@ -95,6 +95,22 @@ def open_cases(connection: sa.Connection, now: datetime) -> list[OpenCases]:
     return [OpenCases(**row._mapping) for row in connection.execute(query)]
 
 
+def find_reader(connection: sa.Connection, campaign: str, language: str) -> str:
+    """The address of the first customer of a language who got a mail of the campaign, or empty."""
+    query = (
+        sa.select(t.customers.c.email)
+        .join_from(t.touches, t.customers)
+        .where(
+            t.touches.c.campaign == campaign,
+            t.touches.c.state == "accepted",
+            t.customers.c.language == language,
+        )
+        .order_by(t.touches.c.id)
+        .limit(1)
+    )
+    return connection.scalar(query) or ""
+
+
 def _by_campaign(
     connection: sa.Connection, table: sa.Table, condition: sa.ColumnElement[bool]
 ) -> dict[str, int]:

@@ -169,7 +169,15 @@ def release(connection: sa.Connection, campaign: str) -> int:
 
 
 def cancel(connection: sa.Connection, campaign: str, now: datetime) -> int:
-    """End what has not left of a campaign; mails in a worker's hands may still go."""
+    """End what has not left of a campaign; mails in a worker's hands may still go.
+
+    An order mail in doubt stays in doubt, but its second attempt is called off.
+    """
+    connection.execute(
+        sa.update(touches)
+        .where(touches.c.campaign == campaign, touches.c.state == TouchState.IN_DOUBT.value)
+        .values(next_at=None)
+    )
     return connection.execute(
         sa.update(touches)
         .where(touches.c.campaign == campaign)

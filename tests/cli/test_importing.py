@@ -39,9 +39,7 @@ def test_strict_leaves_with_65_when_a_row_was_left_out(run: Run, export: Path) -
     assert run("import", "orders", str(export), "--strict").exit_code == 65
 
 
-def test_a_dry_run_shows_the_first_rows_and_writes_nothing(
-    run: Run, app: App, export: Path
-) -> None:
+def test_a_dry_run_shows_rows_and_writes_nothing(run: Run, app: App, export: Path) -> None:
     result = run("import", "orders", str(export), "--dry-run")
 
     assert count(app, orders) == 0

@@ -4,16 +4,21 @@ import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from crm_mailer.definitions.files import parse_yaml
 from crm_mailer.definitions.problems import Problem
 from crm_mailer.definitions.segment_reader import read_rule, read_segments
-from crm_mailer.store.bundled import bundled
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule, Segment
 from crm_mailer.model.segment_fields import FIELDS, Operator, Purchase
+from crm_mailer.store import selection
+from crm_mailer.store.bundled import bundled
+from crm_mailer.store.engine import Store
+from crm_mailer.store.selection import Look
+from tests.segmenting.people import NOW, add_customer
 
 EXAMPLE = """\
 all:
@@ -175,6 +180,27 @@ def test_all_faults_are_told_at_once() -> None:
 
 def test_a_list_where_a_rule_belongs_is_told() -> None:
     assert faults("- r: 5")[0][4] == "begin with `all:` or `any:`"
+
+
+def test_a_rule_beyond_what_a_database_takes_is_refused() -> None:
+    lines = "any:\n" + "  - r: 5\n" * 301
+    values = f"days_since_last: [{', '.join(str(day) for day in range(301))}]"
+
+    assert [message for _code, _l, _c, message, _help in faults(lines)] == [
+        "a rule has at most 300 lines"
+    ]
+    assert faults(values)[0][3] == "a list has at most 300 values"
+
+
+def test_the_largest_rule_still_finds_customers(store: Store) -> None:
+    days = f"[{', '.join(str(day) for day in range(300))}]"
+    text = "any:\n" + "  - r: 5\n" * 298 + f"  - known_for_days: {days}\n"
+    add_customer(store)
+
+    with store.read() as connection:
+        found = selection.count(connection, read(text), Look(now=NOW, zone=ZoneInfo("UTC")))
+
+    assert found == 1
 
 
 # ------------------------------------------------------------------ files

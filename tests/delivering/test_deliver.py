@@ -203,6 +203,29 @@ def test_order_mail_in_doubt_is_sent_once_more_with_the_same_bytes(
     assert state_of(store, 1)[0] == "in_doubt"
 
 
+def test_a_cancelled_campaign_sends_no_doubtful_mail_again(sender: Sender, store: Store) -> None:
+    plan(store, 1, sender.clock.now(), stream=TRANSACTIONAL)
+    with fault_server({"DOT": ACCEPT_DROP}) as server:
+        sender(by_smtp(server))
+        with store.write() as connection:
+            outbox.cancel(connection, "spring", sender.clock.now())
+        sender.clock.forward(minutes=11)
+        report = sender(by_smtp(server))
+
+    assert (report.claimed, state_of(store, 1)[0]) == (0, "in_doubt")
+
+
+def test_no_dot_leaves_when_the_time_of_the_claim_is_over(sender: Sender, store: Store) -> None:
+    plan(store, 5, sender.clock.now())
+    with fault_server() as server:
+        report = sender(by_smtp(server), pace=Pace(claim_for=timedelta(0)))
+
+    assert (report.released, server.box) == (5, [])
+    assert report.lane_fault is not None
+    assert "the claim had run out" in report.lane_fault.message
+    assert states(store) == {"planned": 5}
+
+
 def test_a_resend_that_is_refused_leaves_the_mail_in_doubt(sender: Sender, store: Store) -> None:
     plan(store, 1, sender.clock.now(), stream=TRANSACTIONAL)
     answers = iter([ACCEPT_DROP, reply("554 5.6.0 duplicate")])

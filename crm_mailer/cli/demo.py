@@ -1,0 +1,155 @@
+"""The command `demo`: the main job on real input, with everything embedded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crm_mailer.cli import show
+from crm_mailer.i18n import _
+
+if TYPE_CHECKING:
+    from crm_mailer.demo.run import Progress, Ran
+    from crm_mailer.demo.summary import Summary
+
+DEFAULT_FOLDER = Path("crm-mailer-demo")
+STATES = ("accepted", "refused", "planned", "deferred", "in_doubt", "skipped", "expired")
+
+
+@click.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=DEFAULT_FOLDER,
+              show_default=True, help=_("Where the demo's shop is made."))  # fmt: skip
+@click.option("--seed", type=int, default=7, show_default=True,
+              help=_("Another seed is another story; the same seed is the same one."))  # fmt: skip
+@click.option("--days", type=click.IntRange(1, 90), default=90, show_default=True)
+@click.option("--replace", is_flag=True, help=_("Begin anew where an earlier demo lies."))
+def demo(folder: Path, seed: int, days: int, replace: bool) -> None:
+    """Live through 90 days of a real shop: orders in, mails out, replies in, cases open."""
+    from crm_mailer.app import open_app
+    from crm_mailer.demo import run as main_loop
+    from crm_mailer.demo.summary import summarise
+
+    _introduce(folder, days)
+    main_loop.make_room(folder, is_replaced=replace)
+    ran = main_loop.run(folder, seed=seed, days=days, on_day=_tell_day)
+    app = open_app(str(folder))
+    try:
+        _show(ran, summarise(app))
+    finally:
+        app.close()
+
+
+def _introduce(folder: Path, days: int) -> None:
+    show.heading(_("A real gift shop, {days} days from 2011-09-01, as fast as this machine can")
+                 .format(days=days))  # fmt: skip
+    show.line(_(
+        "Real: every paid invoice (UCI Online Retail II, Chen, Sain & Guo 2012, CC BY 4.0):\n"
+        "      customer number, moment, country, amount.\n"
+        "Made up, by a seeded chance: names, addresses, birthdays, goods, and that customers read\n"
+        "      ru, es, pt, fr, de and zh besides en; unpaid orders, funds pending, parcels, delays,\n"
+        "      arrivals, reviews; what customers answer, and what agents do.\n"
+        "Real again: SMTP and IMAP between two processes on this machine. No mail leaves it."
+    ))  # fmt: skip
+    show.note(_("The shop is made in {folder}").format(folder=folder.resolve()))
+
+
+def _tell_day(progress: Progress) -> None:
+    if show.err().is_terminal:
+        filled = 30 * progress.day // progress.days
+        bar = "█" * filled + "░" * (30 - filled)
+        show.err().print(
+            f"{bar} {progress.at:%Y-%m-%d}  {progress.mails:,} mails, {progress.answers:,} answers",
+            end="\n" if progress.day == progress.days else "\r",
+        )
+    elif progress.day % 15 == 0 or progress.day == progress.days:
+        show.note(_("{day}: {mails} mails out, {answers} answers in").format(
+            day=f"{progress.at:%Y-%m-%d}", mails=f"{progress.mails:,}",
+            answers=f"{progress.answers:,}"))  # fmt: skip
+
+
+def _show(ran: Ran, summary: Summary) -> None:
+    from crm_mailer.cli.segmenting import show_heat_map
+
+    figures = summary.figures
+    show.line()
+    show.heading(_("{orders} orders of {customers} customers, lived through in {seconds:.0f} s")
+                 .format(orders=f"{figures.orders:,}", customers=f"{figures.customers:,}",
+                         seconds=ran.seconds))  # fmt: skip
+    show.line()
+    show.heading(_("Who the customers are"))
+    show_heat_map(summary.cells)
+    show.line()
+    _show_mails(summary)
+    show.line()
+    show.table([_("what came back"), ""], summary.replies.items(), right=(1,))
+    show.line()
+    _show_cases(summary)
+    _show_story(summary)
+    show.line()
+    show.heading(_("Five mails to look at"))
+    for path in summary.samples:
+        show.line(f"  {path}  (+ .eml)")
+    _show_next(ran, summary)
+
+
+def _show_mails(summary: Summary) -> None:
+    totals = {state: sum(one.states.get(state, 0) for one in summary.mails) for state in STATES}
+    columns = [state for state in STATES if totals[state]]
+    rows: list[list[object]] = [
+        [one.campaign, *(one.states.get(state, "") for state in columns),
+         one.bounces or "", one.replies or ""]
+        for one in summary.mails
+    ]  # fmt: skip
+    rows.append([_("all"), *(totals[state] for state in columns),
+                 sum(one.bounces for one in summary.mails),
+                 sum(one.replies for one in summary.mails)])  # fmt: skip
+    show.table([_("mails by campaign"), *columns, _("bounces"), _("replies")], rows,
+               right=tuple(range(1, len(columns) + 3)))  # fmt: skip
+    left_out = ", ".join(f"{reason} {number}" for reason, number in summary.skips.items())
+    show.line(_("Not sent, and why: {reasons}").format(reasons=left_out))
+    show.line(_("The ledger adds up: every planned mail is in exactly one state.")
+              if summary.audit.is_sound else _("THE LEDGER DOES NOT ADD UP"))  # fmt: skip
+
+
+def _show_cases(summary: Summary) -> None:
+    from crm_mailer.reporting.cases import in_words
+
+    show.table(
+        [_("open cases"), _("severity"), _("count"), _("overdue"), _("first due")],
+        [
+            (in_words(one.reason), one.severity, one.count, one.overdue or "",
+             f"{one.due_first:%Y-%m-%d %H:%M} UTC")
+            for one in summary.open_cases
+        ],
+        right=(2, 3),
+    )  # fmt: skip
+
+
+def _show_story(summary: Summary) -> None:
+    if summary.story is None:
+        return
+    case = summary.story.case
+    show.line()
+    show.heading(_("One order: {number} of {customer}, from the invoice to case {case}").format(
+        number=case.order_number, customer=case.customer, case=case.number))  # fmt: skip
+    show.table(["", "", ""], [
+        (f"{event.at:%m-%d %H:%M}", _(event.kind.value), event.text)
+        for event in summary.story.events
+    ])  # fmt: skip
+
+
+def _show_next(ran: Ran, summary: Summary) -> None:
+    program = "python3 cli.py" if Path("cli.py").exists() else "crm-mailer"
+    start = f"{program} --home {ran.folder}"
+    show.line()
+    show.heading(_("Try next"))
+    show.line(f"  {start} status")
+    if summary.story is not None:
+        case = summary.story.case
+        show.line(f"  {start} case show {case.number}")
+        show.line(f"  {start} customer show {case.email}")
+        show.line(f"  {start} preview win-back --customer {case.email} --text")
+    show.line(f"  {start} plan")
+    show.line(f"  {start} rfm")
