@@ -45,12 +45,13 @@ def _introduce(folder: Path, days: int) -> None:
     show.heading(_("A real gift shop, {days} days from 2011-09-01, as fast as this machine can")
                  .format(days=days))  # fmt: skip
     show.line(_(
-        "Real: every paid invoice (UCI Online Retail II, Chen, Sain & Guo 2012, CC BY 4.0):\n"
-        "      customer number, moment, country, amount.\n"
-        "Made up, by a seeded chance: names, addresses, birthdays, goods, and that customers read\n"
-        "      ru, es, pt, fr, de and zh besides en; unpaid orders, funds pending, parcels, delays,\n"
-        "      arrivals, reviews; what customers answer, and what agents do.\n"
-        "Real again: SMTP and IMAP between two processes on this machine. No mail leaves it."
+        "Real:       every paid invoice (UCI Online Retail II, Chen, Sain & Guo 2012,\n"
+        "            CC BY 4.0): customer number, moment, country, amount.\n"
+        "Made up, by seeded chance: names, addresses, birthdays, goods; that customers\n"
+        "            read en, ru, es, pt, fr, de or zh; unpaid orders, funds pending,\n"
+        "            parcels, delays, arrivals, reviews; what customers answer and what\n"
+        "            agents do.\n"
+        "Real again: SMTP and IMAP between processes on this machine. No mail leaves it."
     ))  # fmt: skip
     show.note(_("The shop is made in {folder}").format(folder=folder.resolve()))
 

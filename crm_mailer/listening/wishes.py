@@ -13,6 +13,7 @@ from crm_mailer.model.words import Words
 #: A longer first line is talk about unsubscribing, not the wish.
 WORDS = 8
 _CJK_LENGTH = 16
+_SENTENCE = re.compile(r"(?<=[.!?。！？])\s*|[,，]\s+(?=please|пожалуйста|bitte|merci|谢谢|thanks)")
 #: What may stand in a subject beside the wish.
 _DRESSING = re.compile(
     r"^(?:(?:re|aw|sv|fw|fwd|ответ|回复|答复|rv|res)\s*[:：]\s*)+|[\s.!,:;。！]+$", re.IGNORECASE
@@ -31,22 +32,28 @@ def evidence(subject: str, own_text: str, words: Words) -> Evidence | None:
     for phrase in _compiled(words.wishes.subjects):
         if phrase.pattern.fullmatch(bare):
             return Evidence(code="wish.subject", weight=5.0, words=bare)
-    for line in _first_lines(own_text):
-        said = _DRESSING.sub("", fold(line)).strip()
-        if not _is_short(said):
-            continue
-        for phrase in _compiled(words.wishes.lines):
-            match = phrase.find(said)
-            if match and len(match[0]) * 2 >= len(said):
-                return Evidence(code="wish.line", weight=4.0, words=line.strip()[:120])
+    for sentence in _first_sentences(own_text):
+        if _is_wish(_DRESSING.sub("", fold(sentence)).strip(), words):
+            return Evidence(code="wish.line", weight=4.0, words=sentence[:120])
     return None
 
 
-def _first_lines(text: str) -> list[str]:
-    written = [line.strip() for line in text.splitlines() if line.strip()]
+def _is_wish(said: str, words: Words) -> bool:
+    """Whether a sentence says so and hardly anything else."""
+    if not said or not _is_short(said):
+        return False
+    if any(phrase.pattern.fullmatch(said) for phrase in _compiled(words.wishes.subjects)):
+        return True
+    matches = (phrase.find(said) for phrase in _compiled(words.wishes.lines))
+    return any(match is not None and len(match[0]) * 2 >= len(said) for match in matches)
+
+
+def _first_sentences(text: str) -> list[str]:
+    """The sentences of the first two lines after the greeting."""
+    written = [line.strip() for line in text.splitlines() if line.strip()][:4]
     if written and _GREETING.match(fold(written[0])):
         written = written[1:]
-    return written[:2]
+    return [s.strip() for line in written[:2] for s in _SENTENCE.split(line) if s.strip()][:4]
 
 
 def _is_short(line: str) -> bool:

@@ -68,8 +68,16 @@ def test_who_has_no_paid_order_left_has_no_score(store: Store) -> None:
     assert marks(store, customer) is None
 
 
+def old_customer(store: Store) -> int:
+    """Known, with an order, since the day before."""
+    yesterday = NOW - timedelta(days=1)
+    customer = add_customer(store, changed_at=yesterday)
+    add_order(store, customer, days_ago=10, changed_at=yesterday)
+    return customer
+
+
 def test_an_order_of_the_very_second_of_the_last_run_is_not_lost(store: Store) -> None:
-    customer = add_buyer(store, 10, changed_at=NOW - timedelta(days=1))
+    customer = old_customer(store)
     run(store)
     add_order(store, customer, days_ago=1, changed_at=NOW)
 
@@ -81,7 +89,7 @@ def test_an_order_of_the_very_second_of_the_last_run_is_not_lost(store: Store) -
 def test_an_order_of_a_slow_import_that_began_before_the_last_run_is_not_lost(
     store: Store,
 ) -> None:
-    customer = add_buyer(store, 10, changed_at=NOW - timedelta(days=1))
+    customer = old_customer(store)
     run(store)
     add_order(store, customer, days_ago=1, changed_at=NOW - timedelta(minutes=5))
 
