@@ -40,7 +40,7 @@ def case_list(
 
 def case_file(app: App, case_id: int) -> CaseFile:
     """All about one case."""
-    return reports.case_file(app.store, case_id, now=app.clock.now())
+    return reports.case_file(app.store, case_id, now=app.clock.now(), place=app.zone)
 
 
 def open_case(

@@ -13,6 +13,8 @@ CACHED = 50_000
 #: Days that a clock may be behind the shop's: later times are faults.
 AHEAD = timedelta(days=400)
 FIRST_YEAR = 1990
+#: `2026-11-02`, with minutes, with seconds.
+ISO_LENGTHS = (10, 16, 19)
 MONTHS = {name: place for place, name in enumerate(
     "jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)}  # fmt: skip
 ZONES = {"utc": "+00:00", "gmt": "+00:00", "z": "+00:00", "pst": "-08:00", "pdt": "-07:00",
@@ -81,6 +83,11 @@ class Dates:
 
     def _read(self, text: str) -> datetime | None:
         body = text.strip()
+        if body[4:5] == "-" and body[7:8] == "-" and len(body) in ISO_LENGTHS:
+            try:
+                return self._in_utc(datetime.fromisoformat(body), body)
+            except ValueError:
+                pass
         if body.casefold() in NOTHING or body.startswith("0000-00-00"):
             return None
         try:
@@ -89,11 +96,16 @@ class Dates:
             moment = None
         if moment is None:
             raise CellError(f"`{body[:40]}` is no date", "such as 2026-11-02 14:30")
+        return self._in_utc(moment, body)
+
+    def _in_utc(self, moment: datetime, body: str) -> datetime:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self.place)
         if not FIRST_YEAR <= moment.year <= self.last.year + 1:
             raise CellError(f"`{body[:40]}` is no date of an order: year {moment.year}")
-        moment = moment.astimezone(UTC).replace(microsecond=0)
+        moment = moment.astimezone(UTC)
+        if moment.microsecond:
+            moment = moment.replace(microsecond=0)
         if moment > self.last:
             raise CellError(f"`{body[:40]}` lies far in the future")
         return moment

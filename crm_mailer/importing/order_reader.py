@@ -55,6 +55,7 @@ class OrderReader:
         self.people = PeopleReader(binding, tally, file_name=reading.file_name)
         self.open: dict[tuple[str, str], OrderDraft] = {}
         self.latest: OrderDraft | None = None
+        self.latest_number = ""
         self._bind()
 
     def _bind(self) -> None:
@@ -82,6 +83,9 @@ class OrderReader:
         )
         self.lines: dict[tuple[str, tuple[str, ...]], Line] = {}
         self.width = self.binding.width
+        #: Where the order number stands, if it alone tells whether two rows are one order.
+        number = self.binding.places.get("order_number", ())
+        self.same = number[0] if len(number) == 1 and not self.platform else None
         self.money: dict[tuple[str, str], int] = {}
         self.ignored = re.compile("|".join(self.map.ignore), re.I) if self.map.ignore else None
 
@@ -91,12 +95,14 @@ class OrderReader:
             return
         if len(cells) < self.width:
             cells = self.binding.padded(cells)
-        self.tally.add(Count.LINES)
         self.field = "order_number"
         draft: OrderDraft | None = None
         try:
-            key = self._key(cells)
-            draft = self.open.get(key)
+            if self.latest and self.same is not None and cells[self.same] == self.latest_number:
+                draft = self.latest
+            else:
+                key = self._key(cells)
+                draft = self.open.get(key)
             head = self.head(cells) if self.head else ()
             if draft is None:
                 draft = self.open[key] = self._begin(row, key, head, cells)
@@ -104,6 +110,8 @@ class OrderReader:
                 self._read_head(draft, cells)
             self._add_line(draft, cells)
             self.latest = draft
+            if self.same is not None:
+                self.latest_number = cells[self.same]
         except CellError as error:
             self._complain(row, str(error), error.hint)
             if draft is not None:

@@ -94,7 +94,7 @@ def _take(
     tally: Tally,
 ) -> None:
     bulk.lock(connection, "importing")
-    register = Register(connection, default_language=default_language, now=now)
+    register = Register(connection, default_language=default_language, now=now, is_thorough=True)
     register.load([person for _, person in chunk])
     for number, person in chunk:
         record = register.resolve(person, tally, overwrite=True)

@@ -8,7 +8,7 @@ addresses. The same buyer id does: then the known address stays, unless it is a 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -55,8 +55,17 @@ class Record:
 class Register:
     """The customers of one chunk: load them, resolve each draft, save."""
 
-    def __init__(self, connection: Connection, *, default_language: str, now: datetime) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        default_language: str,
+        now: datetime,
+        is_thorough: bool = False,
+    ) -> None:
+        """`is_thorough`: the file is about customers, so join those that share a weak name too."""
         self.connection = connection
+        self.is_thorough = is_thorough
         self.default_language = default_language
         self.now = now
         self.by_id: dict[int, Record] = {}
@@ -66,17 +75,19 @@ class Register:
         self.merges: list[tuple[int, int]] = []
         self.met: dict[int, Record] = {}
 
-    def load(self, people: Iterable[Person], customer_ids: Iterable[int] = ()) -> None:
-        """Fetch every customer that these people may be."""
-        wanted: dict[str, set[str]] = {}
-        emails: set[str] = set()
-        for person in people:
-            if person.address:
-                emails.add(person.address.key)
-            for platform, name in self._names(person):
-                wanted.setdefault(platform, set()).add(name)
+    def load(self, people: Sequence[Person], customer_ids: Iterable[int] = ()) -> None:
+        """Fetch every customer that these people may be.
+
+        Weak names (phone, place) are asked for only where the mail address is not known yet.
+        """
+        emails = {person.address.key for person in people if person.address}
         for customer in store.find_by_emails(self.connection, emails).values():
             self._hold(customer)
+        wanted: dict[str, set[str]] = {}
+        for person in people:
+            is_known = person.address is not None and person.address.key in self.by_email
+            for platform, name in self._names(person, weak=self.is_thorough or not is_known):
+                wanted.setdefault(platform, set()).add(name)
         identities = store.find_identities(self.connection, wanted)
         missing = {*identities.values(), *customer_ids} - self.by_id.keys()
         for customer in store.find_by_ids(self.connection, missing).values():
@@ -158,7 +169,7 @@ class Register:
             return self._join(owned, mailed, person, tally)
         if buyer is not None:
             return self._join(buyer, mailed, person, tally)
-        traced = self._traced(person)
+        traced = self._traced(person) if mailed is None or self.is_thorough else None
         if mailed is not None:
             if traced is not None and traced is not mailed and not traced.customer.email:
                 self._merge(traced, mailed)
@@ -196,9 +207,10 @@ class Register:
         return None if record is None else record.itself()
 
     @staticmethod
-    def _names(person: Person) -> list[tuple[str, str]]:
+    def _names(person: Person, *, weak: bool) -> list[tuple[str, str]]:
         account = person.account()
-        return [*([account] if account else []), *person.traces()]
+        names = [account] if account else []
+        return [*names, *person.traces()] if weak else names
 
     # ------------------------------------------------------------------ making and completing
 
@@ -260,7 +272,8 @@ class Register:
             told["time_zone"] = zone_of(country, str(told.get("region", held.region)))
 
     def _name(self, record: Record, person: Person) -> None:
-        for name in self._names(person):
+        is_news = record.is_new or record.is_changed or self.is_thorough
+        for name in self._names(person, weak=is_news or not person.address):
             if name not in self.by_identity:
                 self.by_identity[name] = record
                 record.identities.add(name)

@@ -15,7 +15,6 @@ class Count(StrEnum):
 
     ROWS = "rows"
     ROWS_BAD = "rows_bad"
-    LINES = "lines"
     ORDERS_NEW = "orders_new"
     ORDERS_CHANGED = "orders_changed"
     ORDERS_UNCHANGED = "orders_unchanged"

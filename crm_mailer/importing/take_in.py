@@ -27,7 +27,7 @@ from crm_mailer.store import orders as store
 from crm_mailer.store.engine import Connection, Store
 
 #: Rows read between two transactions.
-CHUNK = 20_000
+CHUNK = 10_000
 
 
 def import_orders(
@@ -89,20 +89,22 @@ def import_orders(
         may_lack_customers=not opened.binding.has(*TELLS_WHO),
     )
     with turns(store_, is_dry_run=is_dry_run) as turn, few_collections():
+        done = 0
         for number, cells in opened.rows(tally):
             reader.take(number, cells)
-            tally.counts["rows"] += 1
-            if tally.counts["rows"] % chunk_rows == 0:
+            done += 1
+            if done % chunk_rows == 0:
                 with turn() as connection:
                     taking.take(connection, reader.give(is_last=False))
                 if progress:
-                    progress(tally.counts["rows"])
+                    progress(done)
+        tally.add(Count.ROWS, done)
         with turn() as connection:
             taking.take(connection, reader.give(is_last=True))
             report = make_report(opened, path, "orders", tally, is_dry_run=is_dry_run)
             write_down(connection, opened, report, now)
     if progress:
-        progress(tally.counts["rows"])
+        progress(done)
     return report
 
 

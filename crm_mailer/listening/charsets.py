@@ -69,8 +69,7 @@ def codec_of(declared: str) -> str | None:
 
 def decode_header(value: str) -> str:
     """A header's text: encoded words read, raw 8-bit bytes put through the ladder, one line."""
-    text = value if value.isascii() or not _has_raw_bytes(value) else decode(_raw_bytes(value))
-    return " ".join(_encoded_words(text).split())
+    return " ".join(_encoded_words(value).split())
 
 
 def _encoded_words(text: str) -> str:
@@ -83,10 +82,10 @@ def _encoded_words(text: str) -> str:
             raw += _word_bytes(word)  # a character may be split over two words
         else:
             pieces.append(decode(raw, charset) if raw else "")
-            pieces.append("" if raw and not between.strip() else between)
+            pieces.append("" if raw and not between.strip() else _from_raw(between))
             raw, charset = _word_bytes(word), name
         end = word.end()
-    pieces += [decode(raw, charset) if raw else "", text[end:]]
+    pieces += [decode(raw, charset) if raw else "", _from_raw(text[end:])]
     return "".join(pieces)
 
 
@@ -131,9 +130,8 @@ def _is_odd_ascii(declared: str) -> bool:
     return declared.strip("\"' ").casefold() in {"utf-7", "unicode-1-1-utf-7", "hz-gb-2312", "hz"}
 
 
-def _has_raw_bytes(value: str) -> bool:
-    return any("\udc80" <= c <= "\udcff" for c in value)
-
-
-def _raw_bytes(value: str) -> bytes:
-    return value.encode("utf-8", "surrogateescape")
+def _from_raw(text: str) -> str:
+    """Raw 8-bit bytes, which the parser keeps as lone surrogates, put through the ladder."""
+    if any("\udc80" <= c <= "\udcff" for c in text):
+        return decode(text.encode("utf-8", "surrogateescape"))
+    return text

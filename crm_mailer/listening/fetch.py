@@ -80,8 +80,6 @@ def fetch(
         end = min(last + limits.window, opened.uidnext - 1)
         uids = mailbox.uids(last + 1, end, since)
         for chunk in _chunks(uids, mailbox.sizes(uids), limits):
-            with store.write() as connection:
-                inbound.set_cursor(connection, row.id, uidvalidity=opened.uidvalidity, last_uid=chunk[-1][0])
             mails = _raw_mails(mailbox, chunk, raw_folder, now, limits)
             with store.write() as connection:
                 report.new += inbound.add_many(connection, row.id, opened.uidvalidity, mails)

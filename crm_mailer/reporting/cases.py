@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from crm_mailer.learning import followups
 from crm_mailer.model import address
@@ -137,15 +138,15 @@ def case_line(listed: ListedCase, now: datetime) -> CaseLine:
     )
 
 
-def case_file(store: Store, case_id: int, *, now: datetime) -> CaseFile:
-    """All about one case.
+def case_file(store: Store, case_id: int, *, now: datetime, place: ZoneInfo) -> CaseFile:
+    """All about one case; days are counted in the shop's zone `place`.
 
     Raises:
         NotFound: there is no such case.
     """
     with store.read() as connection:
         case = store_cases.get(connection, case_id)
-        known = case_files.get_customer(connection, case.customer_id)
+        known = case_files.get_customer(connection, case.customer_id, now=now, place=place)
         orders = case_files.list_orders(connection, case.customer_id, case.order_id)
         facts = store_cases.order_facts(connection, case.order_id)
         sent = case_files.list_sent(connection, case.customer_id, until=now)

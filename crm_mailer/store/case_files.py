@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -15,6 +16,7 @@ from crm_mailer.model.money import Money
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import Evidence
 from crm_mailer.model.score import Score
+from crm_mailer.store import scores
 from crm_mailer.store.tables import (
     customer_tags,
     customers,
@@ -22,7 +24,6 @@ from crm_mailer.store.tables import (
     order_items,
     orders,
     replies,
-    scores,
     suppressions,
     touches,
 )
@@ -114,8 +115,10 @@ def find_by_address(connection: sa.Connection, email: str) -> int:
     )
 
 
-def get_customer(connection: sa.Connection, customer_id: int) -> KnownCustomer:
-    """The customer of a case."""
+def get_customer(
+    connection: sa.Connection, customer_id: int, *, now: datetime, place: ZoneInfo
+) -> KnownCustomer:
+    """The customer of a case; days since the last order are counted in `place`."""
     row = connection.execute(sa.select(customers).where(customers.c.id == customer_id)).one()
     tags = connection.execute(
         sa.select(customer_tags.c.tag)
@@ -128,7 +131,7 @@ def get_customer(connection: sa.Connection, customer_id: int) -> KnownCustomer:
     classes = (row.personality, row.buying_behaviour, row.shopping_age, row.occupation)
     return KnownCustomer(
         customer=_customer(row),
-        score=_find_score(connection, customer_id),
+        score=scores.find(connection, customer_id, now=now, place=place),
         tags=tuple(tags),
         classes=tuple(one for one in classes if one),
         flag_reason=row.flag_reason,
@@ -205,21 +208,6 @@ def _written(row: sa.Row[Any]) -> WrittenReply:
             Evidence(code=one["code"], weight=one.get("weight", 0), words=one.get("words", ""))
             for one in row.evidence or ()
         ),
-    )
-
-
-def _find_score(connection: sa.Connection, customer_id: int) -> Score | None:
-    row = connection.execute(sa.select(scores).where(scores.c.customer_id == customer_id)).first()
-    if row is None:
-        return None
-    return Score(
-        days_since_last=row.days_since_last,
-        order_count=row.order_count,
-        spent_usd_cents=row.spent_usd_cents,
-        r=row.r,
-        f=row.f,
-        m=row.m,
-        scored_on=row.scored_on,
     )
 
 

@@ -31,7 +31,7 @@ FETCHER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from crm_mailer.listening import Account, ImapMailbox, fetch
+from crm_mailer.listening import Account, ImapMailbox, Limits, fetch
 from crm_mailer.store.engine import open_store
 url, port, folder = sys.argv[1:]
 account = Account(host="127.0.0.1", port=int(port), username="care", password="s3cret-word",
@@ -40,7 +40,7 @@ store = open_store(url)
 while True:
     with ImapMailbox(account) as mailbox:
         fetch(store, mailbox, account="care", folder="INBOX", raw_folder=Path(folder),
-              now=datetime.now(UTC), first_contact="all")
+              now=datetime.now(UTC), first_contact="all", limits=Limits(chunk=2))
 """
 
 
@@ -55,8 +55,8 @@ def test_nothing_is_lost_or_doubled_over_kills_and_a_replaced_mailbox(
 ) -> None:
     chance, sent = random.Random(7), set[str]()
     url = sqlite_store.url.render_as_string()
-    for round_ in range(6):
-        for number in range(40):
+    for round_ in range(7):
+        for number in range(60):
             name = f"<{round_}.{number}@example.com>"
             sent.add(name)
             size = 90_000 if number % 10 == 0 else 200
@@ -69,7 +69,7 @@ def test_nothing_is_lost_or_doubled_over_kills_and_a_replaced_mailbox(
             stderr=subprocess.DEVNULL,
         )
         wait_for_first_rows(sqlite_store, child, round_)
-        time.sleep(chance.uniform(0, 0.15))
+        time.sleep(chance.uniform(0, 0.25))
         child.send_signal(signal.SIGKILL)
         child.wait()
 

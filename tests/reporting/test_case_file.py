@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,6 +18,8 @@ from crm_mailer.store.tables import (
     touches,
 )
 from tests.learning.shop import NOW, SmallShop
+
+UTC = ZoneInfo("UTC")
 
 
 @pytest.fixture
@@ -61,7 +64,7 @@ def test_a_case_file_tells_the_story_oldest_first(shop: SmallShop) -> None:
     learn(shop.store, now=NOW)
     note(shop.store, 1, "asked for photos", by="Li", now=NOW + timedelta(hours=1))
 
-    file = case_file(shop.store, 1, now=NOW + timedelta(hours=2))
+    file = case_file(shop.store, 1, now=NOW + timedelta(hours=2), place=UTC)
 
     assert [(entry.who, entry.what) for entry in file.timeline] == [
         ("order", "paid"),
@@ -80,7 +83,7 @@ def test_a_case_file_shows_why_the_words_were_understood_so(shop: SmallShop) -> 
     shop.wrote("complaint", "nad.damaged", language="de", evidence=evidence)
     learn(shop.store, now=NOW)
 
-    [reply] = case_file(shop.store, 1, now=NOW).wrote
+    [reply] = case_file(shop.store, 1, now=NOW, place=UTC).wrote
 
     assert [(one.code, one.words) for one in reply.evidence] == [("nad.damaged", "kaputt")]
 
@@ -105,7 +108,7 @@ def test_a_case_file_knows_the_customer(shop: SmallShop) -> None:
     shop.wrote("complaint", "nad.damaged")
     learn(shop.store, now=NOW)
 
-    file = case_file(shop.store, 1, now=NOW)
+    file = case_file(shop.store, 1, now=NOW, place=UTC)
 
     assert file.known.flag_reason == "blackmail"
     assert file.known.score is not None
@@ -121,7 +124,7 @@ def test_the_order_in_question_is_shown_among_many(shop: SmallShop) -> None:
     shop.wrote("complaint", "nad.damaged")
     learn(shop.store, now=NOW)
 
-    file = case_file(shop.store, 1, now=NOW)
+    file = case_file(shop.store, 1, now=NOW, place=UTC)
 
     assert len(file.orders) == 6
     assert file.order is not None
@@ -139,7 +142,7 @@ def test_a_dead_address_is_not_the_way_to_answer(shop: SmallShop) -> None:
     shop.wrote("complaint", "nad.damaged")
     learn(shop.store, now=NOW)
 
-    assert case_file(shop.store, 1, now=NOW).best_channel == "platform (aliexpress)"
+    assert case_file(shop.store, 1, now=NOW, place=UTC).best_channel == "platform (aliexpress)"
 
 
 def test_the_next_step_follows_what_was_done(shop: SmallShop) -> None:
@@ -148,7 +151,7 @@ def test_the_next_step_follows_what_was_done(shop: SmallShop) -> None:
     steps = []
 
     for act in ("answer", "customer", "resolve", "close"):
-        step = case_file(shop.store, 1, now=NOW).next_step
+        step = case_file(shop.store, 1, now=NOW, place=UTC).next_step
         steps.append(step.number if step else 0)
         if act == "answer":
             note(shop.store, 1, "x", by="Li", now=NOW, is_answer=True)
@@ -158,7 +161,7 @@ def test_the_next_step_follows_what_was_done(shop: SmallShop) -> None:
         else:
             close(shop.store, 1, "", by="Li", now=NOW, is_resolved=act == "resolve")
 
-    last = case_file(shop.store, 1, now=NOW).next_step
+    last = case_file(shop.store, 1, now=NOW, place=UTC).next_step
     assert (steps, last) == ([1, 10, 9, 11], None)
 
 
@@ -169,9 +172,9 @@ def test_earlier_cases_are_named(shop: SmallShop) -> None:
     shop.wrote("complaint", "nad.quality")
     learn(shop.store, now=NOW)
 
-    assert [one.id for one in case_file(shop.store, 2, now=NOW).earlier] == [1]
+    assert [one.id for one in case_file(shop.store, 2, now=NOW, place=UTC).earlier] == [1]
 
 
 def test_a_case_that_is_not_there_is_named(store: Store) -> None:
     with pytest.raises(NotFound, match="no case 5"):
-        case_file(store, 5, now=NOW)
+        case_file(store, 5, now=NOW, place=UTC)
