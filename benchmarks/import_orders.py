@@ -96,7 +96,8 @@ def rows(lines: int, per_order: float, chance: random.Random) -> Iterator[list[o
                 f"A{order:08}", f"{at:%Y-%m-%d %H:%M:%S}", f"{at:%Y-%m-%d %H:%M:%S}",
                 ("paid", "shipped", "received")[who % 3], f"c{who}@example.com",
                 NAMES[who % len(NAMES)], f"+{79000000000 + who}", country, city,
-                f"{who % 90000:05}", f"Street {who % 977}, {who % 50}", "USD", f"{sum(prices) / 100:.2f}", "card",
+                f"{who % 90000:05}", f"Street {who % 977}, {who % 50}", "USD",
+                f"{sum(prices) / 100:.2f}", "card",
                 f"SKU-{price % 500}", f"Product number {price % 500}", 1, f"{price / 100:.2f}",
             ]  # fmt: skip
         done += count

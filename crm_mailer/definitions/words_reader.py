@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -95,11 +96,18 @@ def read_words(*folders: Path) -> Words:
                 bounces += _bounce_signs(validate(node, _BounceFile))
             else:
                 _take_lines(kind, node, lines)
+    read = (
+        tuple(_lexicon(code, files) for code, files in sorted(lexicons.items())),
+        Wishes(subjects=tuple(lines["stop_subjects"]), lines=tuple(lines["stop_lines"])),
+        tuple(lines["auto_subjects"]),
+        tuple(bounces),
+    )
     return Words(
-        lexicons=tuple(_lexicon(code, files) for code, files in sorted(lexicons.items())),
-        wishes=Wishes(subjects=tuple(lines["stop_subjects"]), lines=tuple(lines["stop_lines"])),
-        auto_subjects=tuple(lines["auto_subjects"]),
-        bounce_signs=tuple(bounces),
+        version=hashlib.sha256(repr(read).encode()).hexdigest()[:16],
+        lexicons=read[0],
+        wishes=read[1],
+        auto_subjects=read[2],
+        bounce_signs=read[3],
     )
 
 

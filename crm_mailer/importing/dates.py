@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from crm_mailer.importing.cells import NOTHING, CellError
 
-CACHED = 50_000
+CACHED = 20_000
 #: Days that a clock may be behind the shop's: later times are faults.
 AHEAD = timedelta(days=400)
 FIRST_YEAR = 1990

@@ -20,7 +20,7 @@ PLAIN = re.compile(
 #: Domains that no mail can reach. `.test` stays: demonstrations live there.
 UNREACHABLE = ("local", "localhost", "invalid", "onion", "arpa")
 MAX_ADDRESS, MAX_LOCAL = 254, 64
-CACHED = 100_000
+CACHED = 20_000
 #: Digits of a phone number that tell two apart within a country.
 PHONE_TAIL = 9
 MIN_PHONE = 7

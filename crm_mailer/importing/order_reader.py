@@ -27,7 +27,7 @@ TEXTS = {"payment_method": 100, "carrier": 100, "tracking_number": 100, "trackin
          "note": 2000}  # fmt: skip
 STATE_WORDS = ("state", "payment_state", "shipping_state")
 LINE_AMOUNTS = ("price", "line_total")
-#: Amounts and lines remembered, so that what repeats is read once.
+#: Lines remembered, so that a product which is bought often is read once.
 CACHED = 50_000
 
 
@@ -55,7 +55,7 @@ class OrderReader:
         self.people = PeopleReader(binding, tally, file_name=reading.file_name)
         self.open: dict[tuple[str, str], OrderDraft] = {}
         self.latest: OrderDraft | None = None
-        self.latest_number = ""
+        self.latest_number: str | None = None
         self._bind()
 
     def _bind(self) -> None:
@@ -86,7 +86,6 @@ class OrderReader:
         #: Where the order number stands, if it alone tells whether two rows are one order.
         number = self.binding.places.get("order_number", ())
         self.same = number[0] if len(number) == 1 and not self.platform else None
-        self.money: dict[tuple[str, str], int] = {}
         self.ignored = re.compile("|".join(self.map.ignore), re.I) if self.map.ignore else None
 
     def take(self, row: int, cells: list[str]) -> None:
@@ -240,18 +239,10 @@ class OrderReader:
 
     def _money(self, name: str, get: Getter, cells: list[str], currency: str) -> int | None:
         text = get(cells)
-        if not text:
+        if not text or text.casefold() in values.NOTHING:
             return None
-        found = self.money.get((currency, text))
-        if found is None:
-            if text.casefold() in values.NOTHING:
-                return None
-            self.field = name
-            found = values.minor(text, currency, self.reading.decimal_mark)
-            if len(self.money) >= CACHED:
-                self.money.clear()
-            self.money[currency, text] = found
-        return found
+        self.field = name
+        return values.minor(text, currency, self.reading.decimal_mark)
 
     def _currency(self, cells: list[str]) -> str:
         if self.currency and (text := self.currency(cells)):
@@ -356,6 +347,7 @@ class OrderReader:
             key = self._key(cells)
         except CellError:
             return
+        self.latest_number = None
         self.open[key] = self.latest = OrderDraft(
             row=row,
             platform=key[0],

@@ -191,14 +191,12 @@ def _intent(found: Sequence[Evidence], text: str) -> Intent:
     codes = {e.code: e.weight for e in found}
     asks = "question" in codes or any(code.startswith("ask.") for code in codes)
     has_mark = "?" in text or "？" in text
+    if "confirm" in codes and not has_mark and "praise" not in codes:
+        return Intent.CONFIRM
     if asks and (has_mark or "praise" not in codes):
         return Intent.QUESTION
-    if "confirm" in codes and not has_mark and codes.get("praise", 0) > -2.0:
-        return Intent.CONFIRM
     if "praise" in codes:
         return Intent.PRAISE
-    if "confirm" in codes and not has_mark:
-        return Intent.CONFIRM
     return Intent.QUESTION if has_mark else Intent.OTHER
 
 

@@ -39,18 +39,27 @@ def fold(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A compiled phrase. `needle` must be in a text for the pattern to match: a quick test."""
+    """A compiled phrase. One word of each of `needles` must be in a text: a quick test."""
 
     pattern: re.Pattern[str]
-    needle: str
+    needles: tuple[tuple[str, ...], ...]
 
     def find(self, folded: str) -> re.Match[str] | None:
         """The first place in a folded text."""
-        return self.pattern.search(folded) if self.needle in folded else None
+        return self.pattern.search(folded) if self._may_be_in(folded) else None
 
     def all(self, folded: str) -> list[re.Match[str]]:
         """Every place in a folded text."""
-        return list(self.pattern.finditer(folded)) if self.needle in folded else []
+        return list(self.pattern.finditer(folded)) if self._may_be_in(folded) else []
+
+    def _may_be_in(self, folded: str) -> bool:
+        for group in self.needles:
+            for word in group:
+                if word in folded:
+                    break
+            else:
+                return False
+        return True
 
 
 def compile_phrase(phrase: str) -> Phrase:
@@ -59,7 +68,7 @@ def compile_phrase(phrase: str) -> Phrase:
     tokens = _TOKEN.findall(folded)
     has_letters = not _CJK.search(folded)
     source, _ = _sequence(tokens, 0, has_letters)
-    return Phrase(re.compile(source or r"(?!)"), _needle(tokens))
+    return Phrase(re.compile(source or r"(?!)"), _needles(tokens, 0)[0])
 
 
 def _sequence(tokens: list[str], place: int, spaced: bool) -> tuple[str, int]:
@@ -102,13 +111,20 @@ def _word(token: str, spaced: bool) -> str:
     return left + re.escape(token) + right
 
 
-def _needle(tokens: list[str]) -> str:
-    """The longest word that no bracket makes a choice."""
-    depth, best = 0, ""
-    for token, after in zip(tokens, [*tokens[1:], ""], strict=True):
-        if token in "()":
-            depth += 1 if token == "(" else -1
-        elif depth == 0 and after != "?" and token not in ("...", "<n>", "|", "?"):
-            word = token.rstrip("*")
-            best = word if len(word) > len(best) else best
-    return best
+def _needles(tokens: list[str], place: int) -> tuple[tuple[tuple[str, ...], ...], int]:
+    """The words of which a text must hold one each, up to the closing bracket."""
+    groups: list[tuple[str, ...]] = []
+    while place < len(tokens) and tokens[place] not in ")|":
+        token = tokens[place]
+        if token == "(":
+            group: list[str] = []
+            while place < len(tokens) and tokens[place] in "(|":
+                inner, place = _needles(tokens, place + 1)
+                group.append(max((g[0] for g in inner if len(g) == 1), key=len, default=""))
+        else:
+            group = ["" if token in ("...", "<n>") else token.rstrip("*")]
+        place += 1
+        is_optional = tokens[place : place + 1] == ["?"]
+        if all(group) and not is_optional and token != "?":
+            groups.append(tuple(group))
+    return tuple(groups), place

@@ -7,7 +7,7 @@ Case, accents and the kind of apostrophe do not matter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +56,11 @@ class BounceSign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """Everything of the kind, as values."""
+    """Everything of the kind, as values. `version` is a hash of them all: equal by it alone."""
 
-    lexicons: tuple[Lexicon, ...] = ()
-    wishes: Wishes = Wishes()
+    version: str
+    lexicons: tuple[Lexicon, ...] = field(default=(), compare=False)
+    wishes: Wishes = field(default=Wishes(), compare=False)
     #: How the subject of an automatic answer begins.
-    auto_subjects: tuple[str, ...] = ()
-    bounce_signs: tuple[BounceSign, ...] = ()
+    auto_subjects: tuple[str, ...] = field(default=(), compare=False)
+    bounce_signs: tuple[BounceSign, ...] = field(default=(), compare=False)

@@ -153,13 +153,13 @@ def case_file(store: Store, case_id: int, *, now: datetime, place: ZoneInfo) -> 
         wrote = case_files.list_written(connection, case.customer_id)
         everything = store_cases.list_of_customer(connection, case.customer_id)
         events = store_cases.list_events(connection, case_id)
-    place = known.customer.time_zone
+    theirs = known.customer.time_zone
     return CaseFile(
         case=case,
         reason_in_words=in_words(case.reason),
         left=followups.time_left(case, now),
         known=known,
-        local_time=now.astimezone(zone(place)) if place else None,
+        local_time=now.astimezone(zone(theirs)) if theirs else None,
         best_channel=best_channel(case, known),
         next_step=next_step(case, events, now),
         orders=tuple(orders),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,9 @@ TOLD = (
     "email email_key address_kind name given_name family_name patronymic phone gender birth_year "
     "birth_month birth_day language country region city postcode street time_zone source_platform"
 ).split()
+#: What is read of a customer: the fields of `Customer`, each from the column of its name.
+KNOWN = tuple(field.name for field in fields(Customer))
+KNOWN_COLUMNS = tuple(customers.c[name] for name in KNOWN)
 MARKETING = "marketing"
 #: Tables whose rows simply move when two customers turn out to be one.
 MOVED = (
@@ -93,8 +96,11 @@ def find_by_emails(connection: sa.Connection, keys: Iterable[str]) -> dict[str, 
     """Address key -> customer."""
     found: dict[str, Customer] = {}
     for batch in bulk.batches(keys):
-        query = sa.select(customers).where(bulk.among(connection, customers.c.email_key, batch))
-        found.update((row.email_key, _customer(row)) for row in connection.execute(query))
+        query = sa.select(customers.c.email_key, *KNOWN_COLUMNS).where(
+            bulk.among(connection, customers.c.email_key, batch)
+        )
+        for key, *values in connection.execute(query):
+            found[key] = _customer(values)
     return found
 
 
@@ -102,8 +108,9 @@ def find_by_ids(connection: sa.Connection, ids: Iterable[int]) -> dict[int, Cust
     """Id -> customer."""
     found: dict[int, Customer] = {}
     for batch in bulk.batches(ids):
-        query = sa.select(customers).where(bulk.among(connection, customers.c.id, batch))
-        found.update((row.id, _customer(row)) for row in connection.execute(query))
+        query = sa.select(*KNOWN_COLUMNS).where(bulk.among(connection, customers.c.id, batch))
+        for values in connection.execute(query):
+            found[values.id] = _customer(values)
     return found
 
 
@@ -289,30 +296,10 @@ def _told(one: Customer) -> tuple[Any, ...]:
     )
 
 
-def _customer(row: sa.Row[Any]) -> Customer:
-    return Customer(
-        id=row.id,
-        email=row.email,
-        name=row.name,
-        given_name=row.given_name,
-        family_name=row.family_name,
-        patronymic=row.patronymic,
-        phone=row.phone,
-        gender=Gender(row.gender) if row.gender else None,
-        is_gender_guessed=row.is_gender_guessed,
-        birth_year=row.birth_year,
-        birth_month=row.birth_month,
-        birth_day=row.birth_day,
-        language=row.language,
-        country=row.country,
-        region=row.region,
-        city=row.city,
-        postcode=row.postcode,
-        street=row.street,
-        time_zone=row.time_zone,
-        address_kind=row.address_kind,
-        occupation=Occupation(row.occupation) if row.occupation else None,
-        source_platform=row.source_platform,
-        is_flagged=row.is_flagged,
-        created_at=row.created_at,
-    )
+def _customer(values: Iterable[Any]) -> Customer:
+    told = dict(zip(KNOWN, values, strict=True))
+    if told["gender"]:
+        told["gender"] = Gender(told["gender"])
+    if told["occupation"]:
+        told["occupation"] = Occupation(told["occupation"])
+    return Customer(**told)

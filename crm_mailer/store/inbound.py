@@ -135,8 +135,9 @@ def add_many(
                 state="new",
             )
             .on_conflict_do_nothing()
+            .returning(inbound.c.id)
         )
-        new += connection.execute(statement).rowcount
+        new += connection.execute(statement).first() is not None
     return new
 
 

@@ -167,8 +167,9 @@ def add_bounce(
             at=at,
         )
         .on_conflict_do_nothing(index_elements=["inbound_id", "recipient"])
+        .returning(bounces.c.id)
     )
-    return bool(connection.execute(statement).rowcount)
+    return connection.execute(statement).first() is not None
 
 
 def soft_bounce_days(connection: sa.Connection, recipient: str, *, since: datetime) -> int:
@@ -204,8 +205,9 @@ def add_spam_report(
             at=at,
         )
         .on_conflict_do_nothing(index_elements=["inbound_id"])
+        .returning(spam_reports.c.id)
     )
-    return bool(connection.execute(statement).rowcount)
+    return connection.execute(statement).first() is not None
 
 
 def find_touch(connection: sa.Connection, touch_id: int) -> TouchFact | None:

@@ -38,8 +38,9 @@ def add(
             at=at,
         )
         .on_conflict_do_nothing(index_elements=["address_key", "reason"])
+        .returning(suppressions.c.id)
     )
-    return bool(connection.execute(statement).rowcount)
+    return connection.execute(statement).first() is not None
 
 
 def find(connection: sa.Connection, address: str) -> list[Suppression]:

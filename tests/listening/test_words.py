@@ -13,6 +13,7 @@ from crm_mailer.listening.phrases import compile_phrase, fold
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.words import Words
 from tests.conftest import NOON
+from tests.listening.test_complaints import LABELLED
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,20 @@ from tests.conftest import NOON
 )
 def test_phrases_are_written_in_plain_words(phrase: str, text: str, is_there: bool) -> None:
     assert (compile_phrase(phrase).find(fold(text)) is not None) is is_there
+
+
+def test_the_quick_test_before_a_pattern_never_hides_a_match(words: Words) -> None:
+    phrases = [
+        compile_phrase(sign.phrase) for lexicon in words.lexicons for sign in lexicon.signs[::3]
+    ]
+    texts = [fold(one["text"]) for one in LABELLED[::4]]
+
+    assert not [
+        phrase.pattern.pattern
+        for phrase in phrases
+        for text in texts
+        if (phrase.find(text) is None) != (phrase.pattern.search(text) is None)
+    ]
 
 
 def test_folding_keeps_every_character_in_its_place() -> None:

@@ -1,0 +1,201 @@
+"""A small shop whose every step goes through the command line, real SMTP and real IMAP."""
+
+from __future__ import annotations
+
+import csv
+import email
+import email.policy
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from crm_mailer.app import App, rounds
+from crm_mailer.cli import group
+from crm_mailer.home import make_home
+from crm_mailer.model.errors import CrmMailerError
+from crm_mailer.settings import read_settings
+from tests.servers.imap_box import PASSWORD, USER, Box, pymap_box
+from tests.servers.smtp_sink import Letter, Sink, smtp_sink
+
+#: Ten in the morning where the customers live.
+MORNING = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
+CARE = "care@lotus-shop.example"
+BROKEN = "The teapot arrived broken and the lid is missing. I want a refund."
+
+
+def order(number: str, address: str, name: str = "Anna Lee", **facts: str) -> dict[str, str]:
+    """One order of an export; times are given as columns such as `paid_at`."""
+    return {
+        "order_number": number,
+        "placed_at": "2026-11-02T09:30:00Z",
+        "email": address,
+        "customer_name": name,
+        "country": "GB",
+        "currency": "GBP",
+        "amount": "20.00",
+        "title": "Enamel teapot",
+        **facts,
+    }
+
+
+class SmallShop:
+    """The shop's people at work: they import, apply, send and listen, and time goes on."""
+
+    def __init__(self, home: Path, sink: Sink, box: Box) -> None:
+        self.home = home
+        self.sink = sink
+        self.box = box
+        self.now = MORNING
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The shop's settings as environment variables."""
+        return {
+            "CRM_MAILER_ENV": "test",
+            "CRM_MAILER_CLOCK": self.now.isoformat(),
+            "CRM_MAILER_SMTP_HOST": "127.0.0.1",
+            "CRM_MAILER_SMTP_PORT": str(self.sink.port),
+            "CRM_MAILER_SMTP_TLS": "none",
+            "CRM_MAILER_IMAP_HOST": "127.0.0.1",
+            "CRM_MAILER_IMAP_PORT": str(self.box.port),
+            "CRM_MAILER_IMAP_USERNAME": USER,
+            "CRM_MAILER_IMAP_PASSWORD": PASSWORD,
+            "CRM_MAILER_IMAP_TLS": "none",
+            "CRM_MAILER_IMAP_FIRST_CONTACT": "all",
+        }
+
+    def run(self, *arguments: str) -> Result:
+        """A command; errors of ours become their exit code, as in `main`."""
+        runner = CliRunner(env=self.settings)
+        result = runner.invoke(group, ["--home", str(self.home), *arguments])
+        if isinstance(result.exception, CrmMailerError):
+            result.exit_code = result.exception.exit_code
+        elif result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    def told(self, *arguments: str) -> Any:
+        """What a command says to scripts."""
+        result = self.run(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)["data"]
+
+    def goes_live(self, *campaigns: str) -> None:
+        for name in campaigns:
+            path = self.home / "campaigns" / "lifecycle" / f"{name}.yaml"
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace("mode: draft", "mode: live"), encoding="utf-8")
+        assert self.run("check").exit_code == 0
+
+    def imports(self, *orders: dict[str, str]) -> dict[str, int]:
+        """An export of these orders, taken in; the counts of the report."""
+        path = self.home / "export.csv"
+        columns = list(dict.fromkeys(name for one in orders for name in one))
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(orders)
+        counts: dict[str, int] = self.told("import", "orders", str(path))["counts"]
+        return counts
+
+    def works(self) -> None:
+        """Every command of a day once: plan and send, listen and learn."""
+        assert self.run("apply").exit_code == 0
+        assert self.run("send").exit_code == 0
+        self.listens()
+
+    def listens(self) -> None:
+        """The mailbox is read, and what was said has its effects."""
+        assert self.run("listen").exit_code == 0
+        app = App(self.home, read_settings(self.home, self.settings))
+        rounds.learn(app)
+        app.close()
+
+    def later(self, **parts: float) -> None:
+        self.now += timedelta(**parts)
+
+    def gets(self, *mails: bytes) -> None:
+        """These mails arrive in the shop's mailbox."""
+        self.box.put(*mails, when=self.now)
+
+    def mails_to(self, address: str) -> list[EmailMessage]:
+        return [parsed(letter) for letter in self.sink.letters if letter.rcpt_to == address]
+
+    def fates(self, address: str) -> list[tuple[str, str, str]]:
+        """Step, state and reason of every mail planned for a customer, the oldest first."""
+        lines = self.told("outbox", "list", "--limit", "1000")
+        return [
+            (line["step"], line["state"], line["reason"])
+            for line in sorted(lines, key=lambda line: int(line["id"]))
+            if line["address"] == address
+        ]
+
+
+def parsed(letter: Letter) -> EmailMessage:
+    return email.message_from_bytes(letter.content, policy=email.policy.default)
+
+
+def answer(to: EmailMessage, text: str, *, sender: str) -> bytes:
+    """What a customer's mail program sends when they press "reply"."""
+    reply = EmailMessage()
+    reply["From"] = sender
+    reply["To"] = to["Reply-To"] or to["From"]
+    reply["Subject"] = f"Re: {to['Subject']}"
+    reply["Message-ID"] = f"<{abs(hash(text))}@mail.example.com>"
+    reply["In-Reply-To"] = to["Message-ID"]
+    reply["References"] = to["Message-ID"]
+    quoted = "\n".join(f"> {line}" for line in _text(to).splitlines())
+    reply.set_content(f"{text}\n\nOn Monday {to['From']} wrote:\n{quoted}\n")
+    return reply.as_bytes()
+
+
+def bounce(of: EmailMessage, letter: Letter) -> bytes:
+    """A delivery report: there is no such mailbox."""
+    return (
+        "From: MAILER-DAEMON@mx.example.com\r\n"
+        f"To: {letter.mail_from}\r\n"
+        "Subject: Undelivered Mail Returned to Sender\r\n"
+        "Auto-Submitted: auto-replied\r\n"
+        "MIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+        f"--b\r\n\r\nI could not deliver to <{letter.rcpt_to}>.\r\n"
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+        "Reporting-MTA: dns; mx.example.com\r\n\r\n"
+        f"Final-Recipient: rfc822; {letter.rcpt_to}\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+        "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n"
+        "--b\r\nContent-Type: text/rfc822-headers\r\n\r\n"
+        f"Message-ID: {of['Message-ID']}\r\n\r\n--b--\r\n"
+    ).encode()
+
+
+def _text(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    return body.get_content() if body is not None else ""
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    with smtp_sink() as running:
+        yield running
+
+
+@pytest.fixture
+def box() -> Iterator[Box]:
+    with pymap_box() as running:
+        yield running
+
+
+@pytest.fixture
+def shop(tmp_path: Path, sink: Sink, box: Box) -> Iterator[SmallShop]:
+    """A fresh shop; when the test is over, its ledger must add up."""
+    make_home(tmp_path / "shop")
+    small = SmallShop(tmp_path / "shop", sink, box)
+    yield small
+    audit = small.run("outbox", "audit")
+    assert audit.exit_code == 0, audit.output
