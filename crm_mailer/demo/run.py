@@ -21,7 +21,7 @@ from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import FILE_NAME, read_settings
 
 #: Hours of a day (UTC) at which every room takes a turn.
-TURNS = (8, 14, 20)
+TURNS = (8, 17)
 #: Marks a folder as a demo's, so that only such a one is ever replaced.
 MARK = ".demo"
 

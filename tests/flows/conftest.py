@@ -91,7 +91,6 @@ class SmallShop:
             path = self.home / "campaigns" / "lifecycle" / f"{name}.yaml"
             text = path.read_text(encoding="utf-8")
             path.write_text(text.replace("mode: draft", "mode: live"), encoding="utf-8")
-        assert self.run("check").exit_code == 0
 
     def imports(self, *orders: dict[str, str]) -> dict[str, int]:
         """An export of these orders, taken in; the counts of the report."""
@@ -141,6 +140,12 @@ def parsed(letter: Letter) -> EmailMessage:
     return email.message_from_bytes(letter.content, policy=email.policy.default)
 
 
+def text_of(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert isinstance(body, EmailMessage)
+    return str(body.get_content())
+
+
 def answer(to: EmailMessage, text: str, *, sender: str) -> bytes:
     """What a customer's mail program sends when they press "reply"."""
     reply = EmailMessage()
@@ -150,7 +155,7 @@ def answer(to: EmailMessage, text: str, *, sender: str) -> bytes:
     reply["Message-ID"] = f"<{abs(hash(text))}@mail.example.com>"
     reply["In-Reply-To"] = to["Message-ID"]
     reply["References"] = to["Message-ID"]
-    quoted = "\n".join(f"> {line}" for line in _text(to).splitlines())
+    quoted = "\n".join(f"> {line}" for line in text_of(to).splitlines())
     reply.set_content(f"{text}\n\nOn Monday {to['From']} wrote:\n{quoted}\n")
     return reply.as_bytes()
 
@@ -172,11 +177,6 @@ def bounce(of: EmailMessage, letter: Letter) -> bytes:
         "--b\r\nContent-Type: text/rfc822-headers\r\n\r\n"
         f"Message-ID: {of['Message-ID']}\r\n\r\n--b--\r\n"
     ).encode()
-
-
-def _text(mail: EmailMessage) -> str:
-    body = mail.get_body(("plain",))
-    return body.get_content() if body is not None else ""
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.flows.conftest import BROKEN, CARE, SmallShop, answer, bounce, order
+from dataclasses import replace
+
+from tests.flows.conftest import BROKEN, CARE, SmallShop, answer, bounce, order, text_of
 
 ANNA = "anna@example.com"
 BORIS = "boris@example.com"
@@ -25,7 +27,7 @@ def test_an_unpaid_order_is_reminded_in_its_buyers_language(shop: SmallShop) -> 
 
     [to_anna], [to_boris] = shop.mails_to(ANNA), shop.mails_to(BORIS)
     assert "A1" in to_anna["Subject"]
-    assert "Борис" in str(to_boris.get_body(("plain",)))
+    assert "Борис" in text_of(to_boris)
     assert to_anna["Reply-To"] == CARE
     assert to_anna["List-Unsubscribe"] is None
     assert {letter.mail_from.partition("@")[2] for letter in shop.sink.letters} == {
@@ -64,7 +66,11 @@ def test_a_complaint_becomes_a_case_and_marketing_waits_until_it_is_closed(
     shop.run("send")
 
     [case] = shop.told("case", "list")
-    assert (case["reason"], case["customer"], case["order_number"]) == ("nad.damaged", ANNA, "A1")
+    assert (case["reason"], case["customer"], case["order_number"]) == (
+        "nad.damaged",
+        "Anna Lee",
+        "A1",
+    )
     assert [len(shop.mails_to(one)) for one in (ANNA, BORIS)] == [1, 2]
     assert shop.fates(ANNA)[1] == ("tip", "planned", "case_open")
 
@@ -106,19 +112,20 @@ def test_an_address_that_bounces_gets_no_mail_of_any_kind(shop: SmallShop) -> No
     assert shop.told("outbox", "show", "1")["bounces"][0]["status"] == "5.1.1"
 
 
-def test_a_bounce_that_nobody_signed_changes_nothing_for_a_stranger(shop: SmallShop) -> None:
+def test_a_bounce_that_nobody_signed_changes_nothing(shop: SmallShop) -> None:
     shop.goes_live("payment-reminder")
-    shop.imports(unpaid("A1", ANNA), unpaid("A2", BORIS))
+    shop.imports(unpaid("A1", ANNA))
     shop.works()
-    [reminder], letter = shop.mails_to(ANNA), shop.sink.letters[0]
-    forged = bounce(reminder, letter).replace(b"b-", b"b-x", 1).replace(ANNA.encode(), b"a@b.test")
+    [reminder], [letter] = shop.mails_to(ANNA), shop.sink.letters
+    forged = replace(letter, mail_from=f"b-{'a' * 15}.{'b' * 16}@bounce.lotus-shop.example")
+    del reminder["Message-ID"]
 
-    shop.gets(forged.replace(str(reminder["Message-ID"]).encode(), b"<none@example.com>"))
+    shop.gets(bounce(reminder, forged).replace(ANNA.encode(), b"somebody@example.org"))
     shop.listens()
     shop.later(hours=12)
     shop.works()
 
-    assert [len(shop.mails_to(one)) for one in (ANNA, BORIS)] == [2, 2]
+    assert len(shop.mails_to(ANNA)) == 2
 
 
 def test_nothing_happens_twice_when_every_command_is_run_again(shop: SmallShop) -> None:
@@ -129,6 +136,7 @@ def test_nothing_happens_twice_when_every_command_is_run_again(shop: SmallShop) 
     shop.works()
     care = shop.mails_to(BORIS)[-1]
     shop.gets(answer(care, BROKEN, sender=BORIS))
+    shop.works()
     shop.works()
     before = summary(shop)
 
