@@ -1,89 +1,145 @@
-"""The clockwork: APScheduler ticks each room, one thread a mailbox, SIGTERM ends what is in flight.
+"""The clockwork: APScheduler ticks each room, one thread reads the mailbox, a signal ends it well.
 
 Jobs only tick. What is due is decided by the tables, so a missed or doubled tick does no harm;
 the scheduler keeps nothing and runs in UTC, where no hour is missing or repeated.
+
+Several daemons may share a PostgreSQL database. All of them send, understand and learn; the
+one that holds the lease also reads the mailbox, scores and plans. Another takes over when it dies.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import queue
 import signal
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 from crm_mailer import logs
 from crm_mailer.app import App, delivering, listening, operating, rounds
-from crm_mailer.model.errors import CrmMailerError
+from crm_mailer.model.errors import CrmMailerError, LoginRefused, SettingsError
 from crm_mailer.store import leases
 
-#: Seconds between two ticks of each room.
-TICKS = {"segment": 300, "plan": 60, "send": 2, "understand": 2, "learn": 5, "heartbeat": 10}
+#: Seconds between two ticks of each kind of work. The mailbox's own thread understands what it
+#: brings home at once; the tick takes care of what a crash or another program left.
+TICKS = {
+    "lease": 10,
+    "files": 10,
+    "segment": 300,
+    "plan": 60,
+    "send": 2,
+    "understand": 30,
+    "learn": 5,
+}
+#: Work that one daemon alone does, however many there are.
+ALONE = {"segment", "plan"}
+LEASE = "daemon"
 LEASE_SECONDS = 60
-#: How long SIGTERM waits for what is in flight.
-DRAIN_SECONDS = 30
+#: How long a stop waits for what is in flight. A supervisor should allow a little more.
+DRAIN_SECONDS = 30.0
+#: How often the main thread looks after the others.
+LOOK_SECONDS = 2.0
+#: A clock that moved by more than this was set, or the machine slept.
+JUMP_SECONDS = 5.0
+#: The same trouble is told again after so long.
+TELL_AGAIN_SECONDS = 600.0
+#: First and longest rest of the mailbox after a fault of ours, after a refused login.
+EARS_REST = (5.0, 300.0)
+LOGIN_REST = (300.0, 3600.0)
+#: Exit code where work had to be cut off: the next start puts it right (EX_TEMPFAIL).
+CUT_OFF = 75
 
 
 @dataclass(slots=True)
 class Daemon:
-    """One running daemon of one shop."""
+    """One running daemon of one shop. `run` works once, in the main thread."""
 
     app: App
     stop: threading.Event = field(default_factory=threading.Event)
     log: Any = field(default_factory=logs.get)
+    owner: str = field(default_factory=delivering.owner)
+    #: Why to stop; a queue of this kind may be filled from within a signal handler.
+    _ends: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
+    #: Set while the mailbox is not ours to read.
+    _hush: threading.Event = field(default_factory=threading.Event)
+    _leads_until: float = 0.0
+    _busy: set[str] = field(default_factory=set)
+    _troubles: dict[str, _Trouble] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Work until a signal comes.
+        """Work until a signal comes; a second Ctrl-C ends it at once.
 
         Raises:
             AlreadyRunning: another daemon holds the database.
+            SettingsError: the mailbox's settings make no sense.
+            StoreError: the database cannot be used.
         """
         with operating.hold_database(self.app):
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: self.stop.set())
+                signal.signal(number, self._signalled)
             self._work()
 
+    def _signalled(self, number: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        self._ends.put(signal.Signals(number).name)
+
     def _work(self) -> None:
-        delivering.recover(self.app)
-        scheduler = self._scheduler()
-        ears = threading.Thread(target=self._listen, name="mailbox", daemon=True)
+        settings = self.app.settings
+        if listening.is_configured(self.app):
+            listening.first_contact(settings.imap.first_contact)
+        recovered = delivering.recover(self.app)
+        self.app.reload_if_changed()
+        self.tick("lease", self.renew)
+        scheduler, ears = self._scheduler(), threading.Thread(target=self._listen, daemon=True)
+        self.log.info(
+            "started", home=str(self.app.home), pid=os.getpid(),
+            database=self.app.store.url.get_backend_name(), leads=self.leads,
+            smtp=settings.smtp.host or "sandbox", imap=settings.imap.host or "none",
+            **recovered,
+        )  # fmt: skip
+        self._tell_problems()
         scheduler.start()
-        if self.app.settings.imap.host:
+        if listening.is_configured(self.app):
             ears.start()
-        self.log.info("started", home=str(self.app.home), sandbox=self.app.settings.is_sandbox)
-        self.stop.wait()
-        self.log.info("stopping")
-        scheduler.shutdown(wait=True)
-        if ears.is_alive():
-            ears.join(DRAIN_SECONDS)
-        self._release()
-        self.log.info("stopped")
+        why = self._look_after(scheduler)
+        self.log.info("stopping", why=why, busy=" ".join(sorted(self._busy)))
+        self._finish(scheduler, ears)
+
+    # ------------------------------------------------------------------ ticks
 
     def _scheduler(self) -> BackgroundScheduler:
+        # A tick that comes while its work still goes on is left out. That is as it should be.
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+        logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
+        works = self._works()
         scheduler = BackgroundScheduler(
             timezone="UTC",
             jobstores={"default": MemoryJobStore()},
-            executors={"default": ThreadPoolExecutor(4)},
+            executors={"default": ThreadPoolExecutor(len(works))},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-        scheduler.add_listener(self._job_failed, EVENT_JOB_ERROR)
-        for name, work in self._rooms().items():
-            scheduler.add_job(
-                self._tick, "interval", (name, work), seconds=TICKS[name], id=name,
-                next_run_time=self.app.clock.now(),
-            )  # fmt: skip
+        scheduler.add_listener(self._job_failed, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
+        for name, work in works.items():
+            scheduler.add_job(self.tick, Every(TICKS[name]), (name, work), id=name)
         return scheduler
 
-    def _rooms(self) -> dict[str, Callable[[], str]]:
+    def _works(self) -> dict[str, Callable[[], str]]:
         return {
-            "heartbeat": self._heartbeat,
+            "lease": self.renew,
+            "files": self._read_files,
             "segment": lambda: rounds.segment(self.app),
             "plan": lambda: rounds.plan(self.app),
             "send": lambda: rounds.send(self.app, should_stop=self.stop.is_set),
@@ -91,39 +147,205 @@ class Daemon:
             "learn": lambda: rounds.learn(self.app),
         }
 
-    def _tick(self, name: str, work: Callable[[], str]) -> None:
-        if self.stop.is_set():
-            return
+    def tick(self, name: str, work: Callable[[], str]) -> None:
+        """One turn of one kind of work; whatever goes wrong, the next turn comes."""
+        self._busy.add(name)
         try:
-            did = work()
+            if not self.stop.is_set() and (self.leads or name not in ALONE):
+                self._well(name, work())
         except CrmMailerError as error:
-            self.log.error(name, error=str(error), hint=error.hint)
-            return
+            self._unwell(name, str(error), hint=error.hint)
+        except Exception as error:
+            self._unwell(name, f"{type(error).__name__}: {error}", exc_info=True)
+        finally:
+            self._busy.discard(name)
+
+    def _well(self, name: str, did: str) -> None:
         if did:
             self.log.info(name, did=did)
+        # A round of sending that did nothing may have left a resting server alone.
+        if name in self._troubles and (did or name != "send"):
+            trouble = self._troubles.pop(name)
+            self.log.info(name, again="well", after=f"{trouble.lasted:.0f} s", times=trouble.times)
+
+    def _unwell(self, name: str, text: str, **more: Any) -> None:
+        """Tell a trouble once, and again from time to time while it lasts."""
+        trouble = self._troubles.get(name)
+        if trouble is None or trouble.text != text:
+            trouble = self._troubles[name] = _Trouble(text)
+        if trouble.is_to_be_told():
+            self.log.error(name, error=text, times=trouble.times, **more)
 
     def _job_failed(self, event: JobExecutionEvent) -> None:
-        self.log.error(event.job_id, error=repr(event.exception), traceback=event.traceback)
+        self.log.error(event.job_id, error=repr(event.exception), at_tick=event.scheduled_run_time)
 
-    def _heartbeat(self) -> str:
-        if self.app.reload_if_changed():
-            self.log.info("read", files="changed")
+    # ------------------------------------------------------------------ the lease
+
+    @property
+    def leads(self) -> bool:
+        """Whether work that is done once is ours. On SQLite the lock of the file says so."""
+        return self.app.store.is_sqlite or time.monotonic() < self._leads_until
+
+    def renew(self) -> str:
+        """Take the lease or hold on to it; says when that changed."""
+        asked_at, led = time.monotonic(), self.leads
         with self.app.store.write() as connection:
-            leases.acquire(
-                connection, "daemon", owner=self._owner(), seconds=LEASE_SECONDS,
+            lease = leases.acquire(
+                connection, LEASE, owner=self.owner, seconds=LEASE_SECONDS,
                 now=self.app.clock.now(), host=socket.gethostname(), pid=os.getpid(),
+                is_owner_gone=self.app.store.is_sqlite,
             )  # fmt: skip
-        return ""
+        self._leads_until = asked_at + LEASE_SECONDS if lease else 0.0
+        if self.leads and not self.stop.is_set():
+            self._hush.clear()
+        if self.leads == led:
+            return ""
+        return "plans and listens from now on" if self.leads else "another daemon plans now"
 
     def _release(self) -> None:
-        with self.app.store.write() as connection:
-            leases.release(connection, "daemon", owner=self._owner())
+        try:
+            with self.app.store.write() as connection:
+                leases.release(connection, LEASE, owner=self.owner)
+        except CrmMailerError as error:  # it ends by itself
+            self.log.warning("lease", error=str(error))
 
-    def _owner(self) -> str:
-        return f"{socket.gethostname()}:{os.getpid()}"
+    # ------------------------------------------------------------------ files
+
+    def _read_files(self) -> str:
+        try:
+            if self.app.reload_if_changed():
+                self.log.info("files", read="anew")
+                self._tell_problems()
+        except OSError as error:  # an editor was just about to move one
+            self.log.debug("files", error=str(error))
+        return ""
+
+    def _tell_problems(self) -> None:
+        errors = self.app.definitions.errors
+        if errors:
+            self.log.warning(
+                "files", problems=len(errors), first=f"{errors[0].place}: {errors[0].message}",
+                hint="`crm-mailer check` shows all; what a file said before stands until then",
+            )  # fmt: skip
+
+    # ------------------------------------------------------------------ the mailbox
 
     def _listen(self) -> None:
-        try:
-            listening.watch(self.app, self.stop)
-        except CrmMailerError as error:
-            self.log.error("listen", error=str(error), hint=error.hint)
+        """Stay at the mailbox while it is ours, and come back after whatever happens."""
+        faults = 0
+        while not self.stop.is_set():
+            if self._hush.is_set() or not self.leads:
+                self.stop.wait(1.0)
+                continue
+            try:
+                listening.watch(self.app, self._hush)
+                faults, rest = 0, 0.0
+            except (LoginRefused, SettingsError) as error:
+                faults, rest = faults + 1, _rest(LOGIN_REST, faults)
+                self.log.error("listen", error=str(error), hint=error.hint, rests=f"{rest:.0f} s")
+            except CrmMailerError as error:
+                faults, rest = faults + 1, _rest(EARS_REST, faults)
+                self.log.error("listen", error=str(error), hint=error.hint, rests=f"{rest:.0f} s")
+            except Exception:
+                faults, rest = faults + 1, _rest(EARS_REST, faults)
+                self.log.exception("listen", rests=f"{rest:.0f} s")
+            self.stop.wait(rest)
+
+    # ------------------------------------------------------------------ the main thread
+
+    def _look_after(self, scheduler: BackgroundScheduler) -> str:
+        """Wait for a reason to stop; meanwhile see that all is alive and the clock goes right."""
+        clock = Drift(time.time(), time.monotonic())
+        while True:
+            try:
+                return self._ends.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                pass
+            if not self.leads:
+                self._hush.set()
+            jump = clock.jump(time.time(), time.monotonic())
+            if abs(jump) > JUMP_SECONDS:
+                self.log.warning("clock", moved=f"{jump:+.0f} s")
+                tick_now(scheduler)
+
+    def _finish(self, scheduler: BackgroundScheduler, ears: threading.Thread) -> None:
+        """End what is in flight, but do not wait for ever."""
+        until = time.monotonic() + DRAIN_SECONDS
+        self.stop.set()
+        self._hush.set()
+        scheduler.pause()
+        while self._busy and time.monotonic() < until:
+            time.sleep(0.02)
+        if ears.is_alive():
+            ears.join(max(0.1, until - time.monotonic()))
+        self._release()
+        if self._busy:
+            self.log.warning("cut off", busy=" ".join(sorted(self._busy)))
+            sys.stderr.flush()
+            os._exit(CUT_OFF)  # its threads would be waited for otherwise
+        scheduler.shutdown()
+        self.log.info("stopped")
+
+
+class Every(BaseTrigger):  # type: ignore[misc]
+    """A tick every so many seconds, the first at once, each counted from the one before.
+
+    After a clock was set forward there is one tick, not one for every second that was left out.
+    """
+
+    __slots__ = ("length",)
+
+    def __init__(self, seconds: float) -> None:
+        self.length = timedelta(seconds=seconds)
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """When to tick next."""
+        return now if previous_fire_time is None else now + self.length
+
+
+def tick_now(scheduler: BackgroundScheduler) -> None:
+    """Let every job tick at once: after a clock was set back, the next tick would be far away."""
+    for job in scheduler.get_jobs():
+        scheduler.modify_job(job.id, next_run_time=datetime.now(UTC))
+
+
+class Drift:
+    """Tells when the wall clock jumped: it is compared with one that cannot be set."""
+
+    def __init__(self, wall: float, steady: float) -> None:
+        self._offset = wall - steady
+
+    def jump(self, wall: float, steady: float) -> float:
+        """Seconds by which the wall clock moved away since the last look."""
+        before, self._offset = self._offset, wall - steady
+        return self._offset - before
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """What goes wrong in one kind of work, since when, and when it was told last."""
+
+    text: str
+    times: int = 0
+    _since: float = field(default_factory=time.monotonic)
+    _told_at: float = float("-inf")
+
+    def is_to_be_told(self) -> bool:
+        """Count it; whether it is new, or was not told for long."""
+        self.times += 1
+        now = time.monotonic()
+        if now - self._told_at < TELL_AGAIN_SECONDS:
+            return False
+        self._told_at = now
+        return True
+
+    @property
+    def lasted(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._since
+
+
+def _rest(first_and_longest: tuple[float, float], faults: int) -> float:
+    """Seconds to rest after `faults` faults in a row before this one."""
+    first, longest = first_and_longest
+    return min(first * 2.0 ** min(faults, 16), longest)

@@ -7,7 +7,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from crm_mailer.model.errors import CrmMailerError, NotFound, SettingsError
+from crm_mailer.model.errors import CannotWrite, NotFound, SettingsError
 from crm_mailer.model.token import KeyRing
 from crm_mailer.settings import FIELDS, FILE_NAME
 from crm_mailer.store.bundled import bundled
@@ -86,8 +86,14 @@ def read_keys(home: Path, secret_key: str = "") -> KeyRing:
         except FileNotFoundError:
             make_key(home)
             text = (home / KEY_FILE).read_text(encoding="ascii")
+        except UnicodeDecodeError:
+            text = ""
         except OSError as error:
-            raise SettingsError(f"{home / KEY_FILE}: {error}") from error
+            raise SettingsError(
+                f"{home / KEY_FILE} cannot be read: {error.strerror}",
+                hint="whoever runs the program must own the file",
+            ) from error
+    where = "the setting `secret_key`" if secret_key else str(home / KEY_FILE)
     keys: dict[int, bytes] = {}
     for line in text.replace(",", "\n").split():
         number, _, value = line.partition(":")
@@ -98,7 +104,7 @@ def read_keys(home: Path, secret_key: str = "") -> KeyRing:
             break
     if not keys or not all(0 <= number <= 255 for number in keys):
         raise SettingsError(
-            f"the secret key in {KEY_FILE} is not of the form 1:0123abcd...",
+            f"the secret key in {where} is not of the form 1:0123abcd...",
             hint="restore the file from a backup; a new key makes old links and replies unreadable",
         )
     return KeyRing(keys=keys, current=list(keys)[-1])
@@ -133,12 +139,10 @@ def _settings_text() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cannot_write(folder: Path, error: OSError) -> CrmMailerError:
-    problem = CrmMailerError(
+def _cannot_write(folder: Path, error: OSError) -> CannotWrite:
+    return CannotWrite(
         f"cannot write in {folder}: {error.strerror or error}", hint="choose a folder of your own"
     )
-    problem.exit_code = 73
-    return problem
 
 
 RATES = """date,currency,usd

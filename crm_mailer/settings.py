@@ -12,6 +12,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ class Field:
     what: str
     is_secret: bool = False
     choices: tuple[str, ...] = ()
+    #: The least and the most that a number may be.
+    least: int = 0
+    most: int = 1_000_000
 
     @property
     def variable(self) -> str:
@@ -46,17 +50,17 @@ FIELDS = (
     Field(name="log_level", default="info", what="debug, info, warning or error",
           choices=("debug", "info", "warning", "error")),
     Field(name="smtp.host", default="", what="mail server; empty: sandbox, nothing leaves"),
-    Field(name="smtp.port", default=587, what="its port"),
+    Field(name="smtp.port", default=587, what="its port", least=1, most=65_535),
     Field(name="smtp.username", default="", what="login name"),
     Field(name="smtp.password", default="", what="login password", is_secret=True),
     Field(name="smtp.tls", default="starttls", what="starttls, implicit, opportunistic or none",
           choices=("starttls", "implicit", "opportunistic", "none")),
     Field(name="smtp.ca_file", default="", what="certificates to trust besides the system's"),
     Field(name="smtp.hello", default="", what="our name in EHLO; empty: this host's"),
-    Field(name="smtp.connections", default=4, what="connections at a time"),
+    Field(name="smtp.connections", default=4, what="connections at a time", least=1, most=100),
     Field(name="smtp.per_minute", default=0, what="mails a minute; 0: no limit"),
     Field(name="imap.host", default="", what="server of the mailbox that customers answer to"),
-    Field(name="imap.port", default=993, what="its port"),
+    Field(name="imap.port", default=993, what="its port", least=1, most=65_535),
     Field(name="imap.username", default="", what="login name"),
     Field(name="imap.password", default="", what="login or app password", is_secret=True),
     Field(name="imap.tls", default="implicit", what="implicit, starttls or none",
@@ -169,8 +173,15 @@ def _read_file(path: Path) -> dict[str, Any]:
         return {}
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: {error}", hint="correct the line that it names") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{path} cannot be read: it is not UTF-8 text (byte {error.start})",
+            hint="save the file with the encoding UTF-8",
+        ) from error
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error.strerror}", hint="look at the file's rights"
+        ) from error
 
 
 def _flat(tree: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -200,8 +211,11 @@ def _one(
         secret = Path(environment[variable + "_FILE"])
         try:
             return _typed(field_, secret.read_text(encoding="utf-8").strip(), variable), str(secret)
-        except OSError as error:
-            raise SettingsError(f"{variable}_FILE: {error}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{variable}_FILE: {secret} cannot be read: {error}",
+                hint="name a readable text file, or unset the variable",
+            ) from error
     if field_.name in written:
         return _typed(field_, written[field_.name], f"{path}: {field_.name}"), str(path)
     return field_.default, "default"
@@ -209,14 +223,42 @@ def _one(
 
 def _typed(field_: Field, value: Any, where: str) -> str | int | bool:
     if isinstance(field_.default, int):
-        try:
-            return int(value)
-        except (TypeError, ValueError):
-            raise SettingsError(f"{where} must be a whole number, not {value!r}") from None
-    text = str(value)
-    if field_.choices and text not in field_.choices:
-        raise SettingsError(f"{where} must be one of {', '.join(field_.choices)}, not {text!r}")
-    return text
+        return _number(field_, value, where)
+    if isinstance(value, date):  # TOML has days and moments of its own
+        value = value.isoformat()
+    if not isinstance(value, str):
+        shown = "" if field_.is_secret else f", not {value!r}"
+        raise SettingsError(
+            f"{where} must be text{shown}", hint='write it in quotes: name = "value"'
+        )
+    if field_.choices and value not in field_.choices:
+        raise SettingsError(
+            f"{where} must be one of {', '.join(field_.choices)}, not {value!r}",
+            hint=_nearest(value, field_.choices),
+        )
+    return value
+
+
+def _number(field_: Field, value: Any, where: str) -> int:
+    try:
+        if not isinstance(value, (int, str)) or isinstance(value, bool):
+            raise ValueError(value)
+        number = int(value)
+    except ValueError:
+        raise SettingsError(
+            f"{where} must be a whole number, not {value!r}", hint=f"such as {field_.default}"
+        ) from None
+    if not field_.least <= number <= field_.most:
+        raise SettingsError(
+            f"{where} must lie between {field_.least} and {field_.most}, not at {number}",
+            hint=f"the default is {field_.default}",
+        )
+    return number
+
+
+def _nearest(value: str, choices: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(value, choices, 1)
+    return f"did you mean `{near[0]}`?" if near else ""
 
 
 def _only_loopback(host: str) -> None:

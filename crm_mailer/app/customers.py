@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crm_mailer.app import segmenting
+from crm_mailer.app import names, segmenting
 from crm_mailer.app.segmenting import Explanation
 from crm_mailer.app.wiring import App
 from crm_mailer.model.customer import BuyingBehaviour, Personality
@@ -22,7 +22,13 @@ LONGEST_TAG = 40
 def list_customers(
     app: App, *, search: str, segment: str, tag: str, is_flagged: bool, limit: int
 ) -> list[Entry]:
-    """Customers by their last order, the latest first."""
+    """Customers by their last order, the latest first.
+
+    Raises:
+        NotFound: there is no such segment.
+    """
+    if segment:
+        names.segment(app, segment)
     with app.store.read() as connection:
         return directory.list_customers(
             connection,

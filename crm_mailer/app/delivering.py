@@ -22,7 +22,7 @@ from crm_mailer.delivering import (
     Transport,
     Wanted,
 )
-from crm_mailer.model.errors import NotFound
+from crm_mailer.model.errors import DefinitionError, NotFound
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store import lanes, outbox
 from crm_mailer.store.lanes import Rest
@@ -78,9 +78,14 @@ def send(
 
     Raises:
         NotFound: there is no such campaign.
+        DefinitionError: the shop's own file is wrong: it is not known who writes.
     """
     if campaign is not None:
         _known(app, campaign)
+    if not app.definitions.has_shop:
+        raise DefinitionError(
+            "campaigns/shop.yaml is wrong: nothing is sent", hint="run `crm-mailer check`"
+        )
     with app.store.read() as connection:
         rest = lanes.find(connection, LANE)
     if rest is not None and not is_by_hand and app.clock.now() < rest.until:

@@ -82,6 +82,7 @@ def fetch(app: App, since: FirstContact | None = None) -> FetchReport:
         ServiceDown, MailboxError: the server does not give it.
     """
     at = account(app)
+    start = since or first_contact(app.settings.imap.first_contact)
     try:
         with ImapMailbox(at) as mailbox:
             return listening.fetch(
@@ -91,7 +92,7 @@ def fetch(app: App, since: FirstContact | None = None) -> FetchReport:
                 folder=at.folder,
                 raw_folder=app.raw_folder,
                 now=app.clock.now(),
-                first_contact=since or first_contact(app.settings.imap.first_contact),
+                first_contact=start,
             )
     except CrmMailerError as error:
         with app.store.write() as connection:

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from crm_mailer import home as homes
 from crm_mailer.app.wiring import App
-from crm_mailer.model.errors import AlreadyRunning
+from crm_mailer.model.errors import AlreadyRunning, StoreError
 from crm_mailer.store import health, migrate
 from crm_mailer.store.engine import open_store
 
@@ -83,12 +84,12 @@ def hold_database(app: App) -> Iterator[None]:
 
     Raises:
         AlreadyRunning: another process holds it; the message names it.
+        StoreError: the file of the lock, which lies beside the database, cannot be written.
     """
     if not app.store.is_sqlite:
         yield
         return
-    path = app.home / "crm-mailer.lock"
-    with path.open("a+", encoding="utf-8") as file:
+    with _opened(Path(str(app.store.url.database)).resolve().with_suffix(".lock")) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -102,6 +103,16 @@ def hold_database(app: App) -> Iterator[None]:
         file.flush()
         yield
         file.truncate(0)
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror or error}",
+            hint="the daemon needs a folder that it may write in",
+        ) from error
 
 
 def _place(host: str, port: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from crm_mailer import planning
+from crm_mailer.app import names
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions import problems as definition_problems
 from crm_mailer.definitions.problems import Problem, did_you_mean
@@ -135,6 +136,7 @@ def plan(app: App, campaigns: Sequence[str] = (), *, on: date | None = None) -> 
     if on is not None:
         here = now.astimezone(app.zone)
         now = at_local(on, here.hour, here.minute, app.zone)
+    _know(app, campaigns)
     return planning.plan(
         app.store, app.definitions, now=now, campaigns=campaigns or None, is_saved=False
     )
@@ -142,6 +144,7 @@ def plan(app: App, campaigns: Sequence[str] = (), *, on: date | None = None) -> 
 
 def apply(app: App, campaigns: Sequence[str] = ()) -> PlanReport:
     """Plan and save: live campaigns' touches leave when due, manual ones' wait for `release`."""
+    _know(app, campaigns)
     return planning.plan(
         app.store,
         app.definitions,
@@ -157,7 +160,7 @@ def release(app: App, campaign: str) -> int:
     Raises:
         NotFound: there is no such campaign.
     """
-    _campaign(app, campaign)
+    names.campaign(app, campaign)
     with app.store.write() as connection:
         return touches.release(connection, campaign)
 
@@ -173,9 +176,7 @@ def curve_view(app: App, name: str, *, anchor: date | None = None) -> CurveView:
     Raises:
         NotFound: there is no curve by this name.
     """
-    known = app.definitions.curves
-    if name not in known:
-        raise NotFound(f"there is no curve `{name}`", hint=did_you_mean(name, known))
+    found = names.curve(app, name)
     start = app.clock.now() if anchor is None else at_local(anchor, *app.shop.send_at, app.zone)
     places = tuple(
         CurvePlace(
@@ -183,9 +184,9 @@ def curve_view(app: App, name: str, *, anchor: date | None = None) -> CurveView:
             after=spelled(offset),
             at=curve.after_moment(start, offset, place=app.zone, send_at=app.shop.send_at),
         )
-        for number, offset in enumerate(known[name].offsets, start=1)
+        for number, offset in enumerate(found.offsets, start=1)
     )
-    return CurveView(name=name, note=known[name].note, start=start, places=places)
+    return CurveView(name=name, note=found.note, start=start, places=places)
 
 
 def campaign_list(app: App) -> list[CampaignLine]:
@@ -201,7 +202,7 @@ def campaign_view(app: App, campaign: str) -> CampaignView:
     Raises:
         NotFound: there is no such campaign.
     """
-    found = _campaign(app, campaign)
+    found = names.campaign(app, campaign)
     with app.store.read() as connection:
         counts = touches.counts_by_campaign(connection).get(found.id, {})
         skips = touches.skips_of_campaign(connection, found.id)
@@ -216,11 +217,9 @@ def campaign_view(app: App, campaign: str) -> CampaignView:
     )
 
 
-def _campaign(app: App, name: str) -> Campaign:
-    known = app.definitions.campaigns
-    if name not in known:
-        raise NotFound(f"there is no campaign `{name}`", hint=did_you_mean(name, known))
-    return known[name]
+def _know(app: App, campaigns: Sequence[str]) -> None:
+    for name in campaigns:
+        names.campaign(app, name)
 
 
 def _line(campaign: Campaign, counts: dict[str, int]) -> CampaignLine:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from crm_mailer.app import names
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.problems import did_you_mean
-from crm_mailer.model.campaign import Campaign
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.order import Order
 from crm_mailer.rendering import Preview, StoreRenderer
 from crm_mailer.rendering import preview as make_preview
-from crm_mailer.store import messages
+from crm_mailer.store import directory, messages
 
 
 def renderer(app: App) -> StoreRenderer:
@@ -48,21 +48,21 @@ def preview(
         NotFound: there is no such campaign, step, customer or order.
         RenderError: the template is wrong or fails for this customer.
     """
-    found = _campaign(app, campaign)
+    found = names.campaign(app, campaign)
     reader = _customer(app, customer) if customer else None
     about = _order(app, order, reader) if order else None
     if about is not None and reader is None and about.customer_id is not None:
         reader = _by_id(app, about.customer_id)
-    names = [one.id for one in found.steps]
-    if step and step not in names:
+    steps = [one.id for one in found.steps]
+    if step and step not in steps:
         raise NotFound(
-            f"the campaign `{found.id}` has no step `{step}`", hint=did_you_mean(step, names)
+            f"the campaign `{found.id}` has no step `{step}`", hint=did_you_mean(step, steps)
         )
     return make_preview(
         app.store if reader is not None else None,
         app.templates,
         found,
-        found.steps[names.index(step) if step else 0],
+        found.steps[steps.index(step) if step else 0],
         reader,
         about,
         app.shop,
@@ -72,28 +72,9 @@ def preview(
     )
 
 
-def _campaign(app: App, name: str) -> Campaign:
-    known = app.definitions.campaigns
-    if name in known:
-        return known[name]
-    broken = [one for one in app.definitions.problems if one.is_error and f"/{name}." in one.file]
-    if broken:
-        raise NotFound(
-            f"the campaign `{name}` cannot be used: {broken[0].place}: {broken[0].message}",
-            hint="crm-mailer check",
-        )
-    raise NotFound(f"there is no campaign `{name}`", hint=did_you_mean(name, known))
-
-
 def _customer(app: App, name: str) -> Customer:
     with app.store.read() as connection:
-        found = messages.find_customer_id(connection, name)
-        near = [] if found else messages.list_addresses_like(connection, name)
-    if found is None:
-        raise NotFound(
-            f"there is no customer `{name}`",
-            hint=did_you_mean(name, near) or "without --customer the preview makes one up",
-        )
+        found = directory.find_customer(connection, name)
     return _by_id(app, found)
 
 
@@ -107,5 +88,8 @@ def _order(app: App, number: str, reader: Customer | None) -> Order:
         found = messages.find_order_id(connection, number, reader.id if reader else None)
         if found is None:
             whose = f" of {reader.email}" if reader else ""
-            raise NotFound(f"there is no order `{number}`{whose}")
+            raise NotFound(
+                f"there is no order `{number}`{whose}",
+                hint="without --order the preview takes the last one that fits",
+            )
         return messages.find_orders(connection, [found])[found]

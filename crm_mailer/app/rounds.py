@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from crm_mailer import segmenting
-from crm_mailer.app import cases, delivering, listening, planning
+from crm_mailer.app import cases, delivering, listening, planning, segmenting
 from crm_mailer.app.wiring import App
 
 
 def segment(app: App) -> str:
     """Scores, attributes and memberships up to now."""
-    report = segmenting.segment(
-        app.store,
-        list(app.definitions.segments.values()),
-        zone=app.zone,
-        now=app.clock.now(),
-        is_complete=not app.definitions.errors,
-    )
+    report = segmenting.run(app)
     came = sum(change.came_in for change in report.changes)
     left = sum(change.left for change in report.changes)
     return _told({"scored": report.scored, "rolled": report.rolled, "came": came, "left": left})

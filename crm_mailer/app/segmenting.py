@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from crm_mailer import segmenting
+from crm_mailer.app import names
 from crm_mailer.app.wiring import App
-from crm_mailer.definitions.problems import did_you_mean
-from crm_mailer.model.errors import NotFound
+from crm_mailer.model.moment import zone
 from crm_mailer.model.score import Score
-from crm_mailer.model.segment import Rule, Segment
+from crm_mailer.model.segment import Rule
 from crm_mailer.segmenting import SegmentReport, rfm, rules
 from crm_mailer.segmenting.facts import facts
 from crm_mailer.segmenting.rules import Finding
@@ -75,12 +75,15 @@ def run(app: App) -> SegmentReport:
     """Bring scores, attributes and memberships up to date.
 
     While a file has an error, memberships of segments that cannot be read stay as they are.
+
+    Raises:
+        DefinitionError: the shop's file is wrong, so that nobody knows when its days begin.
     """
     found = app.definitions
     return segmenting.segment(
         app.store,
         tuple(found.segments.values()),
-        zone=app.zone,
+        zone=zone(app.shop.time_zone),
         now=app.clock.now(),
         is_complete=not found.errors,
     )
@@ -88,7 +91,7 @@ def run(app: App) -> SegmentReport:
 
 def rebuild(app: App) -> int:
     """Score every customer anew from the orders; returns how many scores changed."""
-    return segmenting.rebuild_scores(app.store, zone=app.zone, now=app.clock.now())
+    return segmenting.rebuild_scores(app.store, zone=zone(app.shop.time_zone), now=app.clock.now())
 
 
 def list_segments(app: App) -> list[SegmentLine]:
@@ -103,7 +106,7 @@ def list_segments(app: App) -> list[SegmentLine]:
 
 def show(app: App, segment_id: str) -> SegmentPage:
     """All about one segment, with its members at the last run."""
-    one = _get(app, segment_id)
+    one = names.segment(app, segment_id)
     look = _look(app)
     with app.store.read() as connection:
         sizes = memberships.sizes(connection)
@@ -121,14 +124,14 @@ def show(app: App, segment_id: str) -> SegmentPage:
 
 def count(app: App, segment_id: str) -> int:
     """How many customers the rule holds for now; nothing is saved."""
-    one = _get(app, segment_id)
+    one = names.segment(app, segment_id)
     with app.store.read() as connection:
         return selection.count(connection, one.rule, _look(app))
 
 
 def explain(app: App, segment_id: str, who: str) -> Explanation:
     """Why the customer (mail address or number) is in the segment now, or not."""
-    one = _get(app, segment_id)
+    one = names.segment(app, segment_id)
     with app.store.read() as connection:
         customer_id = directory.find_customer(connection, who)
         known = stories.known(connection, customer_id)
@@ -165,16 +168,6 @@ def customer_score(app: App, who: str) -> CustomerScore:
         words=rfm.in_words(score) if score else (),
         rfm_segment=rfm.segment(score.r, score.f).value if score else "",
         value_class=rfm.value_class(score.r, score.f, score.m).value if score else "",
-    )
-
-
-def _get(app: App, segment_id: str) -> Segment:
-    found = app.definitions.segments
-    if segment_id in found:
-        return found[segment_id]
-    raise NotFound(
-        f"there is no segment {segment_id!r}",
-        hint=did_you_mean(segment_id, found) or "write one in campaigns/segments/",
     )
 
 

@@ -11,6 +11,7 @@ from crm_mailer import home as homes
 from crm_mailer.app.clocks import SystemClock, parse_clock
 from crm_mailer.definitions import library
 from crm_mailer.definitions.library import Definitions
+from crm_mailer.definitions.problems import raise_all
 from crm_mailer.definitions.template_index import index
 from crm_mailer.definitions.words_reader import read_words
 from crm_mailer.model.errors import SettingsError
@@ -35,6 +36,7 @@ class App:
         self.home = home
         self.settings = settings
         self._seen: int | None = None
+        self._before: Definitions | None = None
         self.clock: Clock = clock or (
             parse_clock(settings.clock) if settings.clock else SystemClock()
         )
@@ -46,8 +48,10 @@ class App:
 
     @cached_property
     def definitions(self) -> Definitions:
-        """What marketers wrote; `reload` forgets it."""
-        return library.load(self.home / "campaigns", index(self.templates_folder))
+        """What marketers wrote; what a file said before stands while the file is wrong."""
+        read = library.load(self.home / "campaigns", index(self.templates_folder))
+        self._before = library.keeping(read, self._before) if self._before else read
+        return self._before
 
     @cached_property
     def words(self) -> Words:
@@ -78,13 +82,19 @@ class App:
 
     @property
     def shop(self) -> Shop:
-        """The shop's own facts."""
+        """The shop's own facts.
+
+        Raises:
+            DefinitionError: the shop's file is wrong.
+        """
+        if not self.definitions.has_shop:
+            raise_all([one for one in self.definitions.errors if one.file.endswith("shop.yaml")])
         return self.definitions.shop
 
     @property
     def zone(self) -> ZoneInfo:
-        """The zone in which the shop counts its days."""
-        return zone(self.shop.time_zone)
+        """The zone in which the shop counts its days; the default one while its file is wrong."""
+        return zone(self.definitions.shop.time_zone)
 
     @property
     def templates_folder(self) -> Path:

@@ -13,10 +13,13 @@ import click
 from crm_mailer import __version__, logs
 from crm_mailer.cli import show
 from crm_mailer.i18n import _
-from crm_mailer.model.errors import CrmMailerError
+from crm_mailer.model.errors import CrmMailerError, DefinitionError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+#: Exit codes of what is no error of our tree.
+OUR_FAULT, CANNOT_WRITE = 70, 73
 
 #: Help group -> command -> where it is. A command's module is imported only when it is used.
 GROUPS: dict[str, dict[str, str]] = {
@@ -70,6 +73,25 @@ class LazyGroup(click.Group):
             importlib.import_module(f"crm_mailer.cli.{module}"), attribute
         )
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant, or the nearest name to what was written."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(
+                error.command_name, possibilities=COMMANDS, ctx=ctx
+            ) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; that a reader closes the pipe is `main`'s business, not click's."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise click.exceptions.Exit(0) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands in groups."""
@@ -142,29 +164,49 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code = group.main(arguments, prog_name="crm-mailer", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as leave:
         code = leave.exit_code
     except click.Abort:
         code = 130
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except CrmMailerError as error:
-        code = _report(error, arguments)
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
     except Exception as error:  # the last net: a person gets one line, --debug the traceback
-        if "--debug" in arguments:
+        if "--debug" in arguments and not isinstance(error, click.ClickException):
             raise
-        show.error(f"{type(error).__name__}: {error}", _("this is a fault of ours: run it again "
-                   "with `crm-mailer --debug ...` and report what it prints"))  # fmt: skip
-        code = 70
+        code = _report(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _report(error: CrmMailerError, arguments: list[str]) -> int:
-    if "--debug" in arguments:
-        raise error
-    show.error(str(error), error.hint)
-    return error.exit_code
+def _report(error: Exception) -> int:
+    """Say what went wrong and what to do; returns the exit code."""
+    match error:
+        case click.UsageError():
+            show.error(error.format_message(), _usage(error.ctx))
+            return error.exit_code
+        case click.ClickException():
+            show.error(error.format_message())
+            return error.exit_code
+        case DefinitionError() if error.problems:
+            show.faults("\n\n".join(problem.as_text() for problem in error.problems), error.hint)
+            return error.exit_code
+        case CrmMailerError():
+            show.error(str(error), error.hint)
+            return error.exit_code
+        case OSError(strerror=str(why), filename=str(name)):
+            show.error(f"{name}: {why}", _("look at the rights of the folder and the free space"))
+            return CANNOT_WRITE
+        case _:
+            show.error(f"{type(error).__name__}: {error}", _("this is a fault of ours: run it "
+                       "again with `crm-mailer --debug ...` and report what it prints"))  # fmt: skip
+            return OUR_FAULT
+
+
+def _usage(ctx: click.Context | None) -> str:
+    if ctx is None:
+        return ""
+    return _("{usage}; `{command} --help` says more").format(
+        usage=" ".join(ctx.get_usage().split()).removeprefix("Usage: "),
+        command=ctx.command_path,
+    )

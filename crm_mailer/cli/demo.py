@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,14 @@ if TYPE_CHECKING:
     from crm_mailer.demo.summary import Summary
 
 DEFAULT_FOLDER = Path("crm-mailer-demo")
-STATES = ("accepted", "refused", "planned", "deferred", "in_doubt", "skipped", "expired")
+#: Column of the mails' table -> the states that it counts.
+COLUMNS = {
+    "accepted": ("accepted",),
+    "refused": ("refused",),
+    "waiting": ("planned", "held", "claimed", "deferred"),
+    "in doubt": ("in_doubt",),
+    "not sent": ("skipped", "expired"),
+}
 
 
 @click.command()
@@ -84,7 +93,7 @@ def _show(ran: Ran, summary: Summary) -> None:
     show.line()
     _show_mails(summary)
     show.line()
-    show.table([_("what came back"), ""], summary.replies.items(), right=(1,))
+    show.table([_("what came back"), _("mails")], summary.replies.items(), right=(1,))
     show.line()
     _show_cases(summary)
     _show_story(summary)
@@ -96,22 +105,26 @@ def _show(ran: Ran, summary: Summary) -> None:
 
 
 def _show_mails(summary: Summary) -> None:
-    totals = {state: sum(one.states.get(state, 0) for one in summary.mails) for state in STATES}
-    columns = [state for state in STATES if totals[state]]
     rows: list[list[object]] = [
-        [one.campaign, *(one.states.get(state, "") for state in columns),
-         one.bounces or "", one.replies or ""]
+        [one.campaign, *_sums(one.states), one.bounces or "", one.replies or ""]
         for one in summary.mails
-    ]  # fmt: skip
-    rows.append([_("all"), *(totals[state] for state in columns),
-                 sum(one.bounces for one in summary.mails),
+    ]
+    everything: Counter[str] = Counter()
+    for one in summary.mails:
+        everything.update(one.states)
+    rows.append([_("all"), *_sums(everything), sum(one.bounces for one in summary.mails),
                  sum(one.replies for one in summary.mails)])  # fmt: skip
-    show.table([_("mails by campaign"), *columns, _("bounces"), _("replies")], rows,
-               right=tuple(range(1, len(columns) + 3)))  # fmt: skip
+    show.table([_("campaign"), *COLUMNS, _("bounces"), _("replies")], rows,
+               right=tuple(range(1, len(COLUMNS) + 3)), title=_("Mails"))  # fmt: skip
     left_out = ", ".join(f"{reason} {number}" for reason, number in summary.skips.items())
     show.line(_("Not sent, and why: {reasons}").format(reasons=left_out))
     show.line(_("The ledger adds up: every planned mail is in exactly one state.")
               if summary.audit.is_sound else _("THE LEDGER DOES NOT ADD UP"))  # fmt: skip
+
+
+def _sums(states: Mapping[str, int]) -> list[object]:
+    """The columns of a row; nothing is an empty cell."""
+    return [sum(states.get(state, 0) for state in group) or "" for group in COLUMNS.values()]
 
 
 def _show_cases(summary: Summary) -> None:

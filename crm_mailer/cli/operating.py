@@ -87,7 +87,7 @@ def _show_status(app: App, state: Status) -> None:
     figures = state.figures
     touches = figures.touches
     show.facts([
-        (_("shop"), f"{app.shop.name}  ({state.home})"),
+        (_("shop"), f"{app.definitions.shop.name}  ({state.home})"),
         (_("now"), show.local(state.now, app.zone)),
         (_("database"), state.database),
         (_("sending"), _("PAUSED: `crm-mailer resume` goes on") if state.is_paused

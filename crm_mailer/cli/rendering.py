@@ -9,6 +9,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.i18n import _
+from crm_mailer.model.errors import CannotWrite
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -88,14 +89,21 @@ def _write(mail: Preview, html: Path | None, eml: Path | None) -> None:
         try:
             path.write_bytes(content)
         except OSError as error:
-            raise click.FileError(str(path), error.strerror or str(error)) from error
+            raise CannotWrite(
+                _("{file} cannot be written: {why}").format(file=path, why=error.strerror),
+                hint=_("choose a folder that is there, and of your own"),
+            ) from error
         show.good(_("written: {file}").format(file=path))
 
 
 def _open(mail: Preview) -> None:
     import tempfile
+    import webbrowser
 
     with tempfile.NamedTemporaryFile(prefix="preview-", suffix=".html", delete=False) as file:
         file.write(mail.html.encode())
-    click.launch(f"file://{file.name}")
-    show.note(file.name)
+    try:
+        webbrowser.get().open(f"file://{file.name}")
+        show.note(file.name)
+    except webbrowser.Error:
+        show.warn(_("no browser is found here: look at {file}").format(file=file.name))

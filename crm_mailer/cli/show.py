@@ -138,6 +138,13 @@ def error(text: object, hint: str = "") -> None:
         err().print(Text.assemble((_("  help: "), "cyan"), clean(hint)))
 
 
+def faults(text: str, hint: str = "") -> None:
+    """Faults in files, each with its place, as they are; and what to do."""
+    err().print(Text(clean(text)), soft_wrap=True)
+    if hint:
+        err().print(Text.assemble((_("  help: "), "cyan"), clean(hint)))
+
+
 def sandbox(app: Any) -> None:
     """Say that nothing leaves this machine, where that is so."""
     if app.settings.is_sandbox:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crm_mailer.definitions.campaign_reader import Known, read_campaign
@@ -63,6 +63,30 @@ def load(folder: Path, templates: Mapping[str, Collection[str]]) -> Definitions:
         segments=segments,
         campaigns=campaigns,
         problems=(*problems, *_ignored(folder)),
+    )
+
+
+def keeping(read: Definitions, before: Definitions) -> Definitions:
+    """`read`, with what was usable before in place of what is wrong now.
+
+    So a file that is half-written or has a typo changes nothing until it is right; a file that is
+    gone is gone. The problems stay those of `read`.
+    """
+    wrong = {problem.file for problem in read.errors}
+    if not wrong:
+        return read
+    campaigns = {
+        one.id: one
+        for one in before.campaigns.values()
+        if one.path in wrong and one.id not in read.campaigns
+    }
+    are_segments_wrong = any("/segments/" in f"/{file}" for file in wrong)
+    return replace(
+        read,
+        shop=read.shop if read.has_shop else before.shop,
+        curves=before.curves if not read.curves else read.curves,
+        segments={**(before.segments if are_segments_wrong else {}), **read.segments},
+        campaigns={**read.campaigns, **campaigns},
     )
 
 

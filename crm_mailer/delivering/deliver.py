@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+
+import structlog
 
 from crm_mailer.delivering import crash, outcomes, settling
 from crm_mailer.delivering.journal import Journal, boot_id
@@ -28,7 +29,7 @@ from crm_mailer.store.claims import Claimed, Settlement
 from crm_mailer.store.engine import Store
 
 TRANSACTIONAL = Stream.TRANSACTIONAL
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 #: Longest sleep between two looks at `should_stop`, in seconds.
 NAP = 0.2
@@ -264,7 +265,7 @@ class _Round:
         except StoreError:
             raise
         except Exception:  # one customer's fault stays one customer's
-            log.warning("action=render trouble=batch touches=%d", len(wanted), exc_info=True)
+            log.warning("render", trouble="batch", touches=len(wanted), exc_info=True)
         return [self._rendered_alone(touch) for touch in wanted]
 
     def _rendered_alone(self, touch: Touch) -> Message | NotRendered:
@@ -273,7 +274,7 @@ class _Round:
         except StoreError:
             raise
         except Exception as error:
-            log.exception("action=render touch=%d", touch.id)
+            log.exception("render", touch=touch.id)
             why = f"{type(error).__name__}: {error}"
             return NotRendered(touch_id=touch.id, reason=SkipReason.TEMPLATE_ERROR, detail=why)
 
@@ -316,7 +317,7 @@ class _Round:
             try:
                 self.journal.dot(touch.id, touch.attempts, self.clock.now())
             except OSError:
-                log.exception("action=journal touch=%d", touch.id)
+                log.exception("journal", touch=touch.id)
                 return False
             dots[0] = True
             return True
@@ -326,7 +327,7 @@ class _Round:
         except CrmMailerError:
             raise
         except Exception as error:  # a fault of ours must not make a doubtful mail look safe
-            log.exception("action=hand_over touch=%d", touch.id)
+            log.exception("hand_over", touch=touch.id)
             phase = Phase.DOT if dots[0] else Phase.BODY
             outcome = outcomes.lost(phase, f"{type(error).__name__}: {error}")
         if not self.circuit.is_lane_fault(outcome):
@@ -337,7 +338,7 @@ class _Round:
         try:
             self.journal.answer(touch.id, touch.attempts, outcome, self.clock.now())
         except OSError:  # it is still in memory, and goes to the database next
-            log.exception("action=journal touch=%d", touch.id)
+            log.exception("journal", touch=touch.id)
         crash.point("K6J")
 
     async def _wait_for_place(self) -> None:

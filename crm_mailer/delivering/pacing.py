@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from crm_mailer.delivering.outcomes import OPENING
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
-from crm_mailer.model.errors import ServiceDown
+from crm_mailer.model.errors import CannotWrite, CrmMailerError, LoginRefused, ServiceDown
 
 #: The "host" of mails that stay on this machine.
 SANDBOX = "sandbox"
@@ -66,8 +66,12 @@ class LaneFault:
             return "look at `outbox` in crm-mailer.toml and at the folder's rights"
         return _HINTS.get(self.phase, _HINTS[Phase.MAIL])
 
-    def error(self) -> ServiceDown:
+    def error(self) -> CrmMailerError:
         """The same as an error for people."""
+        if self.host == SANDBOX:
+            return CannotWrite(self.message, hint=self.hint)
+        if self.phase is Phase.AUTH and self.outcome.blame is Blame.US:
+            return LoginRefused(self.message, hint=self.hint)
         return ServiceDown(self.message, hint=self.hint)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -61,6 +62,8 @@ def run(folder: Path, *, seed: int, days: int, on_day: Callable[[Progress], None
     outside = Outside(seed)
     story = purchases(seed)
     calendar = Calendar(story)
+    gc.freeze()  # the story stays: the collector need not walk it again and again
+    gc.set_threshold(50_000, 20, 50)
     with outside, _opened(folder, outside) as app:
         past = [order for order in story if order.placed_at < START]
         _take_in(app, past, "orders-until-2011-08-31.csv", seed, START)

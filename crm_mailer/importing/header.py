@@ -160,9 +160,9 @@ def _unfit(
     columns = ", ".join(name for name in header[:40] if name) or "none"
     lacks = missing(best, kind) if best else list(NEEDED[kind])
     what = " and ".join(" or ".join(f"`{name}`" for name in group) for group in lacks)
-    whose = f"the map `{wanted.name}` finds" if wanted else "no column map finds"
+    whose = f"the map `{wanted.name}` finds no" if wanted else "no column map finds a"
     return SourceError(
-        f"{path}: {whose} no column for {what}; the file's columns are: {columns}",
+        f"{path}: {whose} column for {what}; the file's columns are: {columns}",
         hint=_remedy(header, lacks, wanted)
         or "name a map with --map (`crm-mailer import maps` lists them), or write one: "
         "maps/<name>.yaml in the shop's folder",

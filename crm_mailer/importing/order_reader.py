@@ -120,7 +120,7 @@ class OrderReader:
 
     def give(self, *, is_last: bool) -> list[OrderDraft]:
         """The drafts read so far; the latest order stays open until the file ends."""
-        kept = None
+        kept = self.latest if not is_last else None
         given = [draft for draft in self.open.values() if draft is not kept]
         self.open = {kept.key: kept} if kept is not None else {}
         for draft in given:
@@ -255,9 +255,9 @@ class OrderReader:
             raise CellError(f"`{clean(text, 20)}` is no currency", "such as USD")
         for get in (self.amount, self.item.get("line_total"), self.item.get("price")):
             text = get(cells) if get else ""
-            if text and not (text[0].isdigit() and text[-1].isdigit()):
-                if found := values.currency_in(text):
-                    return found
+            is_bare = not text or (text[0].isdigit() and text[-1].isdigit())
+            if not is_bare and (found := values.currency_in(text)):
+                return found
         return self.map.currency or self.reading.currency
 
     def _claim(self, into: set[OrderState], name: str, word: str) -> None:

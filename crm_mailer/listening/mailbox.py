@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import CapabilityError, IMAPClientError, LoginError
 
-from crm_mailer.model.errors import LoginRefused, MailboxError, ServiceDown
+from crm_mailer.model.errors import LoginRefused, MailboxError, ServiceDown, SettingsError
 
 CONNECT_SECONDS = 30.0
 READ_SECONDS = 60.0
@@ -239,7 +239,13 @@ def _connect(account: Account) -> IMAPClient:
 def _trust(account: Account) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if account.ca_file:
-        context.load_verify_locations(account.ca_file)
+        try:
+            context.load_verify_locations(account.ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise SettingsError(
+                f"no certificates can be read from {account.ca_file}: {error.strerror or error}",
+                hint="imap.ca_file names a file of certificates in PEM form",
+            ) from error
     return context
 
 
@@ -289,6 +295,11 @@ def _plain_errors(account: Account) -> Iterator[None]:
             hint="nothing is lost, reading goes on from where it was",
         ) from error
     except (CapabilityError, IMAPClientError, imaplib.IMAP4.error) as error:
+        if "[NONEXISTENT]" in str(error):  # RFC 5530
+            raise SettingsError(
+                f"{place} has no folder {account.folder} for {account.username}",
+                hint="correct imap.folder in crm-mailer.toml",
+            ) from error
         raise MailboxError(
             f"{place} cannot do what was asked of the folder {account.folder}: {_said(error)}",
             hint="check imap.folder; 163 and 126 want IMAP switched on in the web mail's settings",
@@ -302,4 +313,6 @@ def _plain_errors(account: Account) -> Iterator[None]:
 
 def _said(error: BaseException) -> str:
     text = " ".join(str(error).split())[:200]
+    if text.startswith(("b'", 'b"')):  # imaplib passes on the bytes of the server
+        text = text[2:-1]
     return "".join(c for c in text if c.isprintable()) or type(error).__name__

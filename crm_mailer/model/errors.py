@@ -9,7 +9,10 @@ CrmMailerError                     exit code 70
 ├─ StoreError                      73
 │  ├─ SchemaBehind · SchemaAhead   78
 │  ├─ AlreadyRunning               75
-│  └─ StoreBusy                    75
+│  ├─ StoreBusy                    75
+│  ├─ StoreDown                    69  a PostgreSQL server does not answer
+│  └─ StoreRefused                 77
+├─ CannotWrite                     73  a file or folder that is not the database
 ├─ RenderError                     65  template, line, variable
 ├─ ServiceDown                     69  an SMTP or IMAP server does not answer
 └─ MailboxError                    69
@@ -92,6 +95,24 @@ class StoreBusy(StoreError):
     """The database is locked by another program."""
 
     exit_code = 75
+
+
+class StoreDown(StoreError):
+    """The database server does not answer."""
+
+    exit_code = 69
+
+
+class StoreRefused(StoreError):
+    """The database server refuses the user name or the password."""
+
+    exit_code = 77
+
+
+class CannotWrite(CrmMailerError):
+    """A file or folder cannot be written."""
+
+    exit_code = 73
 
 
 class RenderError(CrmMailerError):

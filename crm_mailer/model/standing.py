@@ -15,7 +15,9 @@ OF_SUPPRESSION = {
     SuppressionReason.HARD_BOUNCE: SkipReason.HARD_BOUNCE,
 }
 #: Reasons that may pass by themselves: the same touch can still be right later.
-PASSING = frozenset({SkipReason.CASE_OPEN, SkipReason.SNOOZED, SkipReason.NO_ADDRESS})
+PASSING = frozenset(
+    {SkipReason.CASE_OPEN, SkipReason.SNOOZED, SkipReason.NO_ADDRESS, SkipReason.NO_CAMPAIGN}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,7 @@ class SkipReason(StrEnum):
     HEADER_GUARD = "header_guard"
     CANCELLED = "cancelled"
     QUARANTINED = "quarantined"
+    NO_CAMPAIGN = "no_campaign"
 
 
 SKIP_SENTENCES: dict[SkipReason, str] = {
@@ -89,6 +90,7 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.HEADER_GUARD: "a header would have been unsafe",
     SkipReason.CANCELLED: "was cancelled by a person",
     SkipReason.QUARANTINED: "broke the sender three times",
+    SkipReason.NO_CAMPAIGN: "the campaign's file is gone or wrong: waits for it",
 }
 
 

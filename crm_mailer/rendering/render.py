@@ -75,6 +75,9 @@ class StoreRenderer:
     def _render(self, touch: Touch, facts: Facts) -> Message | NotRendered:
         if touch.id in facts.kept:
             return facts.kept[touch.id]
+        if touch.kind is TouchKind.CAMPAIGN and touch.campaign not in self._campaigns:
+            # without its file neither its own subject nor its values are known
+            return NotRendered(touch_id=touch.id, reason=SkipReason.NO_CAMPAIGN)
         customer = facts.customers.get(touch.customer_id)
         if customer is None or not customer.email:
             return NotRendered(touch_id=touch.id, reason=SkipReason.NO_ADDRESS)

@@ -114,6 +114,8 @@ def read(path: Path, root: Path) -> Source:
     """
     reader = _Reader(root.resolve())
     reader.take(path.resolve(), None, ())
+    if not reader.chunks:  # an empty file: its faults stand at its beginning
+        reader.chunks.append(Chunk(0, 0, reader.name(path.resolve()), ""))
     return Source(reader.chunks, "".join(reader.parts))
 
 

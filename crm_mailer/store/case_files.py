@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from crm_mailer.model.reply import Evidence
 from crm_mailer.model.score import Score
 from crm_mailer.store import scores
 from crm_mailer.store.tables import (
+    customer_identities,
     customer_tags,
     customers,
     messages,
@@ -28,8 +30,8 @@ from crm_mailer.store.tables import (
     touches,
 )
 
-#: Addresses that begin with so many of the same letters are offered for a misspelt one.
-_LIKE = 4
+#: So many addresses before and after a misspelt one are looked at for the one that is meant.
+_NEAR = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,29 +92,43 @@ class WrittenReply:
     evidence: tuple[Evidence, ...]
 
 
-def find_by_address(connection: sa.Connection, email: str) -> int:
-    """The customer with this mail address.
+def find_by_address(connection: sa.Connection, who: str) -> int:
+    """The customer with this mail address, or with this name on one of the platforms.
 
     Raises:
-        NotFound: there is none; the hint names addresses like it.
+        NotFound: there is none; the hint names the nearest address.
     """
-    row = connection.execute(
-        sa.select(customers.c.id).where(customers.c.email_key == key(email))
-    ).first()
-    if row is not None:
-        return int(row.id)
-    start = key(email)[:_LIKE]
-    near = connection.execute(
-        sa.select(customers.c.email)
-        .where(customers.c.email_key >= start, customers.c.email_key < start + "\uffff")
-        .order_by(customers.c.email_key)
-        .limit(3)
-    ).scalars()
-    known = " or ".join(address for address in near if address)
+    wanted = key(who)
+    found = connection.scalar(sa.select(customers.c.id).where(customers.c.email_key == wanted))
+    if found is not None:
+        return int(found)
+    accounts = customer_identities.c
+    named = connection.scalars(
+        sa.select(accounts.customer_id)
+        .where(accounts.buyer_id == who.strip(), accounts.platform.not_like("#%"))
+        .distinct()
+        .limit(2)
+    ).all()
+    if len(named) == 1:
+        return int(named[0])
+    near = difflib.get_close_matches(wanted, _neighbours(connection, wanted), 1, cutoff=0.75)
     raise NotFound(
-        f"there is no customer {email!r}",
-        hint=f"did you mean {known}?" if known and start else "`crm-mailer customer list` has all",
+        f"there is no customer `{who}`",
+        hint=f"did you mean {near[0]}?" if near else "`crm-mailer customer list` has all",
     )
+
+
+def _neighbours(connection: sa.Connection, wanted: str) -> list[str]:
+    """The mail addresses before and after one in the order of the alphabet."""
+    address = customers.c.email_key
+    after = sa.select(address).where(address >= wanted).order_by(address)
+    before = sa.select(address).where(address < wanted).order_by(address.desc())
+    return [
+        found
+        for query in (after, before)
+        for found in connection.scalars(query.limit(_NEAR))
+        if found is not None
+    ]
 
 
 def get_customer(

@@ -35,7 +35,7 @@ class Entry:
 
 
 def find_customer(connection: sa.Connection, who: str) -> int:
-    """The id of the customer with this mail address or number.
+    """The id of the customer with this number, mail address or name on a platform.
 
     Raises:
         NotFound: there is none.
@@ -45,9 +45,7 @@ def find_customer(connection: sa.Connection, who: str) -> int:
     id_ = int(who) if len(who) < 16 else 0
     found = connection.scalar(sa.select(t.customers.c.id).where(t.customers.c.id == id_))
     if found is None:
-        raise NotFound(
-            f"there is no customer number {who}", hint="`crm-mailer customer list` has all"
-        )
+        raise NotFound(f"there is no customer {who}", hint="`crm-mailer customer list` has all")
     return int(found)
 
 

@@ -14,12 +14,22 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.url import make_url
 
-from crm_mailer.model.errors import StoreBusy, StoreError
+from crm_mailer.model.errors import (
+    SettingsError,
+    StoreBusy,
+    StoreDown,
+    StoreError,
+    StoreRefused,
+)
 
 #: What `read` and `write` give; rooms name it without knowing the library.
 Connection = sa.Connection
 
 BUSY_TIMEOUT_MS = 10_000
+#: Fewer seconds than a person waits for a database server that does not answer.
+CONNECT_TIMEOUT = 10
+#: Classes of SQLSTATE in which PostgreSQL says that it cannot serve us, not that we are wrong.
+SERVER_AWAY = ("08", "53", "57")
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -71,7 +81,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection for looking; nothing is saved."""
-        with _plain_errors(), self.engine.connect() as connection:
+        with self._plain_errors(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -81,7 +91,7 @@ class Store:
         Args:
             durable: survive a power cut, not only a crash of the program (claims need it).
         """
-        with _plain_errors(), self.engine.connect() as connection:
+        with self._plain_errors(), self.engine.connect() as connection:
             if self.is_sqlite:
                 raw = connection.connection.dbapi_connection
                 assert isinstance(raw, sqlite3.Connection)
@@ -98,6 +108,17 @@ class Store:
         """Let go of all connections."""
         self.engine.dispose()
 
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            place = self.url.database if self.is_sqlite else self.url.render_as_string()
+            plain = (_of_sqlite if self.is_sqlite else _of_postgres)(error, str(place))
+            if plain is None:
+                raise
+            raise plain from error
+
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT for this engine that knows `on_conflict_do_nothing` and `..._update`."""
@@ -105,11 +126,34 @@ def upsert(connection: sa.Connection, table: sa.Table) -> Any:
 
 
 def open_store(url: str) -> Store:
-    """The database at `url`; on SQLite its folder is made."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
-        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-    return Store(url)
+    """The database at `url`; on SQLite its folder is made.
+
+    Raises:
+        SettingsError: this is no address of a database that we know.
+        StoreError: the folder cannot be made.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ValueError(f"{parsed.get_backend_name()} is not among them")
+        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        return Store(url)
+    except (ValueError, sa.exc.ArgumentError) as error:
+        raise SettingsError(
+            f"`database` is no address of a database that we know: {error}",
+            hint="such as sqlite:////srv/shop/crm-mailer.db or postgresql+psycopg://user@host/shop",
+        ) from error
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"PostgreSQL needs one more package: {error}",
+            hint="install it with `pip install 'crm-mailer[postgres]'`",
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"the database's folder cannot be made: {error.filename}: {error.strerror}",
+            hint="look at `database` in crm-mailer.toml",
+        ) from error
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
@@ -138,23 +182,50 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(url, pool_pre_ping=True)
+    waits = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT}
+    return sa.create_engine(url, pool_pre_ping=True, connect_args=waits)
 
 
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    try:
-        yield
-    except sa.exc.OperationalError as error:
-        text = str(error.orig)
-        if "locked" in text or "busy" in text:
-            raise StoreBusy(
-                "the database is locked by another program",
-                hint="close it there, or try again; the daemon may be running",
-            ) from error
-        if "unable to open" in text or "onnection" in text:
-            raise StoreError(
-                f"the database cannot be opened: {text.splitlines()[0]}",
-                hint="look at `database` in crm-mailer.toml",
-            ) from error
-        raise
+def _of_sqlite(error: sa.exc.DBAPIError, place: str) -> StoreError | None:
+    """What people are told; None for a fault of ours."""
+    text = str(error.orig)
+    if "locked" in text or "busy" in text:
+        return StoreBusy(
+            f"the database is locked by another program: {place}",
+            hint="close it there, or try again; the daemon may be running",
+        )
+    for signs, what, hint in _SQLITE_FAULTS:
+        if any(sign in text for sign in signs):
+            return StoreError(f"{what}: {place} ({text})", hint=hint)
+    return None
+
+
+_SQLITE_FAULTS = (
+    (("not a database", "malformed"), "this is no database, or it is damaged",
+     "restore a backup, or name another file: `database` in crm-mailer.toml"),
+    (("readonly",), "the database cannot be written", "look at the rights of the file and its "
+     "folder: whoever runs the program must own them"),
+    (("disk is full", "disk I/O"), "the database cannot be written",
+     "is the disk full? nothing is half done: free some space and do it again"),
+    (("unable to open",), "the database cannot be opened",
+     "look at `database` in crm-mailer.toml and at the folder's rights"),
+)  # fmt: skip
+
+
+def _of_postgres(error: sa.exc.DBAPIError, place: str) -> StoreError | None:
+    """What people are told; None for a fault of ours."""
+    if not isinstance(error, sa.exc.OperationalError):
+        return None
+    state = getattr(error.orig, "sqlstate", None) or ""
+    text = " ".join(str(error.orig).split())
+    if state.startswith("28") or "authentication failed" in text:
+        return StoreRefused(
+            f"the database server refuses the login: {place} ({text})",
+            hint="look at user and password in `database` of crm-mailer.toml, and at pg_hba.conf",
+        )
+    if not state or state.startswith(SERVER_AWAY):
+        return StoreDown(
+            f"the database server does not answer: {place} ({text})",
+            hint="look at `database` in crm-mailer.toml and at the server; nothing is half done",
+        )
+    return None

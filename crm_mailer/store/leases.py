@@ -36,8 +36,19 @@ def acquire(
     now: datetime,
     host: str = "",
     pid: int = 0,
+    is_owner_gone: bool = False,
 ) -> Lease | None:
-    """Take or renew the lease; None when another owner holds it."""
+    """Take or renew the lease; None when another owner holds it.
+
+    Args:
+        connection: a write turn.
+        name: what the lease is for.
+        owner: unique for this process.
+        seconds: how long it holds without being renewed.
+        now: the clock.
+        host, pid: for people, to find the owner.
+        is_owner_gone: it is known that no other owner is alive: do not wait for its time to end.
+    """
     nobody = {"name": name, "owner": "", "until": 0, "epoch": 0}
     connection.execute(
         upsert(connection, leases).values(nobody).on_conflict_do_nothing(index_elements=["name"])
@@ -45,7 +56,8 @@ def acquire(
     is_mine = leases.c.owner == owner
     row = connection.execute(
         sa.update(leases)
-        .where(leases.c.name == name, sa.or_(is_mine, leases.c.until <= now))
+        .where(leases.c.name == name)
+        .where(sa.true() if is_owner_gone else sa.or_(is_mine, leases.c.until <= now))
         .values(
             owner=owner,
             until=now + timedelta(seconds=seconds),

@@ -77,26 +77,6 @@ def find_customers(connection: sa.Connection, ids: Sequence[int]) -> dict[int, C
     return found
 
 
-def find_customer_id(connection: sa.Connection, name: str) -> int | None:
-    """The customer with this mail address, or with this id where `name` is a number."""
-    query = sa.select(customers.c.id).where(customers.c.email_key == name.strip().casefold())
-    if name.isdigit() and len(name) < 18:
-        query = sa.select(customers.c.id).where(customers.c.id == int(name))
-    return connection.execute(query).scalar()
-
-
-def list_addresses_like(connection: sa.Connection, name: str, limit: int = 50) -> list[str]:
-    """Addresses that begin alike, for "did you mean"."""
-    start = name.strip().casefold()[:2].replace("%", "").replace("_", "")
-    query = (
-        sa.select(customers.c.email_key)
-        .where(customers.c.email_key.like(f"{start}%"))
-        .order_by(customers.c.email_key)
-        .limit(limit)
-    )
-    return [address for address in connection.execute(query).scalars() if address]
-
-
 def find_orders(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Order]:
     """Orders with their items, by id."""
     items: dict[int, list[OrderItem]] = {}

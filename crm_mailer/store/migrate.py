@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from crm_mailer.model.errors import SchemaAhead, SchemaBehind
+from crm_mailer.model.errors import SchemaAhead, SchemaBehind, StoreError
 from crm_mailer.store.bundled import bundled
 from crm_mailer.store.engine import Store
 
@@ -17,11 +18,20 @@ def upgrade(store: Store) -> None:
 
     Raises:
         SchemaAhead: a newer program wrote this database.
+        StoreError: the database is another program's.
     """
     config, scripts = _config()
     with store.write() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
         _refuse_newer(scripts, current)
+        if current is None and sa.inspect(connection).get_table_names() not in (
+            [],
+            ["alembic_version"],
+        ):
+            raise StoreError(
+                f"{store.url.render_as_string()} holds tables, but not of a version that we know",
+                hint="is it another program's? name another: `database` in crm-mailer.toml",
+            )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

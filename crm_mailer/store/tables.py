@@ -198,9 +198,7 @@ orders = sa.Table(
     sa.UniqueConstraint("platform", "number"),
     sa.Index("ix_orders_number", "number"),
     #: Covers the RFM aggregate.
-    sa.Index(
-        "ix_orders_rfm", "customer_id", "is_counted", "placed_at", "net_usd_cents"
-    ),
+    sa.Index("ix_orders_rfm", "customer_id", "is_counted", "placed_at", "net_usd_cents"),
 )
 
 #: When an order reached a state, and when we learnt of it. Anchors of order campaigns.
@@ -392,9 +390,7 @@ deliveries = sa.Table(
     _count("took_ms"),
     sa.Column("at", Instant, nullable=False, index=True),
     sa.UniqueConstraint("touch_id", "attempt"),
-    sa.CheckConstraint(
-        "outcome IN ('accepted','deferred','refused','unknown')", name="outcome"
-    ),
+    sa.CheckConstraint("outcome IN ('accepted','deferred','refused','unknown')", name="outcome"),
 )
 
 # --------------------------------------------------------------------- listening

@@ -39,6 +39,31 @@ def test_a_broken_campaign_leaves_the_others_usable(folder: Path) -> None:
     assert [one.file for one in found.errors] == ["campaigns/lifecycle/birthday.yaml"]
 
 
+@pytest.mark.parametrize(
+    "name", ["shop.yaml", "curves.yaml", "lifecycle/win-back.yaml", "segments/cooling.yaml"]
+)
+def test_what_a_file_said_before_stands_while_it_is_wrong(folder: Path, name: str) -> None:
+    whole = load(folder)
+    (folder / name).write_text("name: [", encoding="utf-8")
+
+    kept = library.keeping(load(folder), whole)
+
+    assert (kept.shop, kept.curves) == (whole.shop, whole.curves)
+    assert kept.segments == whole.segments
+    assert kept.campaigns == whole.campaigns
+    assert f"campaigns/{name}" in {problem.file for problem in kept.errors}
+
+
+def test_a_file_that_is_gone_is_gone_even_while_another_is_wrong(folder: Path) -> None:
+    whole = load(folder)
+    (folder / "lifecycle" / "birthday.yaml").unlink()
+    (folder / "lifecycle" / "win-back.yaml").write_text("name: [", encoding="utf-8")
+
+    kept = library.keeping(load(folder), whole)
+
+    assert set(whole.campaigns) - set(kept.campaigns) == {"birthday"}
+
+
 def test_a_broken_shop_file_is_one_problem_and_blames_no_campaign(folder: Path) -> None:
     (folder / "shop.yaml").write_text("nmae: x", encoding="utf-8")
 

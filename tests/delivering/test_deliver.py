@@ -445,8 +445,3 @@ def test_a_database_that_fails_at_the_end_loses_no_outcome(
 
     assert (report.recovered, len(sink.letters)) == ({"accepted": 3}, 3)
     assert states(store) == {"accepted": 3}
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("CRITICAL")

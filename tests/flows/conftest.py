@@ -52,13 +52,17 @@ class SmallShop:
         self.sink = sink
         self.box = box
         self.now = MORNING
+        self.has_own_clock = True
+        #: What a test sets beyond the usual.
+        self.more: dict[str, str] = {}
 
     @property
     def settings(self) -> dict[str, str]:
         """The shop's settings as environment variables."""
+        clock = {"CRM_MAILER_CLOCK": self.now.isoformat()} if self.has_own_clock else {}
         return {
             "CRM_MAILER_ENV": "test",
-            "CRM_MAILER_CLOCK": self.now.isoformat(),
+            **clock,
             "CRM_MAILER_SMTP_HOST": "127.0.0.1",
             "CRM_MAILER_SMTP_PORT": str(self.sink.port),
             "CRM_MAILER_SMTP_TLS": "none",
@@ -68,6 +72,7 @@ class SmallShop:
             "CRM_MAILER_IMAP_PASSWORD": PASSWORD,
             "CRM_MAILER_IMAP_TLS": "none",
             "CRM_MAILER_IMAP_FIRST_CONTACT": "all",
+            **self.more,
         }
 
     def run(self, *arguments: str) -> Result:

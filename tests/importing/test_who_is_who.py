@@ -158,6 +158,15 @@ def test_a_relay_address_is_known_and_gives_way_to_a_real_one(quick: Desk) -> No
     assert quick.all("customers", "email", "address_kind") == [("real@example.com", "free")]
 
 
+def test_a_relay_address_and_a_known_real_one_become_one_customer(desk: Desk) -> None:
+    desk.orders([order(buyer_id="b7", email="x1@members.ebay.com"), order(order_number="A2")])
+
+    desk.customers([{"buyer_id": "b7", "email": "anna@example.com"}])
+
+    assert desk.all("customers", "email", "address_kind") == [("anna@example.com", "free")]
+    assert len(set(desk.all("orders", "customer_id"))) == 1
+
+
 def test_accepts_marketing_becomes_a_consent_with_its_proof(quick: Desk) -> None:
     quick.orders(
         [

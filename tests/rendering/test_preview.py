@@ -23,13 +23,13 @@ from crm_mailer.model.campaign import (
     Stream,
 )
 from crm_mailer.model.customer import Customer
-from crm_mailer.model.errors import RenderError
+from crm_mailer.model.errors import NotFound, RenderError
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
 from crm_mailer.rendering import Preview, TemplateLibrary, preview
 from crm_mailer.rendering.preview import find_occasion, place_note
-from crm_mailer.store import messages
+from crm_mailer.store import directory, messages
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import customers, memberships, order_events, orders
 from tests.conftest import NOON
@@ -133,12 +133,14 @@ def test_segments_and_first_orders_are_looked_up(filled: Store) -> None:
 
 def test_customers_are_found_by_address_in_any_case_and_by_id(filled: Store) -> None:
     with filled.read() as connection:
-        found = [messages.find_customer_id(connection, name) for name in ("ANNA@example.com", "5")]
-        near = messages.list_addresses_like(connection, "ana@example.com")
+        found = [directory.find_customer(connection, name) for name in ("ANNA@example.com", "5")]
+        with pytest.raises(NotFound) as missed:
+            directory.find_customer(connection, "ana@example.com")
         order = messages.find_order_id(connection, "N-2", 5)
         other = messages.find_order_id(connection, "N-2", 6)
 
-    assert (found, near, order, other) == ([5, 5], ["anna@example.com"], 2, None)
+    assert (found, order, other) == ([5, 5], 2, None)
+    assert missed.value.hint == "did you mean anna@example.com?"
 
 
 @pytest.fixture

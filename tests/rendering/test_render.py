@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from crm_mailer.model.campaign import Stream
+from crm_mailer.model.campaign import Campaign, DateAnchor, Kind, Mode, Step, Stream
 from crm_mailer.model.message import Message, NotRendered
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
@@ -27,6 +28,15 @@ PEOPLE = [
     ("ivan@example.com", "Иван", "ru"),
     (None, "Nobody", "en"),
 ]
+CAMPAIGN = Campaign(
+    id="c",
+    name="C",
+    kind=Kind.EDM,
+    stream=Stream.MARKETING,
+    mode=Mode.LIVE,
+    anchor=DateAnchor(day=NOON.date()),
+    steps=(Step(id="s", template="a/b", offset=timedelta()),),
+)
 
 
 @pytest.fixture
@@ -63,7 +73,7 @@ def render(
     write("a/b.en.mjml", "<mj-text>{{ greeting }}</mj-text>")
     write("a/b.ru.mjml", "<mj-text>{{ greeting }}</mj-text>")
     write("a/order.en.mjml", f"<mj-text>{{{{ order.amount }}}} {items}</mj-text>")
-    return StoreRenderer(filled, TemplateLibrary(templates), {}, shop, keys, clock)
+    return StoreRenderer(filled, TemplateLibrary(templates), {"c": CAMPAIGN}, shop, keys, clock)
 
 
 def touch(number: int = 1, **changes: Any) -> Touch:
@@ -131,10 +141,19 @@ def test_a_template_without_the_language_is_a_reason(
     write("a/b.ru.mjml", "<mj-text>x</mj-text>")
     library = TemplateLibrary(templates)
 
-    found = StoreRenderer(filled, library, {}, shop, keys, clock).render_batch([touch()])[0]
+    found = StoreRenderer(filled, library, {"c": CAMPAIGN}, shop, keys, clock).render_batch(
+        [touch()]
+    )[0]
 
     assert isinstance(found, NotRendered)
     assert found.reason is SkipReason.NO_LANGUAGE
+
+
+def test_a_mail_waits_while_its_campaigns_file_is_gone_or_wrong(render: StoreRenderer) -> None:
+    [found] = render.render_batch([touch(campaign="unheard-of")])
+
+    assert isinstance(found, NotRendered)
+    assert found.reason is SkipReason.NO_CAMPAIGN
 
 
 def test_order_mail_is_repeated_byte_by_byte(
