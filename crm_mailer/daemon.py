@@ -48,8 +48,11 @@ TICKS = {
 ALONE = {"segment", "plan"}
 LEASE = "daemon"
 LEASE_SECONDS = 60
-#: How long a stop waits for what is in flight. A supervisor should allow a little more.
+#: How long a stop waits for mails in flight. A supervisor should allow a little more.
 DRAIN_SECONDS = 30.0
+#: How long it waits for other work, and for the mailbox's thread to notice.
+SHORT_DRAIN_SECONDS = 5.0
+EARS_PATIENCE = 3.0
 #: How often the main thread looks after the others.
 LOOK_SECONDS = 2.0
 #: A clock that moved by more than this was set, or the machine slept.
@@ -59,7 +62,7 @@ TELL_AGAIN_SECONDS = 600.0
 #: First and longest rest of the mailbox after a fault of ours, after a refused login.
 EARS_REST = (5.0, 300.0)
 LOGIN_REST = (300.0, 3600.0)
-#: Exit code where work had to be cut off: the next start puts it right (EX_TEMPFAIL).
+#: Exit code where sending had to be cut off: the next start puts it right (EX_TEMPFAIL).
 CUT_OFF = 75
 
 
@@ -102,15 +105,15 @@ class Daemon:
             listening.first_contact(settings.imap.first_contact)
         recovered = delivering.recover(self.app)
         self.app.reload_if_changed()
+        self._tell_problems()
         self.tick("lease", self.renew)
         scheduler, ears = self._scheduler(), threading.Thread(target=self._listen, daemon=True)
         self.log.info(
             "started", home=str(self.app.home), pid=os.getpid(),
-            database=self.app.store.url.get_backend_name(), leads=self.leads,
+            database=self.app.store.url.get_backend_name(), leads="yes" if self.leads else "no",
             smtp=settings.smtp.host or "sandbox", imap=settings.imap.host or "none",
             **recovered,
         )  # fmt: skip
-        self._tell_problems()
         scheduler.start()
         if listening.is_configured(self.app):
             ears.start()
@@ -161,12 +164,12 @@ class Daemon:
             self._busy.discard(name)
 
     def _well(self, name: str, did: str) -> None:
-        if did:
-            self.log.info(name, did=did)
         # A round of sending that did nothing may have left a resting server alone.
         if name in self._troubles and (did or name != "send"):
             trouble = self._troubles.pop(name)
             self.log.info(name, again="well", after=f"{trouble.lasted:.0f} s", times=trouble.times)
+        if did:
+            self.log.info(name, did=did)
 
     def _unwell(self, name: str, text: str, **more: Any) -> None:
         """Tell a trouble once, and again from time to time while it lasts."""
@@ -206,7 +209,7 @@ class Daemon:
         try:
             with self.app.store.write() as connection:
                 leases.release(connection, LEASE, owner=self.owner)
-        except CrmMailerError as error:  # it ends by itself
+        except Exception as error:  # it ends by itself
             self.log.warning("lease", error=str(error))
 
     # ------------------------------------------------------------------ files
@@ -270,21 +273,26 @@ class Daemon:
 
     def _finish(self, scheduler: BackgroundScheduler, ears: threading.Thread) -> None:
         """End what is in flight, but do not wait for ever."""
-        until = time.monotonic() + DRAIN_SECONDS
+        begun = time.monotonic()
         self.stop.set()
         self._hush.set()
         scheduler.pause()
-        while self._busy and time.monotonic() < until:
+        while self._busy and time.monotonic() - begun < self._patience():
             time.sleep(0.02)
         if ears.is_alive():
-            ears.join(max(0.1, until - time.monotonic()))
+            ears.join(EARS_PATIENCE)
         self._release()
-        if self._busy:
-            self.log.warning("cut off", busy=" ".join(sorted(self._busy)))
+        left = sorted(self._busy | ({"listen"} if ears.is_alive() else set()))
+        if left:
+            self.log.warning("cut off", work=" ".join(left), goes_on="at the next start")
             sys.stderr.flush()
-            os._exit(CUT_OFF)  # its threads would be waited for otherwise
+            os._exit(CUT_OFF if "send" in left else 0)  # or its threads would be waited for
         scheduler.shutdown()
         self.log.info("stopped")
+
+    def _patience(self) -> float:
+        """Mails on the wire are worth a wait; everything else may be cut off at any moment."""
+        return DRAIN_SECONDS if "send" in self._busy else SHORT_DRAIN_SECONDS
 
 
 class Every(BaseTrigger):  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from crm_mailer import learning, listening
 from crm_mailer.app.wiring import App
@@ -12,9 +13,18 @@ from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.task import Task
 from crm_mailer.reporting import cases as reports
 from crm_mailer.reporting.cases import CaseFile, CaseLine
-from crm_mailer.store import case_files
 from crm_mailer.store import cases as store_cases
+from crm_mailer.store import directory, replies
 from crm_mailer.store import tasks as store_tasks
+from crm_mailer.store.replies import ReplyRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """What a customer said, as it was understood, and the case that it became, if any."""
+
+    reply: ReplyRow
+    case: int | None
 
 
 def learn(app: App, *, limit: int | None = None) -> LearnReport:
@@ -48,7 +58,7 @@ def open_case(
 ) -> int:
     """Open a case by hand; `order` is its number, or empty."""
     with app.store.read() as connection:
-        customer_id = case_files.find_by_address(connection, email)
+        customer_id = directory.find_customer(connection, email)
         order_id = store_cases.find_order(connection, order, customer_id) if order else None
     return learning.open_case(
         app.store,
@@ -97,8 +107,8 @@ def finish_task(app: App, task_id: int) -> Task:
 
 def log_feedback(
     app: App, *, email: str, channel: Channel, text: str, order: str = "", rating: int | None = None
-) -> int | None:
-    """Log what a customer said by chat, phone or on a platform; the number of its case, if any.
+) -> Logged:
+    """Log what a customer said by chat, phone or on a platform, and do what it asks for.
 
     Raises:
         NotFound: no such customer or order.
@@ -108,7 +118,7 @@ def log_feedback(
         raise NotPossible("there are no words to log", hint="write what the customer said")
     now = app.clock.now()
     with app.store.read() as connection:
-        customer_id = case_files.find_by_address(connection, email)
+        customer_id = directory.find_customer(connection, email)
         order_id = store_cases.find_order(connection, order, customer_id) if order else None
     reply_id = listening.log_by_hand(
         app.store,
@@ -123,4 +133,7 @@ def log_feedback(
     if rating is not None:
         learning.rate(app.store, reply_id, rating, now=now)
     with app.store.read() as connection:
-        return store_cases.find_by_reply(connection, reply_id)
+        return Logged(
+            reply=replies.get(connection, reply_id),
+            case=store_cases.find_by_reply(connection, reply_id),
+        )

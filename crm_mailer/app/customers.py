@@ -10,10 +10,12 @@ from crm_mailer.app.segmenting import Explanation
 from crm_mailer.app.wiring import App
 from crm_mailer.model.customer import BuyingBehaviour, Personality
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.reporting import customer_story
 from crm_mailer.reporting.customer_story import CustomerStory
-from crm_mailer.store import directory, tags
+from crm_mailer.store import directory, suppressions, tags
 from crm_mailer.store.directory import Entry
+from crm_mailer.store.engine import Connection
 
 #: A tag is a short word or phrase.
 LONGEST_TAG = 40
@@ -107,6 +109,52 @@ def unflag(app: App, who: str, *, by: str) -> None:
         customer_id = directory.find_customer(connection, who)
         tags.unflag(connection, customer_id, now=now)
         tags.add_note(connection, customer_id, "unflagged", now=now, by=by)
+
+
+def suppress(app: App, who: str, why: str, *, by: str) -> str:
+    """Stop marketing mail to a customer, who asked for it or should not get any; the address.
+
+    Raises:
+        NotPossible: no address is known.
+    """
+    now = app.clock.now()
+    with app.store.write() as connection:
+        customer_id = directory.find_customer(connection, who)
+        address = _address(connection, customer_id)
+        suppressions.add(
+            connection, address, SuppressionReason.BY_HAND, source=by, evidence=why, at=now
+        )
+        tags.add_note(connection, customer_id, f"suppressed: {why}", now=now, by=by)
+    return address
+
+
+def unsuppress(app: App, who: str, why: str, *, by: str) -> list[str]:
+    """Mail a customer again; the reasons that held before. `why` is kept as evidence.
+
+    Raises:
+        NotPossible: no address is known, or nothing is held back.
+    """
+    now = app.clock.now()
+    with app.store.write() as connection:
+        customer_id = directory.find_customer(connection, who)
+        address = _address(connection, customer_id)
+        held = [one.reason for one in suppressions.find(connection, address)]
+        if not held:
+            raise NotPossible(f"{address} is not suppressed", hint="nothing has to be done")
+        suppressions.lift(connection, address)
+        was = ", ".join(held)
+        tags.add_note(connection, customer_id, f"mailed again (was {was}): {why}", now=now, by=by)
+    return [reason.value for reason in held]
+
+
+def _address(connection: Connection, customer_id: int) -> str:
+    address = directory.address_of(connection, customer_id)
+    if not address:
+        raise NotPossible(
+            f"no mail address of customer {customer_id} is known",
+            hint="`crm-mailer customer set --email` adds it",
+        )
+    return address
 
 
 def correct(app: App, who: str, values: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from crm_mailer.delivering import (
     DeliverReport,
     FolderTransport,
     Pace,
+    Rules,
     SmtpTransport,
     Tls,
     Transport,
@@ -24,7 +25,7 @@ from crm_mailer.delivering import (
 )
 from crm_mailer.model.errors import DefinitionError, NotFound
 from crm_mailer.model.touch import TouchState
-from crm_mailer.store import lanes, outbox
+from crm_mailer.store import lanes, outbox, touches
 from crm_mailer.store.lanes import Rest
 from crm_mailer.store.outbox import Audit, OutboxLine, Record
 
@@ -100,6 +101,7 @@ def send(
         should_stop=should_stop,
         wanted=Wanted(limit=limit, campaign=campaign),
         pace=Pace(per_minute=app.settings.smtp.per_minute or None),
+        rules=Rules(shop=app.shop, campaigns=app.definitions.campaigns),
     )
     _remember(app, report, rest)
     return report
@@ -165,7 +167,7 @@ def release(app: App, campaign: str) -> int:
     """Let the held mails of a campaign go; returns how many."""
     _known(app, campaign)
     with app.store.write() as connection:
-        return outbox.release(connection, campaign)
+        return touches.let_go(connection, touches.list_held(connection, campaign))
 
 
 def cancel(app: App, campaign: str) -> int:
@@ -213,7 +215,7 @@ def _remember(app: App, report: DeliverReport, before: Rest | None) -> None:
 
 def _known(app: App, campaign: str) -> None:
     with app.store.read() as connection:
-        known = {*app.definitions.campaigns, *outbox.campaigns(connection)}
+        known = {*app.definitions.campaigns, *touches.campaigns(connection)}
     if campaign not in known:
         raise NotFound(
             f"there is no campaign `{campaign}`", hint=did_you_mean(campaign, sorted(known))

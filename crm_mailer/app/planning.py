@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -10,7 +10,10 @@ from crm_mailer import planning
 from crm_mailer.app import names
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions import problems as definition_problems
+from crm_mailer.definitions.column_maps import read_maps
 from crm_mailer.definitions.problems import Problem, did_you_mean
+from crm_mailer.definitions.rates import read_rates
+from crm_mailer.definitions.words_reader import read_words
 from crm_mailer.definitions.written import spelled
 from crm_mailer.model.campaign import (
     Anchor,
@@ -23,7 +26,7 @@ from crm_mailer.model.campaign import (
     ReplyAnchor,
     SegmentAnchor,
 )
-from crm_mailer.model.errors import NotFound
+from crm_mailer.model.errors import DefinitionError, NotFound
 from crm_mailer.model.moment import at_local
 from crm_mailer.planning import PlanReport, curve
 from crm_mailer.rendering import check_templates, lint, uses
@@ -98,17 +101,32 @@ class CampaignView:
 
 
 def check(app: App) -> CheckReport:
-    """Read everything anew and name every fault, in files and in templates."""
+    """Read everything anew and name every fault in what people wrote, templates too."""
     app.reload()
     found = app.definitions
     wanted = uses(found.campaigns.values())
-    faults = {*found.problems, *check_templates(app.templates_folder, wanted)}
+    faults = {
+        *found.problems,
+        *check_templates(app.templates_folder, wanted),
+        *_faults_of(lambda: read_maps(app.home / "maps")),
+        *_faults_of(lambda: read_rates(app.home / "rates.csv")),
+        *_faults_of(lambda: read_words(app.home / "words")),
+    }
     return CheckReport(
         problems=tuple(sorted(faults, key=lambda one: (one.file, one.line, one.column, one.code))),
         campaigns=len(found.campaigns),
         segments=len(found.segments),
         curves=len(found.curves),
     )
+
+
+def _faults_of(read: Callable[[], object]) -> tuple[Problem, ...]:
+    """What is wrong with files that the shop need not have: column maps, rates, words."""
+    try:
+        read()
+    except DefinitionError as error:
+        return error.problems
+    return ()
 
 
 def explain(code: str) -> str:
@@ -142,8 +160,14 @@ def plan(app: App, campaigns: Sequence[str] = (), *, on: date | None = None) -> 
     )
 
 
-def apply(app: App, campaigns: Sequence[str] = ()) -> PlanReport:
-    """Plan and save: live campaigns' touches leave when due, manual ones' wait for `release`."""
+def apply(app: App, campaigns: Sequence[str] = (), *, is_by_hand: bool = False) -> PlanReport:
+    """Plan and save: live campaigns' touches leave when due, manual ones' wait for `release`.
+
+    Args:
+        app: the shop.
+        campaigns: ids; none means all.
+        is_by_hand: a person wants it: look at everything, however short ago that was done.
+    """
     _know(app, campaigns)
     return planning.plan(
         app.store,
@@ -151,6 +175,7 @@ def apply(app: App, campaigns: Sequence[str] = ()) -> PlanReport:
         now=app.clock.now(),
         campaigns=campaigns or None,
         is_saved=True,
+        is_quick=not is_by_hand,
     )
 
 
@@ -162,7 +187,7 @@ def release(app: App, campaign: str) -> int:
     """
     names.campaign(app, campaign)
     with app.store.write() as connection:
-        return touches.release(connection, campaign)
+        return touches.let_go(connection, touches.list_held(connection, campaign))
 
 
 def curves(app: App) -> list[Curve]:

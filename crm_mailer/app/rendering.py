@@ -6,7 +6,7 @@ from crm_mailer.app import names
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.model.customer import Customer
-from crm_mailer.model.errors import NotFound
+from crm_mailer.model.errors import NotFound, RenderError
 from crm_mailer.model.order import Order
 from crm_mailer.rendering import Preview, StoreRenderer
 from crm_mailer.rendering import preview as make_preview
@@ -58,18 +58,22 @@ def preview(
         raise NotFound(
             f"the campaign `{found.id}` has no step `{step}`", hint=did_you_mean(step, steps)
         )
-    return make_preview(
-        app.store if reader is not None else None,
-        app.templates,
-        found,
-        found.steps[steps.index(step) if step else 0],
-        reader,
-        about,
-        app.shop,
-        app.keys,
-        app.clock.now(),
-        wanted_language=language,
-    )
+    try:
+        return make_preview(
+            app.store if reader is not None else None,
+            app.templates,
+            found,
+            found.steps[steps.index(step) if step else 0],
+            reader,
+            about,
+            app.shop,
+            app.keys,
+            app.clock.now(),
+            wanted_language=language,
+        )
+    except RenderError as error:
+        error.hint = error.hint or "`crm-mailer check` knows more, such as the nearest field"
+        raise
 
 
 def _customer(app: App, name: str) -> Customer:

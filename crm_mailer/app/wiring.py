@@ -94,7 +94,13 @@ class App:
     @property
     def zone(self) -> ZoneInfo:
         """The zone in which the shop counts its days; the default one while its file is wrong."""
-        return zone(self.definitions.shop.time_zone)
+        shop = self.definitions.shop if "definitions" in self.__dict__ else self._shop_alone
+        return zone(shop.time_zone)
+
+    @cached_property
+    def _shop_alone(self) -> Shop:
+        """For commands that look at rows only: reading every campaign would take longer."""
+        return library.shop_of(self.home / "campaigns")
 
     @property
     def templates_folder(self) -> Path:
@@ -124,9 +130,8 @@ class App:
     @cached_property
     def store(self) -> Store:
         """The database, with the program's schema. A new one is made; an old one is refused."""
-        fresh = self.database_url.startswith("sqlite:///") and not _file(self.database_url).exists()
         store = open_store(self.database_url)
-        if fresh:
+        if store.is_sqlite and not Path(str(store.url.database)).exists():
             migrate.upgrade(store)
         else:
             migrate.verify(store)
@@ -158,7 +163,3 @@ def _fingerprint(home: Path) -> int:
             for path in sorted((home / name).rglob("*"))
         )
     )
-
-
-def _file(url: str) -> Path:
-    return Path(url.removeprefix("sqlite:///"))

@@ -99,7 +99,7 @@ class LazyGroup(click.Group):
             with formatter.section(_(title)):
                 formatter.write_dl(
                     [
-                        (name, command.get_short_help_str(60))
+                        (name, command.get_short_help_str(400))
                         for name in commands
                         if (command := self.get_command(ctx, name)) is not None
                     ]
@@ -198,8 +198,9 @@ def _report(error: Exception) -> int:
             show.error(f"{name}: {why}", _("look at the rights of the folder and the free space"))
             return CANNOT_WRITE
         case _:
-            show.error(f"{type(error).__name__}: {error}", _("this is a fault of ours: run it "
-                       "again with `crm-mailer --debug ...` and report what it prints"))  # fmt: skip
+            remedy = _("this is a fault of ours: run it again with `crm-mailer --debug ...` "
+                       "and report what it prints")  # fmt: skip
+            show.error(f"{type(error).__name__}: {error}", remedy)
             return OUR_FAULT
 
 

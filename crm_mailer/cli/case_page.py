@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from crm_mailer.cli import show
 from crm_mailer.cli.cases import left_in_words
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, n_
 from crm_mailer.model import address
 from crm_mailer.model.case import FIRST_RESPONSE
 from crm_mailer.model.reply import Severity
@@ -55,8 +55,9 @@ def _show_customer(file: CaseFile, place: ZoneInfo) -> None:
         (_("language"), one.language),
         (_("kind of address"), one.address_kind),
         (_("score"), "" if score is None else
-         f"{score.total}  (R {score.r}, F {score.f}, M {score.m}; {score.order_count} "
-         f"{_('orders')}, {score.spent_usd_cents / 100:,.2f} USD)"),
+         f"{score.total}  (R {score.r}, F {score.f}, M {score.m}; "
+         f"{n_('1 order', '{number} orders', score.order_count)}, "
+         f"{score.spent_usd_cents / 100:,.2f} USD)"),
         (_("classes"), ", ".join(known.classes)),
         (_("tags"), ", ".join(known.tags)),
     ])  # fmt: skip

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
-from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
 
 from crm_mailer.cli import pass_app, show
+from crm_mailer.cli.options import Group, as_json_option, by_option, number_argument
 from crm_mailer.i18n import _
 from crm_mailer.model.case import UNDER_WAY, CaseState, Channel
-from crm_mailer.model.reply import Severity
+from crm_mailer.model.reply import ReplyKind, Severity
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -23,21 +22,7 @@ _STYLES = {Severity.P1: "bold red", Severity.P2: "yellow", Severity.P3: ""}
 _HAND_CHANNELS = [channel.value for channel in Channel if channel is not Channel.EMAIL]
 
 
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
-
-
-_as_json = click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
-_by: Callable[[Any], Any] = click.option(
-    "--by", default=_login, show_default=_("your login"), help=_("Who does it.")
-)
-_number = click.argument("number", type=click.IntRange(min=1))
-
-
-@click.group()
+@click.group(cls=Group)
 def case() -> None:
     """Cases: follow-ups that we owe unhappy customers."""
 
@@ -50,7 +35,7 @@ def case() -> None:
 )
 @click.option("--owner", help=_("Only the cases of this person."))
 @click.option("--overdue", is_flag=True, help=_("Only those whose answer is overdue."))
-@_as_json
+@as_json_option
 @pass_app
 def list_(app: App, state: str | None, owner: str | None, overdue: bool, as_json: bool) -> None:
     """List cases, the most urgent first."""
@@ -67,8 +52,8 @@ def list_(app: App, state: str | None, owner: str | None, overdue: bool, as_json
 
 
 @case.command("show")
-@_number
-@_as_json
+@number_argument
+@as_json_option
 @pass_app
 def show_(app: App, number: int, as_json: bool) -> None:
     """Show case NUMBER: customer, orders, what was said and what to do next."""
@@ -83,23 +68,24 @@ def show_(app: App, number: int, as_json: bool) -> None:
 
 
 @case.command()
-@_number
+@number_argument
 @click.argument("text")
 @click.option("--answered", is_flag=True, help=_("The customer was answered: their turn now."))
-@_by
+@by_option
 @pass_app
 def note(app: App, number: int, text: str, answered: bool, by: str) -> None:
     """Write TEXT on case NUMBER."""
     from crm_mailer.app import cases
 
     done = cases.note(app, number, text, by=by, is_answer=answered)
-    show.good(_("case {number} is {state}").format(number=number, state=done.state))
+    show.good(_("case {number} is {state}").format(
+        number=number, state=_(done.state.replace("_", " "))))  # fmt: skip
 
 
 @case.command()
-@_number
+@number_argument
 @click.argument("who")
-@_by
+@by_option
 @pass_app
 def assign(app: App, number: int, who: str, by: str) -> None:
     """Give case NUMBER to WHO."""
@@ -110,23 +96,24 @@ def assign(app: App, number: int, who: str, by: str) -> None:
 
 
 @case.command()
-@_number
+@number_argument
 @click.option("--reason", default="", help=_("Why, in a few words."))
 @click.option("--resolved", is_flag=True, help=_("Solved: a letter within 7 days reopens it."))
-@_by
+@by_option
 @pass_app
 def close(app: App, number: int, reason: str, resolved: bool, by: str) -> None:
     """End case NUMBER; marketing to the customer may go on."""
     from crm_mailer.app import cases
 
     done = cases.close(app, number, reason, by=by, is_resolved=resolved)
-    show.good(_("case {number} is {state}").format(number=number, state=done.state))
+    show.good(_("case {number} is {state}").format(
+        number=number, state=_(done.state.replace("_", " "))))  # fmt: skip
 
 
 @case.command()
-@_number
+@number_argument
 @click.option("--reason", default="", help=_("Why, in a few words."))
-@_by
+@by_option
 @pass_app
 def reopen(app: App, number: int, reason: str, by: str) -> None:
     """Take up case NUMBER again."""
@@ -138,12 +125,18 @@ def reopen(app: App, number: int, reason: str, by: str) -> None:
 
 
 @case.command("open")
-@click.option("--customer", "email", required=True, help=_("The customer's mail address."))
+@click.option("--customer", "email", required=True, help=_("Mail address or number."))
 @click.option("--reason", required=True, help=_("A reason code, such as nad.damaged."))
 @click.option("--order", default="", help=_("The order's number."))
 @click.option("--text", default="", help=_("What was said."))
-@click.option("--channel", type=click.Choice([c.value for c in Channel]), default="email")
-@_by
+@click.option(
+    "--channel",
+    type=click.Choice([c.value for c in Channel]),
+    default="email",
+    show_default=True,
+    help=_("How the customer told it."),
+)
+@by_option
 @pass_app
 def open_(app: App, email: str, reason: str, order: str, text: str, channel: str, by: str) -> None:
     """Open a case by hand."""
@@ -156,7 +149,7 @@ def open_(app: App, email: str, reason: str, order: str, text: str, channel: str
 
 
 @case.command()
-@_as_json
+@as_json_option
 @pass_app
 def tasks(app: App, as_json: bool) -> None:
     """List what to do besides cases: questions, changes, reviews."""
@@ -178,7 +171,7 @@ def tasks(app: App, as_json: bool) -> None:
 
 
 @case.command()
-@_number
+@number_argument
 @pass_app
 def done(app: App, number: int) -> None:
     """Mark task NUMBER as done."""
@@ -189,22 +182,29 @@ def done(app: App, number: int) -> None:
 
 
 @click.command()
-@click.argument("email")
+@click.argument("email", metavar="CUSTOMER")
 @click.argument("text")
-@click.option("--channel", type=click.Choice(_HAND_CHANNELS), required=True)
+@click.option(
+    "--channel", type=click.Choice(_HAND_CHANNELS), required=True, help=_("How they told it.")
+)
 @click.option("--order", default="", help=_("The order's number."))
 @click.option("--rating", type=click.IntRange(1, 5), help=_("Stars, 1 to 5."))
 @pass_app
 def feedback(app: App, email: str, text: str, channel: str, order: str, rating: int | None) -> None:
-    """Log what customer EMAIL said by chat, phone or on a platform."""
+    """Log TEXT that CUSTOMER said by chat, by phone or on a platform."""
     from crm_mailer.app import cases
 
-    number = cases.log_feedback(
+    logged = cases.log_feedback(
         app, email=email, channel=Channel(channel), text=text, order=order, rating=rating
     )
-    show.good(_("logged"))
-    if number:
-        show.note(_("see case {number}: `crm-mailer case show {number}`").format(number=number))
+    reply = logged.reply
+    if reply.kind is ReplyKind.UNSUBSCRIBE:
+        show.good(_("logged as the wish for no more marketing mail; it has stopped"))
+    else:
+        show.good(_("logged as {what}").format(what=_(reply.intent or "other")))
+    if logged.case:
+        show.note(_("see case {number}: `crm-mailer case show {number}`").format(
+            number=logged.case))  # fmt: skip
 
 
 def _show_list(lines: list[CaseLine]) -> None:

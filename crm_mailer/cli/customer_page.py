@@ -26,7 +26,7 @@ def show_story(story: CustomerStory, place: ZoneInfo) -> None:
         (_("time zone"), story.time_zone),
         (_("gender"), story.gender),
         (_("birthday"), story.birthday),
-        (_("platforms"), ", ".join(story.known_as)),
+        (_("known as"), ", ".join(story.known_as)),
         (_("consent"), ", ".join(story.consents)),
         (_("tags"), ", ".join(f"{one.tag} ({_('pinned')})" if one.is_pinned else one.tag
                               for one in story.tags)),

@@ -1,8 +1,7 @@
-"""Commands about single customers: customer list, show, explain, tag, note, flag, set."""
+"""Commands about single customers: find, tell the story, tag, flag, suppress, correct."""
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Callable
 from datetime import date
@@ -13,6 +12,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.cases import feedback
+from crm_mailer.cli.options import Group, as_json_option, by_option
 from crm_mailer.i18n import _
 from crm_mailer.model.customer import Gender
 
@@ -23,23 +23,15 @@ if TYPE_CHECKING:
 _BIRTHDAY = re.compile(r"(?:(\d{4})-)?(\d{1,2})-(\d{1,2})")
 
 
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
-
-
 _who = click.argument("who", metavar="CUSTOMER")
-_as_json = click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
-_by: Callable[[Any], Any] = click.option(
-    "--by", default=_login, show_default=_("your login"), help=_("Who does it.")
-)
 
 
-@click.group()
+@click.group(cls=Group)
 def customer() -> None:
-    """Customers: find one, read the story, tag, note, flag. CUSTOMER is an address or a number."""
+    """Customers: find one, read the story, tag, note, flag.
+
+    CUSTOMER is a mail address, a number of `customer list`, or a name on a platform.
+    """
 
 
 customer.add_command(feedback)
@@ -51,7 +43,7 @@ customer.add_command(feedback)
 @click.option("--tag", default="", help=_("Only those with this tag."))
 @click.option("--flagged", is_flag=True, help=_("Only buyers to beware of."))
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
-@_as_json
+@as_json_option
 @pass_app
 def list_(
     app: App, search: str, segment: str, tag: str, flagged: bool, limit: int, as_json: bool
@@ -70,7 +62,7 @@ def list_(
 
 @customer.command("show")
 @_who
-@_as_json
+@as_json_option
 @pass_app
 def show_(app: App, who: str, as_json: bool) -> None:
     """Tell the story of CUSTOMER: facts, scores, segments and all that happened."""
@@ -86,7 +78,7 @@ def show_(app: App, who: str, as_json: bool) -> None:
 
 @customer.command()
 @_who
-@_as_json
+@as_json_option
 @pass_app
 def explain(app: App, who: str, as_json: bool) -> None:
     """Say for every segment why CUSTOMER is in it, or not."""
@@ -106,7 +98,7 @@ def explain(app: App, who: str, as_json: bool) -> None:
 @click.argument("word", metavar="TAG")
 @click.option("--remove", is_flag=True, help=_("Take it off."))
 @click.option("--pin", is_flag=True, help=_("Hold against what rules conclude."))
-@_by
+@by_option
 @pass_app
 def tag(app: App, who: str, word: str, remove: bool, pin: bool, by: str) -> None:
     """Tag CUSTOMER; a personality (silent, proud ...) or buying behaviour counts as such."""
@@ -123,7 +115,7 @@ def tag(app: App, who: str, word: str, remove: bool, pin: bool, by: str) -> None
 @customer.command()
 @_who
 @click.argument("text")
-@_by
+@by_option
 @pass_app
 def note(app: App, who: str, text: str, by: str) -> None:
     """Write TEXT down about CUSTOMER."""
@@ -136,7 +128,7 @@ def note(app: App, who: str, text: str, by: str) -> None:
 @customer.command()
 @_who
 @click.argument("reason")
-@_by
+@by_option
 @pass_app
 def flag(app: App, who: str, reason: str, by: str) -> None:
     """Blacklist CUSTOMER for REASON: no marketing, and agents are warned."""
@@ -148,7 +140,7 @@ def flag(app: App, who: str, reason: str, by: str) -> None:
 
 @customer.command()
 @_who
-@_by
+@by_option
 @pass_app
 def unflag(app: App, who: str, by: str) -> None:
     """Take CUSTOMER off the blacklist."""
@@ -156,6 +148,33 @@ def unflag(app: App, who: str, by: str) -> None:
 
     customers.unflag(app, who, by=by)
     show.good(_("not flagged any more"))
+
+
+@customer.command()
+@_who
+@click.argument("why")
+@by_option
+@pass_app
+def suppress(app: App, who: str, why: str, by: str) -> None:
+    """Send CUSTOMER no more marketing mail; WHY is kept."""
+    from crm_mailer.app import customers
+
+    address = customers.suppress(app, who, why, by=by)
+    show.good(_("no more marketing mail to {address}").format(address=address))
+
+
+@customer.command()
+@_who
+@click.argument("why")
+@by_option
+@pass_app
+def unsuppress(app: App, who: str, why: str, by: str) -> None:
+    """Mail CUSTOMER again, who must have asked for it; WHY is kept as evidence."""
+    from crm_mailer.app import customers
+
+    held = customers.unsuppress(app, who, why, by=by)
+    show.good(_("mailed again; it was held back for: {reasons}").format(
+        reasons=", ".join(_(one.replace("_", " ")) for one in held)))  # fmt: skip
 
 
 # ------------------------------------------------------------------ customer set

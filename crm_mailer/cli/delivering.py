@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_mailer.cli import pass_app, show
-from crm_mailer.i18n import _
+from crm_mailer.cli.options import Group, as_json_option, number_argument
+from crm_mailer.i18n import _, n_
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
 
 if TYPE_CHECKING:
@@ -19,13 +20,11 @@ if TYPE_CHECKING:
     from crm_mailer.delivering import DeliverReport
     from crm_mailer.store.outbox import Audit, Record
 
-_as_json = click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
-
 
 @click.command()
 @click.option("--limit", type=click.IntRange(min=1), help=_("At most so many mails."))
 @click.option("--campaign", help=_("Only the mails of this campaign."))
-@_as_json
+@as_json_option
 @pass_app
 def send(app: App, limit: int | None, campaign: str | None, as_json: bool) -> None:
     """Send what is due now: one round by hand."""
@@ -63,7 +62,7 @@ def resume(app: App) -> None:
     show.good(_("sending goes on"))
 
 
-@click.group()
+@click.group(cls=Group)
 def outbox() -> None:
     """The outbox: every planned mail and its fate."""
 
@@ -78,7 +77,7 @@ def outbox() -> None:
 )
 @click.option("--campaign", help=_("Only the mails of this campaign."))
 @click.option("--limit", default=50, type=click.IntRange(1, 100_000), show_default=True)
-@_as_json
+@as_json_option
 @pass_app
 def list_(
     app: App, states: tuple[str, ...], campaign: str | None, limit: int, as_json: bool
@@ -92,17 +91,20 @@ def list_(
         show.json_(lines)
         return
     show.table(
-        [_("no"), _("campaign"), _("step"), _("to"), _("state"), _("why"), _("when")],
-        [(line.id, line.campaign, line.step, line.address, line.state, line.reason,
-          show.local(line.settled_at or line.next_at, app.zone)) for line in lines],
+        [_("no"), _("campaign"), _("step"), _("to"), _("state"), _("why"),
+         show.when(_("when"), app.zone, app.clock.now())],
+        [(line.id, line.campaign, line.step, line.address, line.state,
+          line.reason.replace("_", " "), show.short(line.settled_at or line.next_at, app.zone))
+         for line in lines],
+        right=(0,),
         empty=_("no mail is planned; `crm-mailer plan` shows what would be"),
     )  # fmt: skip
 
 
 @outbox.command("show")
-@click.argument("number", type=click.IntRange(min=1))
+@number_argument
 @click.option("--source", is_flag=True, help=_("The exact bytes of an order mail."))
-@_as_json
+@as_json_option
 @pass_app
 def show_(app: App, number: int, source: bool, as_json: bool) -> None:
     """Show the record of mail NUMBER: when, to whom, what the server said."""
@@ -119,7 +121,7 @@ def show_(app: App, number: int, source: bool, as_json: bool) -> None:
 
 
 @outbox.command()
-@_as_json
+@as_json_option
 @pass_app
 def audit(app: App, as_json: bool) -> None:
     """Count every planned mail and check that the ledger adds up."""
@@ -142,7 +144,8 @@ def release(app: App, campaign: str) -> None:
     from crm_mailer.app import delivering
 
     number = delivering.release(app, campaign)
-    show.good(_("{number} mails of {campaign} may go").format(number=number, campaign=campaign))
+    show.good(_("{mails} of {campaign} may leave when due").format(
+        mails=n_("1 mail", "{number} mails", number), campaign=campaign))  # fmt: skip
 
 
 @outbox.command()
@@ -154,7 +157,8 @@ def cancel(app: App, campaign: str) -> None:
     from crm_mailer.app import delivering
 
     number = delivering.cancel(app, campaign)
-    show.good(_("{number} mails of {campaign} ended").format(number=number, campaign=campaign))
+    show.good(_("{mails} of {campaign} ended").format(
+        mails=n_("1 mail", "{number} mails", number), campaign=campaign))  # fmt: skip
 
 
 @outbox.command()
@@ -166,7 +170,11 @@ def retry(app: App, campaign: str | None, refused: bool) -> None:
     from crm_mailer.app import delivering
 
     number = delivering.retry(app, campaign=campaign, is_refused_too=refused)
-    show.good(_("{number} mails are due now; `crm-mailer send` sends them").format(number=number))
+    if number:
+        mails = n_("1 mail is due now", "{number} mails are due now", number)
+        show.good(_("{mails}: `crm-mailer send`").format(mails=mails))
+    else:
+        show.note(_("no mail waits for another try"))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from crm_mailer.cli import pass_app, show
-from crm_mailer.i18n import _
+from crm_mailer.cli.options import Group, as_json_option
+from crm_mailer.i18n import _, n_
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -23,13 +25,22 @@ BAD_ROWS = 65
 SHOWN = 20
 
 
-@click.group("import")
+@click.group("import", cls=Group)
 def import_() -> None:
     """Take in orders, customers, suppressions or reviews from a file."""
 
 
 def _file(command: F) -> F:
     return click.argument("file", type=click.Path(path_type=Path))(command)
+
+
+def _encoding(_ctx: click.Context, _option: click.Parameter, name: str) -> str:
+    try:
+        return codecs.lookup(name).name if name else ""
+    except LookupError:
+        raise click.BadParameter(
+            _("there is no encoding `{name}`; such as gb18030, cp1251, cp1252").format(name=name)
+        ) from None
 
 
 def _mapping(command: F) -> F:
@@ -43,10 +54,16 @@ def _mapping(command: F) -> F:
 
 def _manner(command: F) -> F:
     for option in (
-        click.option("--json", "as_json", is_flag=True, help=_("For scripts.")),
+        as_json_option,
         click.option("--strict", is_flag=True, help=_("Exit 65 when a row was left out.")),
         click.option("--dry-run", "is_dry_run", is_flag=True, help=_("Tell all, write nothing.")),
-        click.option("--encoding", default="", metavar="NAME", help=_("Of the text; else found.")),
+        click.option(
+            "--encoding",
+            default="",
+            metavar="NAME",
+            callback=_encoding,
+            help=_("Of text that is not UTF-8; else found."),
+        ),
     ):
         command = option(command)
     return command
@@ -104,7 +121,7 @@ def reviews(app: App, /, file: Path, *, as_json: bool, strict: bool, **manner: A
 
 
 @import_.command()
-@click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
+@as_json_option
 @pass_app
 def maps(app: App, as_json: bool) -> None:
     """List the column maps, where each comes from and how sure it is."""
@@ -143,17 +160,18 @@ def _show(report: ImportReport) -> None:
         told = _("{told}, read with the map `{map}`").format(told=told, map=report.map_name)
     show.good(told)
     show.facts(_figures(report))
+    if not report.counts.get("rows"):
+        show.warn(_("the file has a header and no row"))
     _show_sample(report)
     _show_problems(report)
     for note in report.notes:
         show.warn(note)
     if report.orders_without_address:
         show.warn(
-            _(
-                "{count} orders have no mail address: import a customer file "
-                "(`crm-mailer import customers FILE`) or add them by hand"
-            ).format(count=f"{report.orders_without_address:,}")
-        )
+            n_("1 order has no mail address", "{number} orders have no mail address",
+               report.orders_without_address)
+            + _(": `crm-mailer import customers FILE` may bring it")
+        )  # fmt: skip
     if report.is_dry_run:
         show.note(_("Nothing was written: this was a dry run."))
 
@@ -195,9 +213,9 @@ def _show_problems(report: ImportReport) -> None:
     show.table(
         [_("row"), _("column"), _("problem"), _("remedy")],
         [(one.row, one.column, one.what, one.hint) for one in report.problems[:SHOWN]],
-        title=_("{count} problems, {bad} rows not imported").format(
-            count=f"{report.problem_count:,}", bad=f"{report.rows_bad:,}"
-        ),
+        title=n_("1 problem", "{number} problems", report.problem_count)
+        + ", "
+        + n_("1 row not imported", "{number} rows not imported", report.rows_bad),
         right=[0],
     )
     if report.problem_count > SHOWN:

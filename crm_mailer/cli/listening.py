@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_mailer.cli import pass_app, show
-from crm_mailer.i18n import _
+from crm_mailer.cli.options import Group, as_json_option, number_argument
+from crm_mailer.i18n import _, n_
 from crm_mailer.model.reply import REASONS, Intent, ReplyKind
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from crm_mailer.app import App
     from crm_mailer.listening import FetchReport, ListenReport
     from crm_mailer.store.replies import ReplyRow
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
 
 
 @click.command()
@@ -39,7 +38,7 @@ def listen(app: App, since: str | None, as_json: bool) -> None:
     _show_round(fetched, report)
 
 
-@click.group()
+@click.group(cls=Group)
 def inbox() -> None:
     """What customers and machines wrote back."""
 
@@ -78,13 +77,16 @@ def list_(app: App, kinds: tuple[str, ...], intents: tuple[str, ...], limit: int
         show.json_(found)
         return
     show.table(
-        [_("no"), _("at"), _("from"), _("kind"), _("what"), _("campaign"), _("says")],
+        [_("no"), show.when(_("at"), app.zone, app.clock.now()), _("from"), _("kind"), _("what"),
+         _("campaign"), _("says")],
         [_row(reply, app.zone) for reply in found],
-    )
+        right=(0,),
+        empty=_("nothing has come; `crm-mailer listen` reads the mailbox"),
+    )  # fmt: skip
 
 
 @inbox.command("show")
-@click.argument("number", type=int)
+@number_argument
 @as_json_option
 @pass_app
 def show_(app: App, number: int, as_json: bool) -> None:
@@ -101,7 +103,7 @@ def show_(app: App, number: int, as_json: bool) -> None:
 
 
 @inbox.command()
-@click.argument("number", type=int)
+@number_argument
 @as_json_option
 @pass_app
 def explain(app: App, number: int, as_json: bool) -> None:
@@ -135,11 +137,12 @@ def quarantine(app: App, as_json: bool) -> None:
         show.json_([{"id": m.id, "uid": m.uid, "size": m.size, "error": m.error} for m in found])
         return
     rows = [(m.id, show.local(m.received_at, app.zone), m.size, m.error) for m in found]
-    show.table([_("no"), _("at"), _("bytes"), _("error")], rows)
+    show.table([_("no"), _("at"), _("bytes"), _("error")], rows, right=(0, 2),
+               empty=_("no mail is in quarantine"))  # fmt: skip
 
 
 @inbox.command()
-@click.argument("number", type=int)
+@number_argument
 @pass_app
 def retry(app: App, number: int) -> None:
     """Read mail NUMBER from quarantine once more."""
@@ -153,17 +156,21 @@ def retry(app: App, number: int) -> None:
 
 
 def _show_round(fetched: FetchReport, report: ListenReport) -> None:
-    show.good(_("{new} new mails fetched, {handled} understood").format(
-        new=fetched.new, handled=report.handled))  # fmt: skip
+    show.good(_("{mails} fetched, {handled} understood").format(
+        mails=n_("1 new mail", "{number} new mails", fetched.new),
+        handled=report.handled))  # fmt: skip
     rows = [(kind.replace("_", " "), count) for kind, count in report.kinds.most_common()]
     if rows:
         show.table([_("kind"), _("mails")], rows)
     complaints = report.intents["complaint"]
     if complaints:
-        show.note(_("{count} complaints: `crm-mailer inbox list --intent complaint`").format(
-            count=complaints))  # fmt: skip
+        show.note(n_("1 complaint: `crm-mailer inbox list --intent complaint`",
+                     "{number} complaints: `crm-mailer inbox list --intent complaint`",
+                     complaints))  # fmt: skip
     if report.suppressed:
-        show.note(_("{count} addresses are not mailed any more").format(count=report.suppressed))
+        show.note(n_("1 address is not mailed any more",
+                     "{number} addresses are not mailed any more",
+                     report.suppressed))  # fmt: skip
     for number, error in report.troubles:
         show.note(_("mail {number} could not be read yet: {error}").format(
             number=number, error=error))  # fmt: skip
@@ -176,7 +183,7 @@ def _row(reply: ReplyRow, place: ZoneInfo) -> tuple[object, ...]:
     says = " ".join((reply.own_text or reply.subject).split())
     sender = reply.customer or reply.sender
     kind = reply.kind.replace("_", " ")
-    at = show.local(reply.received_at, place)
+    at = show.short(reply.received_at, place)
     return (reply.id, at, sender[:30], kind, what, reply.campaign, says[:60])
 
 

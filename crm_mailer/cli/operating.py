@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_mailer.cli import Doors, pass_app, show
+from crm_mailer.cli.options import Group, as_json_option
 from crm_mailer.i18n import _
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run(app: App) -> None:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
+@as_json_option
 @pass_app
 def status(app: App, as_json: bool) -> None:
     """Show the shop on one screen, with the next sensible command."""
@@ -58,7 +59,7 @@ def status(app: App, as_json: bool) -> None:
         _show_status(app, state)
 
 
-@click.group()
+@click.group(cls=Group)
 def db() -> None:
     """The database: upgrade, check."""
 

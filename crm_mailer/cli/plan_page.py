@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crm_mailer.cli import show
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, n_
 from crm_mailer.model.campaign import Mode
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 
@@ -33,14 +33,16 @@ def check(report: CheckReport) -> None:
     if not report.problems:
         show.good(_("no problems: {read}").format(read=read))
     elif not report.errors:
-        show.warn(_("{warnings} warnings; usable: {read}").format(
-            warnings=report.warnings, read=read))  # fmt: skip
+        count = n_("1 warning", "{number} warnings", report.warnings)
+        show.warn(_("{count}; usable: {read}").format(count=count, read=read))
     else:
+        count = n_("1 error", "{number} errors", report.errors)
+        if report.warnings:
+            count += ", " + n_("1 warning", "{number} warnings", report.warnings)
         show.error(
-            _("{errors} errors, {warnings} warnings; usable: {read}").format(
-                errors=report.errors, warnings=report.warnings, read=read),
+            _("{count}; usable: {read}").format(count=count, read=read),
             _("`crm-mailer check --explain CODE` says more about a code"),
-        )  # fmt: skip
+        )
 
 
 def plan(app: App, report: PlanReport, *, is_detailed: bool) -> None:
@@ -52,13 +54,27 @@ def plan(app: App, report: PlanReport, *, is_detailed: bool) -> None:
     if quiet and not is_detailed:
         names = ", ".join(one.campaign for one in quiet)
         show.line(_("nothing to do at this moment: {names}").format(names=names), style="dim")
-    show.note(_("{number} mails, as of {now}; nothing was written or sent").format(
-        number=f"{report.planned:,}", now=show.local(report.at, app.zone)))  # fmt: skip
-    if report.planned:
+    show.note(_("{mails}, as of {now}; nothing was written or sent").format(
+        mails=n_("1 mail", "{number} mails", report.planned),
+        now=show.local(report.at, app.zone)))  # fmt: skip
+    modes = {one.mode for one in report.campaigns if one.planned}
+    if modes == {Mode.DRAFT}:
+        show.note(_("Next: crm-mailer preview CAMPAIGN, then `mode: live` in its file"))
+    elif modes:
         show.note(_("Next: crm-mailer preview CAMPAIGN, then crm-mailer apply"))
+    left_out(app)
 
 
-def applied(report: PlanReport) -> None:
+def left_out(app: App) -> None:
+    """Say that some of what marketers wrote is not used, where that is so."""
+    number = len(app.definitions.errors)
+    if number:
+        show.warn(n_("1 error in a file: `crm-mailer check` shows it; what the file says is not "
+                     "used", "{number} errors in files: `crm-mailer check` shows them; what these "
+                     "files say is not used", number))  # fmt: skip
+
+
+def applied(app: App, report: PlanReport) -> None:
     """What was saved."""
     show.table(
         [_("campaign"), _("mode"), _("new mails"), _("left out"), _("first"), _("last")],
@@ -78,11 +94,13 @@ def applied(report: PlanReport) -> None:
         empty=_("there was nothing new to plan"),
     )
     if report.ended:
-        show.note(_("{number} mails that had not left were ended (exits)").format(
-            number=report.ended))  # fmt: skip
+        show.note(n_("1 mail that had not left was ended (exits)",
+                     "{number} mails that had not left were ended (exits)",
+                     report.ended))  # fmt: skip
     drafts = [one.campaign for one in report.campaigns if one.mode is Mode.DRAFT]
     if drafts:
         show.note(_("mode is draft, nothing was saved: {names}").format(names=", ".join(drafts)))
+    left_out(app)
 
 
 def curves(found: Sequence[Curve]) -> None:
@@ -177,16 +195,18 @@ def _one_plan(one: CampaignPlan, *, rows: int) -> None:
         show.line(_("  mode is draft: nothing would be saved"), style="yellow")
     elif one.mode is Mode.MANUAL:
         show.line(_("  mode is manual: mails wait for `campaign release`"), style="yellow")
-    show.line(_("  + {occasions} occasions, {asked} mails").format(
-        occasions=f"{one.occasions:,}", asked=f"{one.asked:,}"))  # fmt: skip
+    show.line("  + " + n_("1 occasion", "{number} occasions", one.occasions) + ", "
+              + n_("1 mail", "{number} mails", one.asked))  # fmt: skip
     _reasons(one.left_out, sign="-")
-    show.line(_("  = {planned} mails to {people} customers").format(
-        planned=f"{one.planned:,}", people=f"{one.people:,}"))  # fmt: skip
+    show.line("  = " + _("{mails} to {people}").format(
+        mails=n_("1 mail", "{number} mails", one.planned),
+        people=n_("1 customer", "{number} customers", one.people)))  # fmt: skip
     if one.first and one.last:
         show.line(_("    first {first}, last {last}").format(
             first=_row_time(one.first), last=_row_time(one.last)))  # fmt: skip
         groups = sorted(one.providers.items(), key=lambda pair: -pair[1])
-        show.line("    " + "  ".join(f"{name} {number:,}" for name, number in groups))
+        show.line("    " + _("mailboxes: {groups}").format(
+            groups=", ".join(f"{name} {number:,}" for name, number in groups)))  # fmt: skip
     for reason, number in one.waiting.items():
         show.line(_("    {number} of them would be held now: {why}").format(
             number=f"{number:,}", why=_(SKIP_SENTENCES[reason])))  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 
 from crm_mailer.cli import pass_app, plan_page, show
-from crm_mailer.i18n import _
+from crm_mailer.cli.options import Day, Group, as_json_option
+from crm_mailer.i18n import _, n_
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -19,26 +20,8 @@ WORK_TO_DO = 10
 CHECK_FAILED = 1
 
 
-class Day(click.ParamType[date]):
-    """A day such as 2026-11-20."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> date:
-        """The day, or a usage error."""
-        if isinstance(value, date):
-            return value
-        try:
-            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007
-        except ValueError:
-            self.fail(_("`{value}` is no day such as 2026-11-20").format(value=value), param, ctx)
-
-
-_as_json = click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
-
-
 @click.command()
-@_as_json
+@as_json_option
 @click.option("--explain", "code", metavar="CODE", help=_("Say more about a code such as CRM113."))
 @pass_app
 def check(app: App, as_json: bool, code: str | None) -> None:
@@ -60,7 +43,7 @@ def check(app: App, as_json: bool, code: str | None) -> None:
 @click.command()
 @click.argument("campaigns", nargs=-1, metavar="[CAMPAIGN]...")
 @click.option("--on", type=Day(), metavar="DATE", help=_("Look as if it were this day."))
-@_as_json
+@as_json_option
 @click.option("--exit-code", is_flag=True, help=_("Leave with 10 when there are mails to plan."))
 @pass_app
 def plan(
@@ -80,26 +63,26 @@ def plan(
 
 @click.command()
 @click.argument("campaigns", nargs=-1, metavar="[CAMPAIGN]...")
-@_as_json
+@as_json_option
 @pass_app
 def apply(app: App, campaigns: tuple[str, ...], as_json: bool) -> None:
     """Plan and save: the daemon does the same every minute."""
     from crm_mailer.app import planning
 
-    report = planning.apply(app, campaigns)
+    report = planning.apply(app, campaigns, is_by_hand=True)
     if as_json:
         show.json_(report)
     else:
-        plan_page.applied(report)
+        plan_page.applied(app, report)
 
 
-@click.group()
+@click.group(cls=Group)
 def curve() -> None:
     """Memory curves: when to come back after an event."""
 
 
 @curve.command("list")
-@_as_json
+@as_json_option
 @pass_app
 def curve_list(app: App, as_json: bool) -> None:
     """List the curves of curves.yaml."""
@@ -115,7 +98,7 @@ def curve_list(app: App, as_json: bool) -> None:
 @curve.command("show")
 @click.argument("name")
 @click.option("--anchor", type=Day(), metavar="DATE", help=_("The day of the event; else now."))
-@_as_json
+@as_json_option
 @pass_app
 def curve_show(app: App, name: str, anchor: date | None, as_json: bool) -> None:
     """Show the dates of the curve NAME after an event."""
@@ -128,13 +111,13 @@ def curve_show(app: App, name: str, anchor: date | None, as_json: bool) -> None:
         plan_page.curve(app, view)
 
 
-@click.group()
+@click.group(cls=Group)
 def campaign() -> None:
     """Campaigns: what is defined, and how far each has come."""
 
 
 @campaign.command("list")
-@_as_json
+@as_json_option
 @pass_app
 def campaign_list(app: App, as_json: bool) -> None:
     """List the campaigns with their mode and numbers."""
@@ -145,11 +128,12 @@ def campaign_list(app: App, as_json: bool) -> None:
         show.json_(lines)
     else:
         plan_page.campaigns(lines)
+        plan_page.left_out(app)
 
 
 @campaign.command("show")
 @click.argument("name", metavar="CAMPAIGN")
-@_as_json
+@as_json_option
 @pass_app
 def campaign_show(app: App, name: str, as_json: bool) -> None:
     """Show one campaign: steps, exits, numbers, and who was left out and why."""
@@ -170,5 +154,5 @@ def release(app: App, name: str) -> None:
     from crm_mailer.app import planning
 
     number = planning.release(app, name)
-    show.good(_("{number} mails of {name} may leave when they are due").format(
-        number=number, name=name))  # fmt: skip
+    show.good(_("{mails} of {name} may leave when due").format(
+        mails=n_("1 mail", "{number} mails", number), name=name))  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_mailer.cli import pass_app, show
+from crm_mailer.cli.options import as_json_option
 from crm_mailer.i18n import _
 from crm_mailer.model.errors import CannotWrite
 
@@ -28,7 +29,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option("--text", "is_text_only", is_flag=True, help=_("Print the text part alone."))
 @click.option("--html", type=_file, help=_("Write the HTML part to this file."))
 @click.option("--eml", type=_file, help=_("Write the whole mail to this file."))
-@click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
+@as_json_option
 @pass_app
 def preview(
     app: App,

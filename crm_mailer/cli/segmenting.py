@@ -9,7 +9,8 @@ import click
 from rich.text import Text
 
 from crm_mailer.cli import pass_app, show
-from crm_mailer.i18n import _
+from crm_mailer.cli.options import Group, as_json_option
+from crm_mailer.i18n import _, n_
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
 #: Backgrounds of the heat map from few to many, readable in grey.
 _HEAT = ("", "on grey19", "on grey30", "on grey42", "black on grey66", "black on grey85")
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help=_("For scripts."))
 
-
-@click.group()
+@click.group(cls=Group)
 def segment() -> None:
     """Segments: named rules over customers."""
 
@@ -43,13 +42,14 @@ def run_(app: App, rebuild: bool, as_json: bool) -> None:
     if as_json:
         show.json_(report)
         return
-    show.note(_("{scored} scored, R of {rolled} moved, {unscored} have no paid order left").format(
-        scored=report.scored + mended, rolled=report.rolled, unscored=report.unscored))  # fmt: skip
-    show.note(_("{described} addresses described, {classified} classified").format(
+    show.note(_("customers: {scored} scored, {rolled} with another R, {unscored} without a paid "
+                "order any more, {described} with an address read, {classified} classified").format(
+        scored=report.scored + mended, rolled=report.rolled, unscored=report.unscored,
         described=report.described, classified=report.classified))  # fmt: skip
     show.table([_("segment"), _("came in"), _("left")],
-               [(one.segment, one.came_in or "", one.left or "") for one in report.changes],
-               right=(1, 2))  # fmt: skip
+               [(one.segment, one.came_in or "", one.left or "") for one in report.changes
+                if one.came_in or one.left],
+               right=(1, 2), empty=_("nobody came into a segment or left one"))  # fmt: skip
 
 
 @segment.command("list")
@@ -196,6 +196,6 @@ def _show_page(page: SegmentPage) -> None:
     show.line(page.note)
     for depth, words in page.rule:
         show.line(f"{'  ' * (depth + 1)}{words}")
-    show.line(_("{count} members").format(count=f"{page.members:,}"))
+    show.line(n_("1 member", "{number} members", page.members))
     for one in page.sample:
         show.line(f"  {one.id}  {one.name}  {one.email}", style="dim")

@@ -76,7 +76,7 @@ def table(
         note(empty or _("nothing to show"))
         return
     grid = Table(title=title or None, title_justify="left", box=None, header_style="bold",
-                 pad_edge=False, title_style="bold")  # fmt: skip
+                 pad_edge=False, title_style="bold", show_header=any(columns))  # fmt: skip
     for place, column in enumerate(columns):
         grid.add_column(clean(column), justify="right" if place in right else "left",
                         overflow="fold")  # fmt: skip
@@ -157,6 +157,16 @@ def sandbox(app: Any) -> None:
 def local(moment: datetime | None, place: Any) -> str:
     """An instant as a person in a zone writes it, with the zone's short name."""
     return "" if moment is None else moment.astimezone(place).strftime("%Y-%m-%d %H:%M %Z")
+
+
+def short(moment: datetime | None, place: Any) -> str:
+    """An instant in a table whose header names the zone: see `when`."""
+    return "" if moment is None else moment.astimezone(place).strftime("%Y-%m-%d %H:%M")
+
+
+def when(label: str, place: Any, now: datetime) -> str:
+    """The header over a column of `short` instants."""
+    return f"{label} ({now.astimezone(place):%Z})"
 
 
 def _cell(value: object) -> Text:

@@ -3,6 +3,7 @@
 from crm_mailer.delivering.account import Account, Deadlines, Tls
 from crm_mailer.delivering.deliver import Pace, Wanted, deliver
 from crm_mailer.delivering.pacing import LaneFault, rest_after
+from crm_mailer.delivering.permission import Rules
 from crm_mailer.delivering.recover import recover
 from crm_mailer.delivering.report import DeliverReport
 from crm_mailer.delivering.transport import (
@@ -20,6 +21,7 @@ __all__ = [
     "LaneFault",
     "NullTransport",
     "Pace",
+    "Rules",
     "SmtpTransport",
     "Tls",
     "Transport",

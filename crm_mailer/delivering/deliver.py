@@ -12,9 +12,10 @@ from pathlib import Path
 
 import structlog
 
-from crm_mailer.delivering import crash, outcomes, settling
+from crm_mailer.delivering import crash, outcomes, permission, recheck, settling
 from crm_mailer.delivering.journal import Journal, boot_id
 from crm_mailer.delivering.pacing import Bucket, Circuit
+from crm_mailer.delivering.permission import FREE, Rules
 from crm_mailer.delivering.recover import recover
 from crm_mailer.delivering.report import DeliverReport
 from crm_mailer.delivering.transport import Transport
@@ -24,7 +25,7 @@ from crm_mailer.model.errors import CrmMailerError, StoreError
 from crm_mailer.model.message import Message, NotRendered, Renderer
 from crm_mailer.model.moment import Clock
 from crm_mailer.model.touch import SkipReason, Touch
-from crm_mailer.store import claims, health, messages, touches
+from crm_mailer.store import claims, health, messages
 from crm_mailer.store.claims import Claimed, Settlement
 from crm_mailer.store.engine import Store
 
@@ -73,6 +74,7 @@ def deliver(
     should_stop: Callable[[], bool] = lambda: False,
     wanted: Wanted = Wanted(),
     pace: Pace = Pace(),
+    rules: Rules = FREE,
     fence: int = 0,
 ) -> DeliverReport:
     """Send what is due until nothing is left, something is wrong, or `should_stop` says so.
@@ -82,6 +84,7 @@ def deliver(
 
     Args:
         owner: unique for this process; its journal is named after it.
+        rules: the shop's quiet hours and caps, and its campaigns as they are now.
         fence: the epoch of the lease under which we work.
 
     Raises:
@@ -104,6 +107,7 @@ def deliver(
         should_stop=should_stop,
         wanted=wanted,
         pace=pace,
+        rules=rules,
         fence=fence,
         report=report,
         bucket=Bucket(pace.per_minute),
@@ -130,6 +134,7 @@ class _Round:
     should_stop: Callable[[], bool]
     wanted: Wanted
     pace: Pace
+    rules: Rules
     fence: int
     report: DeliverReport
     bucket: Bucket
@@ -211,30 +216,27 @@ class _Round:
 
     def _recheck(self, rows: list[Claimed]) -> list[Claimed]:
         """The last look before hand-over: still ours, not paused, still allowed?"""
-        now = self.clock.now()
-        ids = [row.touch.id for row in rows]
-        owner = self.journal.owner
+        now, owner = self.clock.now(), self.journal.owner
         self._extend()
         with self.store.write() as connection:
             kept = claims.renew(
-                connection, ids, owner=owner, fence=self.fence, until=now + self.pace.claim_for
+                connection, owner=owner, fence=self.fence, until=now + self.pace.claim_for
             )
-            self.report.lost_claims += len(rows) - len(kept)
+            self.report.lost_claims += sum(row.touch.id not in kept for row in rows)
             rows = [row for row in rows if row.touch.id in kept]
             if health.is_paused(connection):
                 self.report.is_paused = True
-                claims.release(connection, owner, sorted(kept))
+                claims.release(connection, owner, [row.touch.id for row in rows])
                 self.report.released += len(rows)
                 return []
-            why_not = touches.recheck(connection, sorted(kept), now)
-            skips = [
-                settling.without_attempt(row, why_not[row.touch.id], now)
-                for row in rows
-                if row.touch.id in why_not
-            ]
-            claims.settle(connection, owner, skips)
-        self.report.skipped.update(reason.value for reason in why_not.values())
-        return [row for row in rows if row.touch.id not in why_not]
+            found = recheck.obstacles(
+                connection, [row.touch for row in rows], self.rules, now=now, owner=owner
+            )
+            stopped = [row for row in rows if row.touch.id in found]
+            ends = [settling.held_up(row, found[row.touch.id], now) for row in stopped]
+            claims.settle(connection, owner, ends)
+        self.report.skipped.update(obstacle.reason.value for obstacle in found.values())
+        return [row for row in rows if row.touch.id not in found]
 
     def _render(self, rows: list[Claimed]) -> list[tuple[Claimed, Message]]:
         if not rows:
@@ -250,7 +252,8 @@ class _Round:
             if isinstance(result, Message):
                 mails.append((row, result))
             else:
-                skips.append(settling.without_attempt(row, result.reason, now, result.detail))
+                obstacle = permission.waiting(row.touch, result.reason, now)
+                skips.append(settling.held_up(row, obstacle, now, result.detail))
                 self.report.skipped[result.reason.value] += 1
         with self.store.write() as connection:
             claims.settle(connection, self.journal.owner, skips)

@@ -117,7 +117,10 @@ class Journal:
 
     def _write(self, line: bytes) -> None:
         assert self._file is not None
-        if os.write(self._file, line) != len(line):
+        written = os.write(self._file, line)
+        if written != len(line):
+            # what was left of it would spoil the next line too
+            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
             raise OSError("the journal's disk is full")
 
 

@@ -29,8 +29,8 @@ def recover(store: Store, journal_folder: Path, *, now: datetime) -> Counter[str
             counts += _settle(store, flights.owner, flights, boot=boot, now=now)
         path.unlink(missing_ok=True)
     with store.read() as connection:
-        gone = claims.lapsed(connection, now, living=journals.living(journal_folder))
-    for owner in gone:
+        late = claims.lapsed(connection, now)
+    for owner in sorted(late - journals.living(journal_folder)) if late else ():
         counts += _settle(store, owner, None, boot=boot, now=now)
     return counts
 
@@ -40,7 +40,9 @@ def _settle(
 ) -> Counter[str]:
     counts: Counter[str] = Counter()
     with store.write(durable=True) as connection:
-        rows = claims.held_by(connection, owner)
+        # without a journal to lock, the owner may still be at work on claims that are in time
+        lapsed_at = now if flights is None else None
+        rows = claims.held_by(connection, owner, lapsed_at=lapsed_at)
         ends = [(row, settling.after_a_crash(row, flights, boot=boot, now=now)) for row in rows]
         settled = [end for _row, end in ends if end is not None]
         claims.settle(connection, owner, settled)

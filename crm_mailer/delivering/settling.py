@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from crm_mailer.delivering import retries
 from crm_mailer.delivering.journal import Flights
+from crm_mailer.delivering.permission import Obstacle
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
-from crm_mailer.model.standing import PASSING
 from crm_mailer.model.touch import SkipReason, TouchState
 from crm_mailer.store.claims import Claimed, Settlement
 
 #: After so many crashes over one touch it is left out, and the rest of the campaign goes on.
 CRASHES_ALLOWED = 3
-#: How long a touch waits when its reason may pass by itself, such as an open case.
-HOLD_WAIT = timedelta(hours=1)
 
 
 def after(claimed: Claimed, outcome: Outcome, at: datetime) -> Settlement:
@@ -48,27 +46,30 @@ def after(claimed: Claimed, outcome: Outcome, at: datetime) -> Settlement:
     )
 
 
-def without_attempt(
-    claimed: Claimed, reason: SkipReason, at: datetime, detail: str = ""
-) -> Settlement:
-    """What a reason for not sending leads to: some pass by themselves, so the touch waits."""
-    next_at = None
-    if claimed.doubts:
-        state = TouchState.IN_DOUBT
-    elif reason in PASSING:
+def held_up(claimed: Claimed, obstacle: Obstacle, at: datetime, detail: str = "") -> Settlement:
+    """What a reason for not sending leads to: the touch waits where it may leave later.
+
+    The second attempt of a mail in doubt is called off.
+    """
+    next_at = None if claimed.doubts else obstacle.until
+    if next_at is not None or claimed.doubts:
         state = _waiting(claimed)
-        next_at = at + HOLD_WAIT
     else:
-        state = TouchState.EXPIRED if reason is SkipReason.LATE else TouchState.SKIPPED
+        state = TouchState.EXPIRED if _is_over(claimed, obstacle, at) else TouchState.SKIPPED
     return Settlement(
         touch_id=claimed.touch.id,
         attempt=claimed.touch.attempts,
         state=state,
         at=at,
-        reason=reason.value,
+        reason=obstacle.reason.value,
         detail=detail,
         next_at=next_at,
     )
+
+
+def _is_over(claimed: Claimed, obstacle: Obstacle, at: datetime) -> bool:
+    end = claimed.touch.expires_at
+    return obstacle.reason is SkipReason.LATE and end is not None and end < at
 
 
 def after_a_crash(

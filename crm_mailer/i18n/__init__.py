@@ -23,6 +23,11 @@ def _(text: str) -> str:
     return catalogue(language()).get(text, text)
 
 
+def n_(one: str, many: str, number: int) -> str:
+    """The text for one thing or for many, in the reader's language; `{number}` is put in."""
+    return _(one if number == 1 else many).format(number=f"{number:,}")
+
+
 @cache
 def catalogue(code: str) -> dict[str, str]:
     """All translated texts of a language; empty for English."""

@@ -70,7 +70,7 @@ def decide(
         net_usd_cents=in_dollars(max(0, amount - refund), currency, placed_at.date()),
         **_words(draft, old, life),
     )
-    return Decided(facts, dict(life.times), _items(draft, old, life, is_continued=is_continued))
+    return Decided(facts, life.times, _items(draft, old, life, is_continued=is_continued))
 
 
 def _amounts(
@@ -126,14 +126,14 @@ def _life(
     draft: OrderDraft, old: store.StoredOrder | None, amount: int, refund: int, now: datetime
 ) -> states.Life:
     assert draft.placed_at is not None
-    times, claimed = dict(draft.times), set(draft.words())
+    times, claimed = draft.times, draft.words()
     if not claimed and not times.keys() - {OrderState.PLACED} and draft.default_state:
         claimed.add(draft.default_state)
     if draft.state_at and len(claimed) == 1:
-        times.setdefault(next(iter(claimed)), draft.state_at)
+        times = {next(iter(claimed)): draft.state_at, **times}
     if refund > 0 and not claimed & {OrderState.REFUNDED, OrderState.PARTLY_REFUNDED}:
         claimed.add(OrderState.REFUNDED if refund >= amount else OrderState.PARTLY_REFUNDED)
     if old is None:
-        return states.first_life(draft.placed_at, times, frozenset(claimed))
+        return states.first_life(draft.placed_at, times, claimed)
     known = states.Life(old.facts.state, old.times)
-    return states.next_life(known, times, frozenset(claimed), now)
+    return states.next_life(known, times, claimed, now)

@@ -101,10 +101,9 @@ class OrderDraft:
         """What the buyer has back."""
         return self.refunded if self.refunded is not None else self.line_refunds
 
-    def words(self) -> frozenset[OrderState]:
+    def words(self) -> set[OrderState]:
         """The states that words name; of the lines' states the furthest that is not cancelled."""
-        claimed = set(self.claimed)
+        if not self.line_states:
+            return set(self.claimed)
         alive = self.line_states - {OrderState.CANCELLED}
-        if alive or self.line_states:
-            claimed |= alive or self.line_states
-        return frozenset(claimed)
+        return self.claimed | (alive or self.line_states)

@@ -17,7 +17,7 @@ from crm_mailer.importing.header import Binding, bind
 from crm_mailer.importing.report import ImportReport, Tally
 from crm_mailer.importing.sheets import Sheet, open_sheet, peek
 from crm_mailer.model import moment
-from crm_mailer.store import import_runs
+from crm_mailer.store import bulk, import_runs
 from crm_mailer.store.engine import Connection, Store
 
 AMOUNTS = ("amount", "price", "line_total", "line_extra", "shipping_fee", "refunded")
@@ -106,11 +106,22 @@ def turns(
 ) -> Iterator[Callable[[], AbstractContextManager[Connection]]]:
     """Write transactions, one a chunk; for a dry run one for all, undone at the end."""
     if not is_dry_run:
-        yield store_.write
+        try:
+            yield lambda: _wide(store_)
+        finally:
+            with store_.read() as connection:
+                bulk.narrow(connection)
         return
     with suppress(_Rehearsed), store_.write() as connection:
         yield lambda: nullcontext(connection)
         raise _Rehearsed
+
+
+@contextmanager
+def _wide(store_: Store) -> Iterator[Connection]:
+    with store_.write() as connection:
+        bulk.widen(connection)
+        yield connection
 
 
 @contextmanager

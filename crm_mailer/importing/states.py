@@ -10,7 +10,7 @@ with its time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,8 +43,8 @@ RANK = {
         )
     )
 }
-#: States that an order which was never paid may be in besides those that never count.
-SAYS_NOTHING = frozenset({OrderState.CANCEL_REQUESTED, OrderState.EXPIRED, OrderState.CANCELLED})
+#: States that an order which was never paid may have been in.
+NOT_PAID = UNCOUNTED | {OrderState.CANCEL_REQUESTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class Life:
     """An order's present state, the time of each state reached, and whether nothing was new."""
 
     state: OrderState
-    times: Mapping[OrderState, datetime]
+    times: dict[OrderState, datetime]
     is_older: bool = False
 
 
 def first_life(
-    placed_at: datetime, times: Mapping[OrderState, datetime], claimed: frozenset[OrderState]
+    placed_at: datetime, times: Mapping[OrderState, datetime], claimed: Set[OrderState]
 ) -> Life:
     """The life of an order that was not known: claimed states without a time take the last one."""
     reached = {OrderState.PLACED: placed_at, **times}
@@ -70,7 +70,7 @@ def first_life(
 def next_life(
     known: Life,
     times: Mapping[OrderState, datetime],
-    claimed: frozenset[OrderState],
+    claimed: Set[OrderState],
     now: datetime,
 ) -> Life:
     """The life of a known order after another export."""
@@ -95,7 +95,7 @@ def is_counted(life: Life, *, amount_minor: int, refunded_minor: int) -> bool:
     """Whether an order counts for scores: paid, and not cancelled or wholly refunded."""
     if life.state in UNCOUNTED or (0 < amount_minor <= refunded_minor):
         return False
-    return any(state not in UNCOUNTED | SAYS_NOTHING for state in life.times)
+    return not life.times.keys() <= NOT_PAID
 
 
 def paid_at(life: Life) -> datetime | None:

@@ -27,7 +27,7 @@ from crm_mailer.store import orders as store
 from crm_mailer.store.engine import Connection, Store
 
 #: Rows read between two transactions.
-CHUNK = 10_000
+CHUNK = 25_000
 
 
 def import_orders(

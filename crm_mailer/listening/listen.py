@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from crm_mailer.listening import complaints, effects, kinds, letters, matching
+from crm_mailer.listening import complaints, effects, kinds, letters, matching, wishes
 from crm_mailer.listening.complaints import Understanding
 from crm_mailer.listening.effects import Match, Reading
 from crm_mailer.model.errors import StoreError
 from crm_mailer.model.reply import Intent, ReplyKind
+from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.token import KeyRing
 from crm_mailer.model.words import Words
-from crm_mailer.store import inbound, replies
+from crm_mailer.store import inbound, replies, suppressions
 from crm_mailer.store.engine import Store
 from crm_mailer.store.inbound import InboundMail
 from crm_mailer.store.replies import NewReply
@@ -88,14 +89,25 @@ def log_by_hand(
 ) -> int:
     """Keep what a customer said by chat, phone or on a platform; the reply's id.
 
-    The same rules understand it, so that it becomes feedback or a case like a mail.
+    The same rules understand it, so that it becomes feedback or a case like a mail, and the wish
+    for no more mail is obeyed at once.
     """
     with store.write() as connection:
         customer = replies.find_customer_by_id(connection, customer_id)
         language = customer.language if customer else ""
         said = complaints.understand(text, words, customer_language=language)
+        wish = wishes.evidence("", text, words)
+        if wish is not None and customer is not None and customer.address:
+            suppressions.add(
+                connection,
+                customer.address,
+                SuppressionReason.UNSUBSCRIBED,
+                source=channel,
+                evidence=wish.words,
+                at=at,
+            )
         reply = NewReply(
-            kind=ReplyKind.HUMAN,
+            kind=ReplyKind.HUMAN if wish is None else ReplyKind.UNSUBSCRIBE,
             channel=channel,
             received_at=at,
             sender=customer.address if customer else "",

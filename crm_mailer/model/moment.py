@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -44,6 +45,7 @@ def days_between(earlier: datetime, later: datetime, place: ZoneInfo) -> int:
     return (local_day(later, place) - local_day(earlier, place)).days
 
 
+@lru_cache(maxsize=65_536)
 def at_local(day: date, hour: int, minute: int, place: ZoneInfo) -> datetime:
     """The UTC instant of a wall-clock time.
 

@@ -56,6 +56,7 @@ class SkipReason(StrEnum):
     FLAGGED = "flagged"
     CASE_OPEN = "case_open"
     SNOOZED = "snoozed"
+    QUIET_HOURS = "quiet_hours"
     CAP = "cap"
     LATE = "late"
     EXITED = "exited"
@@ -80,6 +81,7 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.FLAGGED: "the buyer is flagged",
     SkipReason.CASE_OPEN: "a case of this customer is open: marketing is on hold",
     SkipReason.SNOOZED: "asked us to write again at a later time",
+    SkipReason.QUIET_HOURS: "it is night where the customer lives",
     SkipReason.CAP: "had as many marketing mails lately as the shop allows",
     SkipReason.LATE: "its time had passed before it could leave",
     SkipReason.EXITED: "an exit condition of the campaign was met",
@@ -90,7 +92,7 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.HEADER_GUARD: "a header would have been unsafe",
     SkipReason.CANCELLED: "was cancelled by a person",
     SkipReason.QUARANTINED: "broke the sender three times",
-    SkipReason.NO_CAMPAIGN: "the campaign's file is gone or wrong: waits for it",
+    SkipReason.NO_CAMPAIGN: "the campaign's file is gone, wrong or a draft: waits for it",
 }
 
 

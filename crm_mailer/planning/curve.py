@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from crm_mailer.model import moment
@@ -40,7 +39,7 @@ def after_moment(
     """
     if not counts_days(offset):
         return anchor + offset
-    return on_day(moment.local_day(anchor, place) + offset, place=place, at=send_at)
+    return moment.at_local(moment.local_day(anchor, place) + offset, *send_at, place)
 
 
 def after_day(
@@ -48,11 +47,5 @@ def after_day(
 ) -> datetime:
     """When a step comes that counts from a day of the customer's calendar (a birthday)."""
     if offset and not counts_days(offset):
-        return on_day(day, place=place, at=(0, 0)) + offset
-    return on_day(day + offset, place=place, at=send_at)
-
-
-@lru_cache(maxsize=65_536)
-def on_day(day: date, *, place: ZoneInfo, at: tuple[int, int]) -> datetime:
-    """The instant of a wall-clock time on a day in a place."""
-    return moment.at_local(day, at[0], at[1], place)
+        return moment.at_local(day, 0, 0, place) + offset
+    return moment.at_local(day + offset, *send_at, place)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from crm_mailer.model import windows
 from crm_mailer.model.campaign import Campaign, Step, Stream
+from crm_mailer.model.moment import at_local
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.standing import hold, refusal
 from crm_mailer.model.touch import SkipReason
 from crm_mailer.model.zones import home_zone
-from crm_mailer.planning import caps, curve
+from crm_mailer.planning import curve
 from crm_mailer.store.occasions import Occasion
 
 
@@ -41,7 +43,7 @@ def zone_of(occasion: Occasion, shop: Shop) -> ZoneInfo:
 def anchored_at(occasion: Occasion, place: ZoneInfo) -> datetime:
     """The moment of the event; the local midnight of one that is a day."""
     if occasion.day is not None:
-        return curve.on_day(occasion.day, place=place, at=(0, 0))
+        return at_local(occasion.day, 0, 0, place)
     assert occasion.at is not None
     return occasion.at
 
@@ -68,12 +70,13 @@ def decide(
     place = zone_of(occasion, shop)
     reason, is_final = _reason(campaign, occasion, is_superseded=is_superseded)
     waits = hold(occasion.standing, campaign.stream, now)
-    limits = _limits(campaign, shop, place)
+    limits = windows.limits_for(shop, campaign, place)
     moments = [_nominal(campaign, shop, occasion, step, place) for step in campaign.steps]
     for number, (step, nominal) in enumerate(zip(campaign.steps, moments, strict=True), start=1):
         expires = nominal + campaign.valid_for
         one = Decision(step=step, place=number, due_at=nominal, expires_at=expires, waits=waits)
-        if expires < now or _is_overtaken(campaign, moments[number:], now):
+        if expires < now or any(later <= now for later in moments[number:]):
+            # late for good, or a later step is due as well: nobody gets two in one minute
             yield _left_out(one, SkipReason.LATE, is_final=False)
         elif reason is not None:
             yield _left_out(one, reason, is_final=is_final)
@@ -81,14 +84,6 @@ def decide(
             yield one
         else:
             yield _in_a_slot(one, occasion, limits, taken, now)
-
-
-def _is_overtaken(campaign: Campaign, later: list[datetime], now: datetime) -> bool:
-    """Order mail that a later step has already replaced: an import that comes late must not send
-    a first and a last reminder in one minute. Marketing is kept apart by its caps.
-    """
-    is_transactional = campaign.stream is Stream.TRANSACTIONAL
-    return is_transactional and any(moment <= now for moment in later)
 
 
 def _reason(
@@ -108,7 +103,7 @@ def _reason(
 def _in_a_slot(
     one: Decision,
     occasion: Occasion,
-    limits: caps.Limits,
+    limits: windows.Limits,
     taken: list[datetime],
     now: datetime,
 ) -> Decision:
@@ -119,7 +114,7 @@ def _in_a_slot(
         earliest = pause
         if pause > one.expires_at:
             return _left_out(one, SkipReason.SNOOZED)
-    slot = caps.first_slot(earliest, taken, limits, until=one.expires_at)
+    slot = windows.first_slot(earliest, taken, limits, until=one.expires_at)
     if slot is None:
         return _left_out(one, SkipReason.CAP)
     taken.append(slot)
@@ -148,14 +143,3 @@ def _nominal(
         return curve.after_day(occasion.day, step.offset, place=place, send_at=send_at)
     assert occasion.at is not None
     return curve.after_moment(occasion.at, step.offset, place=place, send_at=send_at)
-
-
-def _limits(campaign: Campaign, shop: Shop, place: ZoneInfo) -> caps.Limits:
-    return caps.Limits(
-        place=place,
-        quiet_from=shop.quiet_from,
-        quiet_until=shop.quiet_until,
-        send_at=campaign.send_at or shop.send_at,
-        cap_count=shop.cap_count,
-        cap_days=shop.cap_days,
-    )

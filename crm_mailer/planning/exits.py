@@ -1,37 +1,80 @@
-"""Ends what was planned and is not wanted any more: exits, newer events, another date or mode."""
+"""Ends what was planned and is not wanted any more: exits, another date, a file that is gone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 from crm_mailer.definitions.library import Definitions
-from crm_mailer.model.campaign import DateAnchor, Mode
+from crm_mailer.model.campaign import Campaign, DateAnchor, Mode
+from crm_mailer.model.touch import SkipReason
 from crm_mailer.store import occasions, touches
-from crm_mailer.store.engine import Store
+from crm_mailer.store.engine import Connection, Store
+
+#: Touches changed in one transaction: a lock of a fraction of a second.
+BATCH = 5_000
+Change = Callable[[Connection, Sequence[int]], int]
 
 
-def end_exited(store: Store, definitions: Definitions, now: datetime) -> int:
+def end_exited(store: Store, campaigns: Iterable[Campaign], now: datetime) -> int:
     """Skip unsent touches whose campaign's exit condition is met. How many they were.
 
-    A campaign at a date also gives up what it had planned for another date.
+    A campaign at a date also gives up what it had planned for another date. Held touches that
+    nobody released in time expire.
     """
-    ended = 0
-    for campaign in definitions.campaigns.values():
-        if not campaign.exits and not isinstance(campaign.anchor, DateAnchor):
-            continue
+    return sum(_end_exited(store, campaign, now) for campaign in campaigns)
+
+
+def _end_exited(store: Store, campaign: Campaign, now: datetime) -> int:
+    moved: Sequence[int] = ()
+    with store.read() as connection:
+        exited = occasions.list_exited(connection, campaign)
+        if isinstance(campaign.anchor, DateAnchor):
+            anchor = f"date:{campaign.anchor.day}"
+            moved = touches.list_other_anchors(connection, campaign.id, anchor)
+        late = touches.list_held(connection, campaign.id, expired_at=now)
+    in_turns(store, late, partial(touches.expire, now=now))
+    return sum(
+        in_turns(store, ids, partial(touches.end, reason=reason, now=now))
+        for ids, reason in ((exited, SkipReason.EXITED), (moved, SkipReason.NEW_ANCHOR))
+    )
+
+
+def follow_files(store: Store, definitions: Definitions, now: datetime) -> None:
+    """A campaign that is a draft again, or whose file is gone, holds what it had planned.
+
+    Live again, it lets go; too late, its mails expire. A file is believed to be gone only when
+    all the others could be read.
+    """
+    off: list[int] = []
+    late: list[int] = []
+    back: list[int] = []
+    with store.read() as connection:
+        for name in touches.campaigns(connection):
+            mode = _mode(definitions, name)
+            if mode is Mode.DRAFT:
+                off += touches.list_waiting(connection, name)
+                late += touches.list_held(connection, name, expired_at=now)
+            elif mode is Mode.LIVE:
+                back += touches.list_held(connection, name, detail=touches.HELD_BY_FILE)
+    in_turns(store, off, touches.hold)
+    in_turns(store, late, partial(touches.expire, now=now))
+    in_turns(store, back, touches.let_go)
+
+
+def _mode(definitions: Definitions, campaign: str) -> Mode | None:
+    """What the files say; None where they cannot be trusted to say it."""
+    found = definitions.campaigns.get(campaign)
+    if found is not None:
+        return found.mode
+    return None if definitions.errors else Mode.DRAFT
+
+
+def in_turns(store: Store, ids: Sequence[int], change: Change) -> int:
+    """Change touches in short write turns. How many were changed."""
+    changed = 0
+    for start in range(0, len(ids), BATCH):
         with store.write() as connection:
-            ended += occasions.end_exited(connection, campaign, now)
-            if isinstance(campaign.anchor, DateAnchor):
-                anchor = f"date:{campaign.anchor.day}"
-                ended += touches.end_other_anchors(connection, campaign.id, anchor, now)
-    return ended
-
-
-def follow_modes(store: Store, definitions: Definitions) -> None:
-    """A campaign that is a draft again holds what it had planned; live again, it lets go."""
-    with store.write() as connection:
-        for campaign in definitions.campaigns.values():
-            if campaign.mode is Mode.DRAFT:
-                touches.hold_back(connection, campaign.id)
-            elif campaign.mode is Mode.LIVE:
-                touches.release(connection, campaign.id, detail=touches.HELD_BY_DRAFT)
+            changed += change(connection, ids[start : start + BATCH])
+    return changed

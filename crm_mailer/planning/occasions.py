@@ -42,18 +42,20 @@ def pages(
     now: datetime,
     is_counting: bool = False,
     ahead: timedelta = AHEAD,
+    learnt_since: datetime | None = None,
     size: int = 20_000,
 ) -> Iterator[list[Occasion]]:
     """The campaign's open occasions in pages, each read by itself.
 
-    Nothing is held open between pages, so that others can write; memory stays flat.
+    Nothing is held open between pages, so that others can write; memory stays flat. With
+    `learnt_since` only those are looked for that became known since then.
     """
-    longest = max(step.offset for step in campaign.steps)
     search = Search(
         campaign=campaign,
         look=Look(now=now, zone=moment.zone(shop.time_zone)),
-        since=now - longest - campaign.valid_for - SLACK,
+        since=earliest(campaign, now),
         until=now,
+        learnt_since=learnt_since,
         last_step=max(campaign.steps, key=lambda step: step.offset).id,
         is_counting=is_counting,
         size=size,
@@ -71,8 +73,14 @@ def pages(
             return
 
 
+def earliest(campaign: Campaign, now: datetime) -> datetime:
+    """No mail about an event before this could still be in time."""
+    return now - max(step.offset for step in campaign.steps) - campaign.valid_for - SLACK
+
+
 def _source(store: Store, search: Search, shop: Shop, ahead: timedelta) -> tuple[Pages, Finish]:
     """Where the occasions come from, and what completes each."""
+    is_news = search.learnt_since is not None
     match search.campaign.anchor:
         case OrderAnchor():
             return found.order_states, _as_it_is
@@ -82,6 +90,8 @@ def _source(store: Store, search: Search, shop: Shop, ahead: timedelta) -> tuple
             return partial(found.replies, intent=None if kind == "any" else kind), _as_it_is
         case FirstOrderAnchor(is_yearly=False):
             return found.first_orders, _as_it_is
+        case FirstOrderAnchor() | BirthdayAnchor() | DateAnchor() if is_news:
+            return _nothing, _as_it_is  # days of the calendar are known long before
         case FirstOrderAnchor():
             return _anniversaries(store, search, shop, ahead)
         case BirthdayAnchor(days_before=days_before):

@@ -10,7 +10,7 @@ from typing import Any
 from crm_mailer.definitions.library import Definitions
 from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.model.campaign import Campaign, DateAnchor, Mode, Stream
-from crm_mailer.model.errors import DefinitionError, NotFound
+from crm_mailer.model.errors import DefinitionError, NotFound, StoreError
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.touch import TouchState
 from crm_mailer.planning import decisions, exits, occasions
@@ -19,11 +19,15 @@ from crm_mailer.planning.report import CampaignPlan, PlanReport, Tally
 from crm_mailer.store import plan_runs, touches
 from crm_mailer.store.engine import Store
 from crm_mailer.store.occasions import Occasion
+from crm_mailer.store.touches import Event
 
-#: Rows of one transaction: a lock of a fraction of a second.
-BATCH = 5_000
+DAY = timedelta(days=1)
 #: How far a plan that is only looked at sees.
 FAR = timedelta(days=366)
+#: How often a quick plan looks at all that is open; in between, only at what is new.
+FULL_EVERY = timedelta(minutes=30)
+#: What counts as new: longer than the longest import, since its rows bear the time of its start.
+RECENT = timedelta(hours=1)
 
 
 def plan(
@@ -33,8 +37,11 @@ def plan(
     now: datetime,
     campaigns: Sequence[str] | None = None,
     is_saved: bool,
+    is_quick: bool = False,
 ) -> PlanReport:
     """Plan the campaigns: which customers get which mail when, and which do not and why.
+
+    A campaign that cannot be planned does not keep the others from it; its error comes last.
 
     Args:
         store: the shop's database.
@@ -42,24 +49,28 @@ def plan(
         now: the clock.
         campaigns: ids; None means all.
         is_saved: write touches; otherwise nothing is written and drafts are shown as if live.
+        is_quick: for a tick: everything is looked at every half hour, in between only news.
 
     Raises:
         NotFound: there is no campaign by one of these ids.
         DefinitionError: the shop's own file is wrong.
     """
     chosen = _chosen(definitions, campaigns)
-    ended = 0
-    if is_saved:
-        exits.follow_modes(store, definitions)
-        ended = exits.end_exited(store, definitions, now)
     act = _Act(
         store=store,
         shop=definitions.shop,
         now=now,
         is_saved=is_saved,
         is_remembering=not is_saved and _may_meet_twice(chosen),
+        longest=max((one.valid_for for one in definitions.campaigns.values()), default=DAY),
     )
-    plans = [_plan_one(act, campaign) for campaign in chosen]
+    ended = 0
+    if is_saved:
+        exits.follow_files(store, definitions, now)
+        act.known = _known(act, chosen) if is_quick else frozenset()
+        to_look_at = [one for one in chosen if one.mode is not Mode.DRAFT]
+        ended = exits.end_exited(store, (one for one in to_look_at if one.id not in act.known), now)
+    plans = _plan_all(act, chosen)
     return PlanReport(at=now, is_saved=is_saved, campaigns=tuple(plans), ended=ended)
 
 
@@ -72,7 +83,40 @@ class _Act:
     now: datetime
     is_saved: bool
     is_remembering: bool
+    #: The longest validity of any campaign.
+    longest: timedelta
+    #: Campaigns of which only the news is looked at.
+    known: frozenset[str] = frozenset()
     given: dict[int, list[datetime]] = field(default_factory=dict)
+
+
+def _known(act: _Act, chosen: Sequence[Campaign]) -> frozenset[str]:
+    """Campaigns that had a full look lately, as they are written now."""
+    with act.store.read() as connection:
+        looks = plan_runs.full_looks(connection)
+    return frozenset(
+        one.id
+        for one in chosen
+        if one.id in looks
+        and looks[one.id].version == one.version
+        and timedelta(0) <= act.now - looks[one.id].at < FULL_EVERY
+    )
+
+
+def _plan_all(act: _Act, chosen: Sequence[Campaign]) -> list[CampaignPlan]:
+    plans: list[CampaignPlan] = []
+    failure: Exception | None = None
+    for campaign in chosen:
+        try:
+            plans.append(_plan_one(act, campaign))
+        except StoreError:
+            raise
+        except Exception as error:
+            error.add_note(f"while planning the campaign `{campaign.id}`")
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return plans
 
 
 def _may_meet_twice(chosen: Sequence[Campaign]) -> bool:
@@ -108,12 +152,13 @@ def _plan_one(act: _Act, campaign: Campaign) -> CampaignPlan:
         now=act.now,
         is_counting=not act.is_saved,
         ahead=occasions.AHEAD if act.is_saved else _sight(campaign),
+        learnt_since=act.now - RECENT if campaign.id in act.known else None,
     )
     for page in pages:
-        newest = _newest(act, campaign, page)
+        newest, stale = _newest(act, campaign, page)
         rows = _decide_page(act, campaign, page, newest, tally)
         if act.is_saved:
-            tally.plan.saved += _save(act, campaign, rows, newest)
+            tally.plan.saved += _save(act, campaign, rows, stale)
     if act.is_saved:
         _finish(act, campaign, tally.plan)
     return tally.plan
@@ -137,26 +182,26 @@ def _decide_page(
     act: _Act,
     campaign: Campaign,
     page: list[Occasion],
-    newest: Mapping[int, datetime],
+    newest: Mapping[int, Event],
     tally: Tally,
 ) -> list[dict[str, Any]]:
     taken = _taken(act, campaign, _people(page), newest)
     rows = []
     for occasion in page:
         place = decisions.zone_of(occasion, act.shop)
-        anchored = decisions.anchored_at(occasion, place)
-        tally.occasion(occasion)
+        event = decisions.anchored_at(occasion, place), occasion.anchor
+        tally.plan.occasions += 1
         for one in decisions.decide(
             campaign,
             act.shop,
             occasion,
             now=act.now,
             taken=taken.setdefault(occasion.customer_id, []),
-            is_superseded=anchored < newest.get(occasion.customer_id, anchored),
+            is_superseded=event < newest.get(occasion.customer_id, event),
         ):
             tally.decision(occasion, one, place)
             if act.is_saved and one.is_final:
-                rows.append(_row(campaign, occasion, one, anchored, act.now))
+                rows.append(_row(campaign, occasion, one, event[0], act.now))
     if act.is_remembering and campaign.stream is Stream.MARKETING:
         act.given.update((customer, times) for customer, times in taken.items() if times)
     return rows
@@ -167,12 +212,12 @@ def _people(page: Iterable[Occasion]) -> list[int]:
 
 
 def _taken(
-    act: _Act, campaign: Campaign, people: list[int], newest: Mapping[int, datetime]
+    act: _Act, campaign: Campaign, people: list[int], newest: Mapping[int, Event]
 ) -> dict[int, list[datetime]]:
     """When these customers have other marketing mail."""
     if campaign.stream is Stream.TRANSACTIONAL:
         return {}
-    since = act.now - timedelta(days=act.shop.cap_days + 1) - campaign.valid_for
+    since = act.now - timedelta(days=act.shop.cap_days + 1) - act.longest
     with act.store.read() as connection:
         taken = touches.marketing_times(
             connection, people, since, campaign=campaign.id, newest=newest
@@ -183,21 +228,32 @@ def _taken(
     return taken
 
 
-def _newest(act: _Act, campaign: Campaign, page: list[Occasion]) -> dict[int, datetime]:
-    """The newest event of each customer, in the page or planned before.
+def _newest(
+    act: _Act, campaign: Campaign, page: list[Occasion]
+) -> tuple[dict[int, Event], dict[int, Event]]:
+    """The newest event of each customer, in the page or planned before; and of those for whom
+    mails about an older one still wait.
 
     Nothing where events do not replace one another: parallel campaigns, and those at a date.
     """
     if campaign.is_parallel or isinstance(campaign.anchor, DateAnchor):
-        return {}
+        return {}, {}
+    since = occasions.earliest(campaign, act.now)
     with act.store.read() as connection:
-        newest = touches.newest_anchors(connection, campaign.id, _people(page))
+        planned = touches.events(connection, campaign.id, _people(page), since)
+    newest = {customer: max(events) for customer, events in planned.items()}
     for occasion in page:
         if occasion.is_exited:
             continue
         at = decisions.anchored_at(occasion, decisions.zone_of(occasion, act.shop))
-        newest[occasion.customer_id] = max(at, newest.get(occasion.customer_id, at))
-    return newest
+        event = at, occasion.anchor
+        newest[occasion.customer_id] = max(event, newest.get(occasion.customer_id, event))
+    stale = {
+        customer: newest[customer]
+        for customer, events in planned.items()
+        if any(is_unsent and event < newest[customer] for event, is_unsent in events.items())
+    }
+    return newest, stale
 
 
 def _row(
@@ -228,23 +284,24 @@ def _row(
 
 
 def _save(
-    act: _Act, campaign: Campaign, rows: list[dict[str, Any]], newest: Mapping[int, datetime]
+    act: _Act, campaign: Campaign, rows: list[dict[str, Any]], stale: Mapping[int, Event]
 ) -> int:
     """Save a page in short write turns; what newer events have made stale ends first."""
     saved = 0
-    if rows and newest:
+    if rows and stale:
         with act.store.write() as connection:
-            touches.end_older(connection, campaign.id, newest, act.now)
-    for start in range(0, len(rows), BATCH):
+            touches.end_older(connection, campaign.id, stale, act.now)
+    for start in range(0, len(rows), exits.BATCH):
         with act.store.write() as connection:
-            saved += touches.add(act.store, connection, rows[start : start + BATCH])
+            saved += touches.add(connection, rows[start : start + exits.BATCH])
     return saved
 
 
 def _finish(act: _Act, campaign: Campaign, done: CampaignPlan) -> None:
     """Note what was done."""
     is_dated = isinstance(campaign.anchor, DateAnchor) and done.occasions > 0
-    if not done.saved and not is_dated:
+    is_noted, is_full = bool(done.saved) or is_dated, campaign.id not in act.known
+    if not is_noted and not is_full:
         return
     counts = {
         "version": campaign.version,
@@ -254,4 +311,8 @@ def _finish(act: _Act, campaign: Campaign, done: CampaignPlan) -> None:
         "saved": done.saved,
     }
     with act.store.write() as connection:
-        plan_runs.add(connection, campaign.id, act.now, counts)
+        if is_noted:
+            plan_runs.add(connection, campaign.id, act.now, counts)
+        if is_full:
+            look = plan_runs.FullLook(at=act.now, version=campaign.version)
+            plan_runs.set_full_look(connection, campaign.id, look)

@@ -94,10 +94,6 @@ class Tally:
         self._people: set[int] = set()
         self._latest = 0
 
-    def occasion(self, occasion: Occasion) -> None:
-        """One event of one customer was looked at."""
-        self.plan.occasions += 1
-
     def decision(self, occasion: Occasion, one: Decision, place: ZoneInfo) -> None:
         """One mail was planned or left out."""
         plan = self.plan

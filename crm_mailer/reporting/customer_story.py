@@ -100,7 +100,11 @@ def customer_story(
         time_zone=row["time_zone"],
         gender=_gender(row),
         birthday=_birthday(row),
-        known_as=tuple(f"{one['platform']}: {one['buyer_id']}" for one in past.identities),
+        known_as=tuple(
+            f"{one['platform']}: {one['buyer_id']}"
+            for one in past.identities
+            if not one["platform"].startswith("#")  # traces of ours, by which orders are joined
+        ),
         classes=_classes(row),
         tags=own_tags,
         flag_reason=row["flag_reason"],

@@ -13,6 +13,9 @@ from sqlalchemy.dialects import postgresql
 
 T = TypeVar("T")
 
+#: SQLite's page cache in KiB (negative) and pages between checkpoints: for masses, and usually.
+WIDE_CACHE, USUAL_CACHE = -65_536, -2_000
+WIDE_CHECKPOINT, USUAL_CHECKPOINT = 16_000, 1_000
 #: Keys that one statement asks for.
 ASKED_AT_ONCE = 20_000
 
@@ -24,8 +27,8 @@ def insert(
     rows: Sequence[tuple[Any, ...]],
     *,
     conflict: str = "",
-) -> None:
-    """Insert `rows`, whose values stand in the sequence of `columns`.
+) -> int:
+    """Insert `rows`, whose values stand in the sequence of `columns`. How many went in.
 
     Args:
         connection: in a write transaction.
@@ -35,12 +38,14 @@ def insert(
         conflict: an ON CONFLICT clause that both engines know.
     """
     if not rows:
-        return
+        return 0
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     places = ", ".join([mark] * len(columns))
     # the names come from tables.py, never from data
     statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({places}) {conflict}"
-    connection.exec_driver_sql(statement, list(rows))
+    counting = {"preserve_rowcount": True}
+    done = connection.exec_driver_sql(statement, list(rows), execution_options=counting)
+    return done.rowcount
 
 
 def update(
@@ -76,6 +81,25 @@ def lock(connection: sa.Connection, name: str) -> None:
     """Be the only one of this name until the transaction ends; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(name))))
+
+
+def widen(connection: sa.Connection) -> None:
+    """Give SQLite room for a mass of rows: pages stay in memory and are checkpointed seldom.
+
+    Where somebody else checkpoints (wal_autocheckpoint is 0), it stays so.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA cache_size = {WIDE_CACHE}")
+        if connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar():
+            connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {WIDE_CHECKPOINT}")
+
+
+def narrow(connection: sa.Connection) -> None:
+    """Undo `widen`."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA cache_size = {USUAL_CACHE}")
+        if connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar():
+            connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {USUAL_CHECKPOINT}")
 
 
 def among(

@@ -105,14 +105,11 @@ def has_due(connection: sa.Connection, now: datetime) -> bool:
     )
 
 
-def renew(
-    connection: sa.Connection, ids: Sequence[int], *, owner: str, fence: int, until: datetime
-) -> set[int]:
-    """Keep claims until `until`; returns those that are still ours."""
+def renew(connection: sa.Connection, *, owner: str, fence: int, until: datetime) -> set[int]:
+    """Keep all that `owner` has claimed until `until`; returns what is still its own."""
     kept = connection.execute(
         sa.update(touches)
-        .where(_CLAIMED, touches.c.id.in_(ids))
-        .where(touches.c.owner == owner, touches.c.fence == fence)
+        .where(_CLAIMED, touches.c.owner == owner, touches.c.fence == fence)
         .values(claimed_until=until)
         .returning(touches.c.id)
     )
@@ -170,27 +167,20 @@ def release(connection: sa.Connection, owner: str, ids: Sequence[int]) -> int:
     ).rowcount
 
 
-def held_by(connection: sa.Connection, owner: str) -> list[Claimed]:
-    """What `owner` has claimed and not settled."""
-    rows = connection.execute(
-        sa.select(touches).where(_CLAIMED, touches.c.owner == owner).order_by(touches.c.id)
-    ).all()
-    return _with_history(connection, rows)
+def held_by(
+    connection: sa.Connection, owner: str, *, lapsed_at: datetime | None = None
+) -> list[Claimed]:
+    """What `owner` has claimed and not settled; with `lapsed_at`, only what is past its time."""
+    query = sa.select(touches).where(_CLAIMED, touches.c.owner == owner).order_by(touches.c.id)
+    if lapsed_at is not None:
+        query = query.where(touches.c.claimed_until < lapsed_at)
+    return _with_history(connection, connection.execute(query).all())
 
 
-def lapsed(
-    connection: sa.Connection, now: datetime, *, living: Collection[str]
-) -> dict[str, list[Claimed]]:
-    """Claims past their time whose owner is not among `living`, by owner."""
-    rows = connection.execute(
-        sa.select(touches)
-        .where(_CLAIMED, touches.c.claimed_until < now)
-        .order_by(touches.c.owner, touches.c.id)
-    ).all()
-    found: dict[str, list[Claimed]] = {}
-    for one in _with_history(connection, [row for row in rows if row.owner not in living]):
-        found.setdefault(one.owner, []).append(one)
-    return found
+def lapsed(connection: sa.Connection, now: datetime) -> set[str]:
+    """Owners of claims that are past their time."""
+    query = sa.select(touches.c.owner).where(_CLAIMED, touches.c.claimed_until < now).distinct()
+    return set(connection.execute(query).scalars())
 
 
 def touch_of(row: Any) -> Touch:

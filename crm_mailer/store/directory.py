@@ -49,6 +49,12 @@ def find_customer(connection: sa.Connection, who: str) -> int:
     return int(found)
 
 
+def address_of(connection: sa.Connection, customer_id: int) -> str:
+    """The mail address of a customer, empty where none is known."""
+    query = sa.select(t.customers.c.email).where(t.customers.c.id == customer_id)
+    return connection.scalar(query) or ""
+
+
 def list_customers(
     connection: sa.Connection,
     *,

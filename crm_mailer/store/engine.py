@@ -25,7 +25,8 @@ from crm_mailer.model.errors import (
 #: What `read` and `write` give; rooms name it without knowing the library.
 Connection = sa.Connection
 
-BUSY_TIMEOUT_MS = 10_000
+#: Seconds to wait for another program's turn; `?timeout=` in the address says otherwise.
+BUSY_TIMEOUT = 10.0
 #: Fewer seconds than a person waits for a database server that does not answer.
 CONNECT_TIMEOUT = 10
 #: Classes of SQLSTATE in which PostgreSQL says that it cannot serve us, not that we are wrong.
@@ -33,7 +34,7 @@ SERVER_AWAY = ("08", "53", "57")
 
 
 class Instant(sa.TypeDecorator[datetime]):
-    """An aware datetime, kept as whole seconds since 1970 in UTC: same arithmetic on each engine."""
+    """An aware datetime, kept as whole seconds since 1970 in UTC: counted alike on each engine."""
 
     impl = sa.BigInteger
     cache_ok = True
@@ -158,10 +159,11 @@ def open_store(url: str) -> Store:
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
     memory = url.database in (None, "", ":memory:")
+    wait = float(str(url.query.get("timeout", BUSY_TIMEOUT)))
     pool: dict[str, Any] = {"poolclass": sa.pool.StaticPool} if memory else {}
     engine = sa.create_engine(
         url,
-        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+        connect_args={"timeout": wait, "check_same_thread": False},
         **pool,
     )
 
@@ -171,7 +173,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         raw.execute("PRAGMA journal_mode=WAL")
         raw.execute("PRAGMA synchronous=NORMAL")
         raw.execute("PRAGMA foreign_keys=ON")
-        raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        raw.execute(f"PRAGMA busy_timeout={int(wait * 1000)}")
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:

@@ -8,7 +8,11 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from crm_mailer.model.case import UNDER_WAY
+from crm_mailer.store import facts
 from crm_mailer.store import tables as t
+
+#: The fact that a person has stopped all sending.
+PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,7 @@ def figures(connection: sa.Connection, now: datetime) -> Figures:
 
 def is_paused(connection: sa.Connection) -> bool:
     """Whether a person has stopped all sending."""
-    return bool(connection.scalar(sa.select(t.facts.c.value).where(t.facts.c.name == "paused")))
+    return bool(facts.find(connection, PAUSED))
 
 
 def daemon(connection: sa.Connection, now: datetime) -> str:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from crm_mailer.store.engine import upsert
-from crm_mailer.store.tables import facts
+from crm_mailer.store import facts
 
 _PREFIX = "lane:"
 
@@ -26,9 +25,7 @@ class Rest:
 
 def find(connection: sa.Connection, lane: str) -> Rest | None:
     """Why and until when `lane` rests or rested; None after its last success."""
-    value = connection.execute(
-        sa.select(facts.c.value).where(facts.c.name == _PREFIX + lane)
-    ).scalar()
+    value = facts.find(connection, _PREFIX + lane)
     if not value:
         return None
     until = datetime.fromtimestamp(value["until"], UTC)
@@ -38,15 +35,9 @@ def find(connection: sa.Connection, lane: str) -> Rest | None:
 def rest(connection: sa.Connection, lane: str, why: Rest, now: datetime) -> None:
     """Let `lane` rest."""
     value = {"until": int(why.until.timestamp()), "faults": why.faults, "message": why.message}
-    statement = upsert(connection, facts).values(name=_PREFIX + lane, value=value, changed_at=now)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["name"],
-            set_={"value": statement.excluded.value, "changed_at": statement.excluded.changed_at},
-        )
-    )
+    facts.put(connection, _PREFIX + lane, value, now)
 
 
 def wake(connection: sa.Connection, lane: str) -> None:
     """`lane` works again."""
-    connection.execute(sa.delete(facts).where(facts.c.name == _PREFIX + lane))
+    facts.forget(connection, _PREFIX + lane)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from crm_mailer.model.errors import SchemaAhead, SchemaBehind, StoreError
 from crm_mailer.store.bundled import bundled
 from crm_mailer.store.engine import Store
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+#: Alembic's own table.
+VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text))
 
 
 def upgrade(store: Store) -> None:
@@ -20,14 +28,13 @@ def upgrade(store: Store) -> None:
         SchemaAhead: a newer program wrote this database.
         StoreError: the database is another program's.
     """
-    config, scripts = _config()
+    from alembic import command  # takes as long as the rest of a small command
+
+    config, _scripts = _config()
     with store.write() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-        _refuse_newer(scripts, current)
-        if current is None and sa.inspect(connection).get_table_names() not in (
-            [],
-            ["alembic_version"],
-        ):
+        current = _current(connection)
+        _refuse_newer(current)
+        if current is None and set(sa.inspect(connection).get_table_names()) - {VERSION.name}:
             raise StoreError(
                 f"{store.url.render_as_string()} holds tables, but not of a version that we know",
                 hint="is it another program's? name another: `database` in crm-mailer.toml",
@@ -43,11 +50,10 @@ def verify(store: Store) -> None:
         SchemaBehind: migrations are missing.
         SchemaAhead: a newer program wrote this database.
     """
-    _, scripts = _config()
     with store.read() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    _refuse_newer(scripts, current)
-    if current != scripts.get_current_head():
+        current = _current(connection)
+    _refuse_newer(current)
+    if current not in _heads(_migrations()):
         raise SchemaBehind(
             "the database is older than the program" if current else "the database is empty",
             hint="run `crm-mailer db upgrade` (or `crm-mailer init`)",
@@ -55,14 +61,41 @@ def verify(store: Store) -> None:
 
 
 def _config() -> tuple[Config, ScriptDirectory]:
+    """Alembic's settings and its view of our migrations."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
     config = Config()
     config.set_main_option("script_location", str(bundled("migrations")).replace("%", "%%"))
     return config, ScriptDirectory.from_config(config)
 
 
-def _refuse_newer(scripts: ScriptDirectory, current: str | None) -> None:
-    known = {script.revision for script in scripts.walk_revisions()}
-    if current is not None and current not in known:
+def _current(connection: sa.Connection) -> str | None:
+    """The version of the database; None for one that has no tables of ours."""
+    if not sa.inspect(connection).has_table(VERSION.name):
+        return None
+    found: str | None = connection.scalar(sa.select(VERSION.c.version_num))
+    return found
+
+
+@cache
+def _migrations() -> Mapping[str, str | None]:
+    """Each migration that ships with the one before it, read without importing any."""
+    found: dict[str, str | None] = {}
+    for path in sorted((bundled("migrations") / "versions").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        [name] = re.findall(r'^revision = "(\w+)"', text, re.M)
+        before = re.findall(r'^down_revision = "(\w+)"', text, re.M)
+        found[name] = before[0] if before else None
+    return found
+
+
+def _heads(migrations: Mapping[str, str | None]) -> set[str]:
+    return set(migrations) - set(filter(None, migrations.values()))
+
+
+def _refuse_newer(current: str | None) -> None:
+    if current is not None and current not in _migrations():
         raise SchemaAhead(
             f"the database has schema {current}, which this program does not know",
             hint="install the newer crm_mailer that wrote it, or restore a backup",

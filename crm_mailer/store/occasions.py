@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,14 +13,14 @@ from crm_mailer.model.campaign import Campaign, Exit, OrderAnchor, SegmentAnchor
 from crm_mailer.model.case import UNDER_WAY
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.standing import Standing
-from crm_mailer.model.touch import SkipReason
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Instant
 from crm_mailer.store.selection import Look, condition
-from crm_mailer.store.touches import end_where, standing_columns, standing_of
+from crm_mailer.store.touches import list_unsent, standing_columns, standing_of
 
 Condition = sa.ColumnElement[bool]
 
+_A_DAY = timedelta(days=1)
 _AFTER_ARRIVAL = (OrderState.ARRIVED, OrderState.RECEIVED, OrderState.REVIEWED)
 _AFTER_SHIPPING = (OrderState.SHIPPED, OrderState.IN_TRANSIT_LONG, *_AFTER_ARRIVAL)
 #: The states that tell that an exit was met. A later state counts too: exports skip states.
@@ -81,6 +81,8 @@ class Search:
     since: datetime
     until: datetime
     last_step: str
+    #: Only what was learnt since then, which is quick; None: everything that is open.
+    learnt_since: datetime | None = None
     is_counting: bool = False
     size: int = 20_000
 
@@ -97,7 +99,11 @@ def order_states(connection: sa.Connection, search: Search, after: int) -> list[
     query = _query(
         search, source, key=event.id, name=name, at=event.at, order_id=event.order_id
     ).where(event.state == anchor.state, event.at.between(search.since, search.until))
-    return _page(connection, search, query, event.id, after)
+    if search.learnt_since is not None:
+        # what lay in the future when it was learnt is news when its time has come
+        news = search.learnt_since
+        query = query.where(sa.or_(event.learnt_at >= news, event.at >= news))
+    return _page(connection, search, query, event.id, after, is_found_by_key=False)
 
 
 def memberships(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
@@ -112,7 +118,9 @@ def memberships(connection: sa.Connection, search: Search, after: int) -> list[O
         member.since.between(search.since, search.until),
         member.until.is_(None),
     )
-    return _page(connection, search, query, member.id, after)
+    if search.learnt_since is not None:
+        query = query.where(member.since >= search.learnt_since)
+    return _page(connection, search, query, member.id, after, is_found_by_key=False)
 
 
 def replies(
@@ -131,7 +139,7 @@ def replies(
     )
     if intent is not None:
         query = query.where(reply.intent == intent)
-    return _page(connection, search, query, reply.id, after)
+    return _page(connection, search, query, reply.id, after, is_found_by_key=False)
 
 
 def first_orders(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
@@ -150,8 +158,14 @@ def first_orders(connection: sa.Connection, search: Search, after: int) -> list[
     )
     query = _query(
         search, source, key=order.id, name=sa.literal("first_order"), at=paid, order_id=order.id
-    ).where(order.is_counted, paid.between(search.since, search.until), ~is_second)
-    return _page(connection, search, query, order.id, after)
+    ).where(
+        order.is_counted,
+        paid.between(search.since, search.until),
+        # a payment changes the order's row when it is learnt, a day of wrong clocks allowed for
+        order.changed_at >= (search.learnt_since or search.since) - _A_DAY,
+        ~is_second,
+    )
+    return _page(connection, search, query, order.id, after, is_found_by_key=False)
 
 
 def first_order_years(
@@ -210,17 +224,15 @@ def everybody(
     return _page(connection, search, query, t.customers.c.id, after)
 
 
-def end_exited(connection: sa.Connection, campaign: Campaign, now: datetime) -> int:
-    """Skip the unsent touches whose exit condition is met. How many they were."""
+def list_exited(connection: sa.Connection, campaign: Campaign) -> Sequence[int]:
+    """The campaign's unsent touches whose exit condition is met."""
     met = exits(
         campaign,
         customer_id=t.touches.c.customer_id,
         order_id=t.touches.c.order_id,
         anchored_at=t.touches.c.anchored_at,
     )
-    if not met:
-        return 0
-    return end_where(connection, campaign.id, sa.or_(*met), SkipReason.EXITED, now)
+    return list_unsent(connection, campaign.id, sa.or_(*met)) if met else ()
 
 
 def exits(
@@ -249,8 +261,10 @@ def _order_reached(
     own = campaign.anchor.state if isinstance(campaign.anchor, OrderAnchor) else None
     states = [state for state in EXIT_STATES[exit_] if state is not own]
     event = t.order_events.alias("exit_event").c
+    # an export may know the anchor to the minute and the other state by its day only
+    since = anchored_at - int(_A_DAY.total_seconds())
     return sa.exists().where(
-        event.order_id == order_id, event.state.in_(states), event.at >= anchored_at
+        event.order_id == order_id, event.state.in_(states), event.at > since
     )
 
 
@@ -368,8 +382,12 @@ def _page(
     query: sa.Select[Any],
     key: sa.ColumnElement[Any],
     after: int,
+    *,
+    is_found_by_key: bool = True,
 ) -> list[Occasion]:
-    page = query.where(key > after).order_by(key).limit(search.size)
+    # without statistics an engine would walk along the key of a large table: `+ 0` forbids it
+    place = key if is_found_by_key else key + 0
+    page = query.where(place > after).order_by(place).limit(search.size)
     return [
         Occasion(
             key=row.key,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -55,7 +55,7 @@ class StoredOrder:
 
     id: int
     facts: OrderFacts
-    times: Mapping[OrderState, datetime] = field(default_factory=dict)
+    times: dict[OrderState, datetime] = field(default_factory=dict)
     items: tuple[OrderItem, ...] = ()
 
 

@@ -10,10 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.touch import SkipReason, Touch, TouchState
-from crm_mailer.store import claims, deliveries
+from crm_mailer.store import claims, deliveries, facts, health
 from crm_mailer.store.deliveries import Delivery
-from crm_mailer.store.engine import upsert
-from crm_mailer.store.tables import bounces, customers, facts, messages, touches
+from crm_mailer.store.tables import bounces, customers, messages, touches
 from crm_mailer.store.tables import deliveries as delivery_rows
 
 #: Reasons that a person may have mended: a template, a header, a missing language.
@@ -156,18 +155,6 @@ def audit(connection: sa.Connection, now: datetime) -> Audit:
     )
 
 
-def release(connection: sa.Connection, campaign: str) -> int:
-    """Let the held mails of a campaign go; returns how many."""
-    return connection.execute(
-        sa.update(touches)
-        .where(touches.c.campaign == campaign, touches.c.state == TouchState.HELD.value)
-        .values(
-            state=TouchState.PLANNED.value,
-            next_at=sa.func.coalesce(touches.c.next_at, touches.c.due_at),
-        )
-    ).rowcount
-
-
 def cancel(connection: sa.Connection, campaign: str, now: datetime) -> int:
     """End what has not left of a campaign; mails in a worker's hands may still go.
 
@@ -230,18 +217,7 @@ def retry(
 
 def set_paused(connection: sa.Connection, is_paused: bool, now: datetime) -> None:
     """Stop all sending, or let it go on; a running sender obeys within one cycle."""
-    statement = upsert(connection, facts).values(name="paused", value=is_paused, changed_at=now)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["name"],
-            set_={"value": statement.excluded.value, "changed_at": statement.excluded.changed_at},
-        )
-    )
-
-
-def campaigns(connection: sa.Connection) -> list[str]:
-    """The campaigns that have mails."""
-    return list(connection.execute(sa.select(touches.c.campaign).distinct()).scalars())
+    facts.put(connection, health.PAUSED, is_paused, now)
 
 
 def _contradictions(now: datetime) -> dict[str, sa.Select[Any]]:

@@ -11,16 +11,19 @@ import sqlalchemy as sa
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.case import UNDER_WAY
 from crm_mailer.model.customer import ConsentBasis
-from crm_mailer.model.standing import Standing, hold, refusal
+from crm_mailer.model.standing import Standing
 from crm_mailer.model.suppression import Scope, SuppressionReason
-from crm_mailer.model.touch import SkipReason, TouchState
-from crm_mailer.store.engine import Instant, Store
+from crm_mailer.model.touch import SkipReason, TouchKind, TouchState
+from crm_mailer.store import bulk
+from crm_mailer.store.engine import Instant
 from crm_mailer.store.tables import cases, consents, customers, suppressions, touches
 
 #: Rows that one statement may name by id; SQLite takes at most 32,766 values.
 SLICE = 5_000
-#: The detail of touches that wait because their campaign is a draft again.
-HELD_BY_DRAFT = "draft"
+#: The detail of touches that wait because their campaign's file is gone or a draft again.
+HELD_BY_FILE = "file"
+#: When an event was, and its name, which decides between two of one moment.
+Event = tuple[datetime, str]
 UNSENT = (TouchState.PLANNED, TouchState.HELD, TouchState.DEFERRED)
 
 
@@ -67,33 +70,15 @@ def standing_of(row: Any) -> Standing:
     )
 
 
-def recheck(
-    connection: sa.Connection, touch_ids: Sequence[int], now: datetime
-) -> dict[int, SkipReason]:
-    """Which of these touches must not leave now, and why; those that may are not in the answer.
+def of_campaign(
+    campaign: str | sa.ColumnElement[str], table: sa.FromClause = touches
+) -> sa.ColumnElement[bool]:
+    """The campaign's own, among rows that are found by their customers.
 
-    Asked at the last moment before hand-over: an opt-out, a bounce or a case since planning
-    counts. `model.standing.PASSING` tells which reasons may pass by themselves.
+    Written so that no index serves it: an engine without statistics would rather read all that
+    the campaign ever planned.
     """
-    answer: dict[int, SkipReason] = {}
-    for ids in sliced(touch_ids):
-        query = (
-            sa.select(touches.c.id, touches.c.stream, touches.c.expires_at, *standing_columns())
-            .join_from(touches, customers, customers.c.id == touches.c.customer_id)
-            .where(touches.c.id.in_(ids))
-        )
-        for row in connection.execute(query):
-            reason = _why_not(row, now)
-            if reason is not None:
-                answer[row.id] = reason
-    return answer
-
-
-def _why_not(row: Any, now: datetime) -> SkipReason | None:
-    standing, stream = standing_of(row), Stream(row.stream)
-    if row.expires_at is not None and row.expires_at < now:
-        return SkipReason.LATE
-    return refusal(standing, stream) or hold(standing, stream, now)
+    return (table.c.campaign + "") == campaign
 
 
 def sliced(ids: Sequence[int]) -> Iterable[Sequence[int]]:
@@ -104,15 +89,21 @@ def sliced(ids: Sequence[int]) -> Iterable[Sequence[int]]:
 # ------------------------------------------------------------------ planning
 
 
-def add(store: Store, connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:
+def add(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:
     """Save touches; those whose key is there already stay as they are. How many are new."""
     if not rows:
         return 0
-    statement = store.insert(touches).on_conflict_do_nothing(
-        index_elements=["campaign", "step", "anchor", "customer_id"]
+    return bulk.insert(
+        connection,
+        touches,
+        list(rows[0]),
+        [tuple(map(_plain, row.values())) for row in rows],
+        conflict="ON CONFLICT (campaign, step, anchor, customer_id) DO NOTHING",
     )
-    keeping = {"preserve_rowcount": True}
-    return connection.execute(statement, list(rows), execution_options=keeping).rowcount
+
+
+def _plain(value: Any) -> Any:
+    return bulk.seconds(value) if isinstance(value, datetime) else value
 
 
 def marketing_times(
@@ -121,7 +112,7 @@ def marketing_times(
     since: datetime,
     *,
     campaign: str = "",
-    newest: Mapping[int, datetime] | None = None,
+    newest: Mapping[int, Event] | None = None,
 ) -> dict[int, list[datetime]]:
     """When each of these customers had, or is to have, marketing mail from `since` on.
 
@@ -141,103 +132,166 @@ def marketing_times(
             sa.type_coerce(moment, Instant),
             sa.and_(touches.c.campaign == campaign, touches.c.state.in_(UNSENT)),
             touches.c.anchored_at,
+            touches.c.anchor,
         ).where(
             touches.c.customer_id.in_(ids),
             touches.c.due_at >= since,
             touches.c.stream == Stream.MARKETING,
             sa.or_(left, waiting),
         )
-        for customer_id, at, is_own, anchored_at in connection.execute(query):
-            if is_own and newest and anchored_at < newest.get(customer_id, anchored_at):
+        for customer_id, at, is_own, *event in connection.execute(query):
+            if is_own and newest and tuple(event) < newest.get(customer_id, tuple(event)):
                 continue
             found.setdefault(customer_id, []).append(at)
     return found
 
 
-def newest_anchors(
-    connection: sa.Connection, campaign: str, customer_ids: Sequence[int]
-) -> dict[int, datetime]:
-    """When the newest occasion of the campaign was, for each of these customers that had one."""
-    found: dict[int, datetime] = {}
+def events(
+    connection: sa.Connection, campaign: str, customer_ids: Sequence[int], since: datetime
+) -> dict[int, dict[Event, bool]]:
+    """Each customer's events for which the campaign planned mails that are due after `since`, and
+    whether one of them has not left.
+    """
+    touch = touches.c
+    unsent = sa.func.max(sa.case((touch.state.in_(UNSENT), 1), else_=0))
+    found: dict[int, dict[Event, bool]] = {}
     for ids in sliced(customer_ids):
         query = (
-            sa.select(touches.c.customer_id, sa.func.max(touches.c.anchored_at, type_=Instant))
-            .where(touches.c.customer_id.in_(ids), touches.c.campaign == campaign)
-            .group_by(touches.c.customer_id)
+            sa.select(touch.customer_id, touch.anchored_at, touch.anchor, unsent)
+            .where(touch.customer_id.in_(ids), touch.due_at >= since, of_campaign(campaign))
+            .group_by(touch.customer_id, touch.anchored_at, touch.anchor)
         )
-        found.update((row[0], row[1]) for row in connection.execute(query))
+        for customer_id, at, anchor, is_unsent in connection.execute(query):
+            found.setdefault(customer_id, {})[at, anchor] = bool(is_unsent)
     return found
 
 
-def end_where(
-    connection: sa.Connection,
-    campaign: str,
-    condition: sa.ColumnElement[bool],
-    reason: SkipReason,
-    now: datetime,
-) -> int:
-    """Skip the campaign's unsent touches for which `condition` holds. How many they were."""
-    statement = (
-        touches.update()
-        .where(touches.c.campaign == campaign, touches.c.state.in_(UNSENT), condition)
-        .values(state=TouchState.SKIPPED, reason=reason, next_at=None, settled_at=now)
-    )
-    return connection.execute(statement).rowcount
-
-
 def end_older(
-    connection: sa.Connection, campaign: str, newest: Mapping[int, datetime], now: datetime
+    connection: sa.Connection, campaign: str, newest: Mapping[int, Event], now: datetime
 ) -> None:
     """Skip unsent touches of the campaign for older events than each customer's newest."""
-    statement = (
-        touches.update()
-        .where(
-            touches.c.customer_id == sa.bindparam("of_customer"),
-            touches.c.anchored_at < sa.bindparam("newest", type_=Instant),
-            touches.c.campaign == campaign,
-            sa.or_(*(touches.c.state == state for state in UNSENT)),
-        )
-        .values(
-            state=TouchState.SKIPPED, reason=SkipReason.NEW_ANCHOR, next_at=None, settled_at=now
-        )
+    if not newest:
+        return
+    at = sa.bindparam("at", type_=Instant)
+    is_older = sa.or_(
+        touches.c.anchored_at < at,
+        sa.and_(touches.c.anchored_at == at, touches.c.anchor != sa.bindparam("named")),
     )
-    if newest:
-        rows = [{"of_customer": customer, "newest": at} for customer, at in newest.items()]
-        connection.execute(statement, rows)
-
-
-def end_other_anchors(connection: sa.Connection, campaign: str, anchor: str, now: datetime) -> int:
-    """Skip what was planned for another date than the campaign has now."""
-    return end_where(connection, campaign, touches.c.anchor != anchor, SkipReason.NEW_ANCHOR, now)
-
-
-def hold_back(connection: sa.Connection, campaign: str) -> int:
-    """Hold what was planned of a campaign that is a draft again. How many they were."""
-    statement = (
-        touches.update()
-        .where(
-            touches.c.campaign == campaign,
-            touches.c.state.in_((TouchState.PLANNED, TouchState.DEFERRED)),
-        )
-        .values(state=TouchState.HELD, detail=HELD_BY_DRAFT)
+    of_customer = touches.c.customer_id == sa.bindparam("of_customer")
+    statement = _skipping(SkipReason.NEW_ANCHOR, now).where(
+        of_customer, is_older, of_campaign(campaign)
     )
-    return connection.execute(statement).rowcount
+    rows = [
+        {"of_customer": customer, "at": event[0], "named": event[1]}
+        for customer, event in newest.items()
+    ]
+    connection.execute(statement, rows)
 
 
-def release(connection: sa.Connection, campaign: str, *, detail: str | None = None) -> int:
-    """Let held touches of a campaign go when they are due. How many they were.
+def _skipping(reason: SkipReason, now: datetime) -> sa.Update:
+    return (
+        touches.update()
+        .where(sa.or_(*(touches.c.state == state for state in UNSENT)))
+        .values(state=TouchState.SKIPPED, reason=reason, next_at=None, settled_at=now)
+    )
+
+
+# ------------------------------------------------------------------ what has become of a campaign
+
+
+def campaigns(connection: sa.Connection) -> list[str]:
+    """The campaigns that have touches, found one by one: their touches may be millions."""
+    following = sa.select(touches.c.campaign).order_by(touches.c.campaign).limit(1)
+    found: list[str] = []
+    while (name := connection.scalar(following)) is not None:
+        found.append(name)
+        following = following.where(touches.c.campaign > name)
+    return found
+
+
+def list_unsent(
+    connection: sa.Connection, campaign: str, condition: sa.ColumnElement[bool]
+) -> Sequence[int]:
+    """The campaign's unsent touches for which `condition` holds."""
+    return _list(connection, campaign, UNSENT, condition)
+
+
+def list_other_anchors(connection: sa.Connection, campaign: str, anchor: str) -> Sequence[int]:
+    """What waits for another date than the campaign has now."""
+    return _list(connection, campaign, UNSENT, touches.c.anchor != anchor)
+
+
+def list_waiting(connection: sa.Connection, campaign: str) -> Sequence[int]:
+    """What would leave when it is due."""
+    states = (TouchState.PLANNED, TouchState.DEFERRED)
+    return _list(connection, campaign, states, touches.c.kind == TouchKind.CAMPAIGN)
+
+
+def list_held(
+    connection: sa.Connection,
+    campaign: str,
+    *,
+    detail: str | None = None,
+    expired_at: datetime | None = None,
+) -> Sequence[int]:
+    """What waits to be released.
 
     Args:
-        connection: a write turn.
+        connection: for looking.
         campaign: its id.
-        detail: only those that are held for this reason.
+        detail: only what is held for this reason.
+        expired_at: only what nobody released before its time was over.
     """
-    statement = touches.update().where(
-        touches.c.campaign == campaign, touches.c.state == TouchState.HELD
+    condition = sa.true() if detail is None else touches.c.detail == detail
+    if expired_at is not None:
+        condition &= touches.c.expires_at < expired_at
+    return _list(connection, campaign, (TouchState.HELD,), condition)
+
+
+def end(connection: sa.Connection, ids: Sequence[int], reason: SkipReason, now: datetime) -> int:
+    """Skip these touches, those that are unsent still. How many they were."""
+    return _change(connection, ids, _skipping(reason, now))
+
+
+def expire(connection: sa.Connection, ids: Sequence[int], now: datetime) -> int:
+    """End held touches whose time is over. How many they were."""
+    statement = touches.update().where(touches.c.state == TouchState.HELD)
+    late = {"state": TouchState.EXPIRED, "reason": SkipReason.LATE}
+    return _change(connection, ids, statement.values(**late, next_at=None, settled_at=now))
+
+
+def hold(connection: sa.Connection, ids: Sequence[int]) -> int:
+    """Hold touches of a campaign whose file is gone or a draft. How many they were."""
+    waiting = sa.or_(touches.c.state == TouchState.PLANNED, touches.c.state == TouchState.DEFERRED)
+    statement = touches.update().where(waiting)
+    return _change(connection, ids, statement.values(state=TouchState.HELD, detail=HELD_BY_FILE))
+
+
+def let_go(connection: sa.Connection, ids: Sequence[int]) -> int:
+    """Let held touches leave when they are due. How many they were."""
+    statement = touches.update().where(touches.c.state == TouchState.HELD)
+    next_at = sa.func.coalesce(touches.c.next_at, touches.c.due_at)
+    return _change(
+        connection, ids, statement.values(state=TouchState.PLANNED, detail="", next_at=next_at)
     )
-    if detail is not None:
-        statement = statement.where(touches.c.detail == detail)
-    return connection.execute(statement.values(state=TouchState.PLANNED, detail="")).rowcount
+
+
+def _list(
+    connection: sa.Connection,
+    campaign: str,
+    states: Sequence[TouchState],
+    condition: sa.ColumnElement[bool],
+) -> Sequence[int]:
+    query = sa.select(touches.c.id).where(
+        touches.c.campaign == campaign, touches.c.state.in_(states), condition
+    )
+    return connection.execute(query).scalars().all()
+
+
+def _change(connection: sa.Connection, ids: Sequence[int], statement: sa.Update) -> int:
+    return sum(
+        connection.execute(statement.where(touches.c.id.in_(part))).rowcount for part in sliced(ids)
+    )
 
 
 def counts_by_campaign(connection: sa.Connection) -> dict[str, dict[str, int]]:

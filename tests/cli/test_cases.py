@@ -11,6 +11,7 @@ from crm_mailer.cli import Doors
 from crm_mailer.cli.cases import feedback
 from crm_mailer.model.case import Channel
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.store import suppressions
 from tests.cli.conftest import Run
 from tests.learning.shop import SmallShop
 
@@ -106,7 +107,7 @@ def test_a_case_is_opened_by_hand(shop: SmallShop, run: Run) -> None:
     [
         (("--customer", "anna@example.com", "--reason", "nad.dammaged"), "nad.dammaged",
          "did you mean nad.damaged"),
-        (("--customer", "anne@example.com", "--reason", "other"), "anne@example.com",
+        (("--customer", "zoe@example.org", "--reason", "other"), "zoe@example.org",
          "customer list"),
         (("--customer", "anna@exmple.com", "--reason", "other"), "anna@exmple.com",
          "did you mean anna@example.com"),
@@ -146,7 +147,7 @@ def test_feedback_without_words_is_refused(shop: SmallShop, app: App) -> None:
 
 
 def test_what_was_said_on_the_telephone_becomes_a_case(shop: SmallShop, app: App) -> None:
-    number = verbs.log_feedback(
+    logged = verbs.log_feedback(
         app,
         email="anna@example.com",
         channel=Channel.PHONE,
@@ -155,9 +156,20 @@ def test_what_was_said_on_the_telephone_becomes_a_case(shop: SmallShop, app: App
         rating=1,
     )
 
-    assert number == 2
+    assert logged.case == 2
     assert [(one.channel, one.order_id) for one in shop.cases()][1] == ("phone", 2)
     assert [line.rating for line in shop.feedback()] == [None, None, 1]
+
+
+def test_the_wish_for_no_more_mail_is_obeyed_at_once(shop: SmallShop, run: Run, app: App) -> None:
+    done = run("customer", "feedback", "anna@example.com", "please stop sending me emails",
+               "--channel", "phone")  # fmt: skip
+
+    assert "no more marketing mail" in done.stderr
+    with app.store.read() as connection:
+        assert [one.reason for one in suppressions.find(connection, "anna@example.com")] == [
+            "unsubscribed"
+        ]
 
 
 def test_the_feedback_command_says_which_case_it_became(shop: SmallShop, run: Run) -> None:

@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from crm_mailer.app import App
+from crm_mailer.store.tables import customer_identities
 from tests.cli.conftest import Run
 from tests.segmenting.people import add_buyer, add_customer
 
@@ -125,3 +127,31 @@ def test_every_segment_is_explained_for_one_customer(run: Run, anna: int) -> Non
 
     assert "is in new-customers" in page
     assert "is not in champions" in page
+
+
+def test_a_customer_is_suppressed_by_hand_and_mailed_again(run: Run, app: App, anna: int) -> None:
+    stopped = run("customer", "suppress", "anna@example.com", "asked for it on the phone")
+    held = shown(run)["suppressed"]
+    again = run("customer", "unsuppress", "anna@example.com", "wants the newsletter again")
+
+    assert (stopped.exit_code, again.exit_code) == (0, 0)
+    assert "by_hand" in held[0]
+    assert shown(run)["suppressed"] == []
+    assert run("customer", "unsuppress", "anna@example.com", "once more").exit_code == 2
+
+
+def test_a_customer_without_an_address_cannot_be_suppressed(run: Run, app: App) -> None:
+    number = add_customer(app.store, name="Boris")
+
+    assert run("customer", "suppress", str(number), "no reason").exit_code == 2
+
+
+def test_a_customer_is_found_by_the_name_on_a_platform(run: Run, app: App, anna: int) -> None:
+    with app.store.write() as connection:
+        connection.execute(
+            sa.insert(customer_identities).values(
+                customer_id=anna, platform="aliexpress", buyer_id="ru123"
+            )
+        )
+
+    assert shown(run, "ru123")["id"] == anna

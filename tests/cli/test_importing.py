@@ -88,7 +88,7 @@ def test_orders_without_an_address_are_counted(run: Run, tmp_path: Path) -> None
 
     result = run("import", "orders", str(export))
 
-    assert "1 orders have no mail address" in result.output
+    assert "1 order has no mail address" in result.output
 
 
 def test_customers_suppressions_and_reviews_have_their_commands(

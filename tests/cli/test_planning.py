@@ -68,7 +68,7 @@ def test_the_plan_of_a_draft_says_that_nothing_would_be_saved(run: Run, app: App
     assert result.exit_code == 10
     assert "mode is draft: nothing would be saved" in result.stdout
     assert "anna@example.com" in result.stdout
-    assert "= 1 mails to 1 customers" in result.stdout
+    assert "= 1 mail to 1 customer" in result.stdout
     assert touches(app.store, "id") == []
 
 
@@ -91,7 +91,7 @@ def test_manual_mails_wait_for_release(run: Run, app: App, shop_home: Path) -> N
     result = run("campaign", "release", "shipped")
 
     assert held == [("held",)]
-    assert "1 mails" in result.stderr
+    assert "1 mail of shipped" in result.stderr
     assert touches(app.store, "state") == [("planned",)]
 
 

@@ -132,9 +132,9 @@ def test_a_claim_is_renewed_only_for_its_owner_and_fence(
     claim(store, clock, "one")
     until = clock.now() + timedelta(hours=1)
     with store.write() as connection:
-        mine = claims.renew(connection, [1, 2], owner="one", fence=0, until=until)
-        old = claims.renew(connection, [1, 2], owner="one", fence=1, until=until)
-        other = claims.renew(connection, [1, 2], owner="two", fence=0, until=until)
+        mine = claims.renew(connection, owner="one", fence=0, until=until)
+        old = claims.renew(connection, owner="one", fence=1, until=until)
+        other = claims.renew(connection, owner="two", fence=0, until=until)
 
     assert (mine, old, other) == ({1, 2}, set(), set())
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -206,6 +208,57 @@ def test_claims_without_a_journal_wait_for_their_time_and_are_then_in_doubt(
     late = recover(store, tmp_path, now=clock.now())
 
     assert (early, late) == ({}, {"in_doubt": 3})
+
+
+def test_a_far_workers_claims_that_are_in_time_are_left_to_it(
+    store: Store, clock: StandingClock, tmp_path: Path
+) -> None:
+    plan(store, 3, clock.now())
+    _claim(store, clock, "another host")
+    in_time = sa.update(touches).where(touches.c.id > 1)
+    with store.write() as connection:
+        connection.execute(in_time.values(claimed_until=clock.now() + timedelta(hours=2)))
+    clock.forward(hours=1)
+
+    found = recover(store, tmp_path, now=clock.now())
+
+    assert (found, states(store)) == ({"in_doubt": 1}, {"in_doubt": 1, "claimed": 2})
+
+
+def test_a_slow_worker_keeps_the_claims_that_wait_for_their_turn(
+    store: Store, clock: StandingClock, tmp_path: Path
+) -> None:
+    class Slow(PlainRenderer):
+        """Each cycle takes a quarter of an hour, and another host looks after lapsed claims."""
+
+        def render_batch(self, wanted):  # type: ignore[no-untyped-def]
+            clock.forward(minutes=15)
+            recover(store, tmp_path / "another host", now=clock.now())
+            return super().render_batch(wanted)
+
+    plan(store, 8, clock.now())
+
+    report = deliver(store, Slow(), NullTransport(), clock=clock, owner="slow",
+                     journal_folder=tmp_path, pace=Pace(cycle=2))  # fmt: skip
+
+    assert (report.outcomes, report.lost_claims) == ({"accepted": 8}, 0)
+
+
+def test_a_line_cut_short_by_a_full_disk_does_not_spoil_the_next_one(
+    clock: StandingClock, tmp_path: Path
+) -> None:
+    journal = journals.Journal(tmp_path, "one")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size + 9, before[1]))
+    try:
+        with pytest.raises(OSError, match="full"):
+            journal.dot(1, 1, clock.now())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    journal.dot(2, 1, clock.now())
+    journal.close(is_settled=False)
+
+    assert list(journals.read(journal.path).dots) == [(2, 1)]
 
 
 def test_recovering_twice_changes_nothing(

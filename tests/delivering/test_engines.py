@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from crm_mailer.delivering import Pace, SmtpTransport, deliver
 from crm_mailer.model.campaign import Stream
 from crm_mailer.store import outbox, suppressions
+from crm_mailer.store import touches as store_touches
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import touches
 from tests.conftest import StandingClock
@@ -55,7 +56,8 @@ def test_the_switches_over_the_outbox_work_on_each_engine(
             .where(touches.c.id == 2)
             .values(state="skipped", reason="template_error", next_at=None)
         )
-        released = outbox.release(connection, "spring")
+        held = store_touches.list_held(connection, "spring")
+        released = store_touches.let_go(connection, held)
         retried = outbox.retry(connection, clock.now(), campaign="spring")
         cancelled = outbox.cancel(connection, "spring", clock.now())
         outbox.set_paused(connection, True, clock.now())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shlex
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from crm_mailer.cli import main, show
@@ -19,11 +21,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 #: The program believes that it is this moment, so that orders of the past stay fresh.
 NOW = "2026-11-02T12:00:00Z"
 ORDERS = """order_number,placed_at,state,email,customer_name,country,amount,currency
-A1,2026-11-02 11:50,placed,anna@example.com,Anna Walker,GB,20.00,USD
-A2,2026-10-02 10:00,paid,boris@example.com,Boris Ivanov,RU,45.00,USD
-A3,2026-11-01 10:00,shipped,carla@example.com,Carla Gomez,ES,30.00,USD
+A1,2026-11-02T11:20Z,placed,anna@example.com,Anna Walker,GB,20.00,USD
+A2,2026-10-02T10:00Z,paid,boris@example.com,Boris Ivanov,RU,45.00,USD
+A3,2026-11-01T10:00Z,shipped,carla@example.com,Carla Gomez,ES,30.00,USD
 """
-DATABASE = "crm-mailer.db"
+
+
+#: The campaigns of the shop.
+KEPT = ("shipped", "payment-reminder", "welcome", "win-back")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +40,20 @@ class Said:
     err: str
 
     @property
-    def errors(self) -> int:
-        """How many messages of an error there are, ours and those about usage."""
-        return self.err.count("error: ") + self.err.count("Error: ") + self.out.count("error[")
+    def text(self) -> str:
+        return self.out + self.err
+
+    @property
+    def errors(self) -> list[str]:
+        """The messages that say that something is wrong."""
+        return [line for line in self.text.splitlines() if line.startswith(("error: ", "error["))]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class World:
-    """A shop's folder and what belongs to it; `home` may be spoilt at will."""
+    """A shop's folder and what belongs to it; it may be spoilt at will."""
 
     home: Path
-    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def toml(self) -> Path:
@@ -53,72 +61,67 @@ class World:
 
     @property
     def database(self) -> Path:
-        return self.home / DATABASE
+        return self.home / "crm-mailer.db"
 
-    @property
-    def shop(self) -> Path:
-        return self.home / "campaigns" / "shop.yaml"
+    def write(self, name: str, content: str | bytes) -> None:
+        """Put something else into a file of the shop."""
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
 
-    def campaign(self, name: str) -> Path:
-        return self.home / "campaigns" / "lifecycle" / f"{name}.yaml"
+    def edit(self, name: str, old: str, new: str) -> None:
+        """One slip of the pen in a file of the shop."""
+        path = self.home / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
-    def template(self, name: str) -> Path:
-        return self.home / "templates" / f"{name}.en.mjml"
-
-    def file(self, name: str, content: str | bytes) -> Path:
-        """A file beside the shop, such as an export."""
+    def file(self, name: str, content: str | bytes) -> str:
+        """A file beside the shop, such as an export; returns its path."""
         path = self.home.parent / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
+        return str(path)
 
-    def sql(self, *statements: str) -> None:
+    def sql(self, statement: str) -> None:
         with contextlib.closing(sqlite3.connect(self.database)) as connection:
-            for statement in statements:
-                connection.execute(statement)
+            connection.execute(statement)
             connection.commit()
 
     def rows(self) -> dict[str, int]:
-        """How many rows each table holds; empty where there is no database to be read."""
+        """How many rows each table holds; the size of what is no database."""
         if not self.database.is_file():
             return {}
         with contextlib.closing(sqlite3.connect(self.database, timeout=0.1)) as connection:
             try:
-                names = connection.execute(
-                    "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-                ).fetchall()
+                query = "SELECT name FROM sqlite_master WHERE type = 'table'"
                 return {
                     name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
-                    for (name,) in names
+                    for (name,) in connection.execute(query).fetchall()
                 }
             except sqlite3.DatabaseError:
                 return {"bytes": self.database.stat().st_size}
 
-    def run(self, *arguments: str, at_home: bool = True) -> Said:
+    def run(self, line: str, *, at_home: bool = True) -> Said:
         """The program as `main` runs it, in this process."""
         home = ["--home", str(self.home)] if at_home else []
-        code = 0
-        out, err = io.StringIO(), io.StringIO()
-        show.out.cache_clear()
-        show.err.cache_clear()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
+        code: object = 0
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _fresh_consoles():
             try:
-                main([*home, *arguments])
+                main([*home, *shlex.split(line)])
             except SystemExit as leave:
-                code = leave.code if isinstance(leave.code, int) else 1
-        show.out.cache_clear()
-        show.err.cache_clear()
-        return Said(code, out.getvalue(), err.getvalue())
+                code = leave.code
+        out.flush()
+        written = out.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        return Said(code if isinstance(code, int) else 1, written, err.getvalue())
 
     def start(
-        self,
-        *arguments: str,
-        prepare: Callable[[], object] | None = None,
-        user: int | None = None,
+        self, line: str, *, prepare: Callable[[], object] | None = None, user: int | None = None
     ) -> Said:
         """The program as a process of its own, as a person starts it."""
         done = subprocess.run(
-            [sys.executable, "-m", "crm_mailer", "--home", str(self.home), *arguments],
-            env={**os.environ, **self.variables, "PYTHONPATH": str(ROOT), "COLUMNS": "400"},
+            [sys.executable, "-m", "crm_mailer", "--home", str(self.home), *shlex.split(line)],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
             timeout=60,
@@ -126,33 +129,63 @@ class World:
             cwd=self.home.parent,
             preexec_fn=prepare,
             user=user,
-            group=user,
-            extra_groups=[] if user is not None else None,
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
 
+@contextlib.contextmanager
+def _fresh_consoles() -> Iterator[None]:
+    """The consoles remember the width of the terminal in which they were made."""
+    show.out.cache_clear()
+    show.err.cache_clear()
+    yield
+    show.out.cache_clear()
+    show.err.cache_clear()
+
+
 def make_shop(home: Path) -> World:
-    """A shop with three orders, a mail that is due now, and a case."""
+    """A shop with three orders, mails that are due now, and a case."""
     world = World(home)
-    make: Sequence[tuple[str, ...]] = (
-        ("import", "orders", str(world.file("orders.csv", ORDERS))),
-        ("segment", "run"),
-        ("apply", "shipped", "payment-reminder"),
-        ("customer", "feedback", "boris@example.com", "It arrived broken, refund please",
-         "--channel", "phone", "--order", "A2"),
-    )  # fmt: skip
-    assert world.run("init", str(home), at_home=False).code == 0
+    assert world.run(f"init {home}", at_home=False).code == 0
+    _make_small(world)
     for name in ("shipped", "payment-reminder"):
-        path = world.campaign(name)
-        path.write_text(path.read_text().replace("mode: draft", "mode: live"))
-    for arguments in make:
-        said = world.run(*arguments)
+        world.edit(f"campaigns/lifecycle/{name}.yaml", "mode: draft", "mode: live")
+    for line in (
+        f"import orders {world.file('orders.csv', ORDERS)}",
+        "segment run",
+        "apply",
+        "customer feedback boris@example.com 'It is broken' --channel phone --order A2",
+    ):
+        said = world.run(line)
         assert said.code == 0, said
     return world
+
+
+def _make_small(world: World) -> None:
+    """A few campaigns in one language, so that a check is quick."""
+    world.edit("campaigns/shop.yaml", "languages: [en, ru, es]", "languages: [en]")
+    for path in (world.home / "campaigns").glob("[el]*/*.yaml"):
+        if path.stem not in KEPT:
+            path.unlink()
+    used = "".join(path.read_text() for path in (world.home / "campaigns").glob("l*/*.yaml"))
+    for path in (world.home / "templates").glob("*/*.*.mjml"):
+        name = f"{path.parent.name}/{path.name.partition('.')[0]}"
+        if not path.name.endswith(".en.mjml") or name not in used:
+            path.unlink()
 
 
 def copy_of(world: World, home: Path) -> World:
     """The same shop in another folder, to be spoilt."""
     shutil.copytree(world.home, home)
     return World(home)
+
+
+@contextlib.contextmanager
+def open_to_all(world: World) -> Iterator[World]:
+    """The same shop where any user may come, owned by this one."""
+    with tempfile.TemporaryDirectory(prefix="crm-mailer-") as folder:
+        Path(folder).chmod(0o755)
+        copy = copy_of(world, Path(folder) / "shop")
+        for path in (copy.home, *copy.home.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield copy

@@ -6,11 +6,11 @@ import csv
 import email
 import email.policy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from click.testing import CliRunner, Result
@@ -20,6 +20,7 @@ from crm_mailer.cli import group
 from crm_mailer.home import make_home
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import read_settings
+from tests.flows.running import PATIENCE, Running
 from tests.servers.imap_box import PASSWORD, USER, Box, pymap_box
 from tests.servers.smtp_sink import Letter, Sink, smtp_sink
 
@@ -27,6 +28,12 @@ from tests.servers.smtp_sink import Letter, Sink, smtp_sink
 MORNING = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
 CARE = "care@lotus-shop.example"
 BROKEN = "The teapot arrived broken and the lid is missing. I want a refund."
+
+
+def due(number: str, address: str) -> dict[str, str]:
+    """An unpaid order whose first reminder is due by the machine's clock."""
+    placed = datetime.now(UTC) - timedelta(minutes=31)
+    return order(number, address, state="placed", placed_at=f"{placed:%FT%TZ}")
 
 
 def order(number: str, address: str, name: str = "Anna Lee", **facts: str) -> dict[str, str]:
@@ -44,13 +51,20 @@ def order(number: str, address: str, name: str = "Anna Lee", **facts: str) -> di
     }
 
 
+class HasPort(Protocol):
+    """A mail server on loopback."""
+
+    port: int
+
+
 class SmallShop:
     """The shop's people at work: they import, apply, send and listen, and time goes on."""
 
-    def __init__(self, home: Path, sink: Sink, box: Box) -> None:
+    def __init__(self, home: Path, smtp: HasPort, box: Box) -> None:
         self.home = home
-        self.sink = sink
+        self.smtp = smtp
         self.box = box
+        self.sink = smtp if isinstance(smtp, Sink) else Sink()
         self.now = MORNING
         self.has_own_clock = True
         #: What a test sets beyond the usual.
@@ -64,7 +78,7 @@ class SmallShop:
             "CRM_MAILER_ENV": "test",
             **clock,
             "CRM_MAILER_SMTP_HOST": "127.0.0.1",
-            "CRM_MAILER_SMTP_PORT": str(self.sink.port),
+            "CRM_MAILER_SMTP_PORT": str(self.smtp.port),
             "CRM_MAILER_SMTP_TLS": "none",
             "CRM_MAILER_IMAP_HOST": "127.0.0.1",
             "CRM_MAILER_IMAP_PORT": str(self.box.port),
@@ -129,7 +143,7 @@ class SmallShop:
         self.box.put(*mails, when=self.now)
 
     def mails_to(self, address: str) -> list[EmailMessage]:
-        return [parsed(letter) for letter in self.sink.letters if letter.rcpt_to == address]
+        return [parsed(letter.content) for letter in self.sink.letters if letter.rcpt_to == address]
 
     def fates(self, address: str) -> list[tuple[str, str, str]]:
         """Step, state and reason of every mail planned for a customer, the oldest first."""
@@ -141,8 +155,8 @@ class SmallShop:
         ]
 
 
-def parsed(letter: Letter) -> EmailMessage:
-    return email.message_from_bytes(letter.content, policy=email.policy.default)
+def parsed(mail: bytes) -> EmailMessage:
+    return email.message_from_bytes(mail, policy=email.policy.default)
 
 
 def text_of(mail: EmailMessage) -> str:
@@ -182,6 +196,25 @@ def bounce(of: EmailMessage, letter: Letter) -> bytes:
         "--b\r\nContent-Type: text/rfc822-headers\r\n\r\n"
         f"Message-ID: {of['Message-ID']}\r\n\r\n--b--\r\n"
     ).encode()
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(shop: SmallShop) -> Iterator[Start]:
+    """Starts daemons of the shop by the machine's own clock; none is left over."""
+    shop.has_own_clock = False
+    started: list[Running] = []
+
+    def start_one(home: Path | None = None, before: str = "", **more: str) -> Running:
+        started.append(Running(home or shop.home, shop.settings | more, before))
+        return started[-1]
+
+    yield start_one
+    for one in started:
+        one.process.kill()
+        one.process.wait(PATIENCE)
 
 
 @pytest.fixture

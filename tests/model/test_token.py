@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+import hashlib
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +17,15 @@ def test_a_token_leads_back_to_its_touch(touch_id: int, purpose: Purpose) -> Non
     assert SHAPE.fullmatch(token)
     assert RING.read(purpose, token) == touch_id
     assert RING.read(purpose, token.upper()) == touch_id
+
+
+@given(st.integers(0, 2**63 - 1), st.sampled_from(list(Purpose)))
+def test_a_token_is_plain_base32_in_lower_case(touch_id: int, purpose: Purpose) -> None:
+    body = b"\1" + touch_id.to_bytes(8, "big")
+    seal = hashlib.blake2b(purpose.encode() + b"\0" + body, key=b"k" * 32, digest_size=10).digest()
+    parts = [base64.b32encode(part).decode().rstrip("=").lower() for part in (body, seal)]
+
+    assert RING.make(purpose, touch_id) == ".".join(parts)
 
 
 def test_a_token_for_one_purpose_proves_nothing_for_another() -> None:

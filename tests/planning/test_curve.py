@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from crm_mailer.model import moment
 from crm_mailer.planning import curve
 
 DAY = timedelta(days=1)
@@ -57,7 +58,7 @@ def test_spans_are_exact_and_days_are_the_customers() -> None:
 def test_a_wall_clock_time_is_one_instant_even_when_clocks_change(
     place: str, day: date, at: tuple[int, int], expected: str
 ) -> None:
-    assert curve.on_day(day, place=ZoneInfo(place), at=at).isoformat() == expected
+    assert moment.at_local(day, *at, ZoneInfo(place)).isoformat() == expected
 
 
 def test_a_step_on_the_day_itself_leaves_at_send_at() -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from crm_mailer.definitions.problems import Problem
 from crm_mailer.model.campaign import (
     BirthdayAnchor,
+    Campaign,
     DateAnchor,
     Exit,
     FirstOrderAnchor,
@@ -108,6 +111,48 @@ def test_a_campaign_that_is_a_draft_again_holds_what_it_planned(store: Store) ->
     assert touches(store, "state") == [("planned",), ("planned",)]
 
 
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_a_campaign_whose_file_is_gone_holds_what_it_planned_until_it_comes_back(
+    store: Store, is_readable: bool
+) -> None:
+    order(store, customer(store), arrived=NOON)
+    plan(store, definitions(campaign()), now=NOON, is_saved=True)
+    fault = Problem(code="CRM101", message="broken", file="campaigns/other.yaml")
+    gone = replace(definitions(campaign("other")), problems=() if is_readable else (fault,))
+
+    plan(store, gone, now=NOON, is_saved=True)
+    held = touches(store, "state")
+    plan(store, definitions(campaign()), now=NOON, is_saved=True)
+
+    assert held == [("held" if is_readable else "planned",)] * 2
+    assert touches(store, "state") == [("planned",), ("planned",)]
+
+
+def test_what_is_no_campaigns_is_not_held_for_want_of_a_file(store: Store) -> None:
+    anna = customer(store)
+    add(
+        store, t.touches, kind="case_reply", campaign="case", step="1", anchor="case:1",
+        customer_id=anna, stream="transactional", template="", state="planned", anchored_at=NOON,
+        due_at=NOON, next_at=NOON, planned_at=NOON,
+    )  # fmt: skip
+
+    plan(store, definitions(campaign()), now=NOON, is_saved=True)
+
+    assert touches(store, "state") == [("planned",)]
+
+
+@pytest.mark.parametrize("mode", [Mode.MANUAL, Mode.DRAFT])
+def test_held_mails_that_nobody_released_in_time_expire(store: Store, mode: Mode) -> None:
+    order(store, customer(store), arrived=NOON)
+    plan(store, definitions(campaign(mode=Mode.MANUAL)), now=NOON, is_saved=True)
+    late = NOON + 4 * DAY + HOUR
+
+    plan(store, definitions(campaign(mode=mode)), now=late, is_saved=True)
+
+    assert touches(store, "state", "reason", "next_at")[0] == ("expired", "late", None)
+    assert touches(store, "state")[1] == ("held",)
+
+
 def test_ten_years_of_history_plan_nothing_old(store: Store) -> None:
     anna = customer(store)
     for year in range(10):
@@ -126,6 +171,20 @@ def test_a_step_whose_time_has_passed_is_not_planned_while_later_ones_are(store:
 
     assert touches(store, "step") == [("s2",)]
     assert report.campaigns[0].left_out == {SkipReason.LATE: 1}
+
+
+@pytest.mark.parametrize("stream", list(Stream))
+def test_after_ten_days_of_downtime_only_the_latest_due_step_is_planned(
+    store: Store, stream: Stream
+) -> None:
+    order(store, customer(store), arrived=NOON - 10 * DAY)
+    steps = tuple(day * DAY for day in (1, 3, 7, 9, 12))
+    care = campaign(offsets=steps, valid_for=5 * DAY, stream=stream)
+
+    report = plan(store, definitions(care), now=NOON, is_saved=True)
+
+    assert touches(store, "step") == [("s4",), ("s5",)]
+    assert report.campaigns[0].left_out == {SkipReason.LATE: 3}
 
 
 @pytest.mark.parametrize(
@@ -292,6 +351,20 @@ def test_each_exit_ends_what_has_not_left(store: Store, what: str) -> None:
     assert touches(store, "state", "reason") == [("skipped", "exited")] * 2
 
 
+def test_a_payment_known_by_its_day_only_ends_the_reminders_of_that_day(store: Store) -> None:
+    order(store, customer(store), is_counted=False, placed=NOON, paid=NOON - 12 * HOUR)
+    remind = campaign(
+        anchor=PLACED,
+        stream=Stream.TRANSACTIONAL,
+        offsets=(30 * MINUTE,),
+        exits=frozenset({Exit.ORDER_PAID}),
+    )
+
+    plan(store, definitions(remind), now=NOON, is_saved=True)
+
+    assert touches(store, "id") == []
+
+
 def test_the_anchoring_order_is_not_another_purchase(store: Store) -> None:
     anna = customer(store)
     order(store, anna, placed_at=NOON - HOUR, arrived=NOON - 2 * HOUR)
@@ -327,6 +400,21 @@ def test_an_older_order_that_is_learnt_later_does_not_start_it_again(store: Stor
     plan(store, definitions(campaign()), now=NOON, is_saved=True)
 
     assert [state for (state,) in touches(store, "state")] == ["skipped"] * 2 + ["planned"] * 2
+
+
+@pytest.mark.parametrize("is_at_once", [True, False])
+def test_two_orders_of_one_moment_start_the_campaign_once(store: Store, is_at_once: bool) -> None:
+    anna = customer(store)
+    order(store, anna, number="1", arrived=NOON)
+    if not is_at_once:
+        plan(store, definitions(campaign()), now=NOON, is_saved=True)
+    order(store, anna, number="2", arrived=NOON)
+
+    plan(store, definitions(campaign()), now=NOON, is_saved=True)
+
+    states = sorted(touches(store, "state", "anchor", "reason"))
+    assert [state for state, *_ in states] == ["planned", "planned", "skipped", "skipped"]
+    assert len({anchor for state, anchor, _ in states if state == "planned"}) == 1
 
 
 def test_parallel_campaigns_follow_each_order_by_itself(store: Store) -> None:
@@ -564,6 +652,87 @@ def test_a_run_that_planned_something_is_noted_with_its_reasons(store: Store) ->
     assert runs == 1
     assert counts is not None
     assert counts["left_out"] == {"unsubscribed": 2}
+
+
+def test_a_campaign_that_fails_does_not_keep_the_others_from_planning(store: Store) -> None:
+    order(store, customer(store), arrived=NOON)
+    broken = campaign("a-broken", audience=Compare("no_such_field", "is", 1), priority=9)
+
+    with pytest.raises(Exception, match="no_such_field") as caught:
+        plan(store, definitions(broken, campaign()), now=NOON, is_saved=True)
+
+    assert touches(store, "campaign") == [("care",), ("care",)]
+    assert "`a-broken`" in caught.value.__notes__[0]
+
+
+# ------------------------------------------------------------------ quick looks
+
+
+def quick(store: Store, now: datetime, *campaigns: Campaign) -> int:
+    chosen = definitions(*campaigns)
+    return plan(store, chosen, now=now, is_saved=True, is_quick=True).saved
+
+
+def test_a_quick_look_finds_what_was_learnt_since(store: Store) -> None:
+    anna = customer(store)
+    back = campaign("back", anchor=SegmentAnchor(segment="cooling"), offsets=(DAY,))
+    first = campaign("first", anchor=FirstOrderAnchor(), offsets=(2 * DAY,))
+    thanks = campaign("thanks", anchor=ReplyAnchor(), offsets=(4 * DAY,))
+    every = (campaign(offsets=(6 * DAY,)), back, first, thanks)
+    assert quick(store, NOON, *every) == 0
+    number = order(store, anna, placed_at=NOON - DAY)
+    learnt = NOON + 10 * MINUTE
+    add(store, t.order_events, order_id=number, state="arrived", at=NOON - DAY, learnt_at=learnt)
+    add(store, t.memberships, segment="cooling", customer_id=anna, since=learnt)
+    add(store, t.replies, kind="human", customer_id=anna, received_at=learnt)
+
+    assert quick(store, NOON + 11 * MINUTE, *every) == 4
+
+
+def test_what_a_quick_look_does_not_see_is_found_within_half_an_hour(store: Store) -> None:
+    anna = customer(store, email=None)
+    order(store, anna, arrived=NOON - 5 * HOUR)
+    assert quick(store, NOON, campaign()) == 0
+    with store.write() as connection:
+        connection.execute(t.customers.update().values(email="a@b.com", email_key="a@b.com"))
+
+    assert quick(store, NOON + 29 * MINUTE, campaign()) == 0
+    assert quick(store, NOON + 30 * MINUTE, campaign()) == 2
+
+
+def test_an_event_that_lay_in_the_future_is_seen_when_its_time_comes(store: Store) -> None:
+    number = order(store, customer(store))
+    add(store, t.order_events, order_id=number, state="arrived", at=NOON + 5 * HOUR, learnt_at=NOON)
+    assert quick(store, NOON + 4 * HOUR + 50 * MINUTE, campaign()) == 0
+
+    assert quick(store, NOON + 5 * HOUR + MINUTE, campaign()) == 2
+
+
+@pytest.mark.parametrize("minutes", [-600, 1])
+def test_a_changed_campaign_or_a_clock_set_back_is_looked_at_in_full(
+    store: Store, minutes: int
+) -> None:
+    order(store, customer(store), arrived=NOON - DAY)
+    other = campaign(audience=Compare("country", "is", "RU"))
+    quick(store, NOON, other)
+    now = NOON + minutes * MINUTE
+
+    assert quick(store, now, campaign(version="v1" if minutes < 0 else "v2")) == 2
+
+
+def test_exits_are_looked_at_every_half_hour(store: Store) -> None:
+    anna = customer(store)
+    add(store, t.memberships, segment="cooling", customer_id=anna, since=NOON)
+    back = campaign(anchor=SegmentAnchor(segment="cooling"), exits=frozenset({Exit.BOUGHT}))
+    quick(store, NOON, back)
+    order(store, anna, placed_at=NOON + MINUTE)
+
+    quick(store, NOON + 10 * MINUTE, back)
+    early = touches(store, "state")
+    quick(store, NOON + 31 * MINUTE, back)
+
+    assert early == [("planned",)] * 2
+    assert touches(store, "state") == [("skipped",)] * 2
 
 
 def test_pages_meet_without_a_gap(store: Store) -> None:

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crm_mailer.model import windows
 from crm_mailer.model.campaign import BirthdayAnchor, OrderAnchor, Stream
 from crm_mailer.model.order import OrderState
-from crm_mailer.planning import plan, windows
+from crm_mailer.planning import plan
 from crm_mailer.store import migrate
 from crm_mailer.store.engine import Store, open_store
 from tests.planning.people import NOON, SHOP, campaign, customer, definitions, order, touches

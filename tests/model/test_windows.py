@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_mailer.planning import caps, windows
-from crm_mailer.planning.caps import Limits
+from crm_mailer.model import windows
+from crm_mailer.model.windows import Limits
 
 DAY = timedelta(days=1)
 ZONES = st.sampled_from(
@@ -47,7 +47,7 @@ def test_the_night_is_waited_out(local: str, expected: str) -> None:
     place = ZoneInfo("Europe/Madrid")
     moment = datetime.fromisoformat(local).replace(tzinfo=place).astimezone(UTC)
 
-    allowed = windows.next_allowed(moment, place=place, quiet_from=21, quiet_until=8)
+    allowed = windows.opening(moment, limits(place))
 
     assert allowed.astimezone(place).strftime("%Y-%m-%dT%H:%M") == expected
 
@@ -58,7 +58,7 @@ def test_an_allowed_moment_is_never_quiet_never_earlier_and_never_far(
 ) -> None:
     place, (start, end) = ZoneInfo(name), quiet
 
-    allowed = windows.next_allowed(moment, place=place, quiet_from=start, quiet_until=end)
+    allowed = windows.opening(moment, limits(place, quiet))
 
     hour = allowed.astimezone(place).hour
     assert not windows.is_quiet(hour, quiet_from=start, quiet_until=end)
@@ -75,7 +75,7 @@ def test_given_slots_always_keep_the_cap_and_the_quiet_hours(
     taken: list[datetime] = []
     for number, wish in enumerate(wishes):
         moment = base + (wish - base) % timedelta(days=12) + timedelta(minutes=number)
-        slot = caps.first_slot(moment, taken, rules, until=moment + 5 * DAY)
+        slot = windows.first_slot(moment, taken, rules, until=moment + 5 * DAY)
         if slot is not None:
             assert moment <= slot <= moment + 5 * DAY
             taken.append(slot)
@@ -90,5 +90,5 @@ def test_a_slot_counts_what_is_planned_after_it_too() -> None:
     monday = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
     taken = [monday + 2 * DAY, monday + 4 * DAY, monday + 6 * DAY]
 
-    assert caps.first_slot(monday, taken, limits(place), until=monday + DAY) is None
-    assert caps.first_slot(monday - DAY, taken, limits(place), until=monday) == monday - DAY
+    assert windows.first_slot(monday, taken, limits(place), until=monday + DAY) is None
+    assert windows.first_slot(monday - DAY, taken, limits(place), until=monday) == monday - DAY

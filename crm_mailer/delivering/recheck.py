@@ -1,0 +1,62 @@
+"""Loads what the last look before hand-over needs, and asks it of a few claimed touches at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from crm_mailer.delivering.permission import Look, Obstacle, Rules
+from crm_mailer.model.campaign import Stream
+from crm_mailer.model.touch import Touch
+from crm_mailer.store import departures
+from crm_mailer.store.engine import Connection
+
+
+def obstacles(
+    connection: Connection, touches: Sequence[Touch], rules: Rules, *, now: datetime, owner: str
+) -> dict[int, Obstacle]:
+    """What stands against these touches; those that may leave are not in the answer.
+
+    Where a customer may get one mail only, the more important campaign's goes first.
+    """
+    facts = departures.find(connection, [touch.id for touch in touches], now)
+    look = Look(
+        rules=rules,
+        now=now,
+        exited=_exited(connection, touches, rules),
+        taken=_taken(connection, touches, rules, now, owner),
+    )
+    found = {}
+    for touch in sorted(touches, key=lambda touch: -_priority(rules, touch)):
+        obstacle = look.obstacle(touch, facts[touch.id])
+        if obstacle is not None:
+            found[touch.id] = obstacle
+    return found
+
+
+def _priority(rules: Rules, touch: Touch) -> int:
+    campaign = rules.campaign(touch)
+    return campaign.priority if campaign is not None else 0
+
+
+def _exited(connection: Connection, touches: Sequence[Touch], rules: Rules) -> frozenset[int]:
+    by_campaign: dict[str, list[int]] = {}
+    for touch in touches:
+        campaign = rules.campaign(touch)
+        if campaign is not None and campaign.exits:
+            by_campaign.setdefault(campaign.id, []).append(touch.id)
+    return frozenset(
+        one
+        for name, ids in by_campaign.items()
+        for one in departures.exited(connection, (rules.campaigns or {})[name], ids)
+    )
+
+
+def _taken(
+    connection: Connection, touches: Sequence[Touch], rules: Rules, now: datetime, owner: str
+) -> dict[int, list[datetime]]:
+    people = {touch.customer_id for touch in touches if touch.stream is Stream.MARKETING}
+    if rules.shop is None or not people:
+        return {}
+    since = now - timedelta(days=rules.shop.cap_days + 1)
+    return departures.marketing_left(connection, sorted(people), since, now=now, owner=owner)

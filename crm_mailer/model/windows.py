@@ -1,0 +1,101 @@
+"""When marketing mail may reach a customer: outside quiet hours, and not more than the cap.
+
+Asked when a mail is planned, and again when it leaves: an outage, a retry or a hold moves a mail
+out of the time that was chosen for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from crm_mailer.model.campaign import Campaign
+from crm_mailer.model.moment import at_local, local_day
+from crm_mailer.model.shop import Shop
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The shop's rules for marketing mail, in the customer's own time."""
+
+    place: ZoneInfo
+    quiet_from: int
+    quiet_until: int
+    #: When a mail leaves that had to wait for another day.
+    send_at: tuple[int, int]
+    cap_count: int
+    cap_days: int
+
+
+def limits_for(shop: Shop, campaign: Campaign | None, place: ZoneInfo) -> Limits:
+    """What holds for a campaign's mails to a customer whose clock hangs in `place`."""
+    own = campaign.send_at if campaign is not None else None
+    return Limits(
+        place=place,
+        quiet_from=shop.quiet_from,
+        quiet_until=shop.quiet_until,
+        send_at=own or shop.send_at,
+        cap_count=shop.cap_count,
+        cap_days=shop.cap_days,
+    )
+
+
+def is_quiet(hour: int, *, quiet_from: int, quiet_until: int) -> bool:
+    """Whether the local hour is a quiet one; the hours may go over midnight."""
+    if quiet_from <= quiet_until:
+        return quiet_from <= hour < quiet_until
+    return hour >= quiet_from or hour < quiet_until
+
+
+def opening(moment: datetime, limits: Limits) -> datetime:
+    """`moment` itself, or the end of the quiet hours that it falls into."""
+    local = moment.astimezone(limits.place)
+    start, end = limits.quiet_from, limits.quiet_until
+    if not is_quiet(local.hour, quiet_from=start, quiet_until=end):
+        return moment
+    day = local.date()
+    if end == 24 or (start > end and local.hour >= start):
+        day += DAY
+    return at_local(day, end % 24, 0, limits.place)
+
+
+def fits(moment: datetime, taken: Sequence[datetime], limits: Limits) -> bool:
+    """Whether one more mail at `moment` keeps the cap.
+
+    No two mails on one local day, and no `cap_count` + 1 mails within `cap_days` days: neither
+    counted backwards from `moment` nor with those that are planned after it.
+    """
+    if not taken:
+        return True
+    day = local_day(moment, limits.place)
+    days = [local_day(other, limits.place) for other in taken]
+    if day in days:
+        return False
+    near = sorted(other for other in days if abs((other - day).days) < limits.cap_days)
+    if len(near) < limits.cap_count:
+        return True
+    near = sorted([*near, day])
+    return all(
+        (last - first).days >= limits.cap_days
+        for first, last in zip(near, near[limits.cap_count :], strict=False)
+    )
+
+
+def first_slot(
+    moment: datetime, taken: Sequence[datetime], limits: Limits, *, until: datetime
+) -> datetime | None:
+    """The first moment from `moment` on that may be used; None if there is none up to `until`.
+
+    Quiet hours are waited out; a day that is full is passed over for the next day's `send_at`.
+    """
+    slot = opening(moment, limits)
+    while slot <= until:
+        if fits(slot, taken, limits):
+            return slot
+        tomorrow = local_day(slot, limits.place) + DAY
+        slot = opening(at_local(tomorrow, *limits.send_at, limits.place), limits)
+    return None

@@ -1,0 +1,40 @@
+"""Small facts about this database: switches, and what is remembered from one round to the next."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from crm_mailer.store.engine import upsert
+from crm_mailer.store.tables import facts
+
+
+def find(connection: sa.Connection, name: str) -> Any:
+    """The value of a fact; None where it is not known."""
+    return connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar()
+
+
+def find_all(connection: sa.Connection, prefix: str) -> dict[str, Any]:
+    """All facts whose names begin alike, by the rest of their names."""
+    query = sa.select(facts.c.name, facts.c.value).where(
+        facts.c.name.startswith(prefix, autoescape=True)
+    )
+    return {name.removeprefix(prefix): value for name, value in connection.execute(query)}
+
+
+def put(connection: sa.Connection, name: str, value: Any, now: datetime) -> None:
+    """Note a fact, in place of what was known."""
+    statement = upsert(connection, facts).values(name=name, value=value, changed_at=now)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"value": statement.excluded.value, "changed_at": statement.excluded.changed_at},
+        )
+    )
+
+
+def forget(connection: sa.Connection, name: str) -> None:
+    """The fact does not hold any more."""
+    connection.execute(sa.delete(facts).where(facts.c.name == name))
