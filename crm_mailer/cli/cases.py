@@ -198,7 +198,7 @@ def feedback(app: App, email: str, text: str, channel: str, order: str, rating: 
         app, email=email, channel=Channel(channel), text=text, order=order, rating=rating
     )
     reply = logged.reply
-    if reply.kind is ReplyKind.UNSUBSCRIBE:
+    if reply.kind == ReplyKind.UNSUBSCRIBE:
         show.good(_("logged as the wish for no more marketing mail; it has stopped"))
     else:
         show.good(_("logged as {what}").format(what=_(reply.intent or "other")))

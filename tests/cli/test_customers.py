@@ -141,7 +141,7 @@ def test_a_customer_is_suppressed_by_hand_and_mailed_again(run: Run, app: App, a
 
 
 def test_a_customer_without_an_address_cannot_be_suppressed(run: Run, app: App) -> None:
-    number = add_customer(app.store, name="Boris")
+    number = add_customer(app.store, name="Boris", email=None, email_key=None)
 
     assert run("customer", "suppress", str(number), "no reason").exit_code == 2
 

@@ -118,7 +118,9 @@ def test_a_campaign_whose_file_is_gone_holds_what_it_planned_until_it_comes_back
     order(store, customer(store), arrived=NOON)
     plan(store, definitions(campaign()), now=NOON, is_saved=True)
     fault = Problem(code="CRM101", message="broken", file="campaigns/other.yaml")
-    gone = replace(definitions(campaign("other")), problems=() if is_readable else (fault,))
+    gone = replace(
+        definitions(campaign("other", anchor=PLACED)), problems=() if is_readable else (fault,)
+    )
 
     plan(store, gone, now=NOON, is_saved=True)
     held = touches(store, "state")

@@ -1,0 +1,119 @@
+"""Mails that came, and what they are: what listening writes."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from crm_mailer.store.engine import Instant, JsonText
+from crm_mailer.store.tables.columns import count, id_, metadata, text, to, yes
+
+mailboxes = sa.Table(
+    "mailboxes",
+    metadata,
+    id_(),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("uidvalidity", sa.BigInteger),
+    sa.Column("last_uid", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("synced_at", Instant),
+    text("trouble"),
+    sa.UniqueConstraint("account", "folder"),
+)
+
+#: Each mail as it came, before anything is read into it.
+inbound = sa.Table(
+    "inbound",
+    metadata,
+    id_(),
+    to("mailbox_id", "mailboxes", nullable=False),
+    sa.Column("uidvalidity", sa.BigInteger, nullable=False),
+    sa.Column("uid", sa.BigInteger, nullable=False),
+    #: sha256 of the raw bytes.
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("raw", sa.LargeBinary),
+    text("raw_path"),
+    yes("is_truncated"),
+    sa.Column("state", sa.Text, nullable=False, server_default="new"),
+    count("strikes"),
+    text("error"),
+    sa.UniqueConstraint("mailbox_id", "uidvalidity", "uid"),
+    sa.UniqueConstraint("mailbox_id", "digest"),
+    sa.CheckConstraint("state IN ('new','done','quarantined')", name="state"),
+    sa.Index("ix_inbound_state_id", "state", "id"),
+)
+
+#: What a mail is and says.
+replies = sa.Table(
+    "replies",
+    metadata,
+    id_(),
+    #: NULL for what an agent logged by hand.
+    to("inbound_id", "inbound", unique=True),
+    sa.Column("channel", sa.Text, nullable=False, server_default="email"),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    text("message_id", index=True),
+    text("sender"),
+    text("subject"),
+    text("own_text"),
+    text("full_text"),
+    text("language"),
+    sa.Column("intent", sa.Text),
+    sa.Column("severity", sa.Text),
+    sa.Column("asks", sa.Text),
+    sa.Column("reasons", JsonText),
+    sa.Column("evidence", JsonText),
+    to("customer_id", "customers", index=True),
+    to("touch_id", "touches", index=True),
+    to("order_id", "orders"),
+    sa.Column("rung", sa.Text, nullable=False, server_default="none"),
+    sa.Column("return_on", sa.Date),
+    #: The same mail in a second copy (other Received lines) has no effect of its own.
+    yes("is_copy"),
+    sa.Column("learnt_at", Instant),
+    sa.Index("ix_replies_learnt_at_id", "learnt_at", "id"),
+)
+
+bounces = sa.Table(
+    "bounces",
+    metadata,
+    id_(),
+    to("inbound_id", "inbound", nullable=False),
+    to("touch_id", "touches", index=True),
+    sa.Column("recipient", sa.Text, nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    text("reason"),
+    text("action"),
+    text("status"),
+    text("diagnostic"),
+    text("remote_host"),
+    sa.Column("at", Instant, nullable=False),
+    sa.UniqueConstraint("inbound_id", "recipient"),
+)
+
+spam_reports = sa.Table(
+    "spam_reports",
+    metadata,
+    id_(),
+    to("inbound_id", "inbound", nullable=False, unique=True),
+    to("touch_id", "touches"),
+    to("customer_id", "customers"),
+    text("recipient"),
+    sa.Column("feedback_type", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    id_(),
+    sa.Column("address_key", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),
+    text("source"),
+    text("evidence"),
+    sa.Column("at", Instant, nullable=False),
+    sa.UniqueConstraint("address_key", "reason"),
+)

@@ -1,0 +1,219 @@
+"""Customers and their orders, scores and segments: what importing and segmenting write."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from crm_mailer.store.engine import Instant, JsonText
+from crm_mailer.store.tables.columns import id_, metadata, text, to, yes
+
+import_runs = sa.Table(
+    "import_runs",
+    metadata,
+    id_(),
+    sa.Column("kind", sa.Text, nullable=False),
+    text("file_name"),
+    text("digest"),
+    text("mapping"),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("counts", JsonText, nullable=False),
+)
+
+customers = sa.Table(
+    "customers",
+    metadata,
+    id_(),
+    sa.Column("email", sa.Text),
+    #: The address without case: two customers never share it. Empty addresses are NULL.
+    sa.Column("email_key", sa.Text, unique=True),
+    text("address_kind"),
+    text("name"),
+    text("given_name"),
+    text("family_name"),
+    text("patronymic"),
+    text("phone"),
+    sa.Column("gender", sa.Text),
+    yes("is_gender_guessed"),
+    sa.Column("birth_year", sa.Integer),
+    sa.Column("birth_month", sa.Integer),
+    sa.Column("birth_day", sa.Integer),
+    text("age_band"),
+    text("language"),
+    text("country"),
+    text("region"),
+    text("city"),
+    text("postcode"),
+    text("street"),
+    text("time_zone"),
+    sa.Column("occupation", sa.Text),
+    sa.Column("personality", sa.Text),
+    sa.Column("buying_behaviour", sa.Text),
+    sa.Column("shopping_age", sa.Text),
+    text("source_platform"),
+    yes("is_flagged"),
+    text("flag_reason"),
+    sa.Column("snoozed_until", Instant),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Index("ix_customers_birth_month_birth_day", "birth_month", "birth_day"),
+    sa.Index("ix_customers_changed_at", "changed_at"),
+)
+
+#: A buyer's id on a platform: how an order without a mail address finds its customer.
+customer_identities = sa.Table(
+    "customer_identities",
+    metadata,
+    id_(),
+    to("customer_id", "customers", nullable=False, index=True),
+    sa.Column("platform", sa.Text, nullable=False),
+    sa.Column("buyer_id", sa.Text, nullable=False),
+    sa.UniqueConstraint("platform", "buyer_id"),
+)
+
+customer_tags = sa.Table(
+    "customer_tags",
+    metadata,
+    id_(),
+    to("customer_id", "customers", nullable=False),
+    sa.Column("tag", sa.Text, nullable=False, index=True),
+    yes("is_pinned"),
+    text("set_by"),
+    sa.Column("at", Instant, nullable=False),
+    sa.UniqueConstraint("customer_id", "tag"),
+)
+
+customer_notes = sa.Table(
+    "customer_notes",
+    metadata,
+    id_(),
+    to("customer_id", "customers", nullable=False, index=True),
+    sa.Column("at", Instant, nullable=False),
+    text("by"),
+    text("text"),
+)
+
+#: Why marketing mail to a customer is lawful, with its proof.
+consents = sa.Table(
+    "consents",
+    metadata,
+    id_(),
+    to("customer_id", "customers", nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("basis", sa.Text, nullable=False),
+    text("source"),
+    text("evidence"),
+    sa.Column("given_at", Instant, nullable=False),
+    sa.Column("until", Instant),
+    sa.UniqueConstraint("customer_id", "purpose"),
+)
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    id_(),
+    sa.Column("platform", sa.Text, nullable=False),
+    sa.Column("number", sa.Text, nullable=False),
+    to("customer_id", "customers", index=True),
+    text("buyer_id"),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    #: Whether it counts for scores: paid, and not cancelled or wholly refunded.
+    yes("is_counted"),
+    sa.Column("placed_at", Instant, nullable=False),
+    sa.Column("paid_at", Instant),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("amount_minor", sa.BigInteger, nullable=False),
+    sa.Column("refunded_minor", sa.BigInteger, nullable=False, server_default="0"),
+    #: Net of refunds, at the rate of the order's day; NULL where no rate is known.
+    sa.Column("net_usd_cents", sa.BigInteger),
+    text("payment_method"),
+    text("unpaid_reason"),
+    sa.Column("promised_ship_at", Instant),
+    text("carrier"),
+    text("tracking_number"),
+    text("tracking_url"),
+    sa.Column("expected_at", Instant),
+    text("note"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("changed_at", Instant, nullable=False, index=True),
+    sa.UniqueConstraint("platform", "number"),
+    sa.Index("ix_orders_number", "number"),
+    #: Covers the RFM aggregate.
+    sa.Index("ix_orders_rfm", "customer_id", "is_counted", "placed_at", "net_usd_cents"),
+)
+
+#: When an order reached a state, and when we learnt of it. Anchors of order campaigns.
+order_events = sa.Table(
+    "order_events",
+    metadata,
+    id_(),
+    to("order_id", "orders", nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("learnt_at", Instant, nullable=False),
+    sa.UniqueConstraint("order_id", "state"),
+    sa.Index("ix_order_events_state_at", "state", "at"),
+)
+
+order_items = sa.Table(
+    "order_items",
+    metadata,
+    to("order_id", "orders", primary_key=True),
+    sa.Column("line", sa.Integer, primary_key=True),
+    text("sku", index=True),
+    text("title"),
+    text("category"),
+    sa.Column("quantity", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("price_minor", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    id_(),
+    to("order_id", "orders", unique=True),
+    to("customer_id", "customers", index=True),
+    sa.Column("stars", sa.Integer, nullable=False),
+    text("comment"),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("learnt_at", Instant),
+    sa.CheckConstraint("stars BETWEEN 1 AND 5", name="stars"),
+    sa.Index("ix_reviews_learnt_at_id", "learnt_at", "id"),
+)
+
+#: The figures and marks of each customer with a counted order.
+scores = sa.Table(
+    "scores",
+    metadata,
+    to("customer_id", "customers", primary_key=True),
+    sa.Column("first_order_at", Instant, nullable=False),
+    sa.Column("last_order_at", Instant, nullable=False, index=True),
+    sa.Column("order_count", sa.Integer, nullable=False),
+    sa.Column("spent_usd_cents", sa.BigInteger, nullable=False),
+    sa.Column("days_since_last", sa.Integer, nullable=False),
+    sa.Column("r", sa.SmallInteger, nullable=False),
+    sa.Column("f", sa.SmallInteger, nullable=False),
+    sa.Column("m", sa.SmallInteger, nullable=False),
+    sa.Column("total", sa.SmallInteger, nullable=False),
+    sa.Column("profile", sa.Text, nullable=False),
+    sa.Column("scored_on", sa.Date, nullable=False),
+)
+
+#: Being in a segment, since when and until when; the open one has no `until`.
+memberships = sa.Table(
+    "memberships",
+    metadata,
+    id_(),
+    sa.Column("segment", sa.Text, nullable=False),
+    to("customer_id", "customers", nullable=False, index=True),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("until", Instant),
+    sa.Index("ix_memberships_segment_since", "segment", "since"),
+    sa.Index(
+        "uq_memberships_open",
+        "segment",
+        "customer_id",
+        unique=True,
+        sqlite_where=sa.text("until IS NULL"),
+        postgresql_where=sa.text("until IS NULL"),
+    ),
+)

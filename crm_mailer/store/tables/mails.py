@@ -1,0 +1,117 @@
+"""Touches, messages and deliveries: what planning and delivering write."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from crm_mailer.store.engine import Instant, JsonText
+from crm_mailer.store.tables.columns import count, id_, metadata, text, to
+
+#: One act of planning: how many were asked, planned and left out, and why.
+plan_runs = sa.Table(
+    "plan_runs",
+    metadata,
+    id_(),
+    sa.Column("campaign", sa.Text, nullable=False, index=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("counts", JsonText, nullable=False),
+)
+
+touches = sa.Table(
+    "touches",
+    metadata,
+    id_(),
+    sa.Column("kind", sa.Text, nullable=False, server_default="campaign"),
+    sa.Column("campaign", sa.Text, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("anchor", sa.Text, nullable=False),
+    to("customer_id", "customers", nullable=False),
+    to("order_id", "orders"),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("template", sa.Text, nullable=False),
+    text("campaign_version"),
+    sa.Column("place", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("places", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("anchored_at", Instant, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("state", sa.Text, nullable=False),
+    text("reason"),
+    text("detail"),
+    sa.Column("next_at", Instant),
+    count("attempts"),
+    sa.Column("planned_at", Instant, nullable=False),
+    sa.Column("settled_at", Instant),
+    # the claim
+    text("owner"),
+    sa.Column("claimed_until", Instant),
+    text("boot_id"),
+    count("fence"),
+    sa.UniqueConstraint("campaign", "step", "anchor", "customer_id", name="uq_touches_key"),
+    sa.CheckConstraint(
+        "state IN ('planned','held','claimed','in_doubt','accepted','deferred','refused',"
+        "'expired','skipped')",
+        name="state",
+    ),
+    #: Claims ask for each stream by itself, so that order mail never waits behind an EDM.
+    sa.Index(
+        "ix_touches_due",
+        "stream",
+        "next_at",
+        "id",
+        sqlite_where=sa.text("state IN ('planned','deferred')"),
+        postgresql_where=sa.text("state IN ('planned','deferred')"),
+    ),
+    #: Claims of a process that died, and order mail in doubt that may be sent once more.
+    sa.Index(
+        "ix_touches_claimed",
+        "owner",
+        sqlite_where=sa.text("state = 'claimed'"),
+        postgresql_where=sa.text("state = 'claimed'"),
+    ),
+    sa.Index(
+        "ix_touches_doubt",
+        "next_at",
+        sqlite_where=sa.text("state = 'in_doubt'"),
+        postgresql_where=sa.text("state = 'in_doubt'"),
+    ),
+    sa.Index("ix_touches_customer_id_due_at", "customer_id", "due_at"),
+    sa.Index("ix_touches_campaign_state", "campaign", "state"),
+)
+
+#: What a touch became. Transactional mail keeps its bytes, marketing its fields.
+messages = sa.Table(
+    "messages",
+    metadata,
+    to("touch_id", "touches", primary_key=True),
+    sa.Column("message_id", sa.Text, nullable=False, unique=True),
+    sa.Column("rcpt_to", sa.Text, nullable=False),
+    text("mail_from"),
+    text("subject"),
+    text("language"),
+    text("template"),
+    text("template_version"),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("snapshot", sa.LargeBinary),
+    sa.Column("content", sa.LargeBinary),
+    sa.Column("rendered_at", Instant, nullable=False),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    id_(),
+    to("touch_id", "touches", nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("phase", sa.Text, nullable=False),
+    count("code"),
+    text("status"),
+    text("text"),
+    text("blame"),
+    text("host"),
+    count("took_ms"),
+    sa.Column("at", Instant, nullable=False, index=True),
+    sa.UniqueConstraint("touch_id", "attempt"),
+    sa.CheckConstraint("outcome IN ('accepted','deferred','refused','unknown')", name="outcome"),
+)
