@@ -86,6 +86,8 @@ def _show_orders(file: CaseFile, place: ZoneInfo) -> None:
 
 
 def _show_words(wrote: tuple[WrittenReply, ...], place: ZoneInfo) -> None:
+    if not any(reply.text for reply in wrote):
+        return
     show.line()
     show.heading(_("What they wrote"))
     for reply in wrote:

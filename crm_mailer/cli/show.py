@@ -70,18 +70,27 @@ def table(
     right: Sequence[int] = (),
     empty: str = "",
 ) -> None:
-    """A table; `right` names the columns to align right, `empty` is said when there is no row."""
+    """A table; a column in which no row says anything is left out.
+
+    Args:
+        columns: their headers.
+        rows: one value for each column.
+        title: over it all.
+        right: columns to align right.
+        empty: what is said when there is no row.
+    """
     rows = list(rows)
     if not rows:
         note(empty or _("nothing to show"))
         return
+    used = [place for place in range(len(columns)) if any(_says(row[place]) for row in rows)]
     grid = Table(title=title or None, title_justify="left", box=None, header_style="bold",
                  pad_edge=False, title_style="bold", show_header=any(columns))  # fmt: skip
-    for place, column in enumerate(columns):
-        grid.add_column(clean(column), justify="right" if place in right else "left",
+    for place in used:
+        grid.add_column(clean(columns[place]), justify="right" if place in right else "left",
                         overflow="fold")  # fmt: skip
     for row in rows:
-        grid.add_row(*(_cell(value) for value in row))
+        grid.add_row(*(_cell(row[place]) for place in used))
     out().print(grid)
 
 
@@ -167,6 +176,10 @@ def short(moment: datetime | None, place: Any) -> str:
 def when(label: str, place: Any, now: datetime) -> str:
     """The header over a column of `short` instants."""
     return f"{label} ({now.astimezone(place):%Z})"
+
+
+def _says(value: object) -> bool:
+    return bool(value.plain) if isinstance(value, Text) else value not in (None, "")
 
 
 def _cell(value: object) -> Text:

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 TEXTS = {"payment_method": 100, "carrier": 100, "tracking_number": 100, "tracking_url": 500,
          "note": 2000}  # fmt: skip
+#: Carrier and number in one cell, as AliExpress writes them; of several parcels the first.
+PARCEL = re.compile(r"([^:：;\n]{2,100})[:：]\s*([A-Z0-9-]{6,40})\b[\s\S]*", re.I)
 STATE_WORDS = ("state", "payment_state", "shipping_state")
 LINE_AMOUNTS = ("price", "line_total")
 #: Lines remembered, so that a product which is bought often is read once.
@@ -192,6 +194,8 @@ class OrderReader:
         for name, limit, get in self.texts:
             if name not in draft.texts and (text := clean(get(cells), limit)):
                 draft.texts[name] = text
+        if parcel := PARCEL.fullmatch(draft.texts.get("tracking_number", "")):
+            draft.texts["carrier"], draft.texts["tracking_number"] = parcel.groups()
         if self.products and not draft.items and (text := self.products(cells)):
             draft.items.extend(items_in(text))
         self.people.fill(draft.person, draft.row, cells)

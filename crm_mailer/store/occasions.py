@@ -162,7 +162,7 @@ def first_orders(connection: sa.Connection, search: Search, after: int) -> list[
         order.is_counted,
         paid.between(search.since, search.until),
         # a payment changes the order's row when it is learnt, a day of wrong clocks allowed for
-        order.changed_at >= (search.learnt_since or search.since) - _A_DAY,
+        order.changed_at >= (search.learnt_since or search.since - _A_DAY),
         ~is_second,
     )
     return _page(connection, search, query, order.id, after, is_found_by_key=False)

@@ -201,11 +201,12 @@ def _skipping(reason: SkipReason, now: datetime) -> sa.Update:
 
 def campaigns(connection: sa.Connection) -> list[str]:
     """The campaigns that have touches, found one by one: their touches may be millions."""
-    following = sa.select(touches.c.campaign).order_by(touches.c.campaign).limit(1)
+    first = sa.select(touches.c.campaign).order_by(touches.c.campaign).limit(1)
     found: list[str] = []
-    while (name := connection.scalar(following)) is not None:
+    name = connection.scalar(first)
+    while name is not None:
         found.append(name)
-        following = following.where(touches.c.campaign > name)
+        name = connection.scalar(first.where(touches.c.campaign > name))
     return found
 
 

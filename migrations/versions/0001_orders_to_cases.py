@@ -406,7 +406,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("order_id", "state", name=op.f("uq_order_events_order_id_state")),
     )
     with op.batch_alter_table("order_events", schema=None) as batch_op:
-        batch_op.create_index("ix_order_events_state_at", ["state", "at"], unique=False)
+        batch_op.create_index(
+            "ix_order_events_state_at_learnt_at", ["state", "at", "learnt_at"], unique=False
+        )
 
     op.create_table(
         "order_items",
@@ -699,6 +701,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_replies_customer_id"), ["customer_id"], unique=False)
         batch_op.create_index("ix_replies_learnt_at_id", ["learnt_at", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_replies_message_id"), ["message_id"], unique=False)
+        batch_op.create_index("ix_replies_received_at", ["received_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_replies_touch_id"), ["touch_id"], unique=False)
 
     op.create_table(
@@ -860,6 +863,7 @@ def downgrade() -> None:
     op.drop_table("spam_reports")
     with op.batch_alter_table("replies", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_replies_touch_id"))
+        batch_op.drop_index("ix_replies_received_at")
         batch_op.drop_index(batch_op.f("ix_replies_message_id"))
         batch_op.drop_index("ix_replies_learnt_at_id")
         batch_op.drop_index(batch_op.f("ix_replies_customer_id"))
@@ -909,7 +913,7 @@ def downgrade() -> None:
 
     op.drop_table("order_items")
     with op.batch_alter_table("order_events", schema=None) as batch_op:
-        batch_op.drop_index("ix_order_events_state_at")
+        batch_op.drop_index("ix_order_events_state_at_learnt_at")
 
     op.drop_table("order_events")
     with op.batch_alter_table("scores", schema=None) as batch_op:

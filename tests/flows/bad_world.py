@@ -10,8 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,25 +111,30 @@ class World:
             except SystemExit as leave:
                 code = leave.code
         out.flush()
-        written = out.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        written = out.buffer.getvalue().decode()
         return Said(code if isinstance(code, int) else 1, written, err.getvalue())
 
-    def start(
-        self, line: str, *, prepare: Callable[[], object] | None = None, user: int | None = None
-    ) -> Said:
-        """The program as a process of its own, as a person starts it."""
+    def start(self, line: str, *, after: str = "", stdout: int = subprocess.PIPE) -> Said:
+        """The program as a process of its own, as a person starts it.
+
+        Args:
+            line: the command.
+            after: Python statements that the process runs before it becomes the program.
+            stdout: where it writes to.
+        """
+        program = [sys.executable, "-m", "crm_mailer", "--home", str(self.home), *shlex.split(line)]
+        become = f"import os, sys\n{after}\nos.execv(sys.argv[1], sys.argv[1:])"
         done = subprocess.run(
-            [sys.executable, "-m", "crm_mailer", "--home", str(self.home), *shlex.split(line)],
+            [sys.executable, "-c", become, *program],
             env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             text=True,
             timeout=60,
             check=False,
             cwd=self.home.parent,
-            preexec_fn=prepare,
-            user=user,
         )
-        return Said(done.returncode, done.stdout, done.stderr)
+        return Said(done.returncode, done.stdout or "", done.stderr)
 
 
 @contextlib.contextmanager
@@ -170,7 +174,8 @@ def _make_small(world: World) -> None:
     used = "".join(path.read_text() for path in (world.home / "campaigns").glob("l*/*.yaml"))
     for path in (world.home / "templates").glob("*/*.*.mjml"):
         name = f"{path.parent.name}/{path.name.partition('.')[0]}"
-        if not path.name.endswith(".en.mjml") or name not in used:
+        is_used = path.name.endswith(".en.mjml") and name in used
+        if not is_used and path.parent.name != "layout":
             path.unlink()
 
 
@@ -178,14 +183,3 @@ def copy_of(world: World, home: Path) -> World:
     """The same shop in another folder, to be spoilt."""
     shutil.copytree(world.home, home)
     return World(home)
-
-
-@contextlib.contextmanager
-def open_to_all(world: World) -> Iterator[World]:
-    """The same shop where any user may come, owned by this one."""
-    with tempfile.TemporaryDirectory(prefix="crm-mailer-") as folder:
-        Path(folder).chmod(0o755)
-        copy = copy_of(world, Path(folder) / "shop")
-        for path in (copy.home, *copy.home.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        yield copy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -212,7 +213,7 @@ def test_check_names_the_place_and_the_remedy_and_leaves_with_1(
         ("segment show vip", 78, write("campaigns/segments/vip.yaml", "rule: ["), "vip.yaml:1",
          "not YAML"),
         ("preview shipped", 65, edit(TEMPLATE, "{{ greeting }}", "{{ customer.nme }}"),
-         "shipped.en.mjml:", "did you mean `name`?"),
+         "shipped.en.mjml:13:20", "`crm-mailer check` knows more"),
         ("preview shipped", 65, edit(TEMPLATE, "</mj-body>", ""), "shipped.en.mjml:",
          "is not closed"),
         ("import orders FILE", 78, write("maps/own.yaml", "name: own\ncolums: {}\n"),
@@ -394,6 +395,11 @@ def test_no_shop_folder_names_init(
 
 
 def test_a_reader_that_closes_the_pipe_is_no_error(world: World) -> None:
-    said = world.start("campaign list --json | head -1")
+    reading, writing = os.pipe()
+    os.close(reading)
 
-    assert said.code in (0, 2)
+    said = world.start("campaign list --json", stdout=writing)
+
+    os.close(writing)
+    assert said.code == 0
+    assert "rror" not in said.err

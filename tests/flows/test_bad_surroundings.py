@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
-import os
-import resource
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -268,11 +265,15 @@ def test_a_new_shop_where_nothing_can_be_written_leaves_with_73(world: World) ->
     assert "/dev/null/shop" in said.err
 
 
-def _obey_rights() -> None:
-    """Root may write anywhere; take that right away from a child process."""
-    if os.geteuid() == 0:
-        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+#: Root may write anywhere; this takes that right away: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH.
+OBEY_RIGHTS = """
+import ctypes
+if os.geteuid() == 0:
+    for capability in (1, 2):
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+"""
+#: No file may grow beyond this; what SQLite shares in memory still fits.
+SMALL_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
 
 
 @pytest.fixture
@@ -289,7 +290,7 @@ def read_only(world: World) -> Iterator[World]:
 def test_a_read_only_folder_leaves_with_73(read_only: World, line: str) -> None:
     before = _bytes(read_only)
 
-    said = read_only.start(line, prepare=_obey_rights)
+    said = read_only.start(line, after=OBEY_RIGHTS)
 
     if line == "preview welcome":
         assert said.code == 0
@@ -304,16 +305,11 @@ def test_a_full_disk_leaves_with_73_and_changes_nothing(world: World) -> None:
     path = world.file("export.csv", "order_number,placed_at,email,amount\n" + rows)
     before = world.rows()
 
-    said = world.start(f"import orders {path}", prepare=_small_files)
+    said = world.start(f"import orders {path}", after=SMALL_FILES)
 
     assert (said.code, len(said.errors)) == (73, 1), said.text
     assert "is the disk full?" in said.err
     assert world.rows() == before
-
-
-def _small_files() -> None:
-    """No file may grow beyond this; what SQLite keeps in memory files still fits."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
 def _bytes(world: World) -> bytes:

@@ -65,7 +65,7 @@ def test_sigterm_lets_the_mails_in_flight_finish_and_leaves_none_in_doubt(
     shop: SmallShop, start: Start
 ) -> None:
     unpaid_orders(shop, 12)
-    with fault_server({"DOT": Fault(wait=0.7, accept=True)}) as server:
+    with fault_server({"DOT": Fault(wait=1.5, accept=True)}) as server:
         daemon = start(**smtp(server))
         daemon.waits_for(lambda: server.box)
         code = daemon.ends()

@@ -8,6 +8,7 @@ from tests.flows.conftest import BROKEN, CARE, SmallShop, answer, bounce, order,
 
 ANNA = "anna@example.com"
 BORIS = "boris@example.com"
+PAID = {"placed_at": "2026-10-20T08:00:00Z", "paid_at": "2026-10-20T09:00:00Z"}
 ARRIVED = {"shipped_at": "2026-10-25T09:00:00Z", "arrived_at": "2026-11-02T09:45:00Z"}
 
 
@@ -16,7 +17,7 @@ def unpaid(number: str, address: str, **facts: str) -> dict[str, str]:
 
 
 def arrived(number: str, address: str, **facts: str) -> dict[str, str]:
-    return order(number, address, paid_at="2026-10-20T09:00:00Z", **ARRIVED, **facts)
+    return order(number, address, **PAID, **ARRIVED, **facts)
 
 
 def test_an_unpaid_order_is_reminded_in_its_buyers_language(shop: SmallShop) -> None:
@@ -84,11 +85,11 @@ def test_marketing_waits_until_the_case_is_closed(shop: SmallShop) -> None:
     shop.works()
     waiting = shop.fates(ANNA)[1]
     assert shop.run("case", "close", "1", "--resolved", "--by", "Lin").exit_code == 0
-    shop.later(hours=1)
+    shop.later(hours=7)
     shop.works()
 
     assert waiting == ("tip", "planned", "case_open")
-    assert [mail["Subject"] for mail in shop.mails_to(ANNA)[1:]]
+    assert len(shop.mails_to(ANNA)) == 2
     assert shop.fates(ANNA)[1] == ("tip", "accepted", "")
 
 
@@ -131,7 +132,7 @@ def test_an_address_that_bounces_gets_no_mail_of_any_kind(shop: SmallShop) -> No
 
 def test_a_forged_bounce_of_an_address_that_had_no_mail_changes_nothing(shop: SmallShop) -> None:
     shop.goes_live("payment-reminder")
-    shop.imports(unpaid("A1", ANNA), order("A2", BORIS, paid_at="2026-10-02T09:00:00Z"))
+    shop.imports(unpaid("A1", ANNA), order("A2", BORIS, **PAID))
     shop.works()
     [reminder], [letter] = shop.mails_to(ANNA), shop.sink.letters
     sender = f"b-{'a' * 15}.{'b' * 16}@bounce.lotus-shop.example"

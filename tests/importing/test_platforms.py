@@ -103,6 +103,21 @@ def test_shopify_fills_an_orders_cells_on_its_first_line_only(quick: Desk) -> No
     assert quick.all("consents", "basis") == ["consent", "none"]
 
 
+def test_an_order_that_nobody_has_paid_is_not_paid_because_it_waits_to_be_packed(
+    quick: Desk,
+) -> None:
+    waiting = SHOPIFY.replace("refunded,2026-10-01 10:11:12 +0300,", "pending,,").replace(
+        "2026-10-03 10:00:00 +0300,card,20.00,", ",card,0.00,"
+    )
+    quick.orders(quick.text(waiting))
+    before = quick.all("orders", "number", "state", "is_counted")[1]
+
+    quick.orders(quick.text(waiting.replace("pending,,", "paid,2026-10-01 12:00:00 +0300,")))
+
+    assert before == ("#1002", "placed", False)
+    assert quick.all("orders", "number", "state", "is_counted")[1] == ("#1002", "paid", True)
+
+
 def test_amazon_adds_up_its_lines_and_leaves_cancelled_ones_out(quick: Desk) -> None:
     report = quick.orders(quick.text(AMAZON, "report.txt"))
 
@@ -136,6 +151,20 @@ def test_aliexpress_takes_products_out_of_one_cell(quick: Desk) -> None:
     ]
     assert quick.all("customers", "name", "country") == [("Петрова Анна Ивановна", "RU")]
     assert report.orders_without_address == 1
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "Cainiao Saver:LP0012345678",
+        "Cainiao Saver：LP0012345678",
+        "Cainiao Saver: LP0012345678;X:1",
+    ],
+)
+def test_aliexpress_writes_carrier_and_number_into_one_cell(quick: Desk, cell: str) -> None:
+    quick.orders(quick.text(ALIEXPRESS.replace("RB123456789CN", cell)))
+
+    assert quick.all("orders", "carrier", "tracking_number") == [("Cainiao Saver", "LP0012345678")]
 
 
 def test_ebay_has_an_empty_line_before_and_a_summary_after_the_table(quick: Desk) -> None:

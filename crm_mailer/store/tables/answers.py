@@ -74,6 +74,8 @@ replies = sa.Table(
     yes("is_copy"),
     sa.Column("learnt_at", Instant),
     sa.Index("ix_replies_learnt_at_id", "learnt_at", "id"),
+    #: Replies as anchors of campaigns.
+    sa.Index("ix_replies_received_at", "received_at"),
 )
 
 bounces = sa.Table(
