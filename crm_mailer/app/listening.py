@@ -9,7 +9,9 @@ from datetime import date
 from typing import Any
 
 from crm_mailer import listening, logs
+from crm_mailer.app import cases
 from crm_mailer.app.wiring import App
+from crm_mailer.learning import LearnReport
 from crm_mailer.listening import Account, FetchReport, FirstContact, ImapMailbox, ListenReport
 from crm_mailer.model.errors import CrmMailerError, SettingsError
 from crm_mailer.store import inbound, replies
@@ -23,6 +25,15 @@ class Explanation:
 
     reply: ReplyRow
     bounces: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round by hand brought."""
+
+    fetched: FetchReport
+    understood: ListenReport
+    learnt: LearnReport
 
 
 def is_configured(app: App) -> bool:
@@ -113,9 +124,9 @@ def understand(app: App, limit: int | None = None) -> ListenReport:
     )
 
 
-def listen(app: App, since: FirstContact | None = None) -> tuple[FetchReport, ListenReport]:
-    """One round: fetch, then understand."""
-    return fetch(app, since), understand(app)
+def listen(app: App, since: FirstContact | None = None) -> Round:
+    """One round by hand: fetch, understand, and learn, so that a complaint is a case at once."""
+    return Round(fetched=fetch(app, since), understood=understand(app), learnt=cases.learn(app))
 
 
 def watch(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from crm_mailer.app import App
-    from crm_mailer.listening import FetchReport, ListenReport
+    from crm_mailer.app.listening import Round
     from crm_mailer.store.replies import ReplyRow
 
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 @as_json_option
 @pass_app
 def listen(app: App, since: str | None, as_json: bool) -> None:
-    """Read the mailbox once: fetch what is new and find out what it says."""
+    """Read the mailbox once: fetch what is new, find out what it says, open cases."""
     from crm_mailer.app import listening
 
     start = listening.first_contact(since) if since else None
-    fetched, report = listening.listen(app, start)
+    done = listening.listen(app, start)
     if as_json:
-        show.json_({"fetched": fetched, "understood": report})
+        show.json_(done)
         return
-    _show_round(fetched, report)
+    _show_round(done)
 
 
 @click.group(cls=Group)
@@ -155,9 +155,10 @@ def retry(app: App, number: int) -> None:
         show.good(_("read"))
 
 
-def _show_round(fetched: FetchReport, report: ListenReport) -> None:
+def _show_round(done: Round) -> None:
+    report = done.understood
     show.good(_("{mails} fetched, {handled} understood").format(
-        mails=n_("1 new mail", "{number} new mails", fetched.new),
+        mails=n_("1 new mail", "{number} new mails", done.fetched.new),
         handled=report.handled))  # fmt: skip
     rows = [(kind.replace("_", " "), count) for kind, count in report.kinds.most_common()]
     if rows:
@@ -167,6 +168,10 @@ def _show_round(fetched: FetchReport, report: ListenReport) -> None:
         show.note(n_("1 complaint: `crm-mailer inbox list --intent complaint`",
                      "{number} complaints: `crm-mailer inbox list --intent complaint`",
                      complaints))  # fmt: skip
+    if done.learnt.cases_opened:
+        show.note(n_("1 case opened: `crm-mailer case list`",
+                     "{number} cases opened: `crm-mailer case list`",
+                     done.learnt.cases_opened))  # fmt: skip
     if report.suppressed:
         show.note(n_("1 address is not mailed any more",
                      "{number} addresses are not mailed any more",

@@ -34,7 +34,7 @@ _T = TypeVar("_T", bound=_Numbered)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnReport:
-    """What one turn of learning did. `failed` rows stay and are tried again next time."""
+    """What one turn of learning did. `failed` rows were given to a person as a task."""
 
     replies: int = 0
     reviews: int = 0
@@ -88,7 +88,7 @@ def _guarded(
     now: datetime,
     work: Callable[[Connection, _T, datetime], Counter[str]],
 ) -> Counter[str]:
-    """One row in one transaction; a row that breaks is logged, and the rest goes on."""
+    """One row in one transaction; a row that breaks goes to a person, and the rest goes on."""
     try:
         with store.write() as connection:
             return work(connection, row, now)
@@ -96,7 +96,18 @@ def _guarded(
         raise  # the database is in trouble, not this row
     except Exception:
         _log.exception("learning_failed", row=type(row).__name__, id=row.id)
+        _hand_to_a_person(store, row, now)
         return Counter(failed=1)
+
+
+def _hand_to_a_person(store: Store, row: _Numbered, now: datetime) -> None:
+    """What we cannot learn from is read by an agent; trying for ever would help nobody."""
+    is_reply = isinstance(row, UnlearntReply)
+    mark = store_feedback.mark_reply_learnt if is_reply else store_feedback.mark_review_learnt
+    with store.write() as connection:
+        if mark(connection, row.id, now):
+            task = requests.unlearnable("reply" if is_reply else "review", row.id, now)
+            store_tasks.add(connection, task, now)
 
 
 def _learn_reply(connection: Connection, reply: UnlearntReply, now: datetime) -> Counter[str]:

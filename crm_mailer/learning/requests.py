@@ -63,6 +63,16 @@ def who_is_it(reply: UnlearntReply, now: datetime) -> NewTask:
     )
 
 
+def unlearnable(what: str, number: int, now: datetime) -> NewTask:
+    """The task for a reply or a review that broke the program: a person reads it instead."""
+    return NewTask(
+        kind=TaskKind.READ,
+        key=f"{what}:{number}",
+        text=f"{what} {number} could not be handled by the program: read it yourself",
+        due_at=now + ANSWER_IN,
+    )
+
+
 def order_note(reply: UnlearntReply) -> str:
     """The line to add to the order's note; empty where the reply says nothing about it."""
     kind = _task_kind(reply)

@@ -1,4 +1,4 @@
-"""Where the program's own folders lie: inside the package when installed, beside it in a checkout."""
+"""Where the program's own folders lie: in the package when installed, beside it in a checkout."""
 
 from __future__ import annotations
 

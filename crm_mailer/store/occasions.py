@@ -263,9 +263,7 @@ def _order_reached(
     event = t.order_events.alias("exit_event").c
     # an export may know the anchor to the minute and the other state by its day only
     since = anchored_at - int(_A_DAY.total_seconds())
-    return sa.exists().where(
-        event.order_id == order_id, event.state.in_(states), event.at > since
-    )
+    return sa.exists().where(event.order_id == order_id, event.state.in_(states), event.at > since)
 
 
 def _bought(_campaign: Campaign, customer_id: Any, order_id: Any, anchored_at: Any) -> Condition:

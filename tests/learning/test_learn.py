@@ -319,8 +319,17 @@ def test_a_row_that_breaks_does_not_stop_the_others(shop: SmallShop) -> None:
     report = learn(shop.store, now=NOW)
 
     assert (report.failed, report.replies) == (1, 1)
-    assert shop.row(replies, broken).learnt_at is None
     assert [line.kind for line in shop.feedback()] == ["praise"]
+    assert [task.text.split(" could")[0] for task in shop.tasks()] == [f"reply {broken}"]
+
+
+def test_a_row_that_breaks_is_not_tried_for_ever(shop: SmallShop) -> None:
+    shop.wrote("complaint", "nad.quality", channel="carrier pigeon")
+    learn(shop.store, now=NOW)
+
+    again = learn(shop.store, now=NOW)
+
+    assert (again.failed, again.replies) == (0, 0)
 
 
 def test_two_learners_at_once_learn_each_letter_once(shop: SmallShop) -> None:
