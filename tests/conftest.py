@@ -15,6 +15,9 @@ import sqlalchemy as sa
 from crm_mailer.store import migrate
 from crm_mailer.store.engine import Store, open_store
 
+# Whoever runs the tests may read another language; the tests read English.
+os.environ["CRM_MAILER_LANGUAGE"] = "en"
+
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 

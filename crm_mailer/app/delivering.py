@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from crm_mailer import delivering
 from crm_mailer.app import rendering
@@ -24,8 +25,9 @@ from crm_mailer.delivering import (
     Wanted,
 )
 from crm_mailer.model.errors import DefinitionError, NotFound
-from crm_mailer.model.touch import TouchState
+from crm_mailer.model.touch import SkipReason, TouchState
 from crm_mailer.store import lanes, outbox, touches
+from crm_mailer.store.bulk import in_turns
 from crm_mailer.store.lanes import Rest
 from crm_mailer.store.outbox import Audit, OutboxLine, Record
 
@@ -164,17 +166,25 @@ def audit(app: App) -> Audit:
 
 
 def release(app: App, campaign: str) -> int:
-    """Let the held mails of a campaign go; returns how many."""
+    """Let the held mails of a campaign go when they are due; returns how many."""
     _known(app, campaign)
-    with app.store.write() as connection:
-        return touches.let_go(connection, touches.list_held(connection, campaign))
+    with app.store.read() as connection:
+        held = touches.list_held(connection, campaign)
+    return in_turns(app.store, held, touches.let_go)
 
 
 def cancel(app: App, campaign: str) -> int:
-    """End what has not left of a campaign; returns how many."""
+    """End what has not left of a campaign; returns how many.
+
+    Mails in a sender's hands may still go. An order mail in doubt stays in doubt, but its second
+    attempt is called off.
+    """
     _known(app, campaign)
     with app.store.write() as connection:
-        return outbox.cancel(connection, campaign, app.clock.now())
+        outbox.call_off(connection, campaign)
+        unsent = touches.list_unsent(connection, campaign)
+    end = partial(touches.end, reason=SkipReason.CANCELLED, now=app.clock.now())
+    return in_turns(app.store, unsent, end)
 
 
 def retry(app: App, *, campaign: str | None = None, is_refused_too: bool = False) -> int:

@@ -28,8 +28,10 @@ from crm_mailer.model.campaign import (
 )
 from crm_mailer.model.errors import DefinitionError, NotFound
 from crm_mailer.model.moment import at_local
+from crm_mailer.model.segment import EVERYBODY, Rule
 from crm_mailer.planning import PlanReport, curve
 from crm_mailer.rendering import check_templates, lint, uses
+from crm_mailer.segmenting import rules
 from crm_mailer.store import touches
 
 
@@ -89,9 +91,14 @@ class CampaignLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignView:
-    """One campaign in full: (step id, offset, template), what ends it, who was left out and why."""
+    """One campaign in full: (step id, offset, template), what ends it, who was left out and why.
+
+    `audience` has each part of the rule with its depth, in words; empty means everybody.
+    """
 
     line: CampaignLine
+    audience: tuple[tuple[int, str], ...]
+    send_at: str
     curve: str
     valid_for: str
     stop_when: tuple[str, ...]
@@ -179,17 +186,6 @@ def apply(app: App, campaigns: Sequence[str] = (), *, is_by_hand: bool = False) 
     )
 
 
-def release(app: App, campaign: str) -> int:
-    """Let the held touches of a campaign go. How many they were.
-
-    Raises:
-        NotFound: there is no such campaign.
-    """
-    names.campaign(app, campaign)
-    with app.store.write() as connection:
-        return touches.let_go(connection, touches.list_held(connection, campaign))
-
-
 def curves(app: App) -> list[Curve]:
     """The shop's memory curves."""
     return list(app.definitions.curves.values())
@@ -233,6 +229,8 @@ def campaign_view(app: App, campaign: str) -> CampaignView:
         skips = touches.skips_of_campaign(connection, found.id)
     return CampaignView(
         line=_line(found, counts),
+        audience=_audience(found.audience),
+        send_at="{:02d}:{:02d}".format(*found.send_at) if found.send_at else "",
         curve=found.curve,
         valid_for=spelled(found.valid_for),
         stop_when=tuple(sorted(found.exits)),
@@ -240,6 +238,12 @@ def campaign_view(app: App, campaign: str) -> CampaignView:
         steps=tuple((step.id, spelled(step.offset), step.template) for step in found.steps),
         skips=skips,
     )
+
+
+def _audience(rule: Rule) -> tuple[tuple[int, str], ...]:
+    if rule == EVERYBODY:
+        return ()
+    return tuple((depth, rules.in_words(part)) for depth, part in rules.parts(rule))
 
 
 def _know(app: App, campaigns: Sequence[str]) -> None:

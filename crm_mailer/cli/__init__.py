@@ -12,8 +12,11 @@ import click
 
 from crm_mailer import __version__, logs
 from crm_mailer.cli import show
-from crm_mailer.i18n import _
+from crm_mailer.cli.help_page import Group
+from crm_mailer.home import find_home
+from crm_mailer.i18n import _, prefer
 from crm_mailer.model.errors import CrmMailerError, DefinitionError
+from crm_mailer.settings import read_settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,8 +60,14 @@ GROUPS: dict[str, dict[str, str]] = {
 COMMANDS = {name: place for group in GROUPS.values() for name, place in group.items()}
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose commands are imported when they are used, so that `--help` is quick."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options; before any other, which shop: it may have chosen the language."""
+        told, _rest, _order = self.make_parser(ctx).parse_args(list(args))
+        prefer(_shop_language(told.get("home")))
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in the order of the help."""
@@ -96,14 +105,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands in groups."""
         for title, commands in GROUPS.items():
-            with formatter.section(_(title)):
-                formatter.write_dl(
-                    [
-                        (name, command.get_short_help_str(400))
-                        for name in commands
-                        if (command := self.get_command(ctx, name)) is not None
-                    ]
-                )
+            self.write_commands(ctx, formatter, _(title), commands)
 
 
 class Doors:
@@ -204,10 +206,18 @@ def _report(error: Exception) -> int:
             return OUR_FAULT
 
 
+def _shop_language(home: str | None) -> str:
+    """The language that the shop's settings name; empty where there is no shop to ask."""
+    try:
+        return read_settings(find_home(home)).language
+    except CrmMailerError:
+        return ""  # the command itself says what is wrong, if it matters to it
+
+
 def _usage(ctx: click.Context | None) -> str:
     if ctx is None:
         return ""
     return _("{usage}; `{command} --help` says more").format(
-        usage=" ".join(ctx.get_usage().split()).removeprefix("Usage: "),
+        usage=" ".join(ctx.get_usage().split()).removeprefix(_("Usage: ").strip()).lstrip(),
         command=ctx.command_path,
     )

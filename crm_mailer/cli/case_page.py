@@ -25,11 +25,11 @@ def show_case(file: CaseFile, place: ZoneInfo) -> None:
         _("Case {number}: {reason}").format(number=case.id, reason=_(file.reason_in_words))
     )
     show.facts([
-        (_("state"), f"{_(case.state.replace('_', ' '))}, {case.owner or _('nobody has it')}"),
+        (_("state"), f"{show.word(case.state)}, {case.owner or _('nobody has it')}"),
         (_("severity"), _severity(case.severity)),
         (_("answer due"), left_in_words(file.left)),
         (_("opened"), show.local(case.opened_at, place)),
-        (_("wants"), case.asks),
+        (_("wants"), show.word(case.asks) if case.asks != "none" else ""),
         (_("do next"), _next(file)),
         (_("answer by"), _channel(file)),
     ])  # fmt: skip
@@ -49,16 +49,16 @@ def _show_customer(file: CaseFile, place: ZoneInfo) -> None:
     show.facts([
         (_("name"), f"{one.name}  <{one.email}>" if one.email else one.name),
         (_("BLACKLIST"), known.flag_reason or _("yes") if one.is_flagged else ""),
-        (_("suppressed"), ", ".join(known.suppressed)),
+        (_("suppressed"), ", ".join(map(show.word, known.suppressed))),
         (_("phone"), address.masked(one.phone)),
         (_("lives in"), ", ".join(part for part in (one.city, one.country) if part)),
         (_("language"), one.language),
-        (_("kind of address"), one.address_kind),
+        (_("kind of address"), show.word(one.address_kind)),
         (_("score"), "" if score is None else
          f"{score.total}  (R {score.r}, F {score.f}, M {score.m}; "
          f"{n_('1 order', '{number} orders', score.order_count)}, "
          f"{score.spent_usd_cents / 100:,.2f} USD)"),
-        (_("classes"), ", ".join(known.classes)),
+        (_("classes"), ", ".join(map(show.word, known.classes))),
         (_("tags"), ", ".join(known.tags)),
     ])  # fmt: skip
 
@@ -72,7 +72,7 @@ def _show_orders(file: CaseFile, place: ZoneInfo) -> None:
                 "→" if one.id == file.case.order_id else "",
                 one.number,
                 show.local(one.placed_at, place)[:10],
-                one.state,
+                show.word(one.state),
                 f"{one.amount.amount:,} {one.amount.currency}",
                 _items(one),
                 " ".join(part for part in (one.carrier, one.tracking_number) if part),
@@ -107,7 +107,12 @@ def _show_timeline(file: CaseFile, place: ZoneInfo) -> None:
     show.table(
         [_("when"), _("who"), _("what"), ""],
         [
-            (show.local(one.at, place), one.who, one.what, " ".join(one.text.split())[:100])
+            (
+                show.local(one.at, place),
+                show.word(one.who),
+                show.word(one.what),
+                " ".join(one.text.split())[:100],
+            )
             for one in file.timeline
         ],
         title=_("Timeline"),
@@ -120,7 +125,10 @@ def _show_earlier(file: CaseFile, place: ZoneInfo) -> None:
     show.line()
     show.table(
         [_("case"), _("opened"), _("reason"), _("state")],
-        [(one.id, show.local(one.opened_at, place), one.reason, one.state) for one in file.earlier],
+        [
+            (one.id, show.local(one.opened_at, place), one.reason, show.word(one.state))
+            for one in file.earlier
+        ],
         title=_("Earlier cases"),
         right=(0,),
     )
@@ -139,9 +147,9 @@ def _next(file: CaseFile) -> str:
 
 def _channel(file: CaseFile) -> str:
     if file.local_time is None:
-        return file.best_channel
+        return show.word(file.best_channel)
     there = _("it is {time} there").format(time=file.local_time.strftime("%H:%M"))
-    return f"{file.best_channel}; {there}"
+    return f"{show.word(file.best_channel)}; {there}"
 
 
 def _severity(severity: Severity) -> str:

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from crm_mailer.cli import pass_app, show
-from crm_mailer.cli.options import Group, as_json_option, by_option, number_argument
+from crm_mailer.cli.options import Command, Group, as_json_option, by_option, number_argument
 from crm_mailer.i18n import _
 from crm_mailer.model.case import UNDER_WAY, CaseState, Channel
 from crm_mailer.model.reply import ReplyKind, Severity
@@ -79,7 +79,7 @@ def note(app: App, number: int, text: str, answered: bool, by: str) -> None:
 
     done = cases.note(app, number, text, by=by, is_answer=answered)
     show.good(_("case {number} is {state}").format(
-        number=number, state=_(done.state.replace("_", " "))))  # fmt: skip
+        number=number, state=show.word(done.state)))  # fmt: skip
 
 
 @case.command()
@@ -107,7 +107,7 @@ def close(app: App, number: int, reason: str, resolved: bool, by: str) -> None:
 
     done = cases.close(app, number, reason, by=by, is_resolved=resolved)
     show.good(_("case {number} is {state}").format(
-        number=number, state=_(done.state.replace("_", " "))))  # fmt: skip
+        number=number, state=show.word(done.state)))  # fmt: skip
 
 
 @case.command()
@@ -162,7 +162,13 @@ def tasks(app: App, as_json: bool) -> None:
     show.table(
         [_("task"), _("due"), _("kind"), _("customer"), _("what")],
         [
-            (one.id, show.local(one.due_at, app.zone), one.kind, one.customer, _short(one.text))
+            (
+                one.id,
+                show.local(one.due_at, app.zone),
+                show.word(one.kind),
+                one.customer,
+                _short(one.text),
+            )
             for one in found
         ],
         right=(0,),
@@ -181,7 +187,7 @@ def done(app: App, number: int) -> None:
     show.good(_("done: {what}").format(what=_short(task.text)))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("email", metavar="CUSTOMER")
 @click.argument("text")
 @click.option(
@@ -201,7 +207,7 @@ def feedback(app: App, email: str, text: str, channel: str, order: str, rating: 
     if reply.kind == ReplyKind.UNSUBSCRIBE:
         show.good(_("logged as the wish for no more marketing mail; it has stopped"))
     else:
-        show.good(_("logged as {what}").format(what=_(reply.intent or "other")))
+        show.good(_("logged as {what}").format(what=show.word(reply.intent or "other")))
     if logged.case:
         show.note(_("see case {number}: `crm-mailer case show {number}`").format(
             number=logged.case))  # fmt: skip
@@ -218,7 +224,7 @@ def _show_list(lines: list[CaseLine]) -> None:
                 _(line.reason_in_words),
                 line.customer,
                 line.order_number,
-                _(line.state.replace("_", " ")),
+                show.word(line.state),
                 line.owner or "-",
             )
             for line in lines
@@ -241,10 +247,10 @@ def left_in_words(left: timedelta | None) -> Text:
 def _span(length: timedelta) -> str:
     minutes = int(length.total_seconds() // 60)
     if minutes < 60:
-        return f"{minutes} min"
+        return _("{minutes} min").format(minutes=minutes)
     if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes // (24 * 60)} d"
+        return _("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)
+    return _("{days} d").format(days=minutes // (24 * 60))
 
 
 def _short(text: str, most: int = 90) -> str:

@@ -24,13 +24,13 @@ def show_story(story: CustomerStory, place: ZoneInfo) -> None:
         (_("lives in"), story.place),
         (_("language"), story.language),
         (_("time zone"), story.time_zone),
-        (_("gender"), story.gender),
+        (_("gender"), show.word(story.gender)),
         (_("birthday"), story.birthday),
         (_("known as"), ", ".join(story.known_as)),
         (_("consent"), ", ".join(story.consents)),
         (_("tags"), ", ".join(f"{one.tag} ({_('pinned')})" if one.is_pinned else one.tag
                               for one in story.tags)),
-        *((_(name.replace("_", " ")), value) for name, value in story.classes.items()),
+        *((show.word(name), show.word(value)) for name, value in story.classes.items()),
     ])  # fmt: skip
     _show_marks(story)
     _show_segments(story, place)
@@ -43,7 +43,8 @@ def _show_marks(story: CustomerStory) -> None:
         show.line(_("No paid order, so no score."))
         return
     show.heading(_("Score {total}: {segment}, {value}").format(
-        total=story.score.total, segment=story.rfm_segment, value=story.value_class))  # fmt: skip
+        total=story.score.total, segment=show.word(story.rfm_segment),
+        value=show.word(story.value_class)))  # fmt: skip
     for words in story.score_words:
         show.line(f"  {words}")
 
@@ -61,5 +62,5 @@ def _show_events(story: CustomerStory, place: ZoneInfo) -> None:
     show.line()
     show.heading(_("What happened"))
     show.table(["", "", ""], [
-        (show.local(event.at, place), _(event.kind.value), event.text) for event in story.events
+        (show.local(event.at, place), show.word(event.kind), event.text) for event in story.events
     ])  # fmt: skip

@@ -109,7 +109,7 @@ def tag(app: App, who: str, word: str, remove: bool, pin: bool, by: str) -> None
         show.good(_("taken off")) if was_there else show.note(_("there was no such tag"))
         return
     meaning = customers.add_tag(app, who, word, by=by, is_pinned=pin)
-    show.good(f"{_(meaning)}: {word}")
+    show.good(f"{show.word(meaning)}: {word}")
 
 
 @customer.command()
@@ -174,7 +174,7 @@ def unsuppress(app: App, who: str, why: str, by: str) -> None:
 
     held = customers.unsuppress(app, who, why, by=by)
     show.good(_("mailed again; it was held back for: {reasons}").format(
-        reasons=", ".join(_(one.replace("_", " ")) for one in held)))  # fmt: skip
+        reasons=", ".join(show.word(one) for one in held)))  # fmt: skip
 
 
 # ------------------------------------------------------------------ customer set

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_mailer.cli import pass_app, show
-from crm_mailer.cli.options import Group, as_json_option, number_argument
+from crm_mailer.cli.options import Command, Group, as_json_option, number_argument
 from crm_mailer.i18n import _, n_
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crm_mailer.store.outbox import Audit, Record
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--limit", type=click.IntRange(min=1), help=_("At most so many mails."))
 @click.option("--campaign", help=_("Only the mails of this campaign."))
 @as_json_option
@@ -42,7 +42,7 @@ def send(app: App, limit: int | None, campaign: str | None, as_json: bool) -> No
         raise report.lane_fault.error()
 
 
-@click.command()
+@click.command(cls=Command)
 @pass_app
 def pause(app: App) -> None:
     """Stop all sending until `resume`."""
@@ -52,7 +52,7 @@ def pause(app: App) -> None:
     show.good(_("sending is paused; `crm-mailer resume` goes on"))
 
 
-@click.command()
+@click.command(cls=Command)
 @pass_app
 def resume(app: App) -> None:
     """Let sending go on."""
@@ -93,8 +93,8 @@ def list_(
     show.table(
         [_("no"), _("campaign"), _("step"), _("to"), _("state"), _("why"),
          show.when(_("when"), app.zone, app.clock.now())],
-        [(line.id, line.campaign, line.step, line.address, line.state,
-          line.reason.replace("_", " "), show.short(line.settled_at or line.next_at, app.zone))
+        [(line.id, line.campaign, line.step, line.address, show.word(line.state),
+          show.word(line.reason), show.short(line.settled_at or line.next_at, app.zone))
          for line in lines],
         right=(0,),
         empty=_("no mail is planned; `crm-mailer plan` shows what would be"),
@@ -213,7 +213,9 @@ def _show_report(app: App, report: DeliverReport) -> None:
     rows += [(_("taken by another worker"), report.lost_claims)] if report.lost_claims else []
     show.facts(rows)
     if report.recovered:
-        found = ", ".join(f"{name} {number}" for name, number in report.recovered.items())
+        found = ", ".join(
+            f"{show.word(name)} {number}" for name, number in report.recovered.items()
+        )
         show.warn(_("a sender had died; its mails: {found}").format(found=found))
 
 
@@ -229,8 +231,8 @@ def _show_record(app: App, record: Record) -> None:
         (_("anchor"), touch.anchor),
         (_("stream"), touch.stream),
         (_("to"), record.rcpt_to or record.address),
-        (_("state"), touch.state),
-        (_("why"), " ".join([touch.reason, record.detail]).strip()),
+        (_("state"), show.word(touch.state)),
+        (_("why"), " ".join([show.word(touch.reason), record.detail]).strip()),
         (_("planned for"), show.local(touch.due_at, app.zone)),
         (_("next try"), show.local(touch.next_at, app.zone)),
         (_("settled"), show.local(record.settled_at, app.zone)),
@@ -243,8 +245,8 @@ def _show_record(app: App, record: Record) -> None:
         (_("rendered"), show.local(record.rendered_at, app.zone)),
     ])  # fmt: skip
     show.table(
-        [_("try"), _("when"), _("outcome"), _("at"), _("the server said"), _("server"), _("ms")],
-        [(one.attempt, show.local(one.at, app.zone), one.outcome.kind, one.outcome.phase,
+        [_("try"), _("when"), _("outcome"), _("phase"), _("the server said"), _("server"), _("ms")],
+        [(one.attempt, show.local(one.at, app.zone), show.word(one.outcome.kind), one.outcome.phase,
           f"{one.outcome.code or ''} {one.outcome.status} {one.outcome.text}".strip(),
           one.outcome.host, one.outcome.took_ms) for one in record.deliveries],
         title=_("attempts"), right=(0, 6), empty=_("never handed over"),
@@ -252,7 +254,7 @@ def _show_record(app: App, record: Record) -> None:
     if record.bounces:
         show.table(
             [_("when"), _("bounce"), _("status"), _("the machine said")],
-            [(show.local(one.at, app.zone), one.kind, one.status, one.diagnostic)
+            [(show.local(one.at, app.zone), show.word(one.kind), one.status, one.diagnostic)
              for one in record.bounces],
             title=_("came back"),
         )  # fmt: skip
@@ -261,7 +263,7 @@ def _show_record(app: App, record: Record) -> None:
 def _show_audit(found: Audit) -> None:
     show.table(
         [_("state"), _("mails")],
-        [*((state, found.states[state]) for state in TouchState if state in found.states),
+        [*((show.word(one), found.states[one]) for one in TouchState if one in found.states),
          (_("total"), found.total)],
         right=(1,),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_mailer.cli import show
+from crm_mailer.cli.options import Command
 from crm_mailer.i18n import _
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ COLUMNS = {
 }
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--folder", type=click.Path(path_type=Path), default=DEFAULT_FOLDER,
               show_default=True, help=_("Where the demo's shop is made."))  # fmt: skip
 @click.option("--seed", type=int, default=7, show_default=True,
@@ -66,17 +67,16 @@ def _introduce(folder: Path, days: int) -> None:
 
 
 def _tell_day(progress: Progress) -> None:
+    told = _("{day}: {mails} mails out, {answers} answers in").format(
+        day=f"{progress.at:%Y-%m-%d}", mails=f"{progress.mails:,}",
+        answers=f"{progress.answers:,}")  # fmt: skip
     if show.err().is_terminal:
         filled = 30 * progress.day // progress.days
         bar = "█" * filled + "░" * (30 - filled)
-        show.err().print(
-            f"{bar} {progress.at:%Y-%m-%d}  {progress.mails:,} mails, {progress.answers:,} answers",
-            end="\n" if progress.day == progress.days else "\r",
-        )
+        end = "\n" if progress.day == progress.days else "\r"
+        show.err().print(f"{bar} {told}", end=end)
     elif progress.day % 15 == 0 or progress.day == progress.days:
-        show.note(_("{day}: {mails} mails out, {answers} answers in").format(
-            day=f"{progress.at:%Y-%m-%d}", mails=f"{progress.mails:,}",
-            answers=f"{progress.answers:,}"))  # fmt: skip
+        show.note(told)
 
 
 def _show(ran: Ran, summary: Summary) -> None:
@@ -93,7 +93,11 @@ def _show(ran: Ran, summary: Summary) -> None:
     show.line()
     _show_mails(summary)
     show.line()
-    show.table([_("what came back"), _("mails")], summary.replies.items(), right=(1,))
+    show.table(
+        [_("what came back"), _("mails")],
+        [(show.word(kind), number) for kind, number in summary.replies.items()],
+        right=(1,),
+    )
     show.line()
     _show_cases(summary)
     _show_story(summary)
@@ -114,9 +118,11 @@ def _show_mails(summary: Summary) -> None:
         everything.update(one.states)
     rows.append([_("all"), *_sums(everything), sum(one.bounces for one in summary.mails),
                  sum(one.replies for one in summary.mails)])  # fmt: skip
-    show.table([_("campaign"), *COLUMNS, _("bounces"), _("replies")], rows,
+    show.table([_("campaign"), *map(_, COLUMNS), _("bounces"), _("replies")], rows,
                right=tuple(range(1, len(COLUMNS) + 3)), title=_("Mails"))  # fmt: skip
-    left_out = ", ".join(f"{reason} {number}" for reason, number in summary.skips.items())
+    left_out = ", ".join(
+        f"{show.word(reason)} {number}" for reason, number in summary.skips.items()
+    )
     show.line(_("Not sent, and why: {reasons}").format(reasons=left_out))
     show.line(_("The ledger adds up: every planned mail is in exactly one state.")
               if summary.audit.is_sound else _("THE LEDGER DOES NOT ADD UP"))  # fmt: skip
@@ -133,7 +139,7 @@ def _show_cases(summary: Summary) -> None:
     show.table(
         [_("open cases"), _("severity"), _("count"), _("overdue"), _("first due")],
         [
-            (in_words(one.reason), one.severity, one.count, one.overdue or "",
+            (_(in_words(one.reason)), one.severity, one.count, one.overdue or "",
              f"{one.due_first:%Y-%m-%d %H:%M} UTC")
             for one in summary.open_cases
         ],
@@ -149,7 +155,7 @@ def _show_story(summary: Summary) -> None:
     show.heading(_("One order: {number} of {customer}, from the invoice to case {case}").format(
         number=case.order_number, customer=case.customer, case=case.number))  # fmt: skip
     show.table(["", "", ""], [
-        (f"{event.at:%m-%d %H:%M}", _(event.kind.value), event.text)
+        (f"{event.at:%m-%d %H:%M}", show.word(event.kind), event.text)
         for event in summary.story.events
     ])  # fmt: skip
 

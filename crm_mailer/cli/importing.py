@@ -133,7 +133,7 @@ def maps(app: App, as_json: bool) -> None:
         return
     show.table(
         [_("map"), _("for"), _("sure"), _("source")],
-        [(one.name, one.title, _(one.confidence), one.source) for one in known],
+        [(one.name, one.title, show.word(one.confidence), one.source) for one in known],
     )
 
 
@@ -178,24 +178,24 @@ def _show(report: ImportReport) -> None:
 
 def _figures(report: ImportReport) -> list[tuple[str, object]]:
     words = {
-        "orders_new": (_("Orders"), _("new")),
-        "orders_changed": (_("Orders"), _("changed")),
-        "orders_unchanged": (_("Orders"), _("unchanged")),
-        "orders_left_out": (_("Orders"), _("left out")),
-        "customers_new": (_("Customers"), _("new")),
-        "customers_changed": (_("Customers"), _("changed")),
-        "customers_unchanged": (_("Customers"), _("unchanged")),
-        "customers_merged": (_("Customers"), _("merged")),
-        "reviews": (_("Reviews"), _("taken in")),
-        "addresses_new": (_("Addresses"), _("new")),
-        "addresses_known": (_("Addresses"), _("known before")),
-        "rows": (_("Rows"), _("read")),
-        "rows_bad": (_("Rows"), _("not imported")),
+        "orders_new": (_("Orders"), _("{count} new")),
+        "orders_changed": (_("Orders"), _("{count} changed")),
+        "orders_unchanged": (_("Orders"), _("{count} unchanged")),
+        "orders_left_out": (_("Orders"), _("{count} left out")),
+        "customers_new": (_("Customers"), _("{count} new")),
+        "customers_changed": (_("Customers"), _("{count} changed")),
+        "customers_unchanged": (_("Customers"), _("{count} unchanged")),
+        "customers_merged": (_("Customers"), _("{count} merged")),
+        "reviews": (_("Reviews"), _("{count} taken in")),
+        "addresses_new": (_("Addresses"), _("{count} new")),
+        "addresses_known": (_("Addresses"), _("{count} known before")),
+        "rows": (_("Rows"), _("{count} read")),
+        "rows_bad": (_("Rows"), _("{count} not imported")),
     }
     lines: dict[str, list[str]] = {}
     for name, (label, word) in words.items():
         if count := report.counts.get(name):
-            lines.setdefault(label, []).append(f"{count:,} {word}")
+            lines.setdefault(label, []).append(word.format(count=f"{count:,}"))
     return [(label, ", ".join(parts)) for label, parts in lines.items()]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_mailer.cli import pass_app, show
-from crm_mailer.cli.options import Group, as_json_option, number_argument
+from crm_mailer.cli.options import Command, Group, as_json_option, number_argument
 from crm_mailer.i18n import _, n_
 from crm_mailer.model.reply import REASONS, Intent, ReplyKind
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crm_mailer.store.replies import ReplyRow
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--since", default=None, metavar="new|all|DAY",
     help=_("At the first contact with a mailbox: what to read. Later it goes on by itself."),
@@ -152,7 +152,7 @@ def retry(app: App, number: int) -> None:
     for mail, error in report.troubles:
         show.note(_("mail {number}: {error}").format(number=mail, error=error))
     if not report.troubles:
-        show.good(_("read"))
+        show.good(_("it was read"))
 
 
 def _show_round(done: Round) -> None:
@@ -160,7 +160,7 @@ def _show_round(done: Round) -> None:
     show.good(_("{mails} fetched, {handled} understood").format(
         mails=n_("1 new mail", "{number} new mails", done.fetched.new),
         handled=report.handled))  # fmt: skip
-    rows = [(kind.replace("_", " "), count) for kind, count in report.kinds.most_common()]
+    rows = [(show.word(kind), count) for kind, count in report.kinds.most_common()]
     if rows:
         show.table([_("kind"), _("mails")], rows)
     complaints = report.intents["complaint"]
@@ -182,19 +182,19 @@ def _show_round(done: Round) -> None:
 
 
 def _row(reply: ReplyRow, place: ZoneInfo) -> tuple[object, ...]:
-    what = reply.intent or ""
+    what = show.word(reply.intent)
     if reply.severity:
         what = f"{reply.severity} {', '.join(code for code in reply.reasons if code in REASONS)}"
     says = " ".join((reply.own_text or reply.subject).split())
     sender = reply.customer or reply.sender
-    kind = reply.kind.replace("_", " ")
+    kind = show.word(reply.kind)
     at = show.short(reply.received_at, place)
     return (reply.id, at, sender[:30], kind, what, reply.campaign, says[:60])
 
 
 def _show_reply(reply: ReplyRow, place: ZoneInfo) -> None:
     reasons = [
-        f"{code} ({REASONS[code][1]})" if code in REASONS else code for code in reply.reasons
+        f"{code} ({_(REASONS[code][1])})" if code in REASONS else code for code in reply.reasons
     ]
     show.heading(reply.subject or _("reply {number}").format(number=reply.id))
     show.facts(
@@ -202,16 +202,16 @@ def _show_reply(reply: ReplyRow, place: ZoneInfo) -> None:
             (_("from"), reply.sender),
             (_("customer"), reply.customer),
             (_("at"), show.local(reply.received_at, place)),
-            (_("channel"), reply.channel),
-            (_("kind"), reply.kind.replace("_", " ")),
-            (_("matched by"), f"{reply.rung.replace('_', ' ')}"),
+            (_("channel"), show.word(reply.channel)),
+            (_("kind"), show.word(reply.kind)),
+            (_("matched by"), show.word(reply.rung)),
             (_("campaign"), reply.campaign),
             (_("order"), reply.order_number),
             (_("language"), reply.language),
-            (_("intent"), reply.intent),
+            (_("intent"), show.word(reply.intent)),
             (_("severity"), reply.severity),
             (_("reasons"), ", ".join(reasons)),
-            (_("asks for"), reply.asks if reply.asks != "none" else ""),
+            (_("asks for"), show.word(reply.asks) if reply.asks != "none" else ""),
             (_("back on"), reply.return_on),
             (_("copy"), _("a second copy, without effect") if reply.is_copy else ""),
         ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_mailer.cli import Doors, pass_app, show
-from crm_mailer.cli.options import Group, as_json_option
+from crm_mailer.cli.options import Command, Group, as_json_option
 from crm_mailer.i18n import _
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crm_mailer.app.operating import Status
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def init(folder: Path) -> None:
     """Make a shop in FOLDER: starter campaigns, templates and settings."""
@@ -34,7 +34,7 @@ def init(folder: Path) -> None:
               f"  crm-mailer --home {folder} plan")  # fmt: skip
 
 
-@click.command()
+@click.command(cls=Command)
 @pass_app
 def run(app: App) -> None:
     """Run the daemon: plan, send, listen and learn until stopped."""
@@ -45,7 +45,7 @@ def run(app: App) -> None:
     Daemon(app).run()
 
 
-@click.command()
+@click.command(cls=Command)
 @as_json_option
 @pass_app
 def status(app: App, as_json: bool) -> None:
@@ -102,7 +102,7 @@ def _show_status(app: App, state: Status) -> None:
         (_("problems in files"), state.problems or ""),
         (_("customers"), _people(figures.customers, figures.customers_without_address)),
         (_("orders"), _people(figures.orders, figures.orders_without_address)),
-        (_("mails"), ", ".join(f"{state} {touches[state]}" for state in sorted(touches))),
+        (_("mails"), ", ".join(f"{show.word(one)} {touches[one]:,}" for one in sorted(touches))),
         (_("due now"), figures.due),
         (_("replies from people"), figures.replies),
         (_("unreadable mails"), figures.inbound_quarantined or ""),
@@ -111,7 +111,7 @@ def _show_status(app: App, state: Status) -> None:
         (_("suppressed addresses"), figures.suppressions),
     ])  # fmt: skip
     if state.next_step:
-        show.note(_("Next: {command}").format(command=state.next_step))
+        show.note(_("Next: {command}").format(command=_(state.next_step)))
 
 
 def _people(number: int, without: int) -> str:

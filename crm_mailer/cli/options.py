@@ -9,22 +9,18 @@ from typing import Any
 
 import click
 
+from crm_mailer.cli.help_page import Command, Group
 from crm_mailer.i18n import _
 
-#: Letters of a purpose in a list of commands: all of its first sentence.
-FULL = 400
-
-
-class Group(click.Group):
-    """A group whose help tells each command's purpose in full."""
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """All commands, in the order of the alphabet."""
-        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        with formatter.section(_("Commands")):
-            formatter.write_dl(
-                [(name, one.get_short_help_str(FULL)) for name, one in found if one is not None]
-            )
+__all__ = [
+    "Command",
+    "Day",
+    "Group",
+    "Number",
+    "as_json_option",
+    "by_option",
+    "number_argument",
+]
 
 
 class Number(click.IntRange):

@@ -156,7 +156,10 @@ def campaigns(lines: Sequence[CampaignLine]) -> None:
                 line.mode,
                 line.anchor,
                 line.steps,
-                ", ".join(f"{state} {number:,}" for state, number in sorted(line.touches.items())),
+                ", ".join(
+                    f"{show.word(state)} {number:,}"
+                    for state, number in sorted(line.touches.items())
+                ),
             )
             for line in lines
         ],
@@ -174,7 +177,10 @@ def campaign(view: CampaignView) -> None:
         (_("mode"), line.mode),
         (_("kind"), f"{line.kind} ({line.stream})"),
         (_("starts at"), line.anchor),
+        (_("audience"), "\n".join("  " * depth + words for depth, words in view.audience)
+         or _("everybody")),
         (_("curve"), view.curve),
+        (_("leaves at"), view.send_at),
         (_("valid for"), view.valid_for),
         (_("ends when"), ", ".join(view.stop_when)),
         (_("priority"), view.priority or ""),
@@ -185,7 +191,9 @@ def campaign(view: CampaignView) -> None:
         right=(0,),
     )
     if line.touches:
-        show.table([_("state"), _("mails")], sorted(line.touches.items()), right=(1,))
+        show.table([_("state"), _("mails")],
+                   [(show.word(state), number) for state, number in sorted(line.touches.items())],
+                   right=(1,))  # fmt: skip
     _reasons({SkipReason(reason): number for reason, number in view.skips.items()}, sign="")
 
 

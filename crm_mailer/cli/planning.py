@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_mailer.cli import pass_app, plan_page, show
-from crm_mailer.cli.options import Day, Group, as_json_option
+from crm_mailer.cli.options import Command, Day, Group, as_json_option
 from crm_mailer.i18n import _, n_
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ WORK_TO_DO = 10
 CHECK_FAILED = 1
 
 
-@click.command()
+@click.command(cls=Command)
 @as_json_option
 @click.option("--explain", "code", metavar="CODE", help=_("Say more about a code such as CRM113."))
 @pass_app
@@ -40,7 +40,7 @@ def check(app: App, as_json: bool, code: str | None) -> None:
         raise click.exceptions.Exit(CHECK_FAILED)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("campaigns", nargs=-1, metavar="[CAMPAIGN]...")
 @click.option("--on", type=Day(), metavar="DATE", help=_("Look as if it were this day."))
 @as_json_option
@@ -61,7 +61,7 @@ def plan(
         raise click.exceptions.Exit(WORK_TO_DO)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("campaigns", nargs=-1, metavar="[CAMPAIGN]...")
 @as_json_option
 @pass_app
@@ -151,8 +151,8 @@ def campaign_show(app: App, name: str, as_json: bool) -> None:
 @pass_app
 def release(app: App, name: str) -> None:
     """Let the held mails of a campaign in manual mode go."""
-    from crm_mailer.app import planning
+    from crm_mailer.app import delivering
 
-    number = planning.release(app, name)
+    number = delivering.release(app, name)
     show.good(_("{mails} of {name} may leave when due").format(
         mails=n_("1 mail", "{number} mails", number), name=name))  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_mailer.cli import pass_app, show
-from crm_mailer.cli.options import as_json_option
+from crm_mailer.cli.options import Command, as_json_option
 from crm_mailer.i18n import _
 from crm_mailer.model.errors import CannotWrite
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _file = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("campaign")
 @click.option("--step", default="", metavar="ID", help=_("Which mail of it; else the first."))
 @click.option("--customer", default="", metavar="EMAIL|ID", help=_("The reader; else made up."))

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from crm_mailer.cli import pass_app, show
-from crm_mailer.cli.options import Group, as_json_option
+from crm_mailer.cli.options import Command, Group, as_json_option
 from crm_mailer.i18n import _, n_
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def explain(app: App, segment_id: str, who: str, as_json: bool) -> None:
         show_explanation(app, found)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--customer", "who", help=_("One customer's marks: mail address or number."))
 @as_json_option
 @pass_app
@@ -188,7 +188,7 @@ def _show_score(found: CustomerScore) -> None:
     show.heading(f"{found.customer}: {score.r} + {score.f} + {score.m} = {score.total}")
     for words in found.words:
         show.line(f"  {words}")
-    show.line(f"  {found.rfm_segment}, {found.value_class}")
+    show.line(f"  {show.word(found.rfm_segment)}, {show.word(found.value_class)}")
 
 
 def _show_page(page: SegmentPage) -> None:

@@ -13,10 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from crm_mailer.cli.folding import Words
 from crm_mailer.i18n import _
 
 #: Bumped when the shape of `--json` changes.
@@ -41,14 +42,19 @@ def clean(value: object) -> str:
     return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else "�" for c in text)
 
 
+def print_(console: Console, text: Text) -> None:
+    """Print a text; in a group, since a console makes one plain text of all that it is given."""
+    console.print(Group(text))
+
+
 def line(text: object = "", *, style: str = "") -> None:
     """One line of data."""
-    out().print(Text(clean(text), style=style))
+    print_(out(), Words(clean(text), style=style))
 
 
 def heading(text: object) -> None:
     """A title over what follows."""
-    out().print(Text(clean(text), style="bold"))
+    print_(out(), Words(clean(text), style="bold"))
 
 
 def facts(rows: Iterable[tuple[str, object]]) -> None:
@@ -127,40 +133,45 @@ def plain(value: Any) -> Any:
 
 def note(text: object) -> None:
     """Talk: a summary, a next step."""
-    err().print(Text(clean(text)))
+    print_(err(), Words(clean(text)))
 
 
 def good(text: object) -> None:
     """Something went well."""
-    err().print(Text.assemble(("✓ ", "green"), clean(text)))
+    print_(err(), Words.assemble(("✓ ", "green"), clean(text)))
 
 
 def warn(text: object) -> None:
     """Something to look at."""
-    err().print(Text.assemble(("! ", "yellow"), clean(text)))
+    print_(err(), Words.assemble(("! ", "yellow"), clean(text)))
 
 
 def error(text: object, hint: str = "") -> None:
     """What went wrong, and what to do."""
-    err().print(Text.assemble((_("error: "), "bold red"), clean(text)))
+    print_(err(), Words.assemble((_("error: "), "bold red"), clean(text)))
     if hint:
-        err().print(Text.assemble((_("  help: "), "cyan"), clean(hint)))
+        print_(err(), Words.assemble((_("  help: "), "cyan"), clean(hint)))
 
 
 def faults(text: str, hint: str = "") -> None:
     """Faults in files, each with its place, as they are; and what to do."""
     err().print(Text(clean(text)), soft_wrap=True)
     if hint:
-        err().print(Text.assemble((_("  help: "), "cyan"), clean(hint)))
+        print_(err(), Words.assemble((_("  help: "), "cyan"), clean(hint)))
 
 
 def sandbox(app: Any) -> None:
     """Say that nothing leaves this machine, where that is so."""
     if app.settings.is_sandbox:
         err().print(
-            Text(_("SANDBOX: no mail server is configured; mails go to {folder}").format(
+            Words(_("SANDBOX: no mail server is configured; mails go to {folder}").format(
                 folder=app.outbox_folder), style="yellow")
         )  # fmt: skip
+
+
+def word(code: object) -> str:
+    """A code of ours as people read it: in words, in their language."""
+    return _(str(code or "").replace("_", " "))
 
 
 def local(moment: datetime | None, place: Any) -> str:
@@ -183,4 +194,4 @@ def _says(value: object) -> bool:
 
 
 def _cell(value: object) -> Text:
-    return value if isinstance(value, Text) else Text(clean(value))
+    return value if isinstance(value, Text) else Words(clean(value))

@@ -326,6 +326,10 @@ def _live_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Prob
         if is_live and step.id is None:
             message = f"step {number + 1} of a campaign whose mode is {shape.mode} needs an `id`"
             yield node.problem("CRM121", message, "steps", number)
+    if is_live and known.shop.name and not _has_sender(known.shop, shape.stream):
+        message = f"the shop has no address that {shape.stream} mail could come from"
+        help_ = "set `sender` in shop.yaml"
+        yield node.problem("CRM129", message, "stream", help=help_)
     if shape.stream is Stream.MARKETING and not known.shop.postal_address:
         severity = Severity.ERROR if is_live else Severity.WARNING
         message = "marketing mail needs the shop's postal address"
@@ -334,3 +338,8 @@ def _live_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Prob
     if shape.valid_for < timedelta(hours=12) and shape.stream is Stream.MARKETING:
         message = f"valid for {spelled(shape.valid_for)} only: quiet hours can outlast it"
         yield node.problem("CRM128", message, "valid_for", severity=Severity.WARNING)
+
+
+def _has_sender(shop: Shop, stream: Stream) -> bool:
+    own = shop.orders_sender if stream is Stream.TRANSACTIONAL else ""
+    return bool(own or shop.sender or shop.reply_to)

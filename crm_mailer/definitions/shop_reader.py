@@ -12,6 +12,7 @@ from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.definitions.written import (
     Color,
+    Country,
     Host,
     Language,
     MailAddress,
@@ -62,7 +63,7 @@ class ShopFile(Strict):
     quiet_hours: QuietHours = QuietHours()
     send_at: TimeOfDay = (10, 0)
     cap: Cap = Cap()
-    subject_prefix: dict[Language, str] = Field(default_factory=dict)
+    subject_prefix: dict[Country, str] = Field(default_factory=dict)
     order_number_pattern: Text = ""
 
 

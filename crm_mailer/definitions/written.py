@@ -16,9 +16,15 @@ DURATION = re.compile(r"([0-9]{1,5})\s*([mhdw])")
 TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
-MAIL = re.compile(r"[^@\s<>\"(),:;\[\]\\]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE)
-HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE)
+#: The shop's own addresses: plain ones, which every mail server takes.
+MAIL = re.compile(
+    r"(?=[^@]{1,64}@)[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@[a-z0-9-]+(\.[a-z0-9-]+)+",
+    re.IGNORECASE | re.ASCII,
+)
+HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE | re.ASCII)
 URL = re.compile(r"https?://[^\s/@]+(/\S*)?", re.IGNORECASE)
+COUNTRY = re.compile(r"[A-Z]{2}")
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 #: Ten years: longer is surely a slip of the pen.
 LONGEST = timedelta(days=3653)
@@ -112,4 +118,5 @@ Text = Annotated[str, BeforeValidator(_optional)]
 MailAddress = Annotated[str, _pattern(MAIL, "CRM129", "mail address", "such as hello@shop.com")]
 Host = Annotated[str, _pattern(HOST, "CRM107", "domain", "such as bounce.shop.com")]
 Url = Annotated[str, _pattern(URL, "CRM107", "web address", "begin with https://")]
+Country = Annotated[str, _pattern(COUNTRY, "CRM107", "country", "two capital letters such as CN")]
 Color = Annotated[str, _pattern(COLOR, "CRM107", "colour", 'write "#0b6e6e" in quotes')]

@@ -245,9 +245,11 @@ class _Round:
         mails: list[tuple[Claimed, Message]] = []
         skips: list[Settlement] = []
         self.journal.render([row.touch.id for row in rows])
-        results = self._rendered([row.touch for row in rows])
-        crash.point("KR")
-        self.journal.render([])
+        try:
+            results = self._rendered([row.touch for row in rows])
+            crash.point("KR")
+        finally:  # a fault that is told is no crash, and nothing is on the wire yet
+            self.journal.landed()
         for row, result in zip(rows, results, strict=True):
             if isinstance(result, Message):
                 mails.append((row, result))

@@ -73,7 +73,7 @@ class Journal:
             self._write(self._head)
 
     def render(self, touch_ids: Sequence[int]) -> None:
-        """Note what is being rendered now; none, when it is done. A crash then has suspects."""
+        """Note what is being rendered now, until `landed`. A crash then has suspects."""
         self._write(_line({"render": list(touch_ids)}))
 
     def dot(self, touch_id: int, attempt: int, at: datetime) -> None:

@@ -106,6 +106,11 @@ class World:
         return arrived
 
     def _read(self, person: Person, key: str, raw: bytes, *, is_marketing: bool) -> None:
+        missing = self._missing(person)
+        if missing is not None and not is_marketing:
+            self.complained.add(missing.number)
+            self._say(person, key, raw, "complaint", missing.trouble, missing, hours=24 * 12)
+            return
         trouble = self._trouble(person)
         if trouble is not None and chance(self.seed, "complains", trouble.number) < 0.7:
             self.complained.add(trouble.number)
@@ -142,17 +147,21 @@ class World:
                 self._say(person, key, raw, act, "", latest)
 
     def _trouble(self, person: Person) -> Purchase | None:
-        """The person's order that goes wrong, at the time when a buyer would notice."""
+        """The person's order that came and was not right."""
         for order in self.orders[person.number]:
             if not order.trouble or order.number in self.complained:
                 continue
-            known = order.known_at(self.now)
-            if order.trouble in BEFORE_ARRIVAL:
-                is_noticed = S.SHIPPED in known and self.now > known[S.SHIPPED] + timedelta(days=9)
-            else:
-                is_noticed = S.ARRIVED in known
-            if is_noticed:
+            if order.trouble not in BEFORE_ARRIVAL and S.ARRIVED in order.known_at(self.now):
                 return order
+        return None
+
+    def _missing(self, person: Person) -> Purchase | None:
+        """The person's parcel that has left and will not come for weeks."""
+        for order in self.orders[person.number]:
+            known = order.known_at(self.now)
+            is_under_way = S.SHIPPED in known and S.ARRIVED not in known
+            if order.trouble in BEFORE_ARRIVAL and is_under_way:
+                return None if order.number in self.complained else order
         return None
 
     def _waiting_for_funds(self, person: Person) -> Purchase | None:
@@ -174,7 +183,15 @@ class World:
         return catalogue.basket(order.number, order.pence, dice)[0].title
 
     def _say(
-        self, person: Person, key: str, raw: bytes, kind: str, reason: str, order: Purchase | None
+        self,
+        person: Person,
+        key: str,
+        raw: bytes,
+        kind: str,
+        reason: str,
+        order: Purchase | None,
+        *,
+        hours: float = 30,
     ) -> None:
         dice = random.Random(f"{self.seed} {key}")
         number = order.number if order else ""
@@ -188,6 +205,7 @@ class World:
             key,
             label,
             lambda at: voices.as_reply(raw, person, text, now=at, style=style, prefix=prefix),
+            hours=hours,
         )
 
     def _bounce(self, key: str, raw: bytes, status: str, diagnostic: str, to: str) -> None:
@@ -202,7 +220,8 @@ class World:
         self, key: str, label: str, write: Callable[[datetime], bytes], *, hours: float = 30
     ) -> None:
         """Let an answer arrive some hours from now."""
-        at = self.now + timedelta(hours=0.2 + hours * chance(self.seed, "delay", key))
+        least = hours / 2 if hours > 48 else 0.2  # a missing parcel is missed after days
+        at = self.now + timedelta(hours=least + hours * chance(self.seed, "delay", key))
         at = at.replace(microsecond=0)
         self.counts[label] += 1
         heapq.heappush(self.under_way, Answer(at, f"{key} {label}", write(at)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -10,11 +10,8 @@ from crm_mailer.definitions.library import Definitions
 from crm_mailer.model.campaign import Campaign, DateAnchor, Mode
 from crm_mailer.model.touch import SkipReason
 from crm_mailer.store import occasions, touches
-from crm_mailer.store.engine import Connection, Store
-
-#: Touches changed in one transaction: a lock of a fraction of a second.
-BATCH = 5_000
-Change = Callable[[Connection, Sequence[int]], int]
+from crm_mailer.store.bulk import in_turns
+from crm_mailer.store.engine import Store
 
 
 def end_exited(store: Store, campaigns: Iterable[Campaign], now: datetime) -> int:
@@ -69,12 +66,3 @@ def _mode(definitions: Definitions, campaign: str) -> Mode | None:
     if found is not None:
         return found.mode
     return None if definitions.errors else Mode.DRAFT
-
-
-def in_turns(store: Store, ids: Sequence[int], change: Change) -> int:
-    """Change touches in short write turns. How many were changed."""
-    changed = 0
-    for start in range(0, len(ids), BATCH):
-        with store.write() as connection:
-            changed += change(connection, ids[start : start + BATCH])
-    return changed

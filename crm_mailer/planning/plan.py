@@ -17,6 +17,7 @@ from crm_mailer.planning import decisions, exits, occasions
 from crm_mailer.planning.decisions import Decision
 from crm_mailer.planning.report import CampaignPlan, PlanReport, Tally
 from crm_mailer.store import plan_runs, touches
+from crm_mailer.store.bulk import TURN
 from crm_mailer.store.engine import Store
 from crm_mailer.store.occasions import Occasion
 from crm_mailer.store.touches import Event
@@ -291,9 +292,9 @@ def _save(
     if rows and stale:
         with act.store.write() as connection:
             touches.end_older(connection, campaign.id, stale, act.now)
-    for start in range(0, len(rows), exits.BATCH):
+    for start in range(0, len(rows), TURN):
         with act.store.write() as connection:
-            saved += touches.add(connection, rows[start : start + exits.BATCH])
+            saved += touches.add(connection, rows[start : start + TURN])
     return saved
 
 

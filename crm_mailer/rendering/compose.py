@@ -16,6 +16,7 @@ from crm_mailer.model.message import Message
 from crm_mailer.model.order import Order
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
+from crm_mailer.model.zones import home_zone
 from crm_mailer.rendering import (
     assembly,
     clean,
@@ -176,6 +177,7 @@ class Composer:
         self, occasion: Occasion, code: str, letter: envelope.Envelope, now: datetime
     ) -> dict[str, Any]:
         customer = occasion.customer
+        place = home_zone(customer.time_zone, customer.country, self.shop.time_zone)
         locale = formats.locale_for(code, customer.country)
         values: dict[str, Any] = {
             "customer": fields.customer_fields(customer, code, locale),
@@ -184,11 +186,10 @@ class Composer:
             "unsubscribe_url": letter.unsubscribe_url,
             "step": StepFields(number=occasion.place, of=occasion.places),
             "vars": self._vars_for(occasion.campaign, code),
-            "now_year": now.year,
+            "now_year": now.astimezone(place).year,
         }
         if occasion.order is not None:
-            zone = customer.time_zone or self.shop.time_zone
-            values["order"] = fields.order_fields(occasion.order, locale, zone)
+            values["order"] = fields.order_fields(occasion.order, locale, place)
         return values
 
     def _vars_for(self, campaign: Campaign | None, code: str) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
+from functools import lru_cache
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from crm_mailer.model import address as addresses
 from crm_mailer.model.campaign import Stream
@@ -143,8 +144,23 @@ def _unsubscribe_ways(shop: Shop, keys: KeyRing, touch_id: int, sender: str) -> 
     mailbox = headers.address(shop.reply_to or sender)
     mailto = f"mailto:{mailbox}?subject={quote(f'unsubscribe {token}')}"
     if shop.public_url.startswith("https://"):
-        return f"{shop.public_url.rstrip('/')}/u/{token}", mailto
+        return f"{_wire_url(shop.public_url.rstrip('/'))}/u/{token}", mailto
     return (mailto,)
+
+
+@lru_cache(maxsize=16)
+def _wire_url(url: str) -> str:
+    """A web address in ASCII: its domain in the `xn--` form, its path percent-encoded.
+
+    Raises:
+        UnsafeHeader: its domain cannot be written so.
+    """
+    parts = urlsplit(url)
+    try:
+        place = parts.netloc.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise headers.UnsafeHeader(f"the domain of {url} cannot be written in ASCII") from None
+    return urlunsplit(parts._replace(netloc=place, path=quote(parts.path, safe="/%:@!$&'()*+,;=~")))
 
 
 def _feedback_id(envelope: Envelope, campaign: str, step: str, stream: Stream) -> str:

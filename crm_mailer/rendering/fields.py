@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 
@@ -38,20 +39,20 @@ def customer_fields(customer: Customer, code: str, locale: Locale) -> CustomerFi
     )
 
 
-def order_fields(order: Order, locale: Locale, zone: str) -> OrderFields:
+def order_fields(order: Order, locale: Locale, place: ZoneInfo) -> OrderFields:
     """The order's facts; days in the reader's zone."""
     line = clean.line
     return OrderFields(
         number=line(order.number),
-        placed_on=formats.day(order.placed_at, locale, zone),
-        paid_on=formats.day(order.paid_at, locale, zone),
+        placed_on=formats.day(order.placed_at, locale, place),
+        paid_on=formats.day(order.paid_at, locale, place),
         amount=formats.amount(order.amount_minor, order.currency, locale),
         payment_method=line(order.payment_method),
         carrier=line(order.carrier),
         tracking_number=line(order.tracking_number),
         tracking_url=clean.url(order.tracking_url),
-        expected_on=formats.day(order.expected_at, locale, zone),
-        promised_on=formats.day(order.promised_ship_at, locale, zone),
+        expected_on=formats.day(order.expected_at, locale, place),
+        promised_on=formats.day(order.promised_ship_at, locale, place),
         note=line(order.note),
         items=tuple(
             ItemFields(

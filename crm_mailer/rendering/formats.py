@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
@@ -32,9 +33,9 @@ def _written_day(day: date, locale: Locale) -> str:
     return _plain_blanks(format_date(day, "long", locale=locale))
 
 
-def day(at: datetime | None, locale: Locale, zone: str) -> str:
+def day(at: datetime | None, locale: Locale, place: ZoneInfo) -> str:
     """The day of an instant in the reader's zone, such as "2 November 2026"; empty for None."""
-    return "" if at is None else _written_day(moment.local_day(at, moment.zone(zone)), locale)
+    return "" if at is None else _written_day(moment.local_day(at, place), locale)
 
 
 @lru_cache(maxsize=65_536)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+
+from crm_mailer.store.engine import Store
 
 T = TypeVar("T")
 
@@ -18,6 +20,8 @@ WIDE_CACHE, USUAL_CACHE = -65_536, -2_000
 WIDE_CHECKPOINT, USUAL_CHECKPOINT = 16_000, 1_000
 #: Keys that one statement asks for.
 ASKED_AT_ONCE = 20_000
+#: Rows changed in one transaction where others wait: a lock of a fraction of a second.
+TURN = 5_000
 
 
 def insert(
@@ -111,6 +115,17 @@ def among(
         return column == sa.any_(sa.literal(wanted, postgresql.ARRAY(column.type)))
     each = sa.func.json_each(json.dumps(wanted)).table_valued("value")
     return column.in_(sa.select(each.c.value))
+
+
+def in_turns(
+    store: Store, ids: Sequence[int], change: Callable[[sa.Connection, Sequence[int]], int]
+) -> int:
+    """Change many rows in short write turns, so that others get theirs. How many were changed."""
+    changed = 0
+    for start in range(0, len(ids), TURN):
+        with store.write() as connection:
+            changed += change(connection, ids[start : start + TURN])
+    return changed
 
 
 def batches(values: Iterable[T], size: int = ASKED_AT_ONCE) -> Iterator[list[T]]:

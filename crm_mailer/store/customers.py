@@ -248,27 +248,32 @@ def _merge_memberships(connection: sa.Connection, loser: int, winner: int) -> No
 
 
 def _merge_touches(connection: sa.Connection, loser: int, winner: int, now: datetime) -> None:
-    other = touches.alias("other")
-    both = (
-        sa.select(other.c.id)
-        .where(other.c.customer_id == winner)
-        .where(other.c.campaign == touches.c.campaign, other.c.step == touches.c.step)
-        .where(other.c.anchor == touches.c.anchor)
-        .exists()
-    )
-    mine = touches.c.customer_id == loser
+    """What both would get only one gets: none, where the other has it already."""
     waiting = touches.c.state.in_(("planned", "held", "deferred"))
+    skipped = {"state": "skipped", "reason": "cancelled", "detail": "merged"}
+    ended = sa.update(touches).values(**skipped, next_at=None, settled_at=now)
+    mine, theirs = touches.c.customer_id == loser, touches.c.customer_id == winner
+    connection.execute(ended.where(theirs, _also_of(loser, is_gone=True), waiting))
+    connection.execute(ended.where(mine, _also_of(winner), waiting))
     connection.execute(
         sa.update(touches)
-        .where(mine, both, waiting)
-        .values(state="skipped", reason="cancelled", detail="merged", settled_at=now)
-    )
-    connection.execute(
-        sa.update(touches)
-        .where(mine, both)
+        .where(mine, _also_of(winner))
         .values(anchor=touches.c.anchor + sa.literal(f"#merged:{loser}"))
     )
     connection.execute(sa.update(touches).where(mine).values(customer_id=winner))
+
+
+def _also_of(customer_id: int, *, is_gone: bool = False) -> sa.ColumnElement[bool]:
+    """Whether this customer has the same touch too; with `is_gone`, one that may have left."""
+    other = touches.alias("other")
+    same = sa.exists().where(
+        other.c.customer_id == customer_id,
+        other.c.campaign == touches.c.campaign,
+        other.c.step == touches.c.step,
+        other.c.anchor == touches.c.anchor,
+    )
+    gone = ("accepted", "in_doubt", "claimed")
+    return same.where(other.c.state.in_(gone)) if is_gone else same
 
 
 def _told(one: Customer) -> tuple[Any, ...]:

@@ -17,8 +17,6 @@ from crm_mailer.store.tables import deliveries as delivery_rows
 
 #: Reasons that a person may have mended: a template, a header, a missing language.
 MENDABLE = (SkipReason.TEMPLATE_ERROR, SkipReason.HEADER_GUARD, SkipReason.NO_LANGUAGE)
-#: What has not left yet, and is not in a worker's hands.
-WAITING = (TouchState.PLANNED, TouchState.HELD, TouchState.DEFERRED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,27 +153,13 @@ def audit(connection: sa.Connection, now: datetime) -> Audit:
     )
 
 
-def cancel(connection: sa.Connection, campaign: str, now: datetime) -> int:
-    """End what has not left of a campaign; mails in a worker's hands may still go.
-
-    An order mail in doubt stays in doubt, but its second attempt is called off.
-    """
+def call_off(connection: sa.Connection, campaign: str) -> None:
+    """Order mails of a campaign that are in doubt stay so: there is no second attempt."""
     connection.execute(
         sa.update(touches)
         .where(touches.c.campaign == campaign, touches.c.state == TouchState.IN_DOUBT.value)
         .values(next_at=None)
     )
-    return connection.execute(
-        sa.update(touches)
-        .where(touches.c.campaign == campaign)
-        .where(touches.c.state.in_([state.value for state in WAITING]))
-        .values(
-            state=TouchState.SKIPPED.value,
-            reason=SkipReason.CANCELLED.value,
-            settled_at=now,
-            next_at=None,
-        )
-    ).rowcount
 
 
 def retry(

@@ -211,10 +211,10 @@ def campaigns(connection: sa.Connection) -> list[str]:
 
 
 def list_unsent(
-    connection: sa.Connection, campaign: str, condition: sa.ColumnElement[bool]
+    connection: sa.Connection, campaign: str, condition: sa.ColumnElement[bool] | None = None
 ) -> Sequence[int]:
-    """The campaign's unsent touches for which `condition` holds."""
-    return _list(connection, campaign, UNSENT, condition)
+    """The campaign's unsent touches, or those for which `condition` holds."""
+    return _list(connection, campaign, UNSENT, sa.true() if condition is None else condition)
 
 
 def list_other_anchors(connection: sa.Connection, campaign: str, anchor: str) -> Sequence[int]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from crm_mailer.model.shop import Shop
 
 DAY = timedelta(days=1)
 KNOWN = Known(
-    shop=Shop(name="Lotus", postal_address="1 Lake Road", languages=("en", "ru")),
+    shop=Shop(name="Lotus", postal_address="1 Lake Road", sender="a@b.com", languages=("en", "ru")),
     curves={"two": Curve(name="two", offsets=(DAY, 2 * DAY))},
     segments={"cooling"},
     templates={"care/hello": {"en", "ru"}, "care/once": {"en"}},
@@ -167,8 +168,7 @@ def test_a_missing_language_is_a_warning_and_the_campaign_stays_usable(tmp_path:
 
 
 def test_live_marketing_needs_the_shops_postal_address(tmp_path: Path) -> None:
-    nameless = Known(shop=Shop(name="L"), segments={"cooling"}, curves=KNOWN.curves,
-                     templates=KNOWN.templates)  # fmt: skip
+    nameless = replace(KNOWN, shop=replace(KNOWN.shop, postal_address=""))
 
     live, problems = read(tmp_path, GOOD, nameless)
     draft, warnings = read(tmp_path, GOOD.replace("live", "draft"), nameless)
@@ -177,6 +177,17 @@ def test_live_marketing_needs_the_shops_postal_address(tmp_path: Path) -> None:
     assert [one.code for one in problems] == ["CRM122"]
     assert draft is not None
     assert [one.is_error for one in warnings] == [False]
+
+
+@pytest.mark.parametrize("stream", ["marketing", "transactional"])
+def test_a_live_campaign_needs_an_address_to_come_from(tmp_path: Path, stream: str) -> None:
+    text = GOOD.replace("stream: marketing", f"stream: {stream}")
+    text = text.replace("{segment: cooling}", "{order: shipped}").replace("[bought, replied]", "[]")
+    shops = [replace(KNOWN.shop, sender=""), replace(KNOWN.shop, sender="", reply_to="a@b.com")]
+
+    faults = [read(tmp_path, text, replace(KNOWN, shop=shop))[1] for shop in shops]
+
+    assert [[one.code for one in found] for found in faults] == [["CRM129"], []]
 
 
 def test_the_version_follows_what_the_campaign_does_and_not_its_mode(tmp_path: Path) -> None:
@@ -262,7 +273,8 @@ def shop(tmp_path: Path, text: str) -> tuple[Shop | None, list[Problem]]:
 def test_a_shop_is_read(tmp_path: Path) -> None:
     found, problems = shop(
         tmp_path,
-        "name: Lotus\nsender: a@b.com\ncountry: NO\nlanguages: [en, no]\nfallback: [en]\n"
+        "name: Lotus\nsender: a@b.com\nsubject_prefix: {CN: AD}\n"
+        "country: NO\nlanguages: [en, no]\nfallback: [en]\n"
         'quiet_hours: {from: 22, until: 7}\nsend_at: 9:05\ncap: {count: 2}\nphone: "+1"\n',
     )
 
@@ -271,6 +283,7 @@ def test_a_shop_is_read(tmp_path: Path) -> None:
     assert (found.country, found.languages) == ("NO", ("en", "no"))
     assert (found.quiet_from, found.quiet_until, found.send_at) == (22, 7, (9, 5))
     assert (found.cap_count, found.cap_days) == (2, 7)
+    assert found.subject_prefix == {"CN": "AD"}
 
 
 @pytest.mark.parametrize(
@@ -278,6 +291,9 @@ def test_a_shop_is_read(tmp_path: Path) -> None:
     [
         ("time_zone: Moscow", "CRM124"),
         ("sender: hello(at)shop", "CRM129"),
+        ("sender: привет@shop.com", "CRM129"),
+        ("reply_to: he..llo@shop.com", "CRM129"),
+        ("subject_prefix: {zh: x}", "CRM107"),
         ("languages: [English]", "CRM125"),
         ("url: lotus", "CRM107"),
         ("color: teal", "CRM107"),

@@ -208,7 +208,7 @@ def test_a_cancelled_campaign_sends_no_doubtful_mail_again(sender: Sender, store
     with fault_server({"DOT": ACCEPT_DROP}) as server:
         sender(by_smtp(server))
         with store.write() as connection:
-            outbox.cancel(connection, "spring", sender.clock.now())
+            outbox.call_off(connection, "spring")
         sender.clock.forward(minutes=11)
         report = sender(by_smtp(server))
 
@@ -301,6 +301,26 @@ def test_one_customers_template_fault_stays_theirs(sender: Sender, store: Store)
 
     assert (report.outcomes, report.skipped) == ({"accepted": 4}, {"template_error": 1})
     assert state_of(store, 3)[:2] == ("skipped", "template_error")
+
+
+def test_a_database_that_fails_while_rendering_is_nobodys_fault(
+    sender: Sender, store: Store
+) -> None:
+    class Fails(PlainRenderer):
+        def render_batch(self, wanted: Sequence[Touch]) -> list[Message | NotRendered]:
+            raise StoreError("the disk is gone")
+
+    plan(store, 1, sender.clock.now())
+    healthy, sender.renderer = sender.renderer, Fails()
+    for _round in range(4):
+        with pytest.raises(StoreError):
+            sender(NullTransport())
+    sender.renderer = healthy
+
+    report = sender(NullTransport())
+
+    assert (report.recovered, report.outcomes) == ({"released": 1}, {"accepted": 1})
+    assert state_of(store, 1) == ("accepted", "", 1)
 
 
 def test_a_renderer_may_decline_a_touch(sender: Sender, store: Store) -> None:

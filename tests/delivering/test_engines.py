@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from crm_mailer.delivering import Pace, SmtpTransport, deliver
 from crm_mailer.model.campaign import Stream
+from crm_mailer.model.touch import SkipReason
 from crm_mailer.store import outbox, suppressions
 from crm_mailer.store import touches as store_touches
 from crm_mailer.store.engine import Store
@@ -59,7 +60,8 @@ def test_the_switches_over_the_outbox_work_on_each_engine(
         held = store_touches.list_held(connection, "spring")
         released = store_touches.let_go(connection, held)
         retried = outbox.retry(connection, clock.now(), campaign="spring")
-        cancelled = outbox.cancel(connection, "spring", clock.now())
+        unsent = store_touches.list_unsent(connection, "spring")
+        cancelled = store_touches.end(connection, unsent, SkipReason.CANCELLED, clock.now())
         outbox.set_paused(connection, True, clock.now())
         outbox.set_paused(connection, False, clock.now())
         lines = outbox.list_(connection, campaign="spring")

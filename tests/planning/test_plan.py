@@ -684,6 +684,8 @@ def test_a_quick_look_finds_what_was_learnt_since(store: Store) -> None:
     assert quick(store, NOON, *every) == 0
     number = order(store, anna, placed_at=NOON - DAY)
     learnt = NOON + 10 * MINUTE
+    with store.write() as connection:
+        connection.execute(t.orders.update().values(changed_at=learnt))
     add(store, t.order_events, order_id=number, state="arrived", at=NOON - DAY, learnt_at=learnt)
     add(store, t.memberships, segment="cooling", customer_id=anna, since=learnt)
     add(store, t.replies, kind="human", customer_id=anna, received_at=learnt)

@@ -176,6 +176,29 @@ def test_tokens_lead_back_to_the_touch(compose_with: Make, shop: Shop, keys: Key
     assert message["Feedback-ID"] == "shipped:s1:marketing:shopexample"
 
 
+def test_an_address_of_the_shop_outside_ascii_is_written_for_the_wire(
+    compose_with: Make, shop: Shop
+) -> None:
+    composer = compose_with()
+    composer.shop = replace(shop, public_url="https://магазин.example/почта")
+
+    message = parsed(composer.compose(occasion(), NOW).message.content)
+
+    start = "<https://xn--80aairftm.example/%D0%BF%D0%BE%D1%87%D1%82%D0%B0/u/"
+    assert message["List-Unsubscribe"].startswith(start)
+
+
+def test_days_are_those_of_the_readers_country_where_no_zone_is_known(compose_with: Make) -> None:
+    late = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
+    customer = replace(samples.sample_customer("en"), time_zone="", country="NZ")
+    order = replace(samples.sample_order(customer, NOW), placed_at=late)
+    subject = {"en": "{{ order.placed_on }}, {{ now_year }}"}
+    step = Step(id="s1", template="a/b", offset=timedelta(0), subject=subject)
+    mail = compose_with().compose(occasion(customer=customer, order=order, step=step), late)
+
+    assert mail.subject == "1 January 2027, 2027"
+
+
 def test_the_same_touch_gives_the_same_bytes(compose_with: Make) -> None:
     first, second = (compose_with().compose(occasion(), NOW).message for _ in range(2))
 

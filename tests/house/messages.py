@@ -1,0 +1,175 @@
+"""Every text that a translation must have: written in the code, or taken from our own lists."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from pathlib import Path
+
+import click
+
+from crm_mailer.cli import GROUPS, demo, group
+from crm_mailer.model.address import AddressKind
+from crm_mailer.model.case import CaseEventKind, CaseState, Channel
+from crm_mailer.model.customer import (
+    BuyingBehaviour,
+    Gender,
+    Occupation,
+    Personality,
+    ShoppingAge,
+)
+from crm_mailer.model.delivery import OutcomeKind
+from crm_mailer.model.order import OrderState
+from crm_mailer.model.reply import REASONS, BounceKind, Intent, ReplyKind, Rung
+from crm_mailer.model.score import RfmSegment, ValueClass
+from crm_mailer.model.suppression import SuppressionReason
+from crm_mailer.model.task import TaskKind
+from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
+from crm_mailer.reporting.cases import REMEDIES, WORK_LIST
+from crm_mailer.reporting.customer_story import EventKind
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGE = ROOT / "crm_mailer"
+
+#: Codes that people read as words: see `show.word`.
+CODES: dict[str, Iterable[type[Enum]]] = {
+    "states of a mail, of a case, of an order": (TouchState, CaseState, OrderState),
+    "why a mail was not sent, in a word": (SkipReason, SuppressionReason),
+    "what a server said": (OutcomeKind, BounceKind),
+    "what came, and how it was matched": (ReplyKind, Intent, Rung),
+    "what was done about a case; tasks; channels": (CaseEventKind, TaskKind, Channel),
+    "parts of a customer's story": (EventKind,),
+    "classes of customers": (
+        AddressKind,
+        Gender,
+        Occupation,
+        Personality,
+        BuyingBehaviour,
+        ShoppingAge,
+        RfmSegment,
+        ValueClass,
+    ),
+}
+
+#: Module -> texts of its own that reach `_` by way of a variable.
+OF_MODULES = {
+    "reporting/cases.py": (
+        "find out what would help",
+        "ask whether all is well now",
+        "ask again: no word for days",
+        "the customer has the turn",
+        "email (through the marketplace's relay)",
+        "order",
+        "shop",
+        "customer",
+        "program",
+    ),
+    "reporting/customer_story.py": (
+        "address_kind",
+        "occupation",
+        "personality",
+        "buying_behaviour",
+        "shopping_age",
+        "age_band",
+    ),
+    "app/customers.py": ("personality", "buying behaviour", "tag"),
+    "app/operating.py": (
+        "crm-mailer plan, then set `mode: live` in a campaign",
+        "set smtp.host in crm-mailer.toml",
+    ),
+    "definitions/column_maps.py": ("high", "medium", "low"),
+    "listening/complaints.py": ("refund", "resend", "answer", "none"),
+    "store/outbox.py": (
+        "accepted, but no server is on record as having taken it",
+        "accepted more than once",
+        "accepted, but its message is not on record",
+        "in doubt, but no attempt is on record that ended so",
+        "claimed by a sender whose time is over",
+    ),
+}
+
+#: What stands in `_(...)` where it is no literal -> the lists above that it comes from.
+VARIABLES = {
+    "title": "GROUPS",
+    "inspect.cleandoc(self.help)": "the help of commands",
+    "option.help": "the help of options",
+    "file.reason_in_words": "REASONS",
+    "line.reason_in_words": "REASONS",
+    "in_words(one.reason)": "REASONS",
+    "REASONS[code][1]": "REASONS",
+    "step.name": "WORK_LIST",
+    "step.advice": "REMEDIES, reporting/cases.py",
+    "SKIP_SENTENCES[SkipReason(reason)]": "SKIP_SENTENCES",
+    "SKIP_SENTENCES[reason]": "SKIP_SENTENCES",
+    "SKIP_SENTENCES[row.reason]": "SKIP_SENTENCES",
+    "sentence": "store/outbox.py",
+    "state.next_step": "app/operating.py",
+    "str(code or '').replace('_', ' ')": "CODES",
+}
+
+
+def needed() -> set[str]:
+    """Every text that people may read."""
+    return {text for text in (*written(), *of_lists(), *of_codes(), *of_help()) if text}
+
+
+def calls() -> Iterator[ast.expr]:
+    """What stands in each call of `_` and `n_`, also within f-strings."""
+    for path in sorted((PACKAGE / "cli").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                yield from node.args[: {"_": 1, "n_": 2}.get(node.func.id, 0)]
+
+
+def written() -> Iterator[str]:
+    """Texts that stand in the code."""
+    for one in calls():
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            yield one.value
+
+
+def variables() -> set[str]:
+    """What stands in `_(...)` and is no text."""
+    return {ast.unparse(one) for one in calls() if not isinstance(one, ast.Constant)}
+
+
+def of_lists() -> Iterator[str]:
+    """Sentences of our own lists."""
+    yield from GROUPS
+    yield from (words for _severity, words in REASONS.values())
+    yield from (*WORK_LIST, *REMEDIES.values(), *SKIP_SENTENCES.values(), *demo.COLUMNS)
+    for texts in OF_MODULES.values():
+        yield from (text.replace("_", " ") for text in texts)
+
+
+def of_codes() -> Iterator[str]:
+    """Codes, as words."""
+    for kinds in CODES.values():
+        yield from (one.value.replace("_", " ") for kind in kinds for one in kind)
+    yield from (f"mail {state.replace('_', ' ')}" for state in TouchState)
+    yield from (f"{gender} (a guess)" for gender in Gender)
+
+
+def of_help() -> Iterator[str]:
+    """What commands and options are for."""
+    for command in commands().values():
+        yield inspect.cleandoc(command.help or "")
+        for one in command.get_params(click.Context(command)):
+            if isinstance(one, click.Option):
+                yield one.help or ""
+
+
+def commands() -> dict[tuple[str, ...], click.Command]:
+    """Every command with the words that call it; the program itself is called by none."""
+    found: dict[tuple[str, ...], click.Command] = {(): group}
+    waiting: list[tuple[str, ...]] = [()]
+    for path in waiting:
+        here = found[path]
+        if isinstance(here, click.Group):
+            context = click.Context(here)
+            for name in here.list_commands(context):
+                found[*path, name] = here.get_command(context, name) or here
+                waiting.append((*path, name))
+    return found
