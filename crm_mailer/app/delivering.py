@@ -24,6 +24,7 @@ from crm_mailer.delivering import (
     Transport,
     Wanted,
 )
+from crm_mailer.model.delivery import Blame
 from crm_mailer.model.errors import DefinitionError, NotFound
 from crm_mailer.model.touch import SkipReason, TouchState
 from crm_mailer.store import lanes, outbox, touches
@@ -107,6 +108,13 @@ def send(
     )
     _remember(app, report, rest)
     return report
+
+
+def resting(app: App) -> Rest | None:
+    """Why and until when the mail server is left alone; None when it is used."""
+    with app.store.read() as connection:
+        rest = lanes.find(connection, LANE)
+    return rest if rest is not None and app.clock.now() < rest.until else None
 
 
 def recover(app: App) -> Counter[str]:
@@ -213,7 +221,9 @@ def _remember(app: App, report: DeliverReport, before: Rest | None) -> None:
     """Let the lane rest after a fault; the first mail that goes through ends it."""
     now, fault = app.clock.now(), report.lane_fault
     if fault is not None:
-        faults = 1 if before is None else before.faults + 1
+        # a server that took mails in between has a new trouble; where we are wrong we still are
+        has_worked = report.outcomes["accepted"] and fault.outcome.blame is Blame.SITE
+        faults = 1 if before is None or has_worked else before.faults + 1
         until = now + delivering.rest_after(fault, faults)
         with app.store.write() as connection:
             why = Rest(until=until, faults=faults, message=fault.message)

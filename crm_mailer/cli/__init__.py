@@ -210,7 +210,7 @@ def _shop_language(home: str | None) -> str:
     """The language that the shop's settings name; empty where there is no shop to ask."""
     try:
         return read_settings(find_home(home)).language
-    except CrmMailerError:
+    except (CrmMailerError, OSError):
         return ""  # the command itself says what is wrong, if it matters to it
 
 

@@ -245,8 +245,9 @@ def _show_record(app: App, record: Record) -> None:
         (_("rendered"), show.local(record.rendered_at, app.zone)),
     ])  # fmt: skip
     show.table(
-        [_("try"), _("when"), _("outcome"), _("phase"), _("the server said"), _("server"), _("ms")],
-        [(one.attempt, show.local(one.at, app.zone), show.word(one.outcome.kind), one.outcome.phase,
+        [_("try"), show.when(_("when"), app.zone, app.clock.now()), _("outcome"), _("phase"),
+         _("the server said"), _("server"), _("ms")],
+        [(one.attempt, show.short(one.at, app.zone), show.word(one.outcome.kind), one.outcome.phase,
           f"{one.outcome.code or ''} {one.outcome.status} {one.outcome.text}".strip(),
           one.outcome.host, one.outcome.took_ms) for one in record.deliveries],
         title=_("attempts"), right=(0, 6), empty=_("never handed over"),

@@ -163,10 +163,10 @@ def faults(text: str, hint: str = "") -> None:
 def sandbox(app: Any) -> None:
     """Say that nothing leaves this machine, where that is so."""
     if app.settings.is_sandbox:
-        err().print(
-            Words(_("SANDBOX: no mail server is configured; mails go to {folder}").format(
-                folder=app.outbox_folder), style="yellow")
-        )  # fmt: skip
+        told = _("SANDBOX: no mail server is configured; mails go to {folder}").format(
+            folder=app.outbox_folder
+        )
+        print_(err(), Words(told, style="yellow"))
 
 
 def word(code: object) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from crm_mailer.delivering.outcomes import OPENING
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from crm_mailer.model.errors import CannotWrite, CrmMailerError, LoginRefused, ServiceDown
 
+#: RFC 5321 3.8: the server closes the channel, whatever was asked.
+BUSY = 421
 #: The "host" of mails that stay on this machine.
 SANDBOX = "sandbox"
 #: Refusals in a row that are our fault (policy, protocol) before the run stops.
@@ -16,6 +20,10 @@ OURS_IN_A_ROW = 3
 #: First and longest rest of a lane, where the fault is ours and where it is the server's.
 OURS_REST = (timedelta(minutes=5), timedelta(hours=1))
 SITE_REST = (timedelta(seconds=10), timedelta(minutes=5))
+#: Refusals in a row that no recipient is to blame for (a quota, the content).
+REFUSED_IN_A_ROW = 10
+#: "Not now" in a row that speaks of the server, not of a mail.
+BUSY_IN_A_ROW = 3
 #: Lines lost in a row before the final dot.
 LOST_IN_A_ROW = 10
 #: Mails in doubt in a row: worse than a lost line, so fewer.
@@ -57,14 +65,18 @@ class LaneFault:
         said = " ".join(words.removeprefix("0 ").split())
         if self.host == SANDBOX:
             return f"the outbox folder cannot be written: {said}"
-        return f"mail server {self.host} {_TROUBLE.get(self.phase, 'stopped us')}: {said}"
+        trouble = _TROUBLE.get(self.phase, "stopped us")
+        if self.outcome.code == BUSY:
+            trouble = "wants to be left alone for a while"
+        return f"mail server {self.host} {trouble}: {said}"
 
     @property
     def hint(self) -> str:
         """What to do."""
         if self.host == SANDBOX:
             return "look at `outbox` in crm-mailer.toml and at the folder's rights"
-        return _HINTS.get(self.phase, _HINTS[Phase.MAIL])
+        phase = Phase.BANNER if self.outcome.code == BUSY else self.phase
+        return _HINTS.get(phase, _HINTS[Phase.MAIL])
 
     def error(self) -> CrmMailerError:
         """The same as an error for people."""
@@ -91,28 +103,54 @@ class Circuit:
 
     def __init__(self) -> None:
         self.fault: LaneFault | None = None
-        self._ours = self._lost = self._doubts = 0
+        self._in_a_row = dict.fromkeys(_SIGNS, 0)
 
     def is_lane_fault(self, outcome: Outcome) -> bool:
         """Whether this outcome says nothing about the message, only about the connection or us."""
         if outcome.phase in OPENING:
+            return True
+        if outcome.phase is Phase.MAIL and outcome.code == BUSY:
             return True
         is_ours = outcome.blame is Blame.US and outcome.kind is OutcomeKind.DEFERRED
         return is_ours and (outcome.phase is Phase.MAIL or not 500 <= outcome.code <= 504)
 
     def watch(self, outcome: Outcome) -> None:
         """Take note of one outcome; `fault` is set when the run must stop."""
-        self._ours = self._ours + 1 if outcome.blame is Blame.US else 0
-        is_lost = outcome.code == 0 and outcome.kind is OutcomeKind.DEFERRED
-        self._lost = self._lost + 1 if is_lost else 0
-        self._doubts = self._doubts + 1 if outcome.kind is OutcomeKind.UNKNOWN else 0
-        too_many = (
-            self._ours >= OURS_IN_A_ROW
-            or self._lost >= LOST_IN_A_ROW
-            or self._doubts >= DOUBTS_IN_A_ROW
-        )
+        for sign in _SIGNS:
+            has_come = sign.is_in(outcome)
+            self._in_a_row[sign] = self._in_a_row[sign] + 1 if has_come else 0
+        too_many = any(number >= sign.limit for sign, number in self._in_a_row.items())
         if self.fault is None and (too_many or self.is_lane_fault(outcome)):
             self.fault = LaneFault(host=outcome.host, phase=outcome.phase, outcome=outcome)
+
+
+class _Sign(NamedTuple):
+    """What may happen once, but not `limit` times in a row."""
+
+    limit: int
+    is_in: Callable[[Outcome], bool]
+
+
+_SIGNS = (
+    _Sign(OURS_IN_A_ROW, lambda outcome: outcome.blame is Blame.US),
+    _Sign(BUSY_IN_A_ROW, lambda outcome: outcome.code == BUSY or _is_waved_off(outcome)),
+    _Sign(LOST_IN_A_ROW, lambda outcome: _is(outcome, OutcomeKind.DEFERRED) and outcome.code == 0),
+    _Sign(DOUBTS_IN_A_ROW, lambda outcome: _is(outcome, OutcomeKind.UNKNOWN)),
+    _Sign(
+        REFUSED_IN_A_ROW,
+        lambda outcome: _is(outcome, OutcomeKind.REFUSED) and outcome.blame is not Blame.RECIPIENT,
+    ),
+)
+
+
+def _is(outcome: Outcome, kind: OutcomeKind) -> bool:
+    return outcome.kind is kind
+
+
+def _is_waved_off(outcome: Outcome) -> bool:
+    """Not now, said before a recipient was named."""
+    is_for_now = _is(outcome, OutcomeKind.DEFERRED) and outcome.code > 0
+    return outcome.phase is Phase.MAIL and is_for_now
 
 
 _TROUBLE = {

@@ -102,14 +102,20 @@ def _task_kind(reply: UnlearntReply) -> TaskKind | None:
         return TaskKind.CONFIRMED if reply.order_id is not None else None
     if reply.intent in (None, Intent.OTHER):
         is_stated = "suggestion" in reply.reasons or "objection.time" in reply.reasons
-        return None if is_stated or not _is_worth_reading(reply.text) else TaskKind.READ
+        return None if is_stated or not _is_worth_reading(reply) else TaskKind.READ
     if reply.intent is not Intent.QUESTION:
         return None
     return TaskKind.CHANGE_ORDER if CHANGES.intersection(reply.reasons) else TaskKind.ANSWER
 
 
-def _is_worth_reading(text: str) -> bool:
-    letters = [c for c in text if not c.isspace()]
+def _is_worth_reading(reply: UnlearntReply) -> bool:
+    """Whether a person should see words without a meaning that we know.
+
+    A word or a number in answer to an order's mail ("REFUND", "2") chooses what it offered.
+    """
+    letters = [c for c in reply.text if not c.isspace()]
+    if letters and reply.order_id is not None and not reply.is_thanks:
+        return True
     is_cjk = sum("\u3040" <= c <= "\u9fff" for c in letters) * 2 > len(letters)
     return len(letters) >= (_WORTH_READING_CJK if is_cjk else _WORTH_READING)
 

@@ -63,6 +63,8 @@ class UnlearntReply:
     #: Campaign of the mail that was answered.
     campaign: str = ""
     is_copy: bool = False
+    #: There are words of thanks in it.
+    is_thanks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,6 +160,7 @@ def _unlearnt_replies() -> Any:
         replies.c.own_text,
         replies.c.intent,
         replies.c.reasons,
+        replies.c.evidence,
         replies.c.severity,
         replies.c.asks,
         replies.c.touch_id,
@@ -189,6 +190,7 @@ def _reply(row: sa.Row[Any]) -> UnlearntReply:
         touch_id=row.touch_id,
         campaign=row.campaign or "",
         is_copy=row.is_copy,
+        is_thanks=any(one["code"] == "thanks" for one in row.evidence or ()),
     )
 
 

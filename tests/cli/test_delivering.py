@@ -137,6 +137,29 @@ def test_after_a_wrong_password_the_server_is_left_alone_for_a_while(
     assert server.verbs.count("AUTH") == 3
 
 
+def test_a_server_that_worked_in_between_is_not_left_alone_longer_and_longer(
+    shop_home: Path, letters: Plan, clock: StandingClock
+) -> None:
+    letters(9)
+    with fault_server({"MAIL": lambda: next(answers, None)}) as server:
+        settings = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(server.port), "SMTP_TLS": "none",
+                    "SMTP_CONNECTIONS": "1"}  # fmt: skip
+        environment = {f"CRM_MAILER_{name}": value for name, value in settings.items()}
+        daemon = App(shop_home, read_settings(shop_home, environment), clock)
+        rests = []
+        for _round in range(3):
+            answers = iter([None, *[reply("421 4.3.2 busy")] * 12])
+            delivering.send(daemon)
+            rest = delivering.resting(daemon)
+            assert rest is not None
+            rests.append((rest.until - clock.now()).total_seconds())
+            clock.forward(minutes=20)
+        woken = delivering.resting(daemon)
+        daemon.close()
+
+    assert (rests, woken) == ([10, 10, 10], None)
+
+
 def test_a_pause_stops_sending_until_resume(run: Run, app: App, letters: Plan) -> None:
     letters(1)
     run("pause")

@@ -10,9 +10,7 @@ from rich.table import Table
 from crm_mailer.cli import show
 from crm_mailer.cli.folding import Words, fold
 
-SENTENCE = (
-    "预览发送计划：谁在何时收到什么，谁不收、为什么。见 `crm-mailer plan`（不写入任何数据）。"
-)
+SENTENCE = "预览计划：谁在何时收到什么，谁不收、为什么。见 `crm-mailer plan`（不写入数据）。"
 
 
 @pytest.mark.parametrize("width", [8, 13, 20, 40, 78])

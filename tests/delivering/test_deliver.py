@@ -243,6 +243,7 @@ def test_a_resend_that_is_refused_leaves_the_mail_in_doubt(sender: Sender, store
         ("BANNER", reply("554 5.7.1 go away"), "does not greet us: 554 5.7.1 go away"),
         ("EHLO", reply("550 bad name"), "does not accept our greeting: 550 bad name"),
         ("MAIL", reply("550 5.7.1 not your domain"), "refuses our sender: 550 5.7.1 not your"),
+        ("MAIL", reply("421 4.3.2 busy"), "wants to be left alone for a while: 421 4.3.2 busy"),
         ("MAIL", reply("530 5.7.0 log in"), "refuses our sender: 530 5.7.0 log in"),
     ],
 )

@@ -39,6 +39,8 @@ def outcome(**values: object) -> Outcome:
 
 POLICY = outcome(kind=OutcomeKind.REFUSED, code=550, status="5.7.1", blame=Blame.US)
 FINE = outcome(kind=OutcomeKind.ACCEPTED, phase=Phase.DOT, code=250)
+QUOTA = outcome(kind=OutcomeKind.REFUSED, code=550, status="5.4.5", blame=Blame.SITE)
+CLOSING = outcome(phase=Phase.DATA, code=421, blame=Blame.SITE)
 LOST = outcome(blame=Blame.SITE)
 
 
@@ -55,6 +57,14 @@ LOST = outcome(blame=Blame.SITE)
         ([outcome(phase=Phase.CONNECT, blame=Blame.SITE)], True),
         ([outcome(kind=OutcomeKind.UNKNOWN, phase=Phase.DOT)] * 3, True),
         ([outcome(kind=OutcomeKind.REFUSED, code=550, blame=Blame.RECIPIENT)] * 50, False),
+        ([QUOTA] * 9, False),
+        ([QUOTA] * 10, True),
+        ([CLOSING], False),
+        ([CLOSING] * 3, True),
+        ([CLOSING, FINE] * 9, False),
+        ([outcome(phase=Phase.MAIL, code=421, blame=Blame.SITE)], True),
+        ([outcome(phase=Phase.MAIL, code=452, blame=Blame.SITE)] * 3, True),
+        ([outcome(code=451, blame=Blame.SITE)] * 50, False),
         ([outcome(code=503, blame=Blame.US)] * 2, False),
         ([outcome(code=503, blame=Blame.US)] * 3, True),
     ],

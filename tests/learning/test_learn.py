@@ -244,11 +244,21 @@ def test_a_confirmation_of_a_parcel_that_left_says_so(shop: SmallShop) -> None:
     [
         ("According to the tracking it came on Tuesday. I was at home, nobody called.", ["read"]),
         ("又来一封，一个星期三封，真的很烦。", ["read"]),
-        ("ok thanks", []),
-        ("Понятно, спасибо за ответ", []),
+        ("ok", []),
     ],
 )
 def test_a_letter_that_no_rule_understood_is_read_by_a_person(
+    shop: SmallShop, words: str, kinds: list[str]
+) -> None:
+    shop.wrote("other", own_text=words, order_id=None)
+
+    learn(shop.store, now=NOW)
+
+    assert [task.kind for task in shop.tasks()] == kinds
+
+
+@pytest.mark.parametrize(("words", "kinds"), [("REFUND", ["read"]), ("2", ["read"]), ("", [])])
+def test_a_word_that_answers_an_order_mail_is_read_by_a_person(
     shop: SmallShop, words: str, kinds: list[str]
 ) -> None:
     shop.wrote("other", own_text=words)
@@ -256,6 +266,15 @@ def test_a_letter_that_no_rule_understood_is_read_by_a_person(
     learn(shop.store, now=NOW)
 
     assert [task.kind for task in shop.tasks()] == kinds
+
+
+def test_mere_thanks_are_nobodys_task(shop: SmallShop) -> None:
+    thanks = [{"code": "thanks", "weight": -0.5, "words": "спасибо"}]
+    shop.wrote("other", own_text="Понятно, спасибо за ответ", evidence=thanks)
+
+    learn(shop.store, now=NOW)
+
+    assert shop.tasks() == []
 
 
 def test_not_now_lets_marketing_rest(shop: SmallShop) -> None:

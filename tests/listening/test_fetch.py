@@ -17,7 +17,13 @@ from crm_mailer.listening import (
     mailbox,
     watch,
 )
-from crm_mailer.model.errors import CrmMailerError, LoginRefused, MailboxError, ServiceDown
+from crm_mailer.model.errors import (
+    CrmMailerError,
+    LoginRefused,
+    MailboxError,
+    ServiceDown,
+    SettingsError,
+)
 from crm_mailer.store import inbound, tables
 from crm_mailer.store.engine import Store
 from tests.conftest import NOON, StandingClock
@@ -220,7 +226,7 @@ def test_a_server_that_is_down_is_told(box: Box) -> None:
 
 def test_a_folder_that_is_not_there_is_told(box: Box) -> None:
     with (
-        pytest.raises(MailboxError, match="Nowhere"),
+        pytest.raises(SettingsError, match="Nowhere"),
         ImapMailbox(box.account(folder="Nowhere")) as opened,
     ):
         opened.open()
