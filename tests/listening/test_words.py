@@ -81,6 +81,7 @@ def test_a_misspelt_reason_is_told_at_its_place(tmp_path: Path) -> None:
         ("unsubscribe", ""), ("Re: STOP", ""), ("Отписаться", ""), ("退订", ""),
         ("Re: News", "Please remove me from your list"), ("x", "Stop."),
         ("x", "Hello,\nplease unsubscribe me.\nThanks"), ("x", "не присылайте мне больше"),
+        ("x", "no more newsletters please"), ("x", "I do not want your newsletter any more"),
         ("x", "Quiero darme de baja"), ("x", "Désabonnez-moi"), ("x", "请不要再给我发邮件"),
         ("x", "Bitte melden Sie mich vom Newsletter ab"), ("x", "Me descadastre da lista"),
     ],
@@ -92,6 +93,7 @@ def test_the_wish_to_get_no_more_mail_is_understood(words: Words, subject: str, 
 @pytest.mark.parametrize(
     ("subject", "text"),
     [
+        ("x", "I don't want this, the emails said blue"),
         ("Unsubscribe page broken", "The unsubscribe page returns 500, what a mess"),
         ("x", "Please stop the parcel, I gave you the wrong address and need to change it now"),
         ("Re: order", "Where is my order?"),
