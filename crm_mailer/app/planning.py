@@ -15,6 +15,7 @@ from crm_mailer.definitions.problems import Problem, did_you_mean
 from crm_mailer.definitions.rates import read_rates
 from crm_mailer.definitions.words_reader import read_words
 from crm_mailer.definitions.written import spelled
+from crm_mailer.model import curve
 from crm_mailer.model.campaign import (
     Anchor,
     BirthdayAnchor,
@@ -29,7 +30,7 @@ from crm_mailer.model.campaign import (
 from crm_mailer.model.errors import DefinitionError, NotFound
 from crm_mailer.model.moment import at_local
 from crm_mailer.model.segment import EVERYBODY, Rule
-from crm_mailer.planning import PlanReport, curve
+from crm_mailer.planning import PlanReport
 from crm_mailer.rendering import check_templates, lint, uses
 from crm_mailer.segmenting import rules
 from crm_mailer.store import touches

@@ -60,6 +60,6 @@ class Outside:
         if not line:
             raise CrmMailerError(
                 "the demo's mail servers stopped",
-                hint="are aiosmtpd and pymap installed? pip install 'crm-mailer[demo]'",
+                hint="is pymap installed? pip install 'crm-mailer[demo]'",
             )
         return dict(json.loads(line))

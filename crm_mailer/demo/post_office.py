@@ -17,43 +17,17 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
-from aiosmtpd.smtp import SMTP as SmtpProtocol
 from pymap.backend.dict import DictBackend
 from pymap.imap import IMAPService
 from pymap.parsing.message import AppendMessage
 from pysasl.hashing import BuiltinHash
 
+from crm_mailer.demo.smtp_server import Conversation
 from crm_mailer.demo.world import World
 
 HOST = "127.0.0.1"
 USER = "care"
 PASSWORD = "demo"
-NAME = "mx.customers.example"
-
-
-class Reception:
-    """What the SMTP server does with mail: asks the world, keeps the world's words."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    async def handle_RCPT(
-        self, server: SmtpProtocol, session: Session, envelope: Envelope, address: str, options: Any
-    ) -> str:
-        """Take the recipient, or say no as its server would."""
-        refusal = self.world.refuse(address)
-        if refusal:
-            return refusal
-        envelope.rcpt_tos.append(address)
-        return "250 2.1.5 Ok"
-
-    async def handle_DATA(self, server: SmtpProtocol, session: Session, envelope: Envelope) -> str:
-        """Take the mail; the customer may answer later."""
-        content = envelope.content
-        raw = content if isinstance(content, bytes) else str(content).encode()
-        self.world.receive(envelope.rcpt_tos[0], envelope.mail_from or "", raw)
-        return f"250 2.0.0 Ok: queued as {len(raw):08X}"
 
 
 async def serve(seed: int) -> None:
@@ -62,9 +36,7 @@ async def serve(seed: int) -> None:
     gc.freeze()  # the people and their orders stay
     gc.set_threshold(50_000, 20, 50)
     loop = asyncio.get_running_loop()
-    smtp = await loop.create_server(
-        lambda: SMTP(Reception(world), hostname=NAME, ident="demo", loop=loop), HOST, 0
-    )
+    smtp = await loop.create_server(lambda: Conversation(world), HOST, 0)
     async with AsyncExitStack() as stack:
         imap_port, backend = await _start_imap(stack)
         say({"smtp": smtp.sockets[0].getsockname()[1], "imap": imap_port})

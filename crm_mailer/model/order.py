@@ -37,6 +37,9 @@ class OrderState(StrEnum):
     EXPIRED = "expired"
 
 
+#: A state that tells of another one, where an export leaves that out: what the buyer confirmed has
+#: arrived.
+TOLD_BY = {OrderState.ARRIVED: OrderState.RECEIVED}
 #: States of an order that the buyer never paid or has wholly back: they count for no score.
 UNCOUNTED = frozenset(
     {

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from crm_mailer.model import windows
+from crm_mailer.model import curve, windows
 from crm_mailer.model.campaign import Campaign, Step, Stream
 from crm_mailer.model.moment import at_local
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.standing import hold, refusal
 from crm_mailer.model.touch import SkipReason
 from crm_mailer.model.zones import home_zone
-from crm_mailer.planning import curve
 from crm_mailer.store.occasions import Occasion
 
 

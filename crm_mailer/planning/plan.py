@@ -13,7 +13,7 @@ from crm_mailer.model.campaign import Campaign, DateAnchor, Mode, Stream
 from crm_mailer.model.errors import DefinitionError, NotFound, StoreError
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.touch import TouchState
-from crm_mailer.planning import decisions, exits, occasions
+from crm_mailer.planning import decisions, endings, occasions
 from crm_mailer.planning.decisions import Decision
 from crm_mailer.planning.report import CampaignPlan, PlanReport, Tally
 from crm_mailer.store import plan_runs, touches
@@ -67,10 +67,12 @@ def plan(
     )
     ended = 0
     if is_saved:
-        exits.follow_files(store, definitions, now)
+        endings.follow_files(store, definitions, now)
         act.known = _known(act, chosen) if is_quick else frozenset()
         to_look_at = [one for one in chosen if one.mode is not Mode.DRAFT]
-        ended = exits.end_exited(store, (one for one in to_look_at if one.id not in act.known), now)
+        ended = endings.end_exited(
+            store, (one for one in to_look_at if one.id not in act.known), now
+        )
     plans = _plan_all(act, chosen)
     return PlanReport(at=now, is_saved=is_saved, campaigns=tuple(plans), ended=ended)
 

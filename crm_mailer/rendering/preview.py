@@ -8,6 +8,7 @@ from datetime import datetime
 from email import policy
 from email.parser import BytesParser
 
+from crm_mailer.model import curve
 from crm_mailer.model.campaign import (
     Anchor,
     BirthdayAnchor,
@@ -21,9 +22,11 @@ from crm_mailer.model.campaign import (
 )
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.errors import RenderError
+from crm_mailer.model.moment import local_day
 from crm_mailer.model.order import Order, OrderState
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
+from crm_mailer.model.zones import home_zone
 from crm_mailer.rendering.compose import Composed, Composer, Occasion
 from crm_mailer.rendering.headers import UnsafeHeader
 from crm_mailer.rendering.languages import Choice
@@ -105,7 +108,7 @@ def preview(
         composed,
         fallback=_fallback_note(composed.language, library.languages(step.template)),
         place=place_note(campaign, step),
-        anchored=_anchored_note(found, step),
+        anchored=_anchored_note(found, campaign, step, reader, shop),
         made_up="; ".join(note for note in notes if note),
     )
 
@@ -152,10 +155,9 @@ def _order_occasion(
 ) -> Found:
     what = f"order {{}} {STATES.get(anchor.state, anchor.state.value)}"
     if store is not None and customer.id:
-        wanted = SAME_MOMENT.get(anchor.state, (anchor.state,))
         with store.read() as connection:
             event = messages.find_order_event(
-                connection, customer.id, wanted, order.id if order else None
+                connection, customer.id, anchor.state, order.id if order else None
             )
             if event is not None:
                 real = messages.find_orders(connection, [event[0]])[event[0]]
@@ -223,11 +225,6 @@ STATES = {
     OrderState.RECEIVED: "was received",
     OrderState.REVIEWED: "was reviewed",
 }
-#: A parcel that the buyer confirmed has arrived, whichever the export tells.
-SAME_MOMENT = {
-    OrderState.ARRIVED: (OrderState.ARRIVED, OrderState.RECEIVED),
-    OrderState.RECEIVED: (OrderState.RECEIVED, OrderState.ARRIVED),
-}
 
 
 def _composed(composer: Composer, occasion: Occasion, now: datetime) -> Composed:
@@ -259,10 +256,17 @@ def _preview(
     )
 
 
-def _anchored_note(found: Found, step: Step) -> str:
+def _anchored_note(
+    found: Found, campaign: Campaign, step: Step, reader: Customer, shop: Shop
+) -> str:
+    """The real event and the day on which the mail is due, as days are counted where they live."""
     if found.at is None:
         return ""
-    return f"{found.what} on {found.at:%Y-%m-%d}: due {found.at + step.offset:%Y-%m-%d}"
+    place = home_zone(reader.time_zone, reader.country, shop.time_zone)
+    send_at = campaign.send_at or shop.send_at
+    due = curve.after_moment(found.at, step.offset, place=place, send_at=send_at)
+    days = (local_day(at, place) for at in (found.at, due))
+    return "{} on {}: due {}".format(found.what, *days)
 
 
 def _fallback_note(choice: Choice, available: Sequence[str]) -> str:

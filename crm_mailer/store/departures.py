@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from crm_mailer.model.campaign import Campaign, Stream
 from crm_mailer.model.standing import Standing
 from crm_mailer.model.touch import TouchState
-from crm_mailer.store.occasions import exits
+from crm_mailer.store import exits
 from crm_mailer.store.tables import customers, touches
 from crm_mailer.store.touches import of_campaign, sliced, standing_columns, standing_of
 
@@ -78,7 +78,7 @@ def exited(
     connection: sa.Connection, campaign: Campaign, touch_ids: Sequence[int]
 ) -> frozenset[int]:
     """Which of these touches of the campaign have met one of its exit conditions."""
-    met = exits(
+    met = exits.conditions(
         campaign,
         customer_id=touches.c.customer_id,
         order_id=touches.c.order_id,

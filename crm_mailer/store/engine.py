@@ -101,10 +101,6 @@ class Store:
             with connection.begin():
                 yield connection
 
-    def insert(self, table: sa.Table) -> Any:
-        """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
-
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from crm_mailer.model.customer import Customer, Gender, Occupation
 from crm_mailer.model.message import Message
 from crm_mailer.model.order import Order, OrderItem, OrderState
+from crm_mailer.store.engine import upsert
+from crm_mailer.store.occasions import reached
 from crm_mailer.store.tables import (
     customers,
     memberships,
@@ -44,8 +45,7 @@ def save(
     rows = [_row(message, now, message.touch_id in keep_content) for message in rendered]
     if not rows:
         return
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = make(messages)
+    statement = upsert(connection, messages)
     changed = {
         column.name: statement.excluded[column.name]
         for column in messages.columns
@@ -108,16 +108,13 @@ def find_texts(connection: sa.Connection, touch_ids: Sequence[int]) -> dict[int,
 
 
 def find_order_event(
-    connection: sa.Connection,
-    customer_id: int,
-    states: Sequence[OrderState],
-    order_id: int | None = None,
+    connection: sa.Connection, customer_id: int, state: OrderState, order_id: int | None = None
 ) -> tuple[int, datetime] | None:
-    """The customer's last order (or `order_id`) that reached one of `states`, and when."""
+    """The customer's last order (or `order_id`) that reached a state, and when."""
     query = (
         sa.select(orders.c.id, order_events.c.at)
         .join(order_events, order_events.c.order_id == orders.c.id)
-        .where(orders.c.customer_id == customer_id, order_events.c.state.in_(list(states)))
+        .where(orders.c.customer_id == customer_id, reached(state))
     )
     if order_id is not None:
         query = query.where(orders.c.id == order_id)

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from crm_mailer.model.campaign import Campaign, Exit, OrderAnchor, SegmentAnchor
-from crm_mailer.model.case import UNDER_WAY
-from crm_mailer.model.order import OrderState
+from crm_mailer.model.campaign import Campaign, OrderAnchor, SegmentAnchor
+from crm_mailer.model.order import TOLD_BY, OrderState
 from crm_mailer.model.standing import Standing
+from crm_mailer.store import exits
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Instant
 from crm_mailer.store.selection import Look, condition
-from crm_mailer.store.touches import list_unsent, standing_columns, standing_of
+from crm_mailer.store.touches import standing_columns, standing_of
 
 Condition = sa.ColumnElement[bool]
-
 _A_DAY = timedelta(days=1)
-_AFTER_ARRIVAL = (OrderState.ARRIVED, OrderState.RECEIVED, OrderState.REVIEWED)
-_AFTER_SHIPPING = (OrderState.SHIPPED, OrderState.IN_TRANSIT_LONG, *_AFTER_ARRIVAL)
-#: The states that tell that an exit was met. A later state counts too: exports skip states.
-EXIT_STATES: dict[Exit, tuple[OrderState, ...]] = {
-    Exit.ORDER_PAID: (
-        OrderState.FUNDS_PENDING,
-        OrderState.PAID,
-        OrderState.DELAYED,
-        OrderState.OUT_OF_STOCK,
-        OrderState.RESTOCKED,
-        *_AFTER_SHIPPING,
-        OrderState.PARTLY_REFUNDED,
-        OrderState.REFUNDED,
-    ),
-    Exit.ORDER_CANCELLED: (OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REFUNDED),
-    Exit.ORDER_SHIPPED: _AFTER_SHIPPING,
-    Exit.ORDER_ARRIVED: _AFTER_ARRIVAL,
-    Exit.ORDER_REVIEWED: (OrderState.REVIEWED,),
-    Exit.ORDER_DISPUTED: (
-        OrderState.DISPUTED,
-        OrderState.ARBITRATION,
-        OrderState.DISPUTE_DECIDED,
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +73,21 @@ def order_states(connection: sa.Connection, search: Search, after: int) -> list[
     name = sa.literal("order:") + sa.cast(event.order_id, sa.Text) + f":{anchor.state}"
     query = _query(
         search, source, key=event.id, name=name, at=event.at, order_id=event.order_id
-    ).where(event.state == anchor.state, event.at.between(search.since, search.until))
+    ).where(reached(anchor.state), event.at.between(search.since, search.until))
     if search.learnt_since is not None:
         # what lay in the future when it was learnt is news when its time has come
         news = search.learnt_since
         query = query.where(sa.or_(event.learnt_at >= news, event.at >= news))
     return _page(connection, search, query, event.id, after, is_found_by_key=False)
+
+
+def reached(state: OrderState) -> Condition:
+    """Whether the event in `order_events` is the one at which its order reached `state`."""
+    event, own = t.order_events.c, t.order_events.alias("own_event").c
+    if state not in TOLD_BY:
+        return event.state == state
+    is_told = sa.exists().where(own.order_id == event.order_id, own.state == state)
+    return sa.or_(event.state == state, sa.and_(event.state == TOLD_BY[state], ~is_told))
 
 
 def memberships(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
@@ -224,92 +208,6 @@ def everybody(
     return _page(connection, search, query, t.customers.c.id, after)
 
 
-def list_exited(connection: sa.Connection, campaign: Campaign) -> Sequence[int]:
-    """The campaign's unsent touches whose exit condition is met."""
-    met = exits(
-        campaign,
-        customer_id=t.touches.c.customer_id,
-        order_id=t.touches.c.order_id,
-        anchored_at=t.touches.c.anchored_at,
-    )
-    return list_unsent(connection, campaign.id, sa.or_(*met)) if met else ()
-
-
-def exits(
-    campaign: Campaign,
-    *,
-    customer_id: sa.ColumnElement[Any],
-    order_id: sa.ColumnElement[Any],
-    anchored_at: sa.ColumnElement[Any],
-) -> list[Condition]:
-    """The campaign's exit conditions over these columns."""
-    made = []
-    for exit_ in sorted(campaign.exits):
-        if exit_ in EXIT_STATES:
-            made.append(_order_reached(campaign, exit_, order_id, anchored_at))
-        else:
-            made.append(_OTHER_EXITS[exit_](campaign, customer_id, order_id, anchored_at))
-    return made
-
-
-def _order_reached(
-    campaign: Campaign,
-    exit_: Exit,
-    order_id: sa.ColumnElement[Any],
-    anchored_at: sa.ColumnElement[Any],
-) -> Condition:
-    own = campaign.anchor.state if isinstance(campaign.anchor, OrderAnchor) else None
-    states = [state for state in EXIT_STATES[exit_] if state is not own]
-    event = t.order_events.alias("exit_event").c
-    # an export may know the anchor to the minute and the other state by its day only
-    since = anchored_at - int(_A_DAY.total_seconds())
-    return sa.exists().where(event.order_id == order_id, event.state.in_(states), event.at > since)
-
-
-def _bought(_campaign: Campaign, customer_id: Any, order_id: Any, anchored_at: Any) -> Condition:
-    other = t.orders.alias("exit_order").c
-    return sa.exists().where(
-        other.customer_id == customer_id,
-        other.is_counted,
-        other.placed_at > anchored_at,
-        sa.or_(order_id.is_(None), other.id != order_id),
-    )
-
-
-def _replied(_campaign: Campaign, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
-    reply = t.replies.alias("exit_reply").c
-    return sa.exists().where(
-        reply.customer_id == customer_id,
-        reply.kind == "human",
-        reply.is_copy.is_(sa.false()),
-        reply.received_at > anchored_at,
-    )
-
-
-def _case_open(_campaign: Campaign, customer_id: Any, _order: Any, _anchored: Any) -> Condition:
-    case = t.cases.alias("exit_case").c
-    return sa.exists().where(case.customer_id == customer_id, case.state.in_(sorted(UNDER_WAY)))
-
-
-def _left(campaign: Campaign, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
-    assert isinstance(campaign.anchor, SegmentAnchor)
-    member = t.memberships.alias("exit_member").c
-    return sa.exists().where(
-        member.customer_id == customer_id,
-        member.segment == campaign.anchor.segment,
-        member.since == anchored_at,
-        member.until.is_not(None),
-    )
-
-
-_OTHER_EXITS: dict[Exit, Callable[[Campaign, Any, Any, Any], Condition]] = {
-    Exit.BOUGHT: _bought,
-    Exit.REPLIED: _replied,
-    Exit.CASE_OPEN: _case_open,
-    Exit.SEGMENT_LEFT: _left,
-}
-
-
 # ------------------------------------------------------------------ the one query
 
 
@@ -326,7 +224,9 @@ def _query(
     person = t.customers.c
     moment = at if at is not None else sa.literal(search.until, t.orders.c.placed_at.type)
     order = order_id if order_id is not None else sa.cast(sa.null(), sa.BigInteger)
-    met = exits(search.campaign, customer_id=person.id, order_id=order, anchored_at=moment)
+    met = exits.conditions(
+        search.campaign, customer_id=person.id, order_id=order, anchored_at=moment
+    )
     is_exited = sa.or_(sa.false(), *met)
     query = sa.select(
         key.label("key"),

@@ -83,6 +83,22 @@ def test_a_plan_that_is_only_looked_at_writes_nothing(store: Store) -> None:
     assert touches(store, "id") == []
 
 
+@pytest.mark.parametrize("is_told_later", [True, False])
+def test_a_parcel_whose_receipt_was_confirmed_has_arrived(
+    store: Store, is_told_later: bool
+) -> None:
+    number = order(store, customer(store), received=NOON)
+    if is_told_later:
+        plan(store, definitions(campaign()), now=NOON, is_saved=True)
+    event(store, number, "arrived", NOON - 2 * HOUR)
+
+    plan(store, definitions(campaign()), now=NOON, is_saved=True)
+
+    anchored_at = NOON if is_told_later else NOON - 2 * HOUR
+    assert touches(store, "anchor", "anchored_at") == [
+        (f"order:{number}:arrived", anchored_at)] * 2  # fmt: skip
+
+
 def test_a_draft_plans_nothing_but_shows_what_it_would(store: Store) -> None:
     order(store, customer(store), arrived=NOON)
     draft = definitions(campaign(mode=Mode.DRAFT))

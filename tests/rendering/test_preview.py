@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,15 @@ def test_a_real_customer_is_shown_their_own_order_and_when_it_is_due(
     assert mail.anchored == "order N-2 arrived on 2026-10-28: due 2026-11-01"
     assert (mail.recipient, mail.made_up) == ("Anna <Anna@example.com>", "")
     assert message_from_bytes(mail.content, policy=policy.default)["Subject"] == "Subject"
+
+
+def test_the_day_of_a_preview_is_the_one_that_planning_counts(show: Any, filled: Store) -> None:
+    with filled.write() as connection:
+        late = order_events.update().where(order_events.c.order_id == 2)
+        connection.execute(late.values(at=datetime(2026, 10, 28, 23, tzinfo=UTC)))
+    reader = replace(customer(filled), time_zone="Asia/Tokyo")
+
+    assert show(filled, reader).anchored == "order N-2 arrived on 2026-10-29: due 2026-11-02"
 
 
 def test_without_a_customer_one_is_made_up_in_the_wanted_language(show: Any) -> None:

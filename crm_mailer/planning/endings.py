@@ -9,7 +9,7 @@ from functools import partial
 from crm_mailer.definitions.library import Definitions
 from crm_mailer.model.campaign import Campaign, DateAnchor, Mode
 from crm_mailer.model.touch import SkipReason
-from crm_mailer.store import occasions, touches
+from crm_mailer.store import exits, touches
 from crm_mailer.store.bulk import in_turns
 from crm_mailer.store.engine import Store
 
@@ -26,7 +26,7 @@ def end_exited(store: Store, campaigns: Iterable[Campaign], now: datetime) -> in
 def _end_exited(store: Store, campaign: Campaign, now: datetime) -> int:
     moved: Sequence[int] = ()
     with store.read() as connection:
-        exited = occasions.list_exited(connection, campaign)
+        exited = exits.list_exited(connection, campaign)
         if isinstance(campaign.anchor, DateAnchor):
             anchor = f"date:{campaign.anchor.day}"
             moved = touches.list_other_anchors(connection, campaign.id, anchor)

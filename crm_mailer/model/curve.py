@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from crm_mailer.model import moment
 
 DAY = timedelta(days=1)
-
-
-def moments(anchor: datetime, offsets: Sequence[timedelta]) -> Iterator[datetime]:
-    """Each moment of the curve after `anchor`, exact to the second."""
-    for offset in offsets:
-        yield anchor + offset
-
-
-def due(
-    anchor: datetime, offsets: Sequence[timedelta], *, since: datetime, until: datetime
-) -> list[int]:
-    """The places on the curve that fall after `since` and not after `until`."""
-    return [place for place, at in enumerate(moments(anchor, offsets)) if since < at <= until]
 
 
 def counts_days(offset: timedelta) -> bool:

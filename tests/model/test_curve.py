@@ -1,33 +1,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from crm_mailer.model import moment
-from crm_mailer.planning import curve
+from crm_mailer.model import curve, moment
 
 DAY = timedelta(days=1)
-EBBINGHAUS = tuple(timedelta(days=day) for day in (1, 2, 4, 7, 15, 30))
-BOUGHT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 TEN = (10, 0)
-
-
-def test_nothing_falls_due_twice_when_two_looks_meet() -> None:
-    looks = [BOUGHT + timedelta(days=day) for day in (0, 2, 4, 30)]
-
-    places = [curve.due(BOUGHT, EBBINGHAUS, since=a, until=b) for a, b in pairwise(looks)]
-
-    assert places == [[0, 1], [2], [3, 4, 5]]
-
-
-def test_offsets_count_from_the_anchor_and_are_not_added_up() -> None:
-    eight = [timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=12),
-             *(timedelta(days=day) for day in (1, 2, 4, 7, 15))]  # fmt: skip
-
-    assert list(curve.moments(BOUGHT, eight))[-1] == BOUGHT + 15 * DAY
 
 
 def test_spans_are_exact_and_days_are_the_customers() -> None:

@@ -1,0 +1,114 @@
+"""What the ticks ask of SQLite is answered from indexes, however large the shop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from crm_mailer.delivering import NullTransport, Rules, deliver
+from crm_mailer.model.campaign import (
+    BirthdayAnchor,
+    DateAnchor,
+    Exit,
+    FirstOrderAnchor,
+    OrderAnchor,
+    ReplyAnchor,
+    SegmentAnchor,
+)
+from crm_mailer.model.order import OrderState
+from crm_mailer.planning import plan
+from crm_mailer.store.engine import Store
+from tests.conftest import StandingClock
+from tests.delivering.letters import PlainRenderer
+from tests.planning.people import NOON, SHOP, campaign, customer, definitions, order
+
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+EXITS = frozenset({Exit.BOUGHT, Exit.REPLIED, Exit.CASE_OPEN})
+CAMPAIGNS = definitions(
+    campaign("care", exits=EXITS | {Exit.ORDER_DISPUTED}),
+    campaign("shipped", anchor=OrderAnchor(state=OrderState.SHIPPED)),
+    campaign("back", anchor=SegmentAnchor(segment="cooling"), exits=EXITS | {Exit.SEGMENT_LEFT}),
+    campaign("thanks", anchor=ReplyAnchor(kind="praise"), exits=EXITS),
+    campaign("first", anchor=FirstOrderAnchor(), exits=EXITS),
+    campaign("yearly", anchor=FirstOrderAnchor(is_yearly=True)),
+    campaign("wish", anchor=BirthdayAnchor()),
+    campaign("sale", anchor=DateAnchor(day=date(2026, 12, 24))),
+)
+#: Small whatever the shop's size; `due` is what a claim has picked.
+SMALL = {"facts", "leases", "due"}
+
+
+@contextmanager
+def asked(store: Store) -> Iterator[list[tuple[str, Any]]]:
+    """Every statement of the block, with its values."""
+    told: list[tuple[str, Any]] = []
+
+    def hear(_c: Any, _cursor: Any, text: str, values: Any, _context: Any, is_many: bool) -> None:
+        told.append((text, values[0] if is_many else values))
+
+    sa.event.listen(store.engine, "before_cursor_execute", hear)
+    yield told
+    sa.event.remove(store.engine, "before_cursor_execute", hear)
+
+
+def scanned(store: Store, told: list[tuple[str, Any]]) -> set[str]:
+    """The tables of which some statement reads every row."""
+    found = set()
+    with store.read() as connection:
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        for text, values in told:
+            if text.startswith(("SELECT", "UPDATE", "WITH")):
+                for row in raw.execute(f"EXPLAIN QUERY PLAN {text}", values):
+                    step = row[3]
+                    is_walk = step.startswith("SCAN") and "INDEX" not in step
+                    if is_walk or step.endswith("PRIMARY KEY (rowid>?)"):
+                        found.add(step.split()[1])
+    return found - SMALL
+
+
+@pytest.fixture
+def shop(sqlite_store: Store) -> None:
+    """A small shop, planned once."""
+    anna = customer(sqlite_store)
+    order(sqlite_store, anna, shipped=NOON - DAY, arrived=NOON - MINUTE)
+    plan(sqlite_store, CAMPAIGNS, now=NOON, is_saved=True, is_quick=True)
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_tick_reads_no_table_from_end_to_end(sqlite_store: Store) -> None:
+    later = NOON + 5 * MINUTE
+    with asked(sqlite_store) as told:
+        plan(sqlite_store, CAMPAIGNS, now=later, is_saved=True, is_quick=True)
+
+    assert len(told) > 10
+    assert scanned(sqlite_store, told) == set()
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_full_look_reads_only_the_window_of_its_events(sqlite_store: Store) -> None:
+    with asked(sqlite_store) as told:
+        plan(sqlite_store, CAMPAIGNS, now=NOON + DAY, is_saved=True)
+
+    # customers only for the first orders that come round
+    assert scanned(sqlite_store, told) == {"customers"}
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_hand_over_reads_only_what_is_due(
+    sqlite_store: Store, clock: StandingClock, tmp_path: Path
+) -> None:
+    clock.forward(days=1)
+    rules = Rules(shop=SHOP, campaigns=CAMPAIGNS.campaigns)
+    with asked(sqlite_store) as told:
+        report = deliver(sqlite_store, PlainRenderer(), NullTransport(), clock=clock,
+                         owner="tester", journal_folder=tmp_path, rules=rules)  # fmt: skip
+
+    assert report.outcomes["accepted"] == 1
+    assert scanned(sqlite_store, told) == set()
