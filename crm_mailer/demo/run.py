@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from crm_mailer import home as homes
-from crm_mailer.app import App, importing, listening, rounds
+from crm_mailer.app import App, importing, listening, planning, rounds
 from crm_mailer.app.clocks import SetClock
 from crm_mailer.demo import agents, exports
 from crm_mailer.demo.outside import Outside
 from crm_mailer.demo.post_office import HOST, PASSWORD, USER
 from crm_mailer.demo.story import START, Calendar, Purchase, purchases
+from crm_mailer.model.campaign import Mode, Stream
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import FILE_NAME, read_settings
 
@@ -109,11 +110,19 @@ def _live_a_day(
             rounds.segment(app)
         if answers:
             listening.listen(app)
-            rounds.learn(app)
         agents.work(app, seed)
-        rounds.plan(app)
+        # What counts in days is planned in the morning; what answers an order, at each turn.
+        planning.apply(app, () if hour == TURNS[0] else _answering_orders(app))
         rounds.send(app)
     return answers
+
+
+def _answering_orders(app: App) -> list[str]:
+    return [
+        campaign.id
+        for campaign in app.definitions.campaigns.values()
+        if campaign.stream is Stream.TRANSACTIONAL and campaign.mode is Mode.LIVE
+    ]
 
 
 def _take_in(app: App, orders: list[Purchase], name: str, seed: int, now: datetime) -> None:

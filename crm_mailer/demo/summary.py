@@ -92,7 +92,7 @@ def _clearness(story: OrderStory) -> tuple[bool, bool, int, int]:
     """Sorts tales: a named reason, a whole parcel's life, few other orders in between."""
     kinds = {event.kind for event in story.events}
     return (
-        story.case.reason == "other",
+        story.case.reason == "other" or story.case.reason.startswith("mail."),
         not {EventKind.MAIL, EventKind.REPLY} <= kinds,
         abs(len(story.events) - 14),
         story.case.number,

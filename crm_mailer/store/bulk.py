@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from crm_mailer.store.engine import Store
+from crm_mailer.store.engine import CACHE_KIB, Store
 
 T = TypeVar("T")
 
 #: SQLite's page cache in KiB (negative) and pages between checkpoints: for masses, and usually.
-WIDE_CACHE, USUAL_CACHE = -65_536, -2_000
+WIDE_CACHE = -65_536
 WIDE_CHECKPOINT, USUAL_CHECKPOINT = 16_000, 1_000
 #: Keys that one statement asks for.
 ASKED_AT_ONCE = 20_000
@@ -101,7 +101,7 @@ def widen(connection: sa.Connection) -> None:
 def narrow(connection: sa.Connection) -> None:
     """Undo `widen`."""
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA cache_size = {USUAL_CACHE}")
+        connection.exec_driver_sql(f"PRAGMA cache_size = {CACHE_KIB}")
         if connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar():
             connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {USUAL_CHECKPOINT}")
 

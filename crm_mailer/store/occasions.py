@@ -87,7 +87,8 @@ def reached(state: OrderState) -> Condition:
     if state not in TOLD_BY:
         return event.state == state
     is_told = sa.exists().where(own.order_id == event.order_id, own.state == state)
-    return sa.or_(event.state == state, sa.and_(event.state == TOLD_BY[state], ~is_told))
+    is_one = event.state.in_((state, TOLD_BY[state]))
+    return sa.and_(is_one, sa.or_(event.state == state, ~is_told))
 
 
 def memberships(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
