@@ -138,18 +138,6 @@ def audit(app: App, as_json: bool) -> None:
 
 @outbox.command()
 @click.argument("campaign")
-@pass_app
-def release(app: App, campaign: str) -> None:
-    """Let the held mails of CAMPAIGN go."""
-    from crm_mailer.app import delivering
-
-    number = delivering.release(app, campaign)
-    show.good(_("{mails} of {campaign} may leave when due").format(
-        mails=n_("1 mail", "{number} mails", number), campaign=campaign))  # fmt: skip
-
-
-@outbox.command()
-@click.argument("campaign")
 @click.confirmation_option(prompt=_("End all mails of this campaign that have not left?"))
 @pass_app
 def cancel(app: App, campaign: str) -> None:

@@ -195,7 +195,7 @@ def test_sigterm_lets_the_mail_in_flight_finish_and_gives_back_the_rest(
 def test_held_mails_go_only_when_released(run: Run, app: App, letters: Plan) -> None:
     letters(2, state="held")
     before = run("send")
-    run("outbox", "release", "spring")
+    run("campaign", "release", "spring")
     run("send")
 
     assert "nothing is due" in before.stderr
