@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -62,6 +62,7 @@ class ColumnMap:
     path: str = ""
 
 
+@lru_cache(4096)
 def fold(header: str) -> str:
     """What two spellings of a header share: case, blanks, hyphens and underscores do not count."""
     return re.sub(r"[\s_\-\ufeff]+", " ", header).strip().casefold()

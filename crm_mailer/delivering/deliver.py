@@ -41,9 +41,9 @@ class Pace:
     """How much to take at a time, and how fast to send."""
 
     #: Touches claimed by one durable commit.
-    batch: int = 200
+    batch: int = 400
     #: Touches checked, rendered and settled together.
-    cycle: int = 50
+    cycle: int = 100
     #: Mails a minute; None: as fast as the server takes them.
     per_minute: int | None = None
     #: How long a claim holds without being renewed; longer than the longest wait for an answer.

@@ -33,14 +33,20 @@ COLUMNS = (
 ).split()
 
 
-def write(path: Path, orders: Iterable[Purchase], *, seed: int, now: datetime) -> int:
-    """Write what the shop knows of `orders` at `now`; the number of rows."""
+def write(
+    path: Path, orders: Iterable[Purchase], *, seed: int, since: datetime, now: datetime
+) -> int:
+    """Write what the shop knows of `orders` at `now`; the number of rows.
+
+    The goods stand in the export in which an order is new, after `since`; later ones tell its
+    states alone.
+    """
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="")
         writer.writeheader()
         for order in orders:
-            for row in _rows(order, seed, now):
+            for row in _rows(order, seed, since, now):
                 writer.writerow(row)
                 count += 1
     return count
@@ -56,10 +62,10 @@ def _person(customer: str, seed: int) -> Person:
     return people.person(customer, countries()[customer], seed)
 
 
-def _rows(order: Purchase, seed: int, now: datetime) -> Iterator[dict[str, Any]]:
+def _rows(order: Purchase, seed: int, since: datetime, now: datetime) -> Iterator[dict[str, Any]]:
     known = order.known_at(now)
     whole = _customer(person_of(order, seed)) | _order(order, known, seed)
-    if order.placed_at < START:
+    if order.placed_at <= max(since, START):
         yield whole
         return
     dice = random.Random(f"{seed} basket {order.number}")

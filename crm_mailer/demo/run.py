@@ -22,7 +22,7 @@ from crm_mailer.model.campaign import Mode, Stream
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import FILE_NAME, read_settings
 
-#: Hours of a day (UTC) at which every room takes a turn.
+#: Hours of a day (UTC) at which every room takes a turn; the second one on working days only.
 TURNS = (8, 17)
 #: Starter campaigns that the demo leaves alone: what they say, others of the set say too.
 LEFT_AS_DRAFT = {"arrived", "cancel-reason", "first-order-anniversary"}
@@ -69,7 +69,7 @@ def run(folder: Path, *, seed: int, days: int, on_day: Callable[[Progress], None
     gc.set_threshold(50_000, 20, 50)
     with outside, _opened(folder, outside) as app:
         past = [order for order in story if order.placed_at < START]
-        _take_in(app, past, "orders-until-2011-08-31.csv", seed, START)
+        _take_in(app, past, "orders-until-2011-08-31.csv", seed, START, START)
         rounds.segment(app)
         listening.fetch(app, "all")
         answers = 0
@@ -97,7 +97,7 @@ def _live_a_day(
     app: App, outside: Outside, calendar: Calendar, midnight: datetime, seed: int
 ) -> int:
     answers = 0
-    for hour in TURNS:
+    for hour in TURNS if midnight.weekday() < 5 else TURNS[:1]:
         before = app.clock.now()
         now = midnight + timedelta(hours=hour)
         assert isinstance(app.clock, SetClock)
@@ -105,10 +105,10 @@ def _live_a_day(
         answers += outside.tick(now)
         new = calendar.changes(before, now)
         if new:
-            _take_in(app, new, f"orders-{now:%Y-%m-%d-%H}.csv", seed, now)
+            _take_in(app, new, f"orders-{now:%Y-%m-%d-%H}.csv", seed, before, now)
         if hour == TURNS[0]:
             rounds.segment(app)
-        if answers:
+        if hour == TURNS[0]:
             listening.listen(app)
         agents.work(app, seed)
         # What counts in days is planned in the morning; what answers an order, at each turn.
@@ -125,11 +125,13 @@ def _answering_orders(app: App) -> list[str]:
     ]
 
 
-def _take_in(app: App, orders: list[Purchase], name: str, seed: int, now: datetime) -> None:
+def _take_in(
+    app: App, orders: list[Purchase], name: str, seed: int, since: datetime, now: datetime
+) -> None:
     """Write the shop's export and import it, as an operator would."""
     path = app.home / "exports" / name
     path.parent.mkdir(exist_ok=True)
-    exports.write(path, orders, seed=seed, now=now)
+    exports.write(path, orders, seed=seed, since=since, now=now)
     importing.import_orders(app, path, map_name="generic")
 
 

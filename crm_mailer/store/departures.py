@@ -19,6 +19,8 @@ from crm_mailer.store.touches import of_campaign, sliced, standing_columns, stan
 _LATEST = timedelta(days=31)
 #: What has left, or may have.
 _LEFT = (TouchState.ACCEPTED, TouchState.IN_DOUBT)
+#: The touches a second time; made once, for making it is slow.
+_LATER = touches.alias("later")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ def find(
 
 
 def _overtaken(now: datetime) -> sa.ColumnElement[bool]:
-    later = touches.alias("later")
+    later = _LATER
     is_due = sa.and_(
         later.c.state.in_((TouchState.PLANNED, TouchState.DEFERRED, TouchState.CLAIMED)),
         later.c.next_at <= now,

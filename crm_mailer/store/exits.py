@@ -17,6 +17,12 @@ from crm_mailer.store.touches import list_unsent
 Condition = sa.ColumnElement[bool]
 
 _A_DAY = timedelta(days=1)
+#: Names of their own for tables that a query may hold twice; made once, for making them is slow.
+_EVENT = t.order_events.alias("exit_event")
+_OTHER = t.orders.alias("exit_order")
+_REPLY = t.replies.alias("exit_reply")
+_CASE = t.cases.alias("exit_case")
+_MEMBER = t.memberships.alias("exit_member")
 _AFTER_ARRIVAL = (OrderState.ARRIVED, OrderState.RECEIVED, OrderState.REVIEWED)
 _AFTER_SHIPPING = (OrderState.SHIPPED, OrderState.IN_TRANSIT_LONG, *_AFTER_ARRIVAL)
 #: The states that tell that an exit was met. A later state counts too: exports skip states.
@@ -79,14 +85,14 @@ def _order_reached(
 ) -> Condition:
     own = campaign.anchor.state if isinstance(campaign.anchor, OrderAnchor) else None
     states = [state for state in EXIT_STATES[exit_] if state is not own]
-    event = t.order_events.alias("exit_event").c
+    event = _EVENT.c
     # an export may know the anchor to the minute and the other state by its day only
     since = anchored_at - int(_A_DAY.total_seconds())
     return sa.exists().where(event.order_id == order_id, event.state.in_(states), event.at > since)
 
 
 def _bought(_campaign: Campaign, customer_id: Any, order_id: Any, anchored_at: Any) -> Condition:
-    other = t.orders.alias("exit_order").c
+    other = _OTHER.c
     return sa.exists().where(
         other.customer_id == customer_id,
         other.is_counted,
@@ -96,7 +102,7 @@ def _bought(_campaign: Campaign, customer_id: Any, order_id: Any, anchored_at: A
 
 
 def _replied(_campaign: Campaign, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
-    reply = t.replies.alias("exit_reply").c
+    reply = _REPLY.c
     return sa.exists().where(
         reply.customer_id == customer_id,
         reply.kind == "human",
@@ -106,13 +112,13 @@ def _replied(_campaign: Campaign, customer_id: Any, _order_id: Any, anchored_at:
 
 
 def _case_open(_campaign: Campaign, customer_id: Any, _order: Any, _anchored: Any) -> Condition:
-    case = t.cases.alias("exit_case").c
+    case = _CASE.c
     return sa.exists().where(case.customer_id == customer_id, case.state.in_(sorted(UNDER_WAY)))
 
 
 def _left(campaign: Campaign, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
     assert isinstance(campaign.anchor, SegmentAnchor)
-    member = t.memberships.alias("exit_member").c
+    member = _MEMBER.c
     return sa.exists().where(
         member.customer_id == customer_id,
         member.segment == campaign.anchor.segment,
