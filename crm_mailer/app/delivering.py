@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from crm_mailer import delivering
@@ -24,6 +24,7 @@ from crm_mailer.delivering import (
     Transport,
     Wanted,
 )
+from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Blame
 from crm_mailer.model.errors import DefinitionError, NotFound
 from crm_mailer.model.touch import SkipReason, TouchState
@@ -66,6 +67,7 @@ def send(
     *,
     limit: int | None = None,
     campaign: str | None = None,
+    streams: Collection[Stream] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     way: Transport | None = None,
     is_by_hand: bool = False,
@@ -77,6 +79,7 @@ def send(
     Args:
         limit: at most so many mails.
         campaign: only this one's.
+        streams: only these.
         way: another transport than the configured one.
         is_by_hand: a person wants it now, whatever happened before.
 
@@ -102,7 +105,7 @@ def send(
         owner=owner(),
         journal_folder=app.journal_folder,
         should_stop=should_stop,
-        wanted=Wanted(limit=limit, campaign=campaign),
+        wanted=Wanted(limit=limit, campaign=campaign, streams=streams),
         pace=Pace(per_minute=app.settings.smtp.per_minute or None),
         rules=Rules(shop=app.shop, campaigns=app.definitions.campaigns),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from crm_mailer.app import cases, delivering, listening, planning, segmenting
 from crm_mailer.app.wiring import App
+from crm_mailer.model.campaign import Stream
 
 
 def segment(app: App) -> str:
@@ -23,13 +24,18 @@ def plan(app: App) -> str:
     return _told({"planned": planned, "ended": report.ended})
 
 
-def send(app: App, *, should_stop: Callable[[], bool] = lambda: False) -> str:
-    """Hand over what is due.
+def send(
+    app: App,
+    *,
+    streams: Collection[Stream] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> str:
+    """Hand over what is due, of all streams or of these.
 
     Raises:
         ServiceDown: the mail server cannot be used at all; nothing was lost.
     """
-    report = delivering.send(app, should_stop=should_stop)
+    report = delivering.send(app, streams=streams, should_stop=should_stop)
     if report.lane_fault is not None:
         raise report.lane_fault.error()
     return _told({**report.outcomes, **report.skipped})

@@ -2,64 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from datetime import datetime
-from typing import Any
+from typing import Self
 
-from crm_mailer.model.errors import CrmMailerError
+from crm_mailer.demo.child import Child
 
 
-class Outside:
-    """The customers with their SMTP and IMAP servers on loopback; use as a context manager."""
+class Outside(Child):
+    """The customers with their SMTP and IMAP servers on loopback."""
 
     def __init__(self, seed: int) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "crm_mailer.demo.post_office", str(seed)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        super().__init__("crm_mailer.demo.post_office", str(seed))
         self.smtp_port = 0
         self.imap_port = 0
+        #: Mails that the customers had taken at the last tick.
+        self.taken = 0
 
-    def __enter__(self) -> Outside:
-        ports = self._hear()
+    def __enter__(self) -> Self:
+        ports = self.hear()
         self.smtp_port, self.imap_port = ports["smtp"], ports["imap"]
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
-
     def tick(self, now: datetime) -> int:
         """Move the world's clock; how many answers arrived in the mailbox."""
-        return int(self._ask({"do": "tick", "now": int(now.timestamp())})["arrived"])
+        answer = self.ask({"do": "tick", "now": int(now.timestamp())})
+        self.taken = int(answer["taken"])
+        return int(answer["arrived"])
 
     def counts(self) -> dict[str, int]:
         """What the customers did."""
-        return dict(self._ask({"do": "count"})["count"])
+        return dict(self.ask({"do": "count"})["count"])
 
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(question) + "\n")
-        self.process.stdin.flush()
-        return self._hear()
-
-    def _hear(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise CrmMailerError(
-                "the demo's mail servers stopped",
-                hint="is pymap installed? pip install 'crm-mailer[demo]'",
-            )
-        return dict(json.loads(line))
+    def read(self) -> None:
+        """Let the customers read what has come, while we go on."""
+        self.say({"do": "read"})

@@ -2,7 +2,8 @@
 
 Runs as `python -m crm_mailer.demo.post_office SEED`. The parent speaks one JSON line a question:
 `{"do": "tick", "now": 1314835200}` moves the world's clock and lets due answers arrive in the
-mailbox; `{"do": "count"}` tells what came and went; the end of input ends the process.
+mailbox; `{"do": "read"}` lets the customers read what they have and has no answer;
+`{"do": "count"}` tells what came and went; the end of input ends the process.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ async def serve(seed: int) -> None:
             if question["do"] == "tick":
                 mails = world.tick(datetime.fromtimestamp(question["now"], UTC))
                 await _deliver(backend, mails)
-                say({"arrived": len(mails)})
+                say({"arrived": len(mails), "taken": world.counts["mails taken"]})
+            elif question["do"] == "read":
+                world.read()
             else:
                 say({"count": Counter(world.counts)})
     smtp.close()

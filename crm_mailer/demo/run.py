@@ -15,6 +15,7 @@ from crm_mailer import home as homes
 from crm_mailer.app import App, importing, listening, planning, rounds
 from crm_mailer.app.clocks import SetClock
 from crm_mailer.demo import agents, exports
+from crm_mailer.demo.child import Child
 from crm_mailer.demo.outside import Outside
 from crm_mailer.demo.post_office import HOST, PASSWORD, USER
 from crm_mailer.demo.story import START, Calendar, Purchase, purchases
@@ -22,10 +23,14 @@ from crm_mailer.model.campaign import Mode, Stream
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import FILE_NAME, read_settings
 
-#: Hours of a day (UTC) at which every room takes a turn; the second one on working days only.
+#: Hours of a day (UTC) at which every room takes a turn; the second one on long days only.
 TURNS = (8, 17)
+#: Monday, Wednesday, Friday: somebody is in the shop until the evening.
+LONG_DAYS = {0, 2, 4}
 #: Starter campaigns that the demo leaves alone: what they say, others of the set say too.
 LEFT_AS_DRAFT = {"arrived", "cancel-reason", "first-order-anniversary"}
+#: Order mail and marketing leave by two processes: the machine has two cores.
+SENDER = "crm_mailer.demo.order_sender"
 #: Marks a folder as a demo's, so that only such a one is ever replaced.
 MARK = ".demo"
 
@@ -67,17 +72,24 @@ def run(folder: Path, *, seed: int, days: int, on_day: Callable[[Progress], None
     calendar = Calendar(story)
     gc.freeze()  # the story stays: the collector need not walk it again and again
     gc.set_threshold(50_000, 20, 50)
-    with outside, _opened(folder, outside) as app:
+    with (
+        outside,
+        _opened(folder, outside) as app,
+        Child(SENDER, str(folder), environment=_servers(outside)) as order_mails,
+    ):
         past = [order for order in story if order.placed_at < START]
         _take_in(app, past, "orders-until-2011-08-31.csv", seed, START, START)
         rounds.segment(app)
         listening.fetch(app, "all")
         answers = 0
         for day in range(days):
-            answers += _live_a_day(app, outside, calendar, START + timedelta(days=day), seed)
-            mails = outside.counts()["mails taken"]
+            answers += _live_a_day(
+                app, outside, order_mails, calendar, START + timedelta(days=day), seed
+            )
             on_day(
-                Progress(day=day + 1, days=days, at=app.clock.now(), mails=mails, answers=answers)
+                Progress(
+                    day=day + 1, days=days, at=app.clock.now(), mails=outside.taken, answers=answers
+                )
             )
         world = outside.counts()
         end = app.clock.now()
@@ -94,26 +106,34 @@ def run(folder: Path, *, seed: int, days: int, on_day: Callable[[Progress], None
 
 
 def _live_a_day(
-    app: App, outside: Outside, calendar: Calendar, midnight: datetime, seed: int
+    app: App,
+    outside: Outside,
+    order_mails: Child,
+    calendar: Calendar,
+    midnight: datetime,
+    seed: int,
 ) -> int:
     answers = 0
-    for hour in TURNS if midnight.weekday() < 5 else TURNS[:1]:
+    for hour in TURNS if midnight.weekday() in LONG_DAYS else TURNS[:1]:
         before = app.clock.now()
         now = midnight + timedelta(hours=hour)
         assert isinstance(app.clock, SetClock)
         app.clock.moment = now
-        answers += outside.tick(now)
         new = calendar.changes(before, now)
         if new:
             _take_in(app, new, f"orders-{now:%Y-%m-%d-%H}.csv", seed, before, now)
-        if hour == TURNS[0]:
-            rounds.segment(app)
+        answers += outside.tick(now)
         if hour == TURNS[0]:
             listening.listen(app)
         agents.work(app, seed)
         # What counts in days is planned in the morning; what answers an order, at each turn.
         planning.apply(app, () if hour == TURNS[0] else _answering_orders(app))
-        rounds.send(app)
+        order_mails.say({"now": int(now.timestamp())})
+        if hour == TURNS[0]:
+            rounds.segment(app)
+        rounds.send(app, streams=frozenset({Stream.MARKETING}))
+        order_mails.hear()
+        outside.read()
     return answers
 
 
@@ -177,21 +197,22 @@ def _replaced(shop: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _servers(outside: Outside) -> dict[str, str]:
+    return {
+        "CRM_MAILER_SMTP_HOST": HOST,
+        "CRM_MAILER_SMTP_PORT": str(outside.smtp_port),
+        "CRM_MAILER_SMTP_TLS": "none",
+        "CRM_MAILER_IMAP_HOST": HOST,
+        "CRM_MAILER_IMAP_PORT": str(outside.imap_port),
+        "CRM_MAILER_IMAP_TLS": "none",
+        "CRM_MAILER_IMAP_USERNAME": USER,
+        "CRM_MAILER_IMAP_PASSWORD": PASSWORD,
+    }
+
+
 @contextmanager
 def _opened(folder: Path, outside: Outside) -> Iterator[App]:
-    settings = read_settings(
-        folder,
-        {
-            "CRM_MAILER_SMTP_HOST": HOST,
-            "CRM_MAILER_SMTP_PORT": str(outside.smtp_port),
-            "CRM_MAILER_SMTP_TLS": "none",
-            "CRM_MAILER_IMAP_HOST": HOST,
-            "CRM_MAILER_IMAP_PORT": str(outside.imap_port),
-            "CRM_MAILER_IMAP_TLS": "none",
-            "CRM_MAILER_IMAP_USERNAME": USER,
-            "CRM_MAILER_IMAP_PASSWORD": PASSWORD,
-        },
-    )
+    settings = read_settings(folder, _servers(outside))
     app = App(folder, settings, SetClock(START))
     try:
         yield app

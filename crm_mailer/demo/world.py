@@ -66,6 +66,7 @@ class World:
                 self.orders[order.customer].append(order)
         self.complained: set[str] = set()
         self.seen: set[str] = set()
+        self.unread: list[tuple[str, bytes, str]] = []
         self.under_way: list[Answer] = []
 
     def refuse(self, address: str) -> str:
@@ -82,13 +83,16 @@ class World:
         return ""
 
     def receive(self, address: str, mail_from: str, raw: bytes) -> None:
-        """Take a mail and decide whether, when and what its reader answers."""
+        """Take a mail; it is read later, so that the order of arrival decides nothing."""
         self.counts["mails taken"] += 1
-        person = self.people[address.lower()]
+        self.unread.append((address.lower(), raw, mail_from))
+
+    def _open(self, address: str, raw: bytes, mail_from: str) -> None:
+        person = self.people[address]
         head = raw[:HEADER_BYTES]
         found = SUBJECT.search(head)
         key = f"{person.number} {found[1].decode('ascii', 'replace') if found else ''}"
-        luck = chance(self.seed, "address", address.lower())
+        luck = chance(self.seed, "address", address)
         if luck < DEAD + DEAD_LATER:
             self._bounce(key, raw, "5.1.1", "smtp; 550 5.1.1 User unknown", mail_from)
         elif luck < DEAD + DEAD_LATER + FULL:
@@ -96,8 +100,15 @@ class World:
         else:
             self._read(person, key, raw, is_marketing=b"\nPrecedence: bulk" in head)
 
+    def read(self) -> None:
+        """Let the customers read what has come, at this moment."""
+        for address, raw, mail_from in sorted(self.unread):
+            self._open(address, raw, mail_from)
+        self.unread.clear()
+
     def tick(self, now: datetime) -> list[tuple[datetime, bytes]]:
         """Move the clock; the answers that arrive until `now`, in a fixed order."""
+        self.read()
         self.now = now
         arrived = []
         while self.under_way and self.under_way[0].at <= now:

@@ -1,0 +1,35 @@
+"""The demo's second sender: order mail leaves by a process of its own, beside marketing.
+
+Runs as `python -m crm_mailer.demo.order_sender FOLDER`, with the mail server in the environment.
+A line `{"now": 1314835200}` makes it send what is due then; it answers with the counts.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crm_mailer import logs
+from crm_mailer.app import App, rounds
+from crm_mailer.app.clocks import SetClock
+from crm_mailer.model.campaign import Stream
+from crm_mailer.settings import read_settings
+
+
+def main(folder: Path) -> None:
+    """Answer until the parent closes our input."""
+    logs.set_up("error")
+    clock = SetClock(datetime.now(UTC))
+    app = App(folder, read_settings(folder), clock)
+    for line in sys.stdin:
+        clock.moment = datetime.fromtimestamp(json.loads(line)["now"], UTC)
+        told = rounds.send(app, streams=frozenset({Stream.TRANSACTIONAL}))
+        sys.stdout.write(json.dumps({"did": told}) + "\n")
+        sys.stdout.flush()
+    app.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
