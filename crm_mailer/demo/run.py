@@ -23,12 +23,14 @@ from crm_mailer.model.campaign import Mode, Stream
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import FILE_NAME, read_settings
 
-#: Hours of a day (UTC) at which every room takes a turn; the second one on long days only.
+#: Hours of a day (UTC) at which mails leave; two, so that it is daytime once in every country.
 TURNS = (8, 17)
-#: Monday, Wednesday, Friday: somebody is in the shop until the evening.
+#: Monday, Wednesday, Friday: somebody works in the shop in the evening, too.
 LONG_DAYS = {0, 2, 4}
 #: Starter campaigns that the demo leaves alone: what they say, others of the set say too.
 LEFT_AS_DRAFT = {"arrived", "cancel-reason", "first-order-anniversary"}
+#: The export of everything before the first day.
+PAST = "orders-until-2011-08-31.csv"
 #: Order mail and marketing leave by two processes: the machine has two cores.
 SENDER = "crm_mailer.demo.order_sender"
 #: Marks a folder as a demo's, so that only such a one is ever replaced.
@@ -59,6 +61,24 @@ class Ran:
     past_orders: int
 
 
+@dataclass(slots=True)
+class _Shop:
+    """What lives through the days together."""
+
+    app: App
+    outside: Outside
+    order_mails: Child
+    calendar: Calendar
+    seed: int
+    imported_until: datetime = START
+
+    @property
+    def clock(self) -> SetClock:
+        """The demo's clock, which `run` moves."""
+        assert isinstance(self.app.clock, SetClock)
+        return self.app.clock
+
+
 def run(folder: Path, *, seed: int, days: int, on_day: Callable[[Progress], None]) -> Ran:
     """Live through `days` days from 2011-09-01 in a new shop in `folder`.
 
@@ -66,10 +86,11 @@ def run(folder: Path, *, seed: int, days: int, on_day: Callable[[Progress], None
         CrmMailerError: the folder holds something already.
     """
     started = time.monotonic()
+    outside = Outside(seed)  # it gets ready while we write
     _lay_out(folder)
-    outside = Outside(seed)
     story = purchases(seed)
-    calendar = Calendar(story)
+    past = [order for order in story if order.placed_at < START]
+    _write(folder, past, PAST, seed, START, START)
     gc.freeze()  # the story stays: the collector need not walk it again and again
     gc.set_threshold(50_000, 20, 50)
     with (
@@ -77,20 +98,15 @@ def run(folder: Path, *, seed: int, days: int, on_day: Callable[[Progress], None
         _opened(folder, outside) as app,
         Child(SENDER, str(folder), environment=_servers(outside)) as order_mails,
     ):
-        past = [order for order in story if order.placed_at < START]
-        _take_in(app, past, "orders-until-2011-08-31.csv", seed, START, START)
+        importing.import_orders(app, _export(folder, PAST), map_name="generic")
         rounds.segment(app)
         listening.fetch(app, "all")
+        shop = _Shop(app, outside, order_mails, Calendar(story), seed)
         answers = 0
         for day in range(days):
-            answers += _live_a_day(
-                app, outside, order_mails, calendar, START + timedelta(days=day), seed
-            )
-            on_day(
-                Progress(
-                    day=day + 1, days=days, at=app.clock.now(), mails=outside.taken, answers=answers
-                )
-            )
+            answers += _live_a_day(shop, START + timedelta(days=day))
+            at, mails = app.clock.now(), outside.taken
+            on_day(Progress(day=day + 1, days=days, at=at, mails=mails, answers=answers))
         world = outside.counts()
         end = app.clock.now()
     _leave_as_sandbox(folder, end)
@@ -105,35 +121,37 @@ def run(folder: Path, *, seed: int, days: int, on_day: Callable[[Progress], None
     )
 
 
-def _live_a_day(
-    app: App,
-    outside: Outside,
-    order_mails: Child,
-    calendar: Calendar,
-    midnight: datetime,
-    seed: int,
-) -> int:
+def _live_a_day(shop: _Shop, midnight: datetime) -> int:
+    """Let the day pass; how many answers came."""
     answers = 0
-    for hour in TURNS if midnight.weekday() in LONG_DAYS else TURNS[:1]:
-        before = app.clock.now()
-        now = midnight + timedelta(hours=hour)
-        assert isinstance(app.clock, SetClock)
-        app.clock.moment = now
-        new = calendar.changes(before, now)
-        if new:
-            _take_in(app, new, f"orders-{now:%Y-%m-%d-%H}.csv", seed, before, now)
-        answers += outside.tick(now)
-        if hour == TURNS[0]:
-            listening.listen(app)
-        agents.work(app, seed)
-        # What counts in days is planned in the morning; what answers an order, at each turn.
-        planning.apply(app, () if hour == TURNS[0] else _answering_orders(app))
-        order_mails.say({"now": int(now.timestamp())})
-        if hour == TURNS[0]:
-            rounds.segment(app)
-        rounds.send(app, streams=frozenset({Stream.MARKETING}))
-        order_mails.hear()
-        outside.read()
+    for hour in TURNS:
+        is_morning = hour == TURNS[0]
+        now = shop.clock.moment = midnight + timedelta(hours=hour)
+        if is_morning or midnight.weekday() in LONG_DAYS:
+            answers += _work(shop, now, is_morning=is_morning)
+        shop.order_mails.say({"now": int(now.timestamp())})
+        if is_morning:
+            rounds.segment(shop.app)
+        rounds.send(shop.app, streams=frozenset({Stream.MARKETING}))
+        shop.order_mails.hear()
+        shop.outside.read()
+    return answers
+
+
+def _work(shop: _Shop, now: datetime, *, is_morning: bool) -> int:
+    """Orders in, answers in, agents at work, mails planned."""
+    new = shop.calendar.changes(shop.imported_until, now)
+    if new:
+        name = f"orders-{now:%Y-%m-%d-%H}.csv"
+        _write(shop.app.home, new, name, shop.seed, shop.imported_until, now)
+        importing.import_orders(shop.app, _export(shop.app.home, name), map_name="generic")
+    shop.imported_until = now
+    answers = shop.outside.tick(now)
+    if is_morning:
+        listening.listen(shop.app)
+    agents.work(shop.app, shop.seed)
+    # What counts in days is planned in the morning; what answers an order, at each turn.
+    planning.apply(shop.app, () if is_morning else _answering_orders(shop.app))
     return answers
 
 
@@ -145,14 +163,17 @@ def _answering_orders(app: App) -> list[str]:
     ]
 
 
-def _take_in(
-    app: App, orders: list[Purchase], name: str, seed: int, since: datetime, now: datetime
+def _export(folder: Path, name: str) -> Path:
+    return folder / "exports" / name
+
+
+def _write(
+    folder: Path, orders: list[Purchase], name: str, seed: int, since: datetime, now: datetime
 ) -> None:
-    """Write the shop's export and import it, as an operator would."""
-    path = app.home / "exports" / name
+    """Write the shop's export, which an operator would fetch from the shop system."""
+    path = _export(folder, name)
     path.parent.mkdir(exist_ok=True)
     exports.write(path, orders, seed=seed, since=since, now=now)
-    importing.import_orders(app, path, map_name="generic")
 
 
 def make_room(folder: Path, *, is_replaced: bool) -> None:

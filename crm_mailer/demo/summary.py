@@ -88,12 +88,13 @@ def _tale(app: App, case: CaseLine) -> tuple[Event, ...]:
     return tuple(one for one in events if since <= one.at <= until)
 
 
-def _clearness(story: OrderStory) -> tuple[bool, bool, int, int]:
+def _clearness(story: OrderStory) -> tuple[bool, bool, bool, int, int]:
     """Sorts tales: a named reason, a whole parcel's life, few other orders in between."""
     kinds = {event.kind for event in story.events}
     return (
         story.case.reason == "other" or story.case.reason.startswith("mail."),
         not {EventKind.MAIL, EventKind.REPLY} <= kinds,
+        sum(" placed: " in event.text for event in story.events) > 1,
         abs(len(story.events) - 14),
         story.case.number,
     )

@@ -31,6 +31,7 @@ def lived(world: World) -> World:
     for number, address in enumerate(list(world.people)[:1500]):
         if not world.refuse(address):
             world.receive(address, "orders@x.example", MAIL % (address.encode(), number, number))
+    world.read()
     return world
 
 

@@ -140,7 +140,7 @@ def test_files_that_break_while_it_runs_stop_nothing_and_change_no_mail(
     for path in (campaign, campaigns / "shop.yaml", campaigns / "curves.yaml"):
         path.write_text("id: [half-writ")
     daemon.waits_for(lambda: daemon.lines("action=files", "problems="))
-    assert shop.run("outbox", "release", "payment-reminder").exit_code == 0
+    assert shop.run("campaign", "release", "payment-reminder").exit_code == 0
     daemon.waits_for(lambda: shop.sink.letters)
 
     [reminder] = shop.mails_to(ANNA)
