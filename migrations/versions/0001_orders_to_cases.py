@@ -522,7 +522,8 @@ def upgrade() -> None:
         sa.Column("boot_id", sa.Text(), server_default="", nullable=False),
         sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
         sa.CheckConstraint(
-            "state IN ('planned','held','claimed','in_doubt','accepted','deferred','refused','expired','skipped')",
+            "state IN ('planned','held','claimed','in_doubt','accepted','deferred','refused',"
+            "'expired','skipped')",
             name=op.f("ck_touches_state"),
         ),
         sa.ForeignKeyConstraint(
