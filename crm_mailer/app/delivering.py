@@ -33,8 +33,6 @@ from crm_mailer.store.bulk import in_turns
 from crm_mailer.store.lanes import Rest
 from crm_mailer.store.outbox import Audit, OutboxLine, Record
 
-#: The one way out so far; more come with more accounts.
-LANE = "smtp"
 _RUN = secrets.token_hex(3)
 
 
@@ -94,7 +92,7 @@ def send(
             "campaigns/shop.yaml is wrong: nothing is sent", hint="run `crm-mailer check`"
         )
     with app.store.read() as connection:
-        rest = lanes.find(connection, LANE)
+        rest = lanes.find(connection, lanes.SMTP)
     if rest is not None and not is_by_hand and app.clock.now() < rest.until:
         return DeliverReport(resting=rest.message)
     report = delivering.deliver(
@@ -116,7 +114,7 @@ def send(
 def resting(app: App) -> Rest | None:
     """Why and until when the mail server is left alone; None when it is used."""
     with app.store.read() as connection:
-        rest = lanes.find(connection, LANE)
+        rest = lanes.find(connection, lanes.SMTP)
     return rest if rest is not None and app.clock.now() < rest.until else None
 
 
@@ -126,7 +124,7 @@ def recover(app: App) -> Counter[str]:
     Meant for a start: a person may have mended what made the lane rest, so it is tried anew.
     """
     with app.store.write() as connection:
-        lanes.wake(connection, LANE)
+        lanes.wake(connection, lanes.SMTP)
     return delivering.recover(app.store, app.journal_folder, now=app.clock.now())
 
 
@@ -230,10 +228,10 @@ def _remember(app: App, report: DeliverReport, before: Rest | None) -> None:
         until = now + delivering.rest_after(fault, faults)
         with app.store.write() as connection:
             why = Rest(until=until, faults=faults, message=fault.message)
-            lanes.rest(connection, LANE, why, now)
+            lanes.rest(connection, lanes.SMTP, why, now)
     elif before is not None and report.outcomes:
         with app.store.write() as connection:
-            lanes.wake(connection, LANE)
+            lanes.wake(connection, lanes.SMTP)
 
 
 def _known(app: App, campaign: str) -> None:

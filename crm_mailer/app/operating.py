@@ -15,7 +15,7 @@ from typing import TextIO
 from crm_mailer import home as homes
 from crm_mailer.app.wiring import App
 from crm_mailer.model.errors import AlreadyRunning, StoreError
-from crm_mailer.store import health, migrate
+from crm_mailer.store import health, lanes, migrate
 from crm_mailer.store.engine import open_store
 
 
@@ -34,6 +34,8 @@ class Status:
     campaigns: int
     problems: int
     mail_server: str
+    #: Why the mail server is left alone for a while, and until when; empty when it is used.
+    resting: str
     mailbox: str
     next_step: str
 
@@ -71,6 +73,7 @@ def status(app: App) -> Status:
         campaigns=len(definitions.campaigns),
         problems=len(definitions.errors),
         mail_server=_place(app.settings.smtp.host, app.settings.smtp.port),
+        resting=_resting(app),
         mailbox=_place(app.settings.imap.host, app.settings.imap.port),
         next_step=_next_step(app, figures, live=len(live), daemon=daemon),
     )
@@ -113,6 +116,16 @@ def _opened(path: Path) -> TextIO:
             f"cannot write {path}: {error.strerror or error}",
             hint="the daemon needs a folder that it may write in",
         ) from error
+
+
+def _resting(app: App) -> str:
+    with app.store.read() as connection:
+        rest = lanes.find(connection, lanes.SMTP)
+    return (
+        f"{rest.message} (until {rest.until:%F %T}Z)"
+        if rest and app.clock.now() < rest.until
+        else ""
+    )
 
 
 def _place(host: str, port: int) -> str:

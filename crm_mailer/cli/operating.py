@@ -93,6 +93,7 @@ def _show_status(app: App, state: Status) -> None:
         (_("database"), state.database),
         (_("sending"), _("PAUSED: `crm-mailer resume` goes on") if state.is_paused
          else state.mail_server or _("sandbox")),
+        (_("sending rests"), state.resting),
         (_("mailbox"), state.mailbox or _("not configured")),
         (_("mailbox trouble"), figures.mailbox_trouble),
         (_("last fetched"), show.local(figures.last_sync_at, app.zone)),

@@ -86,12 +86,6 @@ def get(connection: sa.Connection, customer_id: int) -> Customer:
     return found
 
 
-def find_by_email(connection: sa.Connection, email: str) -> Customer | None:
-    """The customer with this mail address, in whatever case it is written."""
-    key = addresses.key(email)
-    return find_by_emails(connection, [key]).get(key)
-
-
 def find_by_emails(connection: sa.Connection, keys: Iterable[str]) -> dict[str, Customer]:
     """Address key -> customer."""
     found: dict[str, Customer] = {}
@@ -153,19 +147,6 @@ def add_identities(connection: sa.Connection, new: Iterable[Identity]) -> None:
     rows = [(one.customer_id, one.platform, one.buyer_id) for one in new]
     columns = ("customer_id", "platform", "buyer_id")
     bulk.insert(connection, customer_identities, columns, rows, conflict="ON CONFLICT DO NOTHING")
-
-
-def list_identities(connection: sa.Connection, customer_id: int) -> list[Identity]:
-    """The platforms' names for one customer; those that begin with # are no platform's."""
-    query = (
-        sa.select(customer_identities)
-        .where(customer_identities.c.customer_id == customer_id)
-        .order_by(customer_identities.c.id)
-    )
-    return [
-        Identity(customer_id=row.customer_id, platform=row.platform, buyer_id=row.buyer_id)
-        for row in connection.execute(query)
-    ]
 
 
 def put_consents(connection: sa.Connection, told: Iterable[Consent]) -> None:

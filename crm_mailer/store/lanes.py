@@ -12,6 +12,10 @@ from crm_mailer.store import facts
 _PREFIX = "lane:"
 
 
+#: The one way out that there is so far.
+SMTP = "smtp"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rest:
     """A lane that must not be used before `until`."""

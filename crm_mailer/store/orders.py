@@ -213,22 +213,6 @@ def put_reviews(connection: sa.Connection, told: Iterable[Review]) -> None:
     )
 
 
-def find_reviews(connection: sa.Connection, order_ids: Iterable[int]) -> dict[int, Review]:
-    """Order id -> its review."""
-    found: dict[int, Review] = {}
-    for batch in bulk.batches(order_ids):
-        query = sa.select(reviews).where(bulk.among(connection, reviews.c.order_id, batch))
-        for row in connection.execute(query):
-            found[row.order_id] = Review(
-                order_id=row.order_id,
-                customer_id=row.customer_id,
-                stars=row.stars,
-                comment=row.comment,
-                at=row.at,
-            )
-    return found
-
-
 def _values(facts: OrderFacts) -> tuple[Any, ...]:
     return (
         facts.platform,

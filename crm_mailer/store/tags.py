@@ -97,16 +97,6 @@ def add_note(
     )
 
 
-def list_notes(connection: sa.Connection, customer_id: int) -> list[Note]:
-    """A customer's notes, oldest first."""
-    rows = connection.execute(
-        sa.select(t.customer_notes)
-        .where(t.customer_notes.c.customer_id == customer_id)
-        .order_by(t.customer_notes.c.at, t.customer_notes.c.id)
-    )
-    return [Note(at=row.at, by=row.by, text=row.text) for row in rows]
-
-
 def flag(connection: sa.Connection, customer_id: int, reason: str, *, now: datetime) -> None:
     """Mark a buyer to beware of: no marketing, and agents are told why."""
     _set_flag(connection, customer_id, is_flagged=True, flag_reason=reason, changed_at=now)
