@@ -180,7 +180,7 @@ def _message(row: Any) -> Message:
         message_id=row.message_id,
         mail_from=row.mail_from,
         rcpt_to=row.rcpt_to,
-        content=bytes(row.content),
+        content=row.content,
         subject=row.subject,
         language=row.language,
         template=row.template,

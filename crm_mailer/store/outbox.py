@@ -133,8 +133,8 @@ def find(connection: sa.Connection, touch_id: int) -> Record | None:
 def content(connection: sa.Connection, touch_id: int) -> bytes | None:
     """The exact bytes of an order mail; None where they were not kept."""
     query = sa.select(messages.c.content).where(messages.c.touch_id == touch_id)
-    found = connection.execute(query).scalar()
-    return None if found is None else bytes(found)
+    found: bytes | None = connection.execute(query).scalar()
+    return found
 
 
 def audit(connection: sa.Connection, now: datetime) -> Audit:

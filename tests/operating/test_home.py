@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from crm_mailer.app import open_app
 from crm_mailer.home import KEY_FILE, find_home, make_home, make_key, read_keys
 from crm_mailer.model.errors import CrmMailerError, NotFound, SettingsError
 from crm_mailer.model.token import Purpose
@@ -78,3 +79,11 @@ def test_a_broken_key_is_not_replaced_in_silence(tmp_path: Path, text: str) -> N
     with pytest.raises(SettingsError) as caught:
         read_keys(tmp_path)
     assert "backup" in caught.value.hint
+
+
+def test_the_database_is_its_owners_alone(tmp_path: Path) -> None:
+    make_home(tmp_path)
+    app = open_app(str(tmp_path))
+    assert app.store.is_sqlite
+    app.close()
+    assert stat.S_IMODE((tmp_path / "crm-mailer.db").stat().st_mode) == 0o600

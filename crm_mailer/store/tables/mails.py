@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from crm_mailer.store.engine import Instant, JsonText
+from crm_mailer.store.engine import Instant, JsonText, Packed
 from crm_mailer.store.tables.columns import count, id_, metadata, text, to
 
 #: One act of planning: how many were asked, planned and left out, and why.
@@ -93,7 +93,7 @@ messages = sa.Table(
     text("template_version"),
     sa.Column("sha256", sa.Text, nullable=False),
     sa.Column("snapshot", sa.LargeBinary),
-    sa.Column("content", sa.LargeBinary),
+    sa.Column("content", Packed),
     sa.Column("rendered_at", Instant, nullable=False),
 )
 
