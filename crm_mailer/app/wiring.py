@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,12 +149,7 @@ class App:
 
 
 def open_app(given_home: str | None = None, clock: Clock | None = None) -> App:
-    """The shop in `given_home`, or the nearest one.
-
-    From here on this process writes files that only their owner can read: the database, mails
-    and exports hold personal data.
-    """
-    os.umask(0o077)
+    """The shop in `given_home`, or the nearest one."""
     home = homes.find_home(given_home)
     return App(home, read_settings(home), clock)
 

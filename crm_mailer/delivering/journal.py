@@ -61,7 +61,7 @@ class Journal:
     def __init__(self, folder: Path, owner: str) -> None:
         self.owner = owner
         self.path = folder / (_file_name(owner) + SUFFIX)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = _open_patiently(self.path)
         if self._file is None:
             raise AlreadyRunning(

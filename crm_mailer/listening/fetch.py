@@ -179,7 +179,7 @@ def _write(raw_folder: Path, digest: str, raw: bytes) -> str:
     path = raw_folder / name
     if path.exists():
         return name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")
     with part.open("wb") as file:
         file.write(raw)

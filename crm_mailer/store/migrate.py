@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -31,6 +33,7 @@ def upgrade(store: Store) -> None:
     from alembic import command  # takes as long as the rest of a small command
 
     config, _scripts = _config()
+    _make_private(store)
     with store.write() as connection:
         current = _current(connection)
         _refuse_newer(current)
@@ -41,6 +44,14 @@ def upgrade(store: Store) -> None:
             )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _make_private(store: Store) -> None:
+    """A new SQLite file is its owner's alone: it will hold personal data."""
+    place = store.url.database or ""
+    if store.is_sqlite and place not in ("", ":memory:") and not place.startswith("file:"):
+        with suppress(OSError):  # whatever hinders us, opening it says better
+            Path(place).touch(mode=0o600, exist_ok=True)
 
 
 def verify(store: Store) -> None:
