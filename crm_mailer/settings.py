@@ -59,6 +59,11 @@ FIELDS = (
     Field(name="smtp.hello", default="", what="our name in EHLO; empty: this host's"),
     Field(name="smtp.connections", default=4, what="connections at a time", least=1, most=100),
     Field(name="smtp.per_minute", default=0, what="mails a minute; 0: no limit"),
+    Field(name="dkim.domain", default="", what="domain that signs; empty: the relay signs"),
+    Field(name="dkim.selector", default="", what="selector of the RSA key"),
+    Field(name="dkim.key_file", default="", what="RSA key in PEM form, 2048 bits"),
+    Field(name="dkim.ed25519_selector", default="", what="selector of a second signature"),
+    Field(name="dkim.ed25519_key_file", default="", what="its Ed25519 key in PEM form"),
     Field(name="imap.host", default="", what="server of the mailbox that customers answer to"),
     Field(name="imap.port", default=993, what="its port", least=1, most=65_535),
     Field(name="imap.username", default="", what="login name"),
@@ -91,6 +96,17 @@ class SmtpSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DkimSettings:
+    """With what our mails are signed."""
+
+    domain: str
+    selector: str
+    key_file: str
+    ed25519_selector: str
+    ed25519_key_file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImapSettings:
     """How to reach the mailbox."""
 
@@ -116,6 +132,7 @@ class Settings:
     log_level: str
     secret_key: str = field(repr=False)
     smtp: SmtpSettings
+    dkim: DkimSettings
     imap: ImapSettings
     origins: Mapping[str, str]
 
@@ -150,7 +167,7 @@ def _build(values: dict[str, Any], origins: dict[str, str]) -> Settings:
             for name, value in values.items()
             if name.startswith(group + ".")
         }
-        for group in ("smtp", "imap")
+        for group in ("smtp", "dkim", "imap")
     }
     return Settings(
         database=values["database"],
@@ -161,6 +178,7 @@ def _build(values: dict[str, Any], origins: dict[str, str]) -> Settings:
         log_level=values["log_level"],
         secret_key=values["secret_key"],
         smtp=SmtpSettings(**part["smtp"]),
+        dkim=DkimSettings(**part["dkim"]),
         imap=ImapSettings(**part["imap"]),
         origins=origins,
     )

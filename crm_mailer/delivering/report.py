@@ -9,6 +9,36 @@ from crm_mailer.delivering.pacing import LaneFault
 
 
 @dataclass(slots=True, kw_only=True)
+class Progress:
+    """Where a round stands, for whoever watches it."""
+
+    #: Seconds since it began.
+    seconds: float = 0.0
+    #: By outcome: accepted, deferred, refused, unknown.
+    outcomes: Counter[str] = field(default_factory=Counter)
+    #: Receiving provider group -> the same.
+    by_provider: dict[str, Counter[str]] = field(default_factory=dict)
+    #: Not sent, by reason.
+    skipped: Counter[str] = field(default_factory=Counter)
+    #: Mails that were due when the round began; None where nobody counted.
+    due: int | None = None
+    #: Mails a second over the last few seconds.
+    rate: float = 0.0
+
+    @property
+    def done(self) -> int:
+        """How many have a fate."""
+        return self.outcomes.total() + self.skipped.total()
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest will take at this rate; None where it cannot be told."""
+        if self.due is None or self.rate <= 0:
+            return None
+        return max(0, self.due - self.done) / self.rate
+
+
+@dataclass(slots=True, kw_only=True)
 class DeliverReport:
     """Counts of one round. Every claimed touch is in exactly one of them."""
 

@@ -58,6 +58,9 @@ PROVIDERS: dict[str, frozenset[str]] = {
     ),
     "icloud": frozenset("icloud.com me.com mac.com".split()),
 }
+#: The group of all who have none of their own.
+OTHER = "other"
+_PROVIDER_OF = {host: name for name, hosts in PROVIDERS.items() for host in hosts}
 OTHER_FREE = frozenset(
     "gmx.de gmx.net gmx.com web.de t-online.de freenet.de orange.fr wanadoo.fr free.fr laposte.net "
     "sfr.fr libero.it virgilio.it tiscali.it uol.com.br bol.com.br terra.com.br ig.com.br "
@@ -80,8 +83,7 @@ def domain(address: str) -> str:
 
 def provider(address: str) -> str:
     """The receiving provider group of `address`; "other" where it has none of its own."""
-    host = domain(address)
-    return next((name for name, hosts in PROVIDERS.items() if host in hosts), "other")
+    return _PROVIDER_OF.get(domain(address), OTHER)
 
 
 def is_marketplace_relay(address: str) -> bool:

@@ -14,7 +14,9 @@ class Message:
     """What goes over the wire, and what is kept of it.
 
     `content` has CRLF line ends and is not yet dot-stuffed. `snapshot` is the compressed JSON of
-    the fields that the mail used.
+    the fields that the mail used. `is_wire_ready` says that our own writer made it: no bare CR or
+    LF, and no line begins with a dot. `is_utf8` says that a header holds an address outside ASCII,
+    which only a server with SMTPUTF8 takes.
     """
 
     touch_id: int
@@ -28,6 +30,8 @@ class Message:
     template_version: str
     sha256: str
     snapshot: bytes = b""
+    is_wire_ready: bool = False
+    is_utf8: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

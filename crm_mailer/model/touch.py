@@ -68,6 +68,7 @@ class SkipReason(StrEnum):
     CANCELLED = "cancelled"
     QUARANTINED = "quarantined"
     NO_CAMPAIGN = "no_campaign"
+    PAUSED = "paused"
 
 
 SKIP_SENTENCES: dict[SkipReason, str] = {
@@ -93,6 +94,7 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.CANCELLED: "was cancelled by a person",
     SkipReason.QUARANTINED: "broke the sender three times",
     SkipReason.NO_CAMPAIGN: "the campaign's file is gone, wrong or a draft: waits for it",
+    SkipReason.PAUSED: "the campaign is paused",
 }
 
 
@@ -119,3 +121,5 @@ class Touch:
     reason: str = ""
     place: int = 1
     places: int = 1
+    #: The receiving provider group; with the stream it names the lane.
+    provider: str = "other"

@@ -9,6 +9,7 @@ from typing import Any
 
 from crm_mailer.definitions.library import Definitions
 from crm_mailer.definitions.problems import did_you_mean
+from crm_mailer.model import address
 from crm_mailer.model.campaign import Campaign, DateAnchor, Mode, Stream
 from crm_mailer.model.errors import DefinitionError, NotFound, StoreError
 from crm_mailer.model.shop import Shop
@@ -271,6 +272,7 @@ def _row(
         "customer_id": occasion.customer_id,
         "order_id": occasion.order_id,
         "stream": campaign.stream.value,
+        "provider": address.provider(occasion.email),
         "template": one.step.template,
         "campaign_version": campaign.version,
         "place": one.place,

@@ -204,6 +204,7 @@ def touch_of(row: Any) -> Touch:
         reason=row.reason,
         place=row.place,
         places=row.places,
+        provider=row.provider,
     )
 
 

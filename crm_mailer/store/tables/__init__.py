@@ -25,10 +25,12 @@ from crm_mailer.store.tables.buyers import (
 from crm_mailer.store.tables.columns import Id, metadata
 from crm_mailer.store.tables.followups import case_events, cases, feedback, tasks
 from crm_mailer.store.tables.mails import deliveries, messages, plan_runs, touches
+from crm_mailer.store.tables.sending import alerts, evidence, pauses, paces, tallies
 from crm_mailer.store.tables.shop import facts, leases
 
 __all__ = [
     "Id",
+    "alerts",
     "bounces",
     "case_events",
     "cases",
@@ -38,6 +40,7 @@ __all__ = [
     "customer_tags",
     "customers",
     "deliveries",
+    "evidence",
     "facts",
     "feedback",
     "import_runs",
@@ -50,12 +53,15 @@ __all__ = [
     "order_events",
     "order_items",
     "orders",
+    "paces",
+    "pauses",
     "plan_runs",
     "replies",
     "reviews",
     "scores",
     "spam_reports",
     "suppressions",
+    "tallies",
     "tasks",
     "touches",
 ]

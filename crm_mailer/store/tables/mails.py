@@ -28,6 +28,8 @@ touches = sa.Table(
     to("customer_id", "customers", nullable=False),
     to("order_id", "orders"),
     sa.Column("stream", sa.Text, nullable=False),
+    #: Who receives for the customer, as planned: with the stream it names the lane.
+    sa.Column("provider", sa.Text, nullable=False, server_default="other"),
     sa.Column("template", sa.Text, nullable=False),
     text("campaign_version"),
     sa.Column("place", sa.Integer, nullable=False, server_default="1"),
@@ -53,10 +55,12 @@ touches = sa.Table(
         "'expired','skipped')",
         name="state",
     ),
-    #: Claims ask for each stream by itself, so that order mail never waits behind an EDM.
+    #: Claims ask for each lane by itself: order mail never waits behind an EDM, and a provider that
+    #: wants to be left alone keeps nobody else waiting.
     sa.Index(
         "ix_touches_due",
         "stream",
+        "provider",
         "next_at",
         "id",
         sqlite_where=sa.text("state IN ('planned','deferred')"),
