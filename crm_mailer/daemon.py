@@ -32,6 +32,7 @@ from crm_mailer import logs
 from crm_mailer.app import App, delivering, listening, operating, rounds
 from crm_mailer.model.errors import CrmMailerError, LoginRefused, SettingsError
 from crm_mailer.store import leases
+from crm_mailer.workers import CUT_OFF, Team, spare_collector
 
 #: Seconds between two ticks of each kind of work. The mailbox's own thread understands what it
 #: brings home at once; the tick takes care of what a crash or another program left.
@@ -41,6 +42,7 @@ TICKS = {
     "segment": 300,
     "plan": 60,
     "send": 2,
+    "workers": 10,
     "understand": 30,
     "learn": 5,
 }
@@ -50,6 +52,8 @@ LEASE = "daemon"
 LEASE_SECONDS = 60
 #: How long a stop waits for mails in flight. A supervisor should allow a little more.
 DRAIN_SECONDS = 30.0
+#: How much longer it waits for workers, which cut themselves off after the same time.
+WORKERS_GRACE = 3.0
 #: How long it waits for other work, and for the mailbox's thread to notice.
 SHORT_DRAIN_SECONDS = 5.0
 EARS_PATIENCE = 3.0
@@ -57,13 +61,9 @@ EARS_PATIENCE = 3.0
 LOOK_SECONDS = 2.0
 #: A clock that moved by more than this was set, or the machine slept.
 JUMP_SECONDS = 5.0
-#: The same trouble is told again after so long.
-TELL_AGAIN_SECONDS = 600.0
 #: First and longest rest of the mailbox after a fault of ours, after a refused login.
 EARS_REST = (5.0, 300.0)
 LOGIN_REST = (300.0, 3600.0)
-#: Exit code where sending had to be cut off: the next start puts it right (EX_TEMPFAIL).
-CUT_OFF = 75
 
 
 @dataclass(slots=True)
@@ -80,10 +80,15 @@ class Daemon:
     _hush: threading.Event = field(default_factory=threading.Event)
     _leads_until: float = 0.0
     _busy: set[str] = field(default_factory=set)
-    _troubles: dict[str, _Trouble] = field(default_factory=dict)
+    _troubles: logs.Troubles = field(default_factory=logs.Troubles)
+    #: The processes that send; none where our own thread does.
+    _team: Team = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._team = Team(self.app.home, self.app.settings.workers, self.log)
 
     def run(self) -> None:
-        """Work until a signal comes; a second Ctrl-C ends it at once.
+        """Work until a signal comes; a second one ends it at once.
 
         Raises:
             AlreadyRunning: another daemon holds the database.
@@ -96,7 +101,8 @@ class Daemon:
             self._work()
 
     def _signalled(self, number: int, _frame: object) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, signal.SIG_DFL)
         self._ends.put(signal.Signals(number).name)
 
     def _work(self) -> None:
@@ -111,9 +117,10 @@ class Daemon:
         self.log.info(
             "started", home=str(self.app.home), pid=os.getpid(),
             database=self.app.store.url.get_backend_name(), leads="yes" if self.leads else "no",
-            smtp=settings.smtp.host or "sandbox", imap=settings.imap.host or "none",
-            **recovered,
+            smtp=settings.way_out or "sandbox", imap=settings.imap.host or "none",
+            workers=settings.workers or None, **recovered,
         )  # fmt: skip
+        spare_collector()
         scheduler.start()
         if listening.is_configured(self.app):
             ears.start()
@@ -140,7 +147,7 @@ class Daemon:
         return scheduler
 
     def _works(self) -> dict[str, Callable[[], str]]:
-        return {
+        works = {
             "lease": self.renew,
             "files": self._read_files,
             "segment": lambda: rounds.segment(self.app),
@@ -149,35 +156,25 @@ class Daemon:
             "understand": lambda: rounds.understand(self.app),
             "learn": lambda: rounds.learn(self.app),
         }
+        if self._team.size:
+            works["workers"] = lambda: self._team.listen(self.app)
+            del works["send"]
+        return works
 
     def tick(self, name: str, work: Callable[[], str]) -> None:
         """One turn of one kind of work; whatever goes wrong, the next turn comes."""
         self._busy.add(name)
         try:
             if not self.stop.is_set() and (self.leads or name not in ALONE):
-                self._well(name, work())
+                # a round of sending that did nothing may have left a resting server alone
+                did = work()
+                self._troubles.well(name, did, is_over=bool(did) or name != "send")
         except CrmMailerError as error:
-            self._unwell(name, str(error), hint=error.hint)
+            self._troubles.unwell(name, str(error), hint=error.hint)
         except Exception as error:
-            self._unwell(name, f"{type(error).__name__}: {error}", exc_info=True)
+            self._troubles.unwell(name, f"{type(error).__name__}: {error}", exc_info=True)
         finally:
             self._busy.discard(name)
-
-    def _well(self, name: str, did: str) -> None:
-        # A round of sending that did nothing may have left a resting server alone.
-        if name in self._troubles and (did or name != "send"):
-            trouble = self._troubles.pop(name)
-            self.log.info(name, again="well", after=f"{trouble.lasted:.0f} s", times=trouble.times)
-        if did:
-            self.log.info(name, did=did)
-
-    def _unwell(self, name: str, text: str, **more: Any) -> None:
-        """Tell a trouble once, and again from time to time while it lasts."""
-        trouble = self._troubles.get(name)
-        if trouble is None or trouble.text != text:
-            trouble = self._troubles[name] = _Trouble(text)
-        if trouble.is_to_be_told():
-            self.log.error(name, error=text, times=trouble.times, **more)
 
     def _job_failed(self, event: JobExecutionEvent) -> None:
         self.log.error(event.job_id, error=repr(event.exception), at_tick=event.scheduled_run_time)
@@ -260,6 +257,7 @@ class Daemon:
         """Wait for a reason to stop; meanwhile see that all is alive and the clock goes right."""
         clock = Drift(time.time(), time.monotonic())
         while True:
+            self._team.look_after()
             try:
                 return self._ends.get(timeout=LOOK_SECONDS)
             except queue.Empty:
@@ -276,17 +274,20 @@ class Daemon:
         begun = time.monotonic()
         self.stop.set()
         self._hush.set()
+        self._team.dismiss()
         scheduler.pause()
         while self._busy and time.monotonic() - begun < self._patience():
             time.sleep(0.02)
         if ears.is_alive():
             ears.join(EARS_PATIENCE)
+        late = self._team.wait(begun + DRAIN_SECONDS + WORKERS_GRACE - time.monotonic())
         self._release()
         left = sorted(self._busy | ({"listen"} if ears.is_alive() else set()))
+        left += [f"worker {number}" for number in late]
         if left:
             self.log.warning("cut off", work=" ".join(left), goes_on="at the next start")
             sys.stderr.flush()
-            os._exit(CUT_OFF if "send" in left else 0)  # or its threads would be waited for
+            os._exit(CUT_OFF if "send" in left or late else 0)  # its threads would be waited for
         scheduler.shutdown()
         self.log.info("stopped")
 
@@ -327,30 +328,6 @@ class Drift:
         """Seconds by which the wall clock moved away since the last look."""
         before, self._offset = self._offset, wall - steady
         return self._offset - before
-
-
-@dataclass(slots=True)
-class _Trouble:
-    """What goes wrong in one kind of work, since when, and when it was told last."""
-
-    text: str
-    times: int = 0
-    _since: float = field(default_factory=time.monotonic)
-    _told_at: float = float("-inf")
-
-    def is_to_be_told(self) -> bool:
-        """Count it; whether it is new, or was not told for long."""
-        self.times += 1
-        now = time.monotonic()
-        if now - self._told_at < TELL_AGAIN_SECONDS:
-            return False
-        self._told_at = now
-        return True
-
-    @property
-    def lasted(self) -> float:
-        """Seconds since it began."""
-        return time.monotonic() - self._since
 
 
 def _rest(first_and_longest: tuple[float, float], faults: int) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crm_mailer.model.errors import CannotWrite, NotFound, SettingsError
 from crm_mailer.model.token import KeyRing
-from crm_mailer.settings import FIELDS, FILE_NAME
+from crm_mailer.settings import FIELDS, FILE_NAME, Field
 from crm_mailer.store.bundled import bundled
 
 MARK = Path("campaigns") / "shop.yaml"
@@ -128,15 +128,24 @@ def _settings_text() -> str:
         "# CRM_MAILER_SMTP_PASSWORD_FILE names. Lines with # show the default.",
     ]
     section = ""
-    for field_ in sorted(FIELDS, key=lambda one: "." in one.name):
-        group, _, name = field_.name.rpartition(".")
+    for field_ in sorted(FIELDS, key=lambda one: one.name.count(".") > 0):
+        group, _, name = field_.name.partition(".")
+        if not name:
+            group, name = "", group
         if group != section:
             lines += ["", f"[{group}]"]
             section = group
-        value = f'"{field_.default}"' if isinstance(field_.default, str) else field_.default
         if field_.name not in ("clock", "secret_key"):
-            lines.append(f"# {name} = {value}".ljust(34) + f"  # {field_.what}")
-    return "\n".join(lines) + "\n"
+            lines.append(f"# {name} = {_shown(field_)}".ljust(34) + f"  # {field_.what}")
+    return "\n".join(lines) + "\n" + ACCOUNTS
+
+
+def _shown(field_: Field) -> str:
+    if field_.is_list:
+        return "[]"
+    if isinstance(field_.default, bool):
+        return str(field_.default).lower()
+    return f'"{field_.default}"' if isinstance(field_.default, str) else str(field_.default)
 
 
 def _cannot_write(folder: Path, error: OSError) -> CannotWrite:
@@ -145,6 +154,12 @@ def _cannot_write(folder: Path, error: OSError) -> CannotWrite:
     )
 
 
+ACCOUNTS = """
+# Further accounts have the keys of [smtp] and a kind: smtp, ses, folder or null.
+# [accounts.newsletter]
+# host = "smtp.example.com"
+# streams = ["marketing"]
+"""
 RATES = """date,currency,usd
 2009-01-01,GBP,1.55
 2024-01-01,EUR,1.10

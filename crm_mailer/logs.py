@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import MutableMapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 import structlog
+
+#: The same trouble is told again after so many seconds.
+TELL_AGAIN_SECONDS = 600.0
 
 
 def set_up(level: str = "warning") -> None:
@@ -40,6 +45,57 @@ def set_up(level: str = "warning") -> None:
 def get() -> Any:
     """A logger; call it as `log.info("fetched", mailbox=..., new=3)`."""
     return structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Troubles:
+    """Tells what goes wrong in each kind of work: once, from time to time while it lasts, its end.
+
+    `log` may be replaced; it must know `info` and `error`.
+    """
+
+    log: Any = field(default_factory=get)
+    _lasting: dict[str, _Trouble] = field(default_factory=dict)
+
+    def well(self, name: str, did: str, *, is_over: bool = True) -> None:
+        """It went well and `did` something, or nothing; `is_over`: so what troubled it is over."""
+        if name in self._lasting and is_over:
+            trouble = self._lasting.pop(name)
+            self.log.info(name, again="well", after=f"{trouble.lasted:.0f} s", times=trouble.times)
+        if did:
+            self.log.info(name, did=did)
+
+    def unwell(self, name: str, text: str, **more: Any) -> None:
+        """It went wrong."""
+        trouble = self._lasting.get(name)
+        if trouble is None or trouble.text != text:
+            trouble = self._lasting[name] = _Trouble(text)
+        if trouble.is_to_be_told():
+            self.log.error(name, error=text, times=trouble.times, **more)
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """What goes wrong in one kind of work, since when, and when it was told last."""
+
+    text: str
+    times: int = 0
+    _since: float = field(default_factory=time.monotonic)
+    _told_at: float = float("-inf")
+
+    def is_to_be_told(self) -> bool:
+        """Count it; whether it is new, or was not told for long."""
+        self.times += 1
+        now = time.monotonic()
+        if now - self._told_at < TELL_AGAIN_SECONDS:
+            return False
+        self._told_at = now
+        return True
+
+    @property
+    def lasted(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._since
 
 
 class _Steady:

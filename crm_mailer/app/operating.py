@@ -15,8 +15,10 @@ from typing import TextIO
 from crm_mailer import home as homes
 from crm_mailer.app.wiring import App
 from crm_mailer.model.errors import AlreadyRunning, StoreError
-from crm_mailer.store import health, lanes, migrate
+from crm_mailer.store import alerts, doubts, health, lanes, leases, migrate, pauses
+from crm_mailer.store.alerts import Alert
 from crm_mailer.store.engine import open_store
+from crm_mailer.store.pauses import Pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,15 @@ class Status:
     now: datetime
     is_sandbox: bool
     is_paused: bool
+    #: Whatever is stopped, everything or a part.
+    pauses: list[Pause]
+    #: What a person should look at.
+    alerts: list[Alert]
     daemon: str
+    #: Mails in doubt of which nothing was heard for so long that they count as sent.
+    probably_sent: int
+    #: The sending processes that are alive.
+    workers: list[str]
     figures: health.Figures
     campaigns_live: int
     campaigns: int
@@ -58,7 +68,10 @@ def status(app: App) -> Status:
     with app.store.read() as connection:
         figures = health.figures(connection, now)
         daemon = health.daemon(connection, now)
-        is_paused = health.is_paused(connection)
+        workers = leases.list_in_force(connection, leases.WORKER, now)
+        stopped = pauses.list_(connection)
+        open_alerts = alerts.list_open(connection)
+        probably_sent = doubts.count_probably_sent(connection, now)
     definitions = app.definitions
     live = [one for one in definitions.campaigns.values() if one.mode == "live"]
     return Status(
@@ -66,13 +79,17 @@ def status(app: App) -> Status:
         database=app.store.url.render_as_string(),
         now=now,
         is_sandbox=app.settings.is_sandbox,
-        is_paused=is_paused,
+        is_paused=any(one.scope == pauses.ALL for one in stopped),
+        pauses=stopped,
+        alerts=open_alerts,
+        probably_sent=probably_sent,
         daemon=daemon,
+        workers=[f"pid {one.pid} on {one.host} since {one.since:%F %T}Z" for one in workers],
         figures=figures,
         campaigns_live=len(live),
         campaigns=len(definitions.campaigns),
         problems=len(definitions.errors),
-        mail_server=_place(app.settings.smtp.host, app.settings.smtp.port),
+        mail_server=app.settings.way_out,
         resting=_resting(app),
         mailbox=_place(app.settings.imap.host, app.settings.imap.port),
         next_step=_next_step(app, figures, live=len(live), daemon=daemon),
@@ -119,12 +136,11 @@ def _opened(path: Path) -> TextIO:
 
 
 def _resting(app: App) -> str:
+    now, names = app.clock.now(), [one.name for one in app.settings.accounts] or [lanes.SANDBOX]
     with app.store.read() as connection:
-        rest = lanes.find(connection, lanes.SMTP)
-    return (
-        f"{rest.message} (until {rest.until:%F %T}Z)"
-        if rest and app.clock.now() < rest.until
-        else ""
+        rests = [lanes.find(connection, name) for name in names]
+    return "; ".join(
+        f"{rest.message} (until {rest.until:%F %T}Z)" for rest in rests if rest and now < rest.until
     )
 
 

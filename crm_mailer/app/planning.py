@@ -102,6 +102,7 @@ class CampaignView:
     send_at: str
     curve: str
     valid_for: str
+    hold: str
     stop_when: tuple[str, ...]
     priority: int
     steps: tuple[tuple[str, str, str], ...]
@@ -234,6 +235,7 @@ def campaign_view(app: App, campaign: str) -> CampaignView:
         send_at="{:02d}:{:02d}".format(*found.send_at) if found.send_at else "",
         curve=found.curve,
         valid_for=spelled(found.valid_for),
+        hold=spelled(found.hold) if found.hold else "",
         stop_when=tuple(sorted(found.exits)),
         priority=found.priority,
         steps=tuple((step.id, spelled(step.offset), step.template) for step in found.steps),

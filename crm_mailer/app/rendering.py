@@ -2,27 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from crm_mailer import logs
 from crm_mailer.app import names
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.problems import did_you_mean
+from crm_mailer.model import address as addresses
 from crm_mailer.model.customer import Customer
-from crm_mailer.model.errors import NotFound, RenderError
+from crm_mailer.model.errors import NotFound, RenderError, SettingsError
+from crm_mailer.model.moment import Clock
 from crm_mailer.model.order import Order
 from crm_mailer.rendering import Preview, StoreRenderer
 from crm_mailer.rendering import preview as make_preview
+from crm_mailer.rendering.dkim import Signer, read_key
+from crm_mailer.settings import DkimSettings
 from crm_mailer.store import directory, messages
 
+log = logs.get()
 
-def renderer(app: App) -> StoreRenderer:
-    """What delivering asks for the bytes of a touch."""
+
+def renderer(app: App, clock: Clock | None = None) -> StoreRenderer:
+    """What delivering asks for the bytes of a touch.
+
+    Args:
+        app: the shop.
+        clock: another one than the shop's, to make a mail again as of then.
+    """
     return StoreRenderer(
         app.store,
         app.templates,
         app.definitions.campaigns,
         app.shop,
         app.keys,
-        app.clock,
+        clock or app.clock,
+        signer(app),
     )
+
+
+def signer(app: App) -> Signer | None:
+    """What signs our mails; None: the relay does, or nobody.
+
+    Raises:
+        SettingsError: a key cannot be used, or one of the settings is missing.
+    """
+    found = _signer(app.settings.dkim, app.home)
+    if found is not None:
+        for sender in filter(None, (app.shop.sender, app.shop.orders_sender)):
+            _warn_of_other_domain(found.domain, addresses.domain(sender))
+    return found
+
+
+@lru_cache(maxsize=8)
+def _signer(dkim: DkimSettings, home: Path) -> Signer | None:
+    """Made once for the same settings: keys are read once."""
+    wanted = (("domain", dkim.domain), ("selector", dkim.selector), ("key_file", dkim.key_file))
+    second = (
+        ("ed25519_selector", dkim.ed25519_selector),
+        ("ed25519_key_file", dkim.ed25519_key_file),
+    )
+    if not any(value for _name, value in (*wanted, *second)):
+        return None
+    _require(wanted)  # few receivers know Ed25519: it stands beside RSA, never alone
+    keys = [read_key(home / dkim.key_file, dkim.selector)]
+    if any(value for _name, value in second):
+        _require(second)
+        path = home / dkim.ed25519_key_file
+        keys.append(read_key(path, dkim.ed25519_selector, is_ed25519=True))
+    return Signer(dkim.domain, keys)
+
+
+def _require(settings: Iterable[tuple[str, str]]) -> None:
+    for name, value in settings:
+        if not value:
+            raise SettingsError(
+                f"`dkim.{name}` is missing: the mails cannot be signed",
+                hint="set it in crm-mailer.toml, or remove the other `dkim` settings",
+            )
+
+
+@lru_cache(maxsize=8)
+def _warn_of_other_domain(signing: str, sender: str) -> None:
+    """DMARC counts a signature only when it is of the sender's own domain; said once."""
+    if sender != signing and not sender.endswith(f".{signing}"):
+        log.warning("dkim_domain_is_not_the_senders", dkim=signing, sender=sender)
 
 
 def preview(

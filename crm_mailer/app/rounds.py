@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from crm_mailer.app import cases, delivering, listening, planning, segmenting
+from crm_mailer.app import cases, delivering, listening, pausing, planning, segmenting
 from crm_mailer.app.wiring import App
 from crm_mailer.model.campaign import Stream
 
@@ -18,10 +18,15 @@ def segment(app: App) -> str:
 
 
 def plan(app: App) -> str:
-    """Touches for every new occasion of the campaigns that are live or manual."""
+    """Touches for every new occasion of the campaigns that are live or manual.
+
+    Beside it, a look at what came back of the mails that left, and at what is paused.
+    """
+    pausing.watch_reputation(app)
     report = planning.apply(app)
+    paused = pausing.tend(app)
     planned = sum(one.saved for one in report.campaigns)
-    return _told({"planned": planned, "ended": report.ended})
+    return _told({"planned": planned, "ended": report.ended, "paused or let go": paused})
 
 
 def send(

@@ -40,10 +40,10 @@ class App:
         self.clock: Clock = clock or (
             parse_clock(settings.clock) if settings.clock else SystemClock()
         )
-        if settings.clock and settings.smtp.host not in ("", "127.0.0.1", "::1", "localhost"):
+        if settings.clock and settings.leaves:
             raise SettingsError(
                 "`clock` is set, so nothing may leave this machine",
-                hint="remove `clock` or `smtp.host` from crm-mailer.toml",
+                hint="remove `clock` or `smtp.host` and other accounts from crm-mailer.toml",
             )
 
     @cached_property
@@ -72,6 +72,10 @@ class App:
             self.reload()
         self._seen = seen
         return is_changed
+
+    def has_changed_files(self) -> bool:
+        """Whether `reload_if_changed` would read them anew."""
+        return self._seen is not None and _fingerprint(self.home) != self._seen
 
     @cached_property
     def templates(self) -> TemplateLibrary:

@@ -44,20 +44,22 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Mail": {
         "send": "delivering:send",
-        "outbox": "delivering:outbox",
+        "outbox": "outbox:outbox",
         "listen": "listening:listen",
         "inbox": "listening:inbox",
     },
     "Operate": {
         "run": "operating:run",
         "status": "operating:status",
-        "pause": "delivering:pause",
-        "resume": "delivering:resume",
+        "pause": "pausing:pause",
+        "resume": "pausing:resume",
         "db": "operating:db",
         "demo": "demo:demo",
     },
 }
 COMMANDS = {name: place for group in GROUPS.values() for name, place in group.items()}
+#: Commands that the program gives itself; people need them never, so no help names them.
+HIDDEN = {"worker": "workers:worker"}
 
 
 class LazyGroup(Group):
@@ -75,9 +77,10 @@ class LazyGroup(Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name."""
-        if cmd_name not in COMMANDS:
+        place = COMMANDS.get(cmd_name) or HIDDEN.get(cmd_name)
+        if place is None:
             return None
-        module, _colon, attribute = COMMANDS[cmd_name].partition(":")
+        module, _colon, attribute = place.partition(":")
         found: click.Command = getattr(
             importlib.import_module(f"crm_mailer.cli.{module}"), attribute
         )

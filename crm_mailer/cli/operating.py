@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crm_mailer.cli import Doors, pass_app, show
+from crm_mailer.cli import Doors, pass_app, pausing, show
 from crm_mailer.cli.options import Command, Group, as_json_option
 from crm_mailer.i18n import _
 
@@ -98,12 +98,14 @@ def _show_status(app: App, state: Status) -> None:
         (_("mailbox trouble"), figures.mailbox_trouble),
         (_("last fetched"), show.local(figures.last_sync_at, app.zone)),
         (_("daemon"), state.daemon or _("not running")),
+        (_("workers"), ", ".join(state.workers)),
         (_("campaigns"), _("{live} live of {all}").format(
             live=state.campaigns_live, all=state.campaigns)),
         (_("problems in files"), state.problems or ""),
         (_("customers"), _people(figures.customers, figures.customers_without_address)),
         (_("orders"), _people(figures.orders, figures.orders_without_address)),
         (_("mails"), ", ".join(f"{show.word(one)} {touches[one]:,}" for one in sorted(touches))),
+        (_("in doubt, probably sent"), state.probably_sent or ""),
         (_("due now"), figures.due),
         (_("replies from people"), figures.replies),
         (_("unreadable mails"), figures.inbound_quarantined or ""),
@@ -111,8 +113,25 @@ def _show_status(app: App, state: Status) -> None:
             open=figures.cases_open, overdue=figures.cases_overdue)),
         (_("suppressed addresses"), figures.suppressions),
     ])  # fmt: skip
+    _show_troubles(app, state)
     if state.next_step:
         show.note(_("Next: {command}").format(command=_(state.next_step)))
+
+
+def _show_troubles(app: App, state: Status) -> None:
+    """What is stopped, and what a person should look at, with the remedy."""
+    for stop in state.pauses:
+        show.warn(_("paused since {when}: {what}").format(
+            when=show.local(stop.at, app.zone),
+            what=f"{pausing.name_of(stop.scope)} {stop.reason}".strip()))  # fmt: skip
+        show.note("  " + _("help: {hint}").format(hint=pausing.resume_command(stop.scope)))
+    stopped = {stop.reason for stop in state.pauses}
+    for alert in state.alerts:
+        if alert.message not in stopped:
+            show.warn(_("since {when}: {what}").format(
+                when=show.local(alert.first_at, app.zone), what=alert.message))  # fmt: skip
+        if alert.hint:
+            show.note("  " + _("help: {hint}").format(hint=alert.hint))
 
 
 def _people(number: int, without: int) -> str:

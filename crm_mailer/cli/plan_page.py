@@ -50,7 +50,7 @@ def plan(app: App, report: PlanReport, *, is_detailed: bool) -> None:
     quiet = [one for one in report.campaigns if not one.occasions]
     for one in report.campaigns:
         if one.occasions or is_detailed:
-            _one_plan(one, rows=len(one.rows) if is_detailed else FEW)
+            _one_plan(app, one, rows=len(one.rows) if is_detailed else FEW)
     if quiet and not is_detailed:
         names = ", ".join(one.campaign for one in quiet)
         show.line(_("nothing to do at this moment: {names}").format(names=names), style="dim")
@@ -93,6 +93,9 @@ def applied(app: App, report: PlanReport) -> None:
         right=(2, 3),
         empty=_("there was nothing new to plan"),
     )
+    for one in report.campaigns:
+        if one.hold and one.first and one.saved:
+            show.note(undo(app, one))
     if report.ended:
         show.note(n_("1 mail that had not left was ended (exits)",
                      "{number} mails that had not left were ended (exits)",
@@ -182,6 +185,7 @@ def campaign(view: CampaignView) -> None:
         (_("curve"), view.curve),
         (_("leaves at"), view.send_at),
         (_("valid for"), view.valid_for),
+        (_("undo window"), view.hold),
         (_("ends when"), ", ".join(view.stop_when)),
         (_("priority"), view.priority or ""),
     ])  # fmt: skip
@@ -197,7 +201,7 @@ def campaign(view: CampaignView) -> None:
     _reasons({SkipReason(reason): number for reason, number in view.skips.items()}, sign="")
 
 
-def _one_plan(one: CampaignPlan, *, rows: int) -> None:
+def _one_plan(app: App, one: CampaignPlan, *, rows: int) -> None:
     show.heading(f"{one.campaign}: {one.name}")
     if one.mode is Mode.DRAFT:
         show.line(_("  mode is draft: nothing would be saved"), style="yellow")
@@ -215,12 +219,22 @@ def _one_plan(one: CampaignPlan, *, rows: int) -> None:
         groups = sorted(one.providers.items(), key=lambda pair: -pair[1])
         show.line("    " + _("mailboxes: {groups}").format(
             groups=", ".join(f"{name} {number:,}" for name, number in groups)))  # fmt: skip
+    if one.hold and one.first:
+        show.line("    " + undo(app, one))
     for reason, number in one.waiting.items():
         show.line(_("    {number} of them would be held now: {why}").format(
             number=f"{number:,}", why=_(SKIP_SENTENCES[reason])))  # fmt: skip
     if rows:
         _samples(one, rows)
     show.line()
+
+
+def undo(app: App, one: CampaignPlan) -> str:
+    """Until when the mails of this plan can all be ended."""
+    assert one.first is not None
+    return _("undo window: until {time}, `crm-mailer outbox cancel {campaign}` ends all of "
+             "them").format(
+        time=show.local(one.first.due_at, app.zone), campaign=one.campaign)  # fmt: skip
 
 
 def _samples(one: CampaignPlan, rows: int) -> None:

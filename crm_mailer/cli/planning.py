@@ -151,8 +151,8 @@ def campaign_show(app: App, name: str, as_json: bool) -> None:
 @pass_app
 def release(app: App, name: str) -> None:
     """Let the held mails of a campaign in manual mode go."""
-    from crm_mailer.app import delivering
+    from crm_mailer.app import outbox
 
-    number = delivering.release(app, name)
+    number = outbox.release(app, name)
     show.good(_("{mails} of {name} may leave when due").format(
         mails=n_("1 mail", "{number} mails", number), name=name))  # fmt: skip

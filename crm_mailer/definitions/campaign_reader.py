@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date as day
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -38,6 +39,8 @@ from crm_mailer.model.order import OrderState
 from crm_mailer.model.segment import EVERYBODY, Rule
 from crm_mailer.model.shop import Shop
 
+#: The longest undo window.
+LONGEST_HOLD = timedelta(hours=24)
 #: The state that an exit waits for.
 EXIT_STATES = {
     Exit.ORDER_PAID: OrderState.PAID,
@@ -89,6 +92,7 @@ class CampaignFile(Strict):
     send_at: TimeOfDay | None = None
     stop_when: tuple[Exit, ...] = ()
     valid_for: Duration = timedelta(days=3)
+    hold: Duration = timedelta(0)
     parallel: bool | None = None
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     steps: Annotated[list[StepShape], Field(min_length=1, max_length=30)]
@@ -122,6 +126,7 @@ def read_campaign(
     faults.extend(_anchor_faults(node, shape, known))
     faults.extend(_step_faults(node, shape, known))
     faults.extend(_live_faults(node, shape, known))
+    faults.extend(_hold_faults(node, shape, offsets))
     problems.extend(faults)
     if any(fault.is_error for fault in faults) or offsets is None:
         return None
@@ -150,6 +155,7 @@ def _campaign(
         exits=frozenset(shape.stop_when),
         send_at=shape.send_at,
         valid_for=shape.valid_for,
+        hold=shape.hold,
         is_parallel=_is_parallel(shape),
         priority=shape.priority,
         vars=written.value() or {} if written is not None else {},
@@ -338,6 +344,31 @@ def _live_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Prob
     if shape.valid_for < timedelta(hours=12) and shape.stream is Stream.MARKETING:
         message = f"valid for {spelled(shape.valid_for)} only: quiet hours can outlast it"
         yield node.problem("CRM128", message, "valid_for", severity=Severity.WARNING)
+
+
+def _hold_faults(
+    node: Node, shape: CampaignFile, offsets: list[timedelta] | None
+) -> Iterator[Problem]:
+    """What is wrong with the undo window."""
+    if not shape.hold:
+        return
+    if shape.stream is Stream.TRANSACTIONAL:
+        message = "order mail leaves at once: it has no undo window"
+        yield node.problem("CRM131", message, "hold", help="leave `hold` out")
+    elif shape.hold > LONGEST_HOLD:
+        message = f"{spelled(shape.hold)} is longer than a day"
+        yield node.problem("CRM131", message, "hold", help="such as `hold: 10m`")
+    elif shape.hold >= shape.valid_for:
+        message = f"mails are valid for {spelled(shape.valid_for)}: none would ever leave"
+        yield node.problem("CRM131", message, "hold")
+    else:
+        for number, (before, after) in enumerate(pairwise(offsets or ()), start=1):
+            if after - before <= shape.hold:
+                message = (
+                    f"step {number + 1} comes {spelled(after - before)} after step {number}: "
+                    f"within the undo window only the later one leaves"
+                )
+                yield node.problem("CRM131", message, "hold", severity=Severity.WARNING)
 
 
 def _has_sender(shop: Shop, stream: Stream) -> bool:

@@ -180,4 +180,6 @@ EXPLAINED: dict[str, str] = {
     "CRM128": "A mail is valid for so short a time that quiet hours alone could end it.",
     "CRM129": "The sender's address is missing or is not an address.",
     "CRM130": "Segments speak of each other in a ring, so none of them can be worked out first.",
+    "CRM131": "`hold` is the undo window: so long after planning nothing leaves. It is for "
+    "marketing mail, at most 24h, shorter than `valid_for` and than the time between two steps.",
 }

@@ -6,6 +6,7 @@ import ssl
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from crm_mailer.delivering.oauth import TokenSource
 from crm_mailer.model.errors import SettingsError
 
 
@@ -19,6 +20,16 @@ class Tls(StrEnum):
     #: STARTTLS where offered, without asking who the server is; never with a password in clear.
     OPPORTUNISTIC = "opportunistic"
     NONE = "none"
+
+
+class Auth(StrEnum):
+    """How we log in."""
+
+    #: XOAUTH2 where there is a source of tokens, else PLAIN or LOGIN, as the server offers.
+    AUTO = "auto"
+    PLAIN = "plain"
+    LOGIN = "login"
+    XOAUTH2 = "xoauth2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +48,12 @@ class Deadlines:
     reset: float = 20
     quit: float = 5
 
+    @property
+    def shortest(self) -> float:
+        """The smallest of them, which says how often they must be looked at."""
+        stages = (self.banner, self.command, self.data, self.body, self.dot, self.reset, self.quit)
+        return min(stages)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
@@ -46,6 +63,9 @@ class Account:
     port: int = 587
     username: str = ""
     password: str = field(default="", repr=False)
+    auth: Auth = Auth.AUTO
+    #: Where access tokens for XOAUTH2 come from.
+    oauth: TokenSource | None = field(default=None, repr=False)
     #: None: required when there is a login, opportunistic when there is none.
     tls: Tls | None = None
     #: More certificates to trust than the system's.
@@ -54,7 +74,11 @@ class Account:
     hello: str = ""
     connections: int = 4
     #: After so many mails a connection is closed and a new one opened.
-    messages_per_connection: int = 100
+    messages_per_connection: int = 1000
+    #: Send commands ahead of answers where the server offers it (RFC 2920); off for odd servers.
+    pipelining: bool = True
+    #: Send mails as counted blocks where the server offers CHUNKING (RFC 3030).
+    bdat: bool = False
     deadlines: Deadlines = Deadlines()
 
     @property

@@ -6,51 +6,68 @@ import base64
 import re
 
 #: What an address may hold on the wire: no blanks, controls, angle brackets or second line.
-_SAFE = re.compile(r"[^\s<>@\x00-\x1f\x7f-\xff]+@[^\s<>@\x00-\x1f\x7f-\xff]+\Z")
+_SAFE = re.compile(r"[^\s<>@\x00-\x1f\x7f-\x9f]+@[^\s<>@\x00-\x1f\x7f-\x9f]+\Z")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-#: RFC 5321 4.5.3.1.3 without the angle brackets.
+#: RFC 5321 4.5.3.1.3 without the angle brackets, in octets.
 MAX_ADDRESS = 254
+#: RFC 3207 and others: the commands that have no parameters.
+DATA, RESET, QUIT, DOT = b"DATA\r\n", b"RSET\r\n", b"QUIT\r\n", b".\r\n"
 
 
 class UnsafeAddress(ValueError):
     """An address that cannot be written into a command."""
 
 
-def mail(sender: str, *, size: int = 0, is_eight_bit: bool = False) -> bytes:
+class NeedsUtf8(UnsafeAddress):
+    """An address that only a server with SMTPUTF8 takes."""
+
+
+def mail(sender: str, *, size: int = 0, is_eight_bit: bool = False, is_utf8: bool = False) -> bytes:
     """MAIL FROM; an empty `sender` is the null return path.
+
+    Args:
+        is_utf8: ask for SMTPUTF8, after which addresses and headers may be UTF-8 (RFC 6531).
 
     Raises:
         UnsafeAddress: `sender` cannot be put on the wire.
     """
-    extras = (f" SIZE={size}" if size else "") + (" BODY=8BITMIME" if is_eight_bit else "")
-    return f"MAIL FROM:<{wire_address(sender) if sender else ''}>{extras}\r\n".encode("ascii")
+    address = wire_address(sender, is_utf8=is_utf8) if sender else ""
+    extras = f" SIZE={size}" if size else ""
+    if is_eight_bit:
+        extras += " BODY=8BITMIME"
+    if is_utf8:
+        extras += " SMTPUTF8"
+    return f"MAIL FROM:<{address}>{extras}\r\n".encode()
 
 
-def rcpt(recipient: str) -> bytes:
+def rcpt(recipient: str, *, is_utf8: bool = False) -> bytes:
     """RCPT TO.
 
     Raises:
         UnsafeAddress: `recipient` cannot be put on the wire.
     """
-    return f"RCPT TO:<{wire_address(recipient)}>\r\n".encode("ascii")
+    return f"RCPT TO:<{wire_address(recipient, is_utf8=is_utf8)}>\r\n".encode()
 
 
-def wire_address(address: str) -> str:
-    """The address in ASCII: an international domain in its `xn--` form.
+def wire_address(address: str, *, is_utf8: bool = False) -> str:
+    """The address as a command holds it.
+
+    In ASCII with an international domain in its `xn--` form; untouched where the letters before
+    the @ are outside ASCII too and the server takes UTF-8.
 
     Raises:
-        UnsafeAddress: it holds what no SMTP command may hold, or a local part outside ASCII.
+        NeedsUtf8: it has letters outside ASCII before the @, and `is_utf8` is not set.
+        UnsafeAddress: it holds what no SMTP command may hold.
     """
-    local, _at, domain = address.rpartition("@")
-    try:
-        wire = f"{local}@{domain if domain.isascii() else domain.encode('idna').decode('ascii')}"
-    except UnicodeError:
-        raise UnsafeAddress(f"the domain of {address!r} cannot be written") from None
-    if not wire.isascii():
-        raise UnsafeAddress(f"{address!r} has letters outside ASCII before the @")
+    wire = address if address.isascii() else _outside_ascii(address, is_utf8=is_utf8)
     if not _SAFE.match(wire) or len(wire) > MAX_ADDRESS:
         raise UnsafeAddress(f"{address!r} is not an address that can be mailed")
     return wire
+
+
+def needs_utf8(address: str) -> bool:
+    """Whether the part before the @ has letters outside ASCII."""
+    return not address.isascii() and not address.rpartition("@")[0].isascii()
 
 
 def auth_plain(user: str, password: str) -> bytes:
@@ -63,18 +80,45 @@ def auth_login(text: str) -> bytes:
     return _b64(text) + b"\r\n"
 
 
+def auth_xoauth2(user: str, token: str) -> bytes:
+    """AUTH XOAUTH2 with its initial response, as Google and Microsoft define it. Never log it."""
+    return b"AUTH XOAUTH2 " + _b64(f"user={user}\1auth=Bearer {token}\1\1") + b"\r\n"
+
+
 def stuffed(content: bytes) -> bytes:
-    """A message body as DATA takes it, without the final dot: CRLF only, dots doubled.
+    """A message body as DATA takes it, without the final dot: CRLF only, dots doubled."""
+    content = lined(content).replace(b"\r\n.", b"\r\n..")
+    return b"." + content if content.startswith(b".") else content
+
+
+def lined(content: bytes) -> bytes:
+    """A message body with CRLF line ends only, the last one included.
 
     A bare CR or LF would let one server see an end of data where another sees none.
     """
     ends = content.count(b"\r\n")
     if content.count(b"\n") != ends or content.count(b"\r") != ends:
         content = _BARE.sub(b"\r\n", content)
-    content = content.replace(b"\r\n.", b"\r\n..")
-    if content.startswith(b"."):
-        content = b"." + content
     return content if content.endswith(b"\r\n") else content + b"\r\n"
+
+
+def _outside_ascii(address: str, *, is_utf8: bool) -> str:
+    local, _at, domain = address.rpartition("@")
+    if is_utf8 and not local.isascii():
+        try:
+            is_long = len(address.encode()) > MAX_ADDRESS
+        except UnicodeError:
+            is_long = True  # a lone surrogate: no letter at all
+        if is_long:
+            raise UnsafeAddress(f"{address!r} is not an address that can be mailed")
+        return address
+    try:
+        wire = f"{local}@{domain if domain.isascii() else domain.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        raise UnsafeAddress(f"the domain of {address!r} cannot be written") from None
+    if not wire.isascii():
+        raise NeedsUtf8(f"{address!r} has letters outside ASCII before the @")
+    return wire
 
 
 def _b64(text: str) -> bytes:

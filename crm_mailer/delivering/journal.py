@@ -1,6 +1,6 @@
 """The flight journal: which mails this process has on the wire, kept beside the database.
 
-One short line goes to an append-only file before each final dot leaves and one for each answer.
+One short line goes to the end of a file before each final dot leaves and one for each answer.
 Lines survive the death of the process, so the next one knows: claimed and not in the journal was
 never sent; a dot without an answer is in doubt; an answered mail is settled as it was answered.
 The file is locked while its process lives and removed when all is in the database.
@@ -8,12 +8,14 @@ The file is locked while its process lives and removed when all is in the databa
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +26,19 @@ from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from crm_mailer.model.errors import AlreadyRunning
 
 SUFFIX = ".flight"
+DRAFT = ".draft"
+#: Bytes taken on the disk beforehand, and from where on the file is written afresh.
+ROOM, LONG = 1 << 20, 3 << 18
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
-    """Names this run of the machine: another one means that a power cut may have lost writes."""
+    """Names this run of the machine: another one means that a power cut may have lost writes.
+
+    `CRM_MAILER_BOOT_ID` names it where the system does not, and in tests of power cuts.
+    """
+    if given := os.environ.get("CRM_MAILER_BOOT_ID"):
+        return given
     try:
         return _BOOT.read_text(encoding="ascii").strip()
     except OSError:
@@ -56,25 +66,41 @@ class Flights:
 
 
 class Journal:
-    """The journal of one living process. Not for use by two threads at once."""
+    """The journal of one living process. Not for use by two threads at once.
+
+    Its room on the disk is taken beforehand, so that a disk which fills up meanwhile leaves no
+    mail without a note.
+    """
 
     def __init__(self, folder: Path, owner: str) -> None:
         self.owner = owner
         self.path = folder / (_file_name(owner) + SUFFIX)
+        self._head = _line({"owner": owner, "boot": boot_id()})
+        self._file, self._end = -1, 0
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = _open_patiently(self.path)
-        if self._file is None:
+        file = _open_patiently(self.path)
+        if file is None:
             raise AlreadyRunning(
                 f"another process sends as {owner!r}", hint="wait until it has ended"
             )
-        self._head = _line({"owner": owner, "boot": boot_id()})
-        self.is_empty = os.fstat(self._file).st_size == 0
+        self._file = file
+        self._end = len(self.path.read_bytes().rstrip(b"\0"))
+        self.is_empty = self._end == 0
         if self.is_empty:
-            self._write(self._head)
+            self._begin()
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is time to write it afresh."""
+        return self._end > LONG
 
     def render(self, touch_ids: Sequence[int]) -> None:
-        """Note what is being rendered now, until `landed`. A crash then has suspects."""
+        """Note what is being rendered now, until `rendered`. A crash then has suspects."""
         self._write(_line({"render": list(touch_ids)}))
+
+    def rendered(self) -> None:
+        """What was being rendered has done no harm."""
+        self._write(_NO_SUSPECTS)
 
     def dot(self, touch_id: int, attempt: int, at: datetime) -> None:
         """Note that the final dot is about to leave.
@@ -82,7 +108,11 @@ class Journal:
         Raises:
             OSError: it cannot be noted; the dot must not leave.
         """
-        self._write(_line({"dot": [touch_id, attempt], "at": int(at.timestamp())}))
+        self._write(_checked(b'{"dot":[%d,%d],"at":%d}' % (touch_id, attempt, at.timestamp())))
+
+    def back(self, touch_id: int, attempt: int) -> None:
+        """Note that the server said no for a reason of its own: the touch is given back."""
+        self._write(_checked(b'{"back":[%d,%d]}' % (touch_id, attempt)))
 
     def answer(self, touch_id: int, attempt: int, outcome: Outcome, at: datetime) -> None:
         """Note how it ended."""
@@ -101,27 +131,47 @@ class Journal:
         }
         self._write(_line(value))
 
-    def landed(self) -> None:
-        """Everything noted is in the database: start the file afresh."""
-        assert self._file is not None
-        os.ftruncate(self._file, len(self._head))
+    def compact(self, in_air: Iterable[tuple[int, int, datetime]]) -> None:
+        """Write it afresh with nothing but the dots on the wire, as (touch, attempt, when).
+
+        Everything else that it holds must be in the database. The old file stands until the new
+        one is whole and locked.
+        """
+        draft = self.path.with_suffix(DRAFT)
+        before = self._file, self._end
+        try:
+            self._file = _locked_draft(draft)
+            self._end = 0
+            self._begin()
+            for touch_id, attempt, at in in_air:
+                self.dot(touch_id, attempt, at)
+            draft.replace(self.path)
+        except OSError:  # the disk is full: the old one serves on
+            if self._file != before[0]:
+                os.close(self._file)
+            self._file, self._end = before
+        else:
+            os.close(before[0])
 
     def close(self, *, is_settled: bool) -> None:
         """Let go of the file; remove it when nothing in it is needed any more."""
-        if self._file is None:
+        if self._file < 0:
             return
         if is_settled:
             self.path.unlink(missing_ok=True)
         os.close(self._file)
-        self._file = None
+        self._file = -1
+
+    def _begin(self) -> None:
+        with suppress(OSError):  # then it grows as it is written
+            os.posix_fallocate(self._file, 0, ROOM)
+        self._write(self._head)
 
     def _write(self, line: bytes) -> None:
-        assert self._file is not None
-        written = os.write(self._file, line)
-        if written != len(line):
-            # what was left of it would spoil the next line too
-            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
-            raise OSError("the journal's disk is full")
+        written = os.pwrite(self._file, line, self._end)
+        if written != len(line):  # the next line is written over what was left of it
+            raise OSError(errno.ENOSPC, "the journal's disk is full")
+        self._end += written
 
 
 def orphans(folder: Path) -> Iterator[tuple[Path, Flights]]:
@@ -129,6 +179,7 @@ def orphans(folder: Path) -> Iterator[tuple[Path, Flights]]:
 
     The caller removes the file once its flights are settled in the database.
     """
+    _sweep(folder)
     for path in sorted(folder.glob("*" + SUFFIX)):
         file = _open_locked(path, make=False)
         if file is None:
@@ -136,6 +187,15 @@ def orphans(folder: Path) -> Iterator[tuple[Path, Flights]]:
         try:
             yield path, read(path)
         finally:
+            os.close(file)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a process left that died while it wrote its journal afresh."""
+    for path in folder.glob("*" + DRAFT):
+        file = _open_locked(path, make=False)
+        if file is not None:
+            path.unlink(missing_ok=True)
             os.close(file)
 
 
@@ -158,7 +218,7 @@ def read(path: Path) -> Flights:
         raw = path.read_bytes()
     except FileNotFoundError:
         return flights
-    for line in raw.splitlines():
+    for line in raw.rstrip(b"\0").splitlines():
         _take(flights, _parsed(line))
     return flights
 
@@ -170,8 +230,11 @@ def _take(flights: Flights, value: dict[str, Any]) -> None:
     if "render" in value:
         flights.rendering = frozenset(value["render"])
         return
-    key = tuple(value.get("dot") or value.get("end") or ())
+    key = tuple(value.get("dot") or value.get("end") or value.get("back") or ())
     if len(key) != 2:
+        return
+    if "back" in value:
+        flights.dots.pop(key, None)
         return
     at = datetime.fromtimestamp(value["at"], UTC)
     if "dot" in value:
@@ -192,8 +255,15 @@ def _take(flights: Flights, value: dict[str, Any]) -> None:
 
 
 def _line(value: dict[str, Any]) -> bytes:
-    body = json.dumps(value, separators=(",", ":")).encode("ascii")
+    return _checked(_JSON.encode(value).encode("ascii"))
+
+
+def _checked(body: bytes) -> bytes:
     return b"%08x %b\n" % (crc32(body), body)
+
+
+_JSON = json.JSONEncoder(separators=(",", ":"))
+_NO_SUSPECTS = _line({"render": []})
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -211,7 +281,7 @@ def _file_name(owner: str) -> str:
 def _open_locked(path: Path, *, make: bool = True) -> int | None:
     """A descriptor with the lock on the file at `path`; None when another process holds it."""
     while True:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (os.O_CREAT if make else 0)
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0)
         try:
             file = os.open(path, flags, 0o600)
         except FileNotFoundError:
@@ -224,6 +294,16 @@ def _open_locked(path: Path, *, make: bool = True) -> int | None:
         if _is_still(file, path):
             return file
         os.close(file)  # it was removed between opening and locking
+
+
+def _locked_draft(path: Path) -> int:
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        raise
+    return file
 
 
 def _open_patiently(path: Path) -> int | None:

@@ -4,27 +4,60 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 import ssl
 from collections import deque
-from typing import cast
+from typing import Protocol, cast
 
 from crm_mailer.delivering.answers import Answer, AnswerParser
+
+#: The words of a line that was cut since a stage took too long.
+TOO_SLOW = "no answer in time"
 
 
 class LineLost(ConnectionError):
     """The connection is gone."""
 
 
+class Hearer(Protocol):
+    """Who is told at once what happens on a line; the line waits for it."""
+
+    def heard(self, answers: list[Answer]) -> None:
+        """Answers came, in the order of the commands; never an empty list."""
+        ...
+
+    def heard_usual(self, answer: Answer) -> bool:
+        """Four good answers came, the last of them 354; `answer` is the first.
+
+        Returns:
+            False: they do not fit and must be taken one by one.
+        """
+        ...
+
+    def flowed(self) -> None:
+        """The kernel has taken what was written, down to the mark that was asked for."""
+        ...
+
+    def lost(self, why: str) -> None:
+        """The line is gone; nothing more will come."""
+        ...
+
+
 class Line(asyncio.Protocol):
-    """Answers are queued as they come, so that commands may be sent ahead of them."""
+    """Answers go to the `hearer` if there is one; else they wait for whoever asks."""
 
     def __init__(self) -> None:
+        self.hearer: Hearer | None = None
+        #: On the clock of the event loop: when the present stage has taken too long.
+        self.deadline = math.inf
+        #: Whether the kernel has not yet taken all that was written.
+        self.is_stuck = False
         self._parser = AnswerParser()
         self._answers: deque[Answer] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._drain: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
+        self._is_tls = False
         self._loss: str = ""
 
     # -- what the event loop calls
@@ -35,8 +68,19 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
-        self._answers.extend(self._parser.feed(data))
-        self._wake(self._waiter)
+        hearer = self.hearer
+        if hearer is not None and not self._loss:
+            answer = self._parser.usual(data)
+            if answer is not None and hearer.heard_usual(answer):
+                return
+        answers = self._parser.feed(data)
+        if not answers or self._loss:
+            return
+        if hearer is not None:
+            hearer.heard(answers)
+        else:
+            self._answers.extend(answers)
+            self._wake()
 
     def eof_received(self) -> bool:
         """The server has said its last word."""
@@ -49,12 +93,14 @@ class Line(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The kernel takes no more for now."""
-        self._drain = asyncio.get_running_loop().create_future()
+        self.is_stuck = True
 
     def resume_writing(self) -> None:
-        """All that was written has left."""
-        drain, self._drain = self._drain, None
-        self._wake(drain)
+        """The kernel has taken it, down to the mark."""
+        self.is_stuck = False
+        self._mark(0)
+        if self.hearer is not None and not self._loss:
+            self.hearer.flowed()
 
     # -- what the conversation calls
 
@@ -64,30 +110,22 @@ class Line(asyncio.Protocol):
         return not self._loss and not self._answers and not self._parser.is_broken
 
     @property
-    def has_spoken(self) -> bool:
-        """Whether an answer waits to be read."""
-        return bool(self._answers)
+    def is_closing(self) -> bool:
+        """Whether the last write failed at once, so that no byte of it has left."""
+        return self._transport is None or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
-        """Send `data` soon.
+        """Send `data`: at once, as far as the kernel takes it."""
+        if self._transport is not None:
+            self._transport.write(data)
 
-        Raises:
-            LineLost: the connection is gone.
-        """
-        if self._loss or self._transport is None:
-            raise LineLost(self._loss or "not connected")
-        self._transport.write(data)
+    def backlog(self) -> int:
+        """Bytes that were written and have not left."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
-    async def drained(self) -> None:
-        """Wait until the kernel has taken all that was written.
-
-        Raises:
-            LineLost: the connection is gone.
-        """
-        if self._drain is not None:
-            await self._drain
-        if self._loss:
-            raise LineLost(self._loss)
+    def tell_at(self, number: int) -> None:
+        """Call the hearer's `flowed` as soon as at most `number` bytes wait to be sent."""
+        self._mark(number)
 
     async def answer(self) -> Answer:
         """The next answer, in the order of the commands.
@@ -108,7 +146,8 @@ class Line(asyncio.Protocol):
         Raises:
             OSError: the handshake failed (`ssl.SSLError` is one).
         """
-        assert self._transport is not None
+        if self._transport is None or self._loss:
+            raise LineLost(self._loss or "not connected")
         self._parser.forget()
         self._answers.clear()
         transport = await asyncio.get_running_loop().start_tls(
@@ -124,9 +163,9 @@ class Line(asyncio.Protocol):
         host = str(name[0]) if name else "127.0.0.1"
         return f"[IPv6:{host}]" if ":" in host else f"[{host}]"
 
-    def cut(self) -> None:
+    def cut(self, why: str = "closed by us") -> None:
         """Drop the connection at once: no byte more, not even what waits to be sent."""
-        self._lose("closed by us")
+        self._lose(why)
         if self._transport is not None:
             self._transport.abort()
 
@@ -134,20 +173,28 @@ class Line(asyncio.Protocol):
 
     def _adopt(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        is_tls = transport.get_extra_info("sslcontext") is not None
-        # a TLS transport pauses at its limit, a plain one above it
-        transport.set_write_buffer_limits(high=1 if is_tls else 0, low=0)
+        self._is_tls = transport.get_extra_info("sslcontext") is not None
+        self._mark(0)
         raw = transport.get_extra_info("socket")
         if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
             with contextlib.suppress(OSError):  # it may be gone already
                 raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def _lose(self, why: str) -> None:
-        self._loss = self._loss or why
-        self._wake(self._waiter)
-        self._wake(self._drain)
+    def _mark(self, number: int) -> None:
+        if self._transport is not None:
+            # a TLS transport pauses at its limit, a plain one above it
+            high = max(number, 1) if self._is_tls else number
+            self._transport.set_write_buffer_limits(high=high, low=number)
 
-    @staticmethod
-    def _wake(future: asyncio.Future[None] | None) -> None:
-        if future is not None and not future.done():
-            future.set_result(None)
+    def _lose(self, why: str) -> None:
+        if self._loss:
+            return
+        self._loss = why
+        self.deadline = math.inf
+        self._wake()
+        if self.hearer is not None:
+            self.hearer.lost(why)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

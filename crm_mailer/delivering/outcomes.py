@@ -49,19 +49,21 @@ _MESSAGE = Verdict(OutcomeKind.REFUSED, Blame.MESSAGE)
 _RECIPIENT = Verdict(OutcomeKind.REFUSED, Blame.RECIPIENT)
 _DEAD = Verdict(OutcomeKind.REFUSED, Blame.RECIPIENT, is_dead_address=True)
 _DOUBT = Verdict(OutcomeKind.UNKNOWN, Blame.SITE)
+_ACCEPTED = Verdict(OutcomeKind.ACCEPTED, Blame.NOBODY)
 
 
 def from_answer(phase: Phase, answer: Answer, *, host: str = "", took_ms: int = 0) -> Outcome:
     """What `answer`, heard in `phase`, means, with the server's words as evidence."""
-    verdict = judge(phase, answer)
+    kind, blame, is_dead_address = judge(phase, answer)
+    status, text = answer.words
     return Outcome(
-        kind=verdict.kind,
+        kind=kind,
         phase=phase,
         code=answer.code,
-        status=answer.status,
-        text=answer.text,
-        blame=verdict.blame,
-        is_dead_address=verdict.is_dead_address,
+        status=status,
+        text=text,
+        blame=blame,
+        is_dead_address=is_dead_address,
         host=host,
         took_ms=took_ms,
     )
@@ -75,10 +77,15 @@ def lost(phase: Phase, why: str, *, host: str = "", took_ms: int = 0) -> Outcome
     )
 
 
+def ours(phase: Phase, why: str, *, host: str = "") -> Outcome:
+    """We stopped it ourselves before the final dot: nothing is said about the mail."""
+    return Outcome(kind=OutcomeKind.DEFERRED, phase=phase, text=why, blame=Blame.US, host=host)
+
+
 def judge(phase: Phase, answer: Answer) -> Verdict:
     """Fate and blame of an answer that did not let the conversation go on (or ended it well)."""
     if phase is Phase.DOT and answer.is_good:
-        return Verdict(OutcomeKind.ACCEPTED, Blame.NOBODY)
+        return _ACCEPTED
     if not 400 <= answer.code <= 599:
         return _DOUBT if phase is Phase.DOT else _SITE_FOR_NOW
     if phase in OPENING:

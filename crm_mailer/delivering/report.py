@@ -53,11 +53,19 @@ class DeliverReport:
     lost_claims: int = 0
     #: What was found of senders that died, by state.
     recovered: Counter[str] = field(default_factory=Counter)
-    lane_fault: LaneFault | None = None
+    #: Outlet -> outcomes of the mails that it was asked to take.
+    by_outlet: dict[str, Counter[str]] = field(default_factory=dict)
+    #: Outlets that are out of order, and why.
+    faults: dict[str, LaneFault] = field(default_factory=dict)
     is_paused: bool = False
     #: Why nothing was tried: the lane rests after a fault.
     resting: str = ""
     seconds: float = 0.0
+
+    @property
+    def lane_fault(self) -> LaneFault | None:
+        """The first fault that stopped an outlet; None when all work."""
+        return next(iter(self.faults.values()), None)
 
     @property
     def is_idle(self) -> bool:

@@ -67,6 +67,19 @@ def held_up(claimed: Claimed, obstacle: Obstacle, at: datetime, detail: str = ""
     )
 
 
+def paused(claimed: Claimed, at: datetime) -> Settlement:
+    """Its campaign was paused after the claim: it waits with the campaign's other touches."""
+    state = TouchState.IN_DOUBT if claimed.doubts else TouchState.HELD
+    return Settlement(
+        touch_id=claimed.touch.id,
+        attempt=claimed.touch.attempts,
+        state=state,
+        at=at,
+        reason=SkipReason.PAUSED.value,
+        next_at=claimed.touch.next_at,
+    )
+
+
 def _is_over(claimed: Claimed, obstacle: Obstacle, at: datetime) -> bool:
     end = claimed.touch.expires_at
     return obstacle.reason is SkipReason.LATE and end is not None and end < at

@@ -12,7 +12,7 @@ from crm_mailer.listening.letters import Letter
 from crm_mailer.listening.matching import Proof
 from crm_mailer.model.reply import BounceKind, ReplyKind, Rung
 from crm_mailer.model.suppression import SuppressionReason
-from crm_mailer.store import replies, suppressions
+from crm_mailer.store import disabled, doubts, replies, suppressions
 from crm_mailer.store.inbound import InboundMail
 from crm_mailer.store.replies import CustomerFact
 
@@ -52,7 +52,7 @@ class Match:
     @property
     def is_proven(self) -> bool:
         """Whether a token of ours says so, not merely an address that anybody can write."""
-        return self.rung in (Rung.ADDRESS_TOKEN, Rung.MESSAGE_ID, Rung.RETURNED_TOKEN)
+        return self.rung in doubts.PROVEN
 
 
 def match(connection: Connection, reading: Reading, at: datetime) -> Match:
@@ -74,8 +74,20 @@ def match(connection: Connection, reading: Reading, at: datetime) -> Match:
 def apply(
     connection: Connection, mail: InboundMail, reading: Reading, match: Match, now: datetime
 ) -> int:
-    """Keep bounces and spam reports and suppress what must be; how many suppressions are new."""
+    """Keep bounces and spam reports and suppress what must be; how many suppressions are new.
+
+    Whatever comes back with a token of ours shows that the server had taken the mail, should that
+    be in doubt.
+    """
     kind = reading.sorted_.kind
+    if match.is_proven and match.touch_id is not None:
+        doubts.settle_by_evidence(
+            connection,
+            match.touch_id,
+            doubts.heard_of(kind),
+            mail.received_at,
+            _words(reading),
+        )
     if kind is ReplyKind.BOUNCE:
         return sum(
             _bounce(connection, mail, bounce, match, now) for bounce in reading.sorted_.bounces
@@ -85,6 +97,13 @@ def apply(
     if kind is ReplyKind.UNSUBSCRIBE:
         return _unsubscribe(connection, mail, reading, match, now)
     return 0
+
+
+def _words(reading: Reading) -> str:
+    """What a mail says as evidence, in short: a report's status, else its subject."""
+    for bounce in reading.sorted_.bounces[:1]:
+        return f"{bounce.kind.value} {bounce.status} {bounce.diagnostic}".strip()
+    return reading.letter.subject.replace("\0", "")
 
 
 def _by_proof(connection: Connection, reading: Reading) -> Match | None:
@@ -171,6 +190,15 @@ def _bounce(
             evidence=evidence,
             at=now,
         )
+    if bounce.status == disabled.STATUS and _is_second(connection, mail, address, match):
+        return suppressions.add(
+            connection,
+            address,
+            SuppressionReason.HARD_BOUNCE,
+            source=f"mail {mail.id}: switched off twice",
+            evidence=evidence,
+            at=now,
+        )
     if bounce.kind is BounceKind.SOFT and match.customer is not None:
         since = mail.received_at - SOFT_WITHIN
         if replies.soft_bounce_days(connection, address, since=since) >= SOFT_DAYS:
@@ -183,6 +211,13 @@ def _bounce(
                 at=now,
             )
     return 0
+
+
+def _is_second(connection: Connection, mail: InboundMail, address: str, match: Match) -> bool:
+    """Whether the mailbox was switched off when another mail of ours came, too."""
+    if match.touch_id is None or not match.is_proven:
+        return False
+    return disabled.is_second(connection, address, mail.received_at, touch_id=match.touch_id)
 
 
 def _is_believed(connection: Connection, address: str, match: Match, at: datetime) -> bool:

@@ -16,7 +16,7 @@ from crm_mailer.model.reply import Intent, ReplyKind
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.token import KeyRing
 from crm_mailer.model.words import Words
-from crm_mailer.store import inbound, replies, suppressions
+from crm_mailer.store import doubts, inbound, replies, suppressions
 from crm_mailer.store.engine import Store
 from crm_mailer.store.inbound import InboundMail
 from crm_mailer.store.replies import NewReply
@@ -74,7 +74,18 @@ def understand(
         for inbound_id in ids:
             after = inbound_id
             _one(store, inbound_id, report, keys, words, order_pattern, raw_folder, now)
+    _settle_heard(store)
     return report
+
+
+def _settle_heard(store: Store) -> None:
+    """Settle mails in doubt whose answers were read before anybody knew of the doubt."""
+    with store.read() as connection:
+        heard = doubts.heard(connection)
+    if heard:
+        with store.write() as connection:
+            for one in heard:
+                doubts.settle_by_evidence(connection, one.touch_id, one.kind, one.at, one.text)
 
 
 def log_by_hand(

@@ -132,6 +132,8 @@ class Campaign:
     send_at: tuple[int, int] | None = None
     #: A touch that is later than this is skipped, not sent.
     valid_for: timedelta = timedelta(days=3)
+    #: The undo window: nothing leaves sooner than this after it was planned.
+    hold: timedelta = timedelta(0)
     is_parallel: bool = False
     priority: int = 0
     vars: dict[str, Any] = field(default_factory=dict)

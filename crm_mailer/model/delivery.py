@@ -60,3 +60,23 @@ class Outcome:
     took_ms: int = 0
     #: Whether the address is dead and both streams must stop.
     is_dead_address: bool = False
+
+
+class EvidenceKind(StrEnum):
+    """What may tell later how a mail in doubt ended."""
+
+    BOUNCE = "bounce"
+    REPLY = "reply"
+    CLICK = "click"
+    OPEN = "open"
+    RELAY_LOG = "relay_log"
+    OPERATOR = "operator"
+
+
+class Verdict(StrEnum):
+    """What evidence says of a mail in doubt."""
+
+    #: The server had taken it.
+    ACCEPTED = "accepted"
+    #: The server had not: it may be sent again. Only a relay's log or a person can know.
+    NOT_SENT = "not_sent"

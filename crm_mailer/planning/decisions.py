@@ -70,11 +70,13 @@ def decide(
     reason, is_final = _reason(campaign, occasion, is_superseded=is_superseded)
     waits = hold(occasion.standing, campaign.stream, now)
     limits = windows.limits_for(shop, campaign, place)
+    # the undo window: nothing leaves sooner
+    earliest = now + campaign.hold
     moments = [_nominal(campaign, shop, occasion, step, place) for step in campaign.steps]
     for number, (step, nominal) in enumerate(zip(campaign.steps, moments, strict=True), start=1):
         expires = nominal + campaign.valid_for
         one = Decision(step=step, place=number, due_at=nominal, expires_at=expires, waits=waits)
-        if expires < now or any(later <= now for later in moments[number:]):
+        if expires < earliest or any(later <= earliest for later in moments[number:]):
             # late for good, or a later step is due as well: nobody gets two in one minute
             yield _left_out(one, SkipReason.LATE, is_final=False)
         elif reason is not None:
@@ -82,7 +84,7 @@ def decide(
         elif campaign.stream is Stream.TRANSACTIONAL:
             yield one
         else:
-            yield _in_a_slot(one, occasion, limits, taken, now)
+            yield _in_a_slot(one, occasion, limits, taken, earliest)
 
 
 def _reason(
@@ -104,10 +106,10 @@ def _in_a_slot(
     occasion: Occasion,
     limits: windows.Limits,
     taken: list[datetime],
-    now: datetime,
+    earliest: datetime,
 ) -> Decision:
     """Marketing: not in quiet hours, not too much, not while the customer wants a pause."""
-    earliest = max(one.due_at, now)
+    earliest = max(one.due_at, earliest)
     pause = occasion.standing.snoozed_until
     if pause is not None and pause > earliest:
         earliest = pause

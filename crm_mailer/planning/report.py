@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from crm_mailer.model import address
@@ -42,6 +42,8 @@ class CampaignPlan:
     name: str
     mode: Mode
     steps: int
+    #: The undo window: until the first mail's time, `outbox cancel` still ends them all.
+    hold: timedelta = timedelta(0)
     occasions: int = 0
     people: int = 0
     planned: int = 0
@@ -87,7 +89,11 @@ class Tally:
 
     def __init__(self, campaign: Campaign) -> None:
         self.plan = CampaignPlan(
-            campaign=campaign.id, name=campaign.name, mode=campaign.mode, steps=len(campaign.steps)
+            campaign=campaign.id,
+            name=campaign.name,
+            mode=campaign.mode,
+            steps=len(campaign.steps),
+            hold=campaign.hold,
         )
         #: These come in the order of customers, so that nobody has to be remembered.
         self._is_sorted = isinstance(campaign.anchor, (DateAnchor, BirthdayAnchor))

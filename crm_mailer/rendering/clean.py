@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 #: Runs of line breaks and control characters: they become one blank.
 BREAKS = re.compile(r"[\x01-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -29,6 +30,7 @@ def line(text: str, limit: int = 500) -> str:
     return text if len(text) <= limit else text[:limit].rstrip()
 
 
+@lru_cache(maxsize=1024)
 def name(text: str, limit: int = 100) -> str:
     """A person's name fit to be shown; empty when it looks like a link or an address.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,17 +23,23 @@ from crm_mailer.rendering import (
     fields,
     formats,
     greetings,
+    headers,
     languages,
     plain,
 )
-from crm_mailer.rendering.assembly import Body
 from crm_mailer.rendering.context import ShopFields, StepFields, localised
-from crm_mailer.rendering.headers import Value
+from crm_mailer.rendering.dkim import Signer
+from crm_mailer.rendering.envelope import Envelope
 from crm_mailer.rendering.languages import Choice
-from crm_mailer.rendering.library import CompiledTemplate, TemplateLibrary
+from crm_mailer.rendering.library import (
+    CompiledTemplate,
+    Forme,
+    Part,
+    TemplateLibrary,
+    is_foreign,
+)
 
 TEST_MARK = "[Test] "
-JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class NoLanguage(RenderError):
@@ -58,14 +63,32 @@ class Occasion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Composed:
-    """A mail in all its forms."""
+class Shown:
+    """A mail as people look at it."""
 
     subject: str
     html: str
     text: str
     language: Choice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed(Shown):
+    """A mail in all its forms."""
+
     message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A mail that lacks nothing but its signature."""
+
+    letter: Envelope
+    subject: str
+    head: bytes
+    body: Sequence[bytes]
+    template: CompiledTemplate | None = None
+    snapshot: bytes = b""
 
 
 @dataclass(slots=True)
@@ -75,54 +98,133 @@ class Composer:
     library: TemplateLibrary
     shop: Shop
     keys: KeyRing
+    signer: Signer | None = None
     _shop_fields: ShopFields = field(init=False)
     _vars: dict[tuple[str, str, str], Any] = field(default_factory=dict, init=False)
+    _formes: dict[tuple[str, ...], Forme] = field(default_factory=dict, init=False)
+    _heads: dict[tuple[Any, ...], bytes] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._shop_fields = fields.shop_fields(self.shop)
 
     def compose(self, occasion: Occasion, now: datetime) -> Composed:
-        """The mail.
+        """The mail as it is sent and as people look at it.
 
         Raises:
             NoLanguage: the template speaks no language of the chain.
             RenderError: the template failed for this customer.
             UnsafeHeader: an address or a header is not fit to be sent.
         """
-        choice = self._choice(occasion)
-        template = self.library.get(occasion.template, choice.code)
-        letter = self._envelope(occasion)
-        values = self._values(occasion, choice.code, letter, now)
-        subject = self._subject(occasion, template, values)
-        values["subject"] = subject
-        html = template.html.render(values)
-        text = plain.tidy_rendered(template.text.render(values))
-        content = assembly.message(
-            self._headers(occasion, letter, subject, now),
-            [template.text.body("plain", text), template.html.body("html", html)],
-            letter.boundary,
-        )
-        kept = _snapshot(values, template) if occasion.stream is Stream.MARKETING else b""
+        shown = self.show(occasion, now)
+        [message] = self.finish([self.write(occasion, now)], now)
         return Composed(
-            subject=subject,
-            html=html,
-            text=text,
-            language=choice,
-            message=_message(letter, content, subject, template, kept),
+            subject=message.subject,
+            html=shown.html,
+            text=shown.text,
+            language=shown.language,
+            message=message,
         )
 
-    def _headers(
-        self, occasion: Occasion, letter: envelope.Envelope, subject: str, now: datetime
-    ) -> list[tuple[str, Value]]:
-        return envelope.fields(
-            letter,
-            self.shop,
-            stream=occasion.stream,
+    def show(self, occasion: Occasion, now: datetime) -> Shown:
+        """The mail's forms, without the bytes that are sent.
+
+        Raises:
+            NoLanguage: the template speaks no language of the chain.
+            RenderError: the template failed for this customer.
+            UnsafeHeader: an address is not fit to be sent.
+        """
+        choice = self._choice(occasion)
+        template = self.library.get(occasion.template, choice.code)
+        values = self._values(occasion, choice.code, self._envelope(occasion), now)
+        values["subject"] = subject = self._subject(occasion, template.subject, values)
+        return Shown(
             subject=subject,
-            campaign=occasion.campaign.id if occasion.campaign else occasion.template,
-            step=occasion.step.id if occasion.step else "",
-            now=now,
+            html=template.html.render(values),
+            text=plain.tidy_rendered(template.text.render(values)),
+            language=choice,
         )
+
+    def write(self, occasion: Occasion, now: datetime) -> Unsigned:
+        """The mail as it is sent, by the shortest way.
+
+        Raises:
+            NoLanguage: the template speaks no language of the chain.
+            RenderError: the template failed for this customer.
+            UnsafeHeader: an address or a header is not fit to be sent.
+        """
+        forme = self._forme(occasion, self._choice(occasion).code)
+        template = forme.template
+        letter = self._envelope(occasion)
+        values = self._values(occasion, template.language, letter, now)
+        values["subject"] = subject = self._subject(occasion, forme.subject, values)
+        bodies = forme.text_body(values), forme.html_body(values)
+        own = envelope.own_fields(letter, stream=occasion.stream, subject=subject, now=now)
+        own.append(assembly.kind(letter.boundary))
+        is_marketing = occasion.stream is Stream.MARKETING
+        return Unsigned(
+            letter=letter,
+            subject=subject,
+            head=self._head(occasion, letter) + headers.block(own),
+            body=assembly.alternatives(bodies, letter.boundary),
+            template=template,
+            snapshot=forme.snapshot.of(values) if is_marketing else b"",
+        )
+
+    def write_text(self, occasion: Occasion, written: str, now: datetime) -> Unsigned:
+        """A plain mail with what an agent wrote; a first line "Subject: ..." is its subject.
+
+        Raises:
+            UnsafeHeader: an address or a header is not fit to be sent.
+        """
+        head, _line, rest = written.partition("\n")
+        subject = self.shop.name
+        if head.lower().startswith("subject:"):
+            subject, written = head[8:].strip() or subject, rest
+        letter = self._envelope(occasion)
+        text = written.strip("\n") + "\n"
+        is_base64 = is_foreign(text)
+        stream = Stream.TRANSACTIONAL
+        shared = envelope.shared_fields(
+            letter, self.shop, stream=stream, campaign="case", step="", is_by_hand=True
+        )
+        own = envelope.own_fields(letter, stream=stream, subject=subject, now=now)
+        return Unsigned(
+            letter=letter,
+            subject=clean.line(subject, 255),
+            head=headers.block([*shared, *own, *assembly.content("plain", is_base64)]),
+            body=[assembly.encoded(text, is_base64)],
+        )
+
+    def finish(self, mails: Iterable[Unsigned], now: datetime) -> list[Message]:
+        """The mails with their signatures, in the same order."""
+        if self.signer is None:
+            return [_message(mail, b"") for mail in mails]
+        waiting = list(mails)
+        signatures = self.signer.sign_all([(mail.head, mail.body) for mail in waiting], now)
+        return list(map(_message, waiting, signatures))
+
+    def _forme(self, occasion: Occasion, code: str) -> Forme:
+        """The template, ready for the campaign."""
+        campaign = occasion.campaign
+        key = (campaign.id, campaign.version) if campaign else ("", "")
+        place = (occasion.template, code, *key)
+        if place not in self._formes:
+            known = {"shop": self._shop_fields, "vars": self._vars_for(campaign, code)}
+            template = self.library.get(occasion.template, code)
+            self._formes[place] = self.library.forme(template, key, known)
+        return self._formes[place]
+
+    def _head(self, occasion: Occasion, letter: Envelope) -> bytes:
+        """The headers that all mails of a step share."""
+        campaign = occasion.campaign.id if occasion.campaign else occasion.template
+        step = occasion.step.id if occasion.step else ""
+        place = campaign, step, occasion.stream
+        if place not in self._heads:
+            shared = envelope.shared_fields(
+                letter, self.shop, stream=occasion.stream, campaign=campaign, step=step
+            )
+            self._heads[place] = headers.block(shared)
+        return self._heads[place]
 
     def _choice(self, occasion: Occasion) -> Choice:
         available = self.library.languages(occasion.template)
@@ -137,32 +239,7 @@ class Composer:
             hint="write it in that language, or add one to `fallback` in shop.yaml",
         )
 
-    def compose_text(self, occasion: Occasion, written: str, now: datetime) -> Message:
-        """A plain mail with what an agent wrote; a first line "Subject: ..." is its subject."""
-        head, _line, rest = written.partition("\n")
-        subject = self.shop.name
-        if head.lower().startswith("subject:"):
-            subject, written = head[8:].strip() or subject, rest
-        letter = self._envelope(occasion)
-        text = written.strip("\n") + "\n"
-        is_foreign = sum(byte > 127 for byte in text.encode()) * 3 > len(text.encode())
-        content = assembly.message(
-            envelope.fields(
-                letter,
-                self.shop,
-                stream=Stream.TRANSACTIONAL,
-                subject=subject,
-                campaign="case",
-                step="",
-                now=now,
-                is_by_hand=True,
-            ),
-            [Body("plain", text, is_foreign)],
-            letter.boundary,
-        )
-        return _message(letter, content, clean.line(subject, 255), None, b"")
-
-    def _envelope(self, occasion: Occasion) -> envelope.Envelope:
+    def _envelope(self, occasion: Occasion) -> Envelope:
         return envelope.address(
             self.shop,
             self.keys,
@@ -174,7 +251,7 @@ class Composer:
         )
 
     def _values(
-        self, occasion: Occasion, code: str, letter: envelope.Envelope, now: datetime
+        self, occasion: Occasion, code: str, letter: Envelope, now: datetime
     ) -> dict[str, Any]:
         customer = occasion.customer
         place = home_zone(customer.time_zone, customer.country, self.shop.time_zone)
@@ -200,15 +277,10 @@ class Composer:
             self._vars[key] = _frozen({k: localised(v, chain) for k, v in given.items()})
         return self._vars[key]
 
-    def _subject(
-        self, occasion: Occasion, template: CompiledTemplate, values: dict[str, Any]
-    ) -> str:
+    def _subject(self, occasion: Occasion, usual: Part, values: dict[str, Any]) -> str:
         own = occasion.step.subject if occasion.step else {}
-        override = own.get(template.language, "")
-        if override:
-            subject = self.library.subject(override, values)
-        else:
-            subject = template.subject.render(values)
+        override = own.get(usual.draft.language, "") if own else ""
+        subject = self.library.subject(override, values) if override else usual.render(values)
         if occasion.stream is Stream.MARKETING:
             subject = self.shop.subject_prefix.get(occasion.customer.country, "") + subject
         return clean.line((TEST_MARK if occasion.is_test else "") + subject, 255)
@@ -219,31 +291,21 @@ def _frozen(values: dict[str, Any]) -> Any:
     return found["vars"] if values else localised({}, ())
 
 
-def _snapshot(values: dict[str, Any], template: CompiledTemplate) -> bytes:
-    kept = fields.snapshot(values, template.used)
-    kept["subject"] = values["subject"]
-    # A small window: the usual one costs more to set up than so few bytes to compress.
-    deflate = zlib.compressobj(1, zlib.DEFLATED, 10, 2)
-    return deflate.compress(JSON.encode(kept).encode()) + deflate.flush()
-
-
-def _message(
-    letter: envelope.Envelope,
-    content: bytes,
-    subject: str,
-    template: CompiledTemplate | None,
-    kept: bytes,
-) -> Message:
+def _message(mail: Unsigned, signature: bytes) -> Message:
+    content = b"".join((signature, mail.head, b"\r\n", *mail.body))
+    template = mail.template
     return Message(
-        touch_id=letter.touch_id,
-        message_id=letter.message_id,
-        mail_from=letter.mail_from,
-        rcpt_to=letter.recipient,
+        touch_id=mail.letter.touch_id,
+        message_id=mail.letter.message_id,
+        mail_from=mail.letter.mail_from,
+        rcpt_to=mail.letter.recipient,
         content=content,
-        subject=subject,
+        subject=mail.subject,
         language=template.language if template else "",
         template=template.name if template else "",
         template_version=template.version if template else "",
         sha256=hashlib.sha256(content).hexdigest(),
-        snapshot=kept,
+        snapshot=mail.snapshot,
+        is_wire_ready=True,
+        is_utf8=not mail.head.isascii(),
     )

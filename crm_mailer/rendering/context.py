@@ -100,6 +100,12 @@ class Record:
     def __bool__(self) -> bool:
         return bool(self._values)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values))
+
 
 #: Which fields each record has: all that the template engine lets through.
 FIELDS: dict[type, frozenset[str]] = {

@@ -6,18 +6,25 @@ Everything else (methods of texts, Python's inner names, other templates) does n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import escape
 
+from crm_mailer.rendering import quoted
 from crm_mailer.rendering.context import FIELDS, Record
 
 MAX_OUTPUT = 2_000_000
+#: So many pieces are made between two looks at the size.
+PIECES = 100
 MAX_RANGE = 100
 #: Loops inside loops: with at most 100 turns each, three stay under a second.
 MAX_LOOPS = 3
@@ -26,6 +33,8 @@ ALLOWED_FILTERS = (
     "abs batch capitalize d default e escape first float int join last length list lower max min "
     "replace round sort string sum title trim truncate unique upper wordcount"
 ).split()
+#: A value that neither HTML nor quoted-printable changes: most names, numbers and days.
+HARMLESS = re.compile(rf"(?!\.|From )[ !#-%(-;?-~]{{0,{quoted.WIDTH}}}")
 LOOP_FIELDS = frozenset(
     "index index0 revindex revindex0 first last length previtem nextitem cycle changed".split()
 )
@@ -130,7 +139,54 @@ def limited_batch(value: Iterable[Any], linecount: int, fill_with: Any = None) -
     return FILTERS["batch"](value, linecount, fill_with)
 
 
+class Quoting(CodeGenerator):
+    """Compiles a template so that quoted-printable comes out of it.
+
+    What stands in the template is encoded once, here; values are when the mail is rendered. What
+    Jinja captures for later (a `set` block) stays plain until it is shown.
+    """
+
+    _is_captured = False
+
+    def visit_Output(self, node: nodes.Output, frame: Frame) -> None:
+        """Text and values that leave the template."""
+        outside, self._is_captured = self._is_captured, frame.buffer is not None
+        super().visit_Output(node, frame)
+        self._is_captured = outside
+
+    def _output_const_repr(self, group: Iterable[Any]) -> str:
+        text = "".join(group)
+        return repr(text if self._is_captured else quoted.piece(text))
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        if self._is_captured:
+            super()._output_child_pre(node, frame, finalize)
+        else:
+            self.write("environment.quote(")
+
+    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        self.write(")")
+
+
+class QuotingSandbox(Sandbox):
+    """The same for HTML on its way to the wire."""
+
+    code_generator_class = Quoting
+
+    def __init__(self) -> None:
+        super().__init__(is_html=True)
+
+    @staticmethod
+    def quote(value: Any) -> str:
+        """A value, escaped as HTML and encoded."""
+        if value.__class__ is str and HARMLESS.fullmatch(value):
+            return str(value) + quoted.SOFT if value else ""
+        return quoted.piece(str(escape(value)))
+
+
 HTML = Sandbox(is_html=True)
+#: HTML that comes out in quoted-printable.
+WIRE = QuotingSandbox()
 #: For text parts and subjects: values stand as they are.
 TEXT = Sandbox(is_html=False)
 
@@ -173,13 +229,14 @@ def render(template: Template, values: Mapping[str, Any]) -> str:
     # Template.render would put a chain of mappings before each name.
     names = {**values, "range": limited_range}
     context = Context(template.environment, names, template.name, {}, None)
+    pieces = template.root_render_func(context)
     parts: list[str] = []
     size = 0
-    for part in template.root_render_func(context):
-        parts.append(part)
-        size += len(part)
+    while some := list(islice(pieces, PIECES)):
+        size += sum(map(len, some))
         if size > MAX_OUTPUT:
             raise TooLarge
+        parts += some
     return "".join(parts)
 
 

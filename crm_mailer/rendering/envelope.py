@@ -12,7 +12,7 @@ from crm_mailer.model import address as addresses
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing, Purpose
-from crm_mailer.rendering import clean, headers
+from crm_mailer.rendering import assembly, clean, headers
 from crm_mailer.rendering.headers import Mailbox, Text, Value, exact
 
 NO_SLUG = re.compile(r"[^A-Za-z0-9._-]+")
@@ -78,45 +78,61 @@ def address(
     )
 
 
-def fields(
-    envelope: Envelope,
-    shop: Shop,
-    *,
-    stream: Stream,
-    subject: str,
-    campaign: str,
-    step: str,
-    now: datetime,
-    is_by_hand: bool = False,
+def own_fields(
+    envelope: Envelope, *, stream: Stream, subject: str, now: datetime
 ) -> list[tuple[str, Value]]:
-    """Every header but those of the content.
+    """The headers that differ from mail to mail.
 
     Args:
         envelope: addresses and tokens.
-        shop: who writes.
-        stream: marketing gets the unsubscribe pair, transactional the mark of RFC 3834.
+        stream: marketing gets the ways to unsubscribe.
         subject: final, prefix included.
-        campaign: for Feedback-ID and people who look at headers.
-        step: likewise.
         now: the Date header.
-        is_by_hand: an agent wrote it: nothing in it says that a machine did.
     """
     found: list[tuple[str, Value]] = [
         ("Date", headers.date(now)),
-        ("From", Mailbox(shop.name, envelope.sender)),
         ("To", Mailbox(envelope.recipient_name, envelope.recipient)),
-    ]
-    if shop.reply_to and shop.reply_to != envelope.sender:
-        found.append(("Reply-To", Mailbox("", shop.reply_to)))
-    found += [
         ("Subject", Text(subject)),
         ("Message-ID", exact(envelope.message_id)),
         ("X-CRM-Send", exact(envelope.message_token)),
     ]
+    if stream is Stream.MARKETING:
+        ways = [f"<{way}>" for way in envelope.unsubscribe_ways]
+        ways[:-1] = [f"{way}," for way in ways[:-1]]
+        found.append(("List-Unsubscribe", exact(*ways)))
+    return found
+
+
+def shared_fields(
+    envelope: Envelope,
+    shop: Shop,
+    *,
+    stream: Stream,
+    campaign: str,
+    step: str,
+    is_by_hand: bool = False,
+) -> list[tuple[str, Value]]:
+    """The headers that all mails of a campaign's step share.
+
+    Args:
+        envelope: of any of them.
+        shop: who writes.
+        stream: marketing gets the marks of a list, transactional the mark of RFC 3834.
+        campaign: for Feedback-ID and people who look at headers.
+        step: likewise.
+        is_by_hand: an agent wrote it: nothing in it says that a machine did.
+    """
+    found: list[tuple[str, Value]] = [("From", Mailbox(shop.name, envelope.sender))]
+    if shop.reply_to and shop.reply_to != envelope.sender:
+        found.append(("Reply-To", Mailbox("", shop.reply_to)))
+    found.append(assembly.VERSION)
     if is_by_hand:
         return found
     if stream is Stream.MARKETING:
-        found += _marketing(envelope, shop)
+        found.append(("List-Id", exact(f"<marketing.{addresses.domain(envelope.sender)}>")))
+        if len(envelope.unsubscribe_ways) > 1:
+            found.append(ONE_CLICK)
+        found.append(BULK)
     else:
         found.append(GENERATED)
     found += [
@@ -126,26 +142,19 @@ def fields(
     return found
 
 
-def _marketing(envelope: Envelope, shop: Shop) -> list[tuple[str, Value]]:
-    domain = addresses.domain(envelope.sender)
-    ways = [f"<{way}>" for way in envelope.unsubscribe_ways]
-    ways[:-1] = [f"{way}," for way in ways[:-1]]
-    found: list[tuple[str, Value]] = [
-        ("List-Id", exact(f"<marketing.{domain}>")),
-        ("List-Unsubscribe", exact(*ways)),
-    ]
-    if len(ways) > 1:
-        found.append(ONE_CLICK)
-    return [*found, BULK]
-
-
 def _unsubscribe_ways(shop: Shop, keys: KeyRing, touch_id: int, sender: str) -> tuple[str, ...]:
     token = keys.make(Purpose.UNSUBSCRIBE, touch_id)
     mailbox = headers.address(shop.reply_to or sender)
-    mailto = f"mailto:{mailbox}?subject={quote(f'unsubscribe {token}')}"
+    mailto = f"mailto:{_quoted(mailbox)}?subject=unsubscribe%20{token}"
     if shop.public_url.startswith("https://"):
         return f"{_wire_url(shop.public_url.rstrip('/'))}/u/{token}", mailto
     return (mailto,)
+
+
+@lru_cache(maxsize=16)
+def _quoted(mailbox: str) -> str:
+    """A mail address inside a URL (RFC 6068)."""
+    return quote(mailbox, safe="@+!$*'")
 
 
 @lru_cache(maxsize=16)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from json.encoder import encode_basestring
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,11 +16,16 @@ from crm_mailer.model.order import Order
 from crm_mailer.model.shop import Shop
 from crm_mailer.rendering import clean, formats
 from crm_mailer.rendering.context import (
+    SUBJECT,
     CustomerFields,
     ItemFields,
     OrderFields,
     ShopFields,
 )
+
+JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+#: Not kept with each mail.
+PINNED = ("shop", "vars")
 
 
 def customer_fields(customer: Customer, code: str, locale: Locale) -> CustomerFields:
@@ -81,22 +90,36 @@ def shop_fields(shop: Shop) -> ShopFields:
     )
 
 
-def snapshot(values: dict[str, Any], used: frozenset[str]) -> dict[str, Any]:
-    """Of the fields in `values`, those about the customer and the occasion that a mail used.
+class Snapshot:
+    """Writes down the fields about the customer and the occasion that mails of a template used.
 
     What the shop and the campaign say is pinned by the template's and the campaign's versions.
+
+    Args:
+        used: names such as `customer.city`.
     """
-    kept: dict[str, Any] = {}
-    for path in sorted(used):
-        root, _dot, name = path.partition(".")
-        if root in ("shop", "vars") or root not in values:
-            continue
-        if name:
-            value = getattr(values[root], name)
-            kept[path] = [_items(item) for item in value] if name == "items" else value
-        elif isinstance(values[root], str | int):
-            kept[path] = values[root]
-    return kept
+
+    def __init__(self, used: Iterable[str]) -> None:
+        paths = [path for path in sorted({*used, SUBJECT}) if not path.startswith(PINNED)]
+        self._paths = [(f'"{path}":', *path.partition(".")[::2]) for path in paths]
+
+    def of(self, values: Mapping[str, Any]) -> bytes:
+        """The fields of one mail: compressed JSON of name and value."""
+        kept: list[str] = []
+        for key, root, name in self._paths:
+            value = values.get(root)
+            if name and value is not None:
+                value = getattr(value, name)
+            if isinstance(value, str):
+                kept.append(key + encode_basestring(value))
+            elif isinstance(value, int):
+                kept.append(f"{key}{value}")
+            elif isinstance(value, tuple):
+                kept.append(key + JSON.encode([_items(item) for item in value]))
+        # A small window: the usual one costs more to set up than so few bytes to compress.
+        deflate = zlib.compressobj(1, zlib.DEFLATED, 10, 2)
+        written = f"{{{','.join(kept)}}}".encode("utf-8", "replace")
+        return deflate.compress(written) + deflate.flush()
 
 
 def _items(item: ItemFields) -> list[Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from crm_mailer.rendering import clean
 SUBJECT_LIMIT, NAME_LIMIT = 255, 100
 #: RFC 5322: a line should have at most 78 characters and must have at most 998.
 LINE, MAX_LINE = 76, 998
+#: RFC 5321: octets before the `@`.
+MAX_LOCAL = 64
 #: RFC 2047: a line with an encoded word has at most 76 characters. 39 bytes are 52 of base64, 64
 #: with `=?utf-8?b?` and `?=`: beside `Subject: ` that fits.
 WORD_BYTES = 39
@@ -31,10 +34,14 @@ ADDRESS = re.compile(
 )
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 PRINTABLE = re.compile(r"[\x20-\x7e]*")
-FIELD_NAME = re.compile(rb"^([A-Za-z][A-Za-z0-9-]*):", re.MULTILINE)
 #: Headers, each with folded lines that hold more than blanks.
 BLOCK = re.compile(
     rb"(?:[A-Za-z][A-Za-z0-9-]*:[\x20-\x7e]*\r\n(?:[ \t]+[\x21-\x7e][\x20-\x7e]*\r\n)*)+"
+)
+#: The same with an address in UTF-8 (RFC 6532).
+WIDE_BLOCK = re.compile(
+    rb"(?:[A-Za-z][A-Za-z0-9-]*:[\x20-\x7e\x80-\xf4]*\r\n"
+    rb"(?:[ \t]+[\x21-\x7e\x80-\xf4][\x20-\x7e\x80-\xf4]*\r\n)*)+"
 )
 
 
@@ -73,50 +80,74 @@ def exact(*items: str) -> Exact:
 def block(fields: Sequence[tuple[str, Value]]) -> bytes:
     """The header lines, each ended by CRLF, without the empty line after them.
 
+    They are ASCII, unless an address has letters outside it before its `@`: then that header is
+    written in UTF-8.
+
     Raises:
         UnsafeHeader: a value cannot be written safely.
     """
     lines = [_field(name, value) for name, value in fields]
-    try:
-        written = ("\r\n".join(lines) + "\r\n").encode("ascii")
-    except UnicodeEncodeError:
-        raise UnsafeHeader("a header is not ASCII") from None
-    guard(written, [name for name, _value in fields])
+    text = "\r\n".join(lines) + "\r\n"
+    is_wide = not text.isascii()
+    if is_wide:
+        for line, (name, value) in zip(lines, fields, strict=True):
+            may_be_wide = isinstance(value, Mailbox) and not value.address.isascii()
+            if not line.isascii() and not may_be_wide:
+                raise UnsafeHeader(f"the header {name} is not ASCII")
+    written = text.encode("utf-8")
+    guard(written, [name for name, _value in fields], is_wide=is_wide)
     return written
 
 
-def guard(written: bytes, names: Sequence[str]) -> None:
+def guard(written: bytes, names: Sequence[str], *, is_wide: bool = False) -> None:
     """Read a header block strictly.
+
+    Args:
+        written: the block.
+        names: the headers that were meant.
+        is_wide: it may hold UTF-8.
 
     Raises:
         UnsafeHeader: it has other names than `names`, a line over 998, a bare CR or LF, or
-            anything but printable ASCII.
+            anything but printable characters.
     """
-    if not BLOCK.fullmatch(written):
+    if not (WIDE_BLOCK if is_wide else BLOCK).fullmatch(written):
         raise UnsafeHeader("a line is no header")
-    longest = max(map(len, written.split(b"\r\n")))
+    lines = written.split(b"\r\n")[:-1]
+    longest = max(map(len, lines))
     if longest > MAX_LINE:
         raise UnsafeHeader(f"a line has {longest} characters")
-    if [name.decode() for name in FIELD_NAME.findall(written)] != list(names):
+    found = [line.partition(b":")[0].decode() for line in lines if line[:1] not in (b" ", b"\t")]
+    if found != list(names):
         raise UnsafeHeader("the headers are not those that were written")
 
 
 @lru_cache(maxsize=4096)
 def address(text: str) -> str:
-    """A mail address as it goes over the wire: ASCII, the domain in its IDNA form.
+    """A mail address as it goes over the wire, the domain in its IDNA form.
+
+    It is ASCII, unless there are letters outside it before the `@`: such a mail needs SMTPUTF8.
 
     Raises:
-        UnsafeHeader: it is no address, or needs SMTPUTF8.
+        UnsafeHeader: it is no address.
     """
-    if len(text) <= 254 and ADDRESS.fullmatch(text):
+    if "=?" in text:
+        # letters that an address may have, and that readers take for an encoded word
+        raise UnsafeHeader("the address looks like an encoded word")
+    if len(text) <= 254 and text.rfind("@") <= MAX_LOCAL and ADDRESS.fullmatch(text):
         return text
     try:
-        found = validate_email(text, check_deliverability=False, allow_smtputf8=False)
+        found = validate_email(text, check_deliverability=False)
     except EmailNotValidError as error:
         raise UnsafeHeader(f"not an address that mail can go to: {error}") from None
-    if found.ascii_email is None or not ADDRESS.fullmatch(found.ascii_email):
-        raise UnsafeHeader("the address cannot be written in ASCII")
-    return found.ascii_email
+    local, wire = found.local_part, f"{found.local_part}@{found.ascii_domain}"
+    is_shaped = ADDRESS.fullmatch(wire if wire.isascii() else f"x@{found.ascii_domain}")
+    # nothing hidden, and nothing that turns what stands behind it
+    is_clear = clean.line(local) == local and local.isprintable()
+    is_short = len(wire.encode()) <= 254 and len(local.encode()) <= MAX_LOCAL
+    if not (is_shaped and is_clear and is_short):
+        raise UnsafeHeader("the address cannot be written safely")
+    return wire
 
 
 def cleaned(value: Text | Mailbox) -> str:
@@ -126,9 +157,10 @@ def cleaned(value: Text | Mailbox) -> str:
     return clean.line(value.name, NAME_LIMIT)
 
 
-def date(moment: object) -> Exact:
+@lru_cache(maxsize=16)
+def date(moment: datetime) -> Exact:
     """The Date header for an aware instant."""
-    return exact(format_datetime(moment))  # type: ignore[arg-type]
+    return exact(format_datetime(moment))
 
 
 def _field(name: str, value: Value) -> str:
@@ -144,7 +176,7 @@ def _field(name: str, value: Value) -> str:
 
 def _words(text: str) -> list[str]:
     """Unstructured text: plain words, or encoded words (RFC 2047)."""
-    if PRINTABLE.fullmatch(text) and "=?" not in text and max(map(len, text.split() or [""])) < 900:
+    if len(text) < 900 and PRINTABLE.fullmatch(text) and "=?" not in text:
         return text.split(" ") if text else []
     return _encoded(text)
 
@@ -179,6 +211,9 @@ def _word(raw: bytes) -> str:
 
 def _fold(name: str, items: Sequence[str]) -> str:
     """`Name: items`, with a line break before an item that would make the line too long."""
+    whole = f"{name}: {' '.join(items)}"
+    if len(whole) <= LINE and items:
+        return whole
     line, lines = f"{name}:", []
     for item in items:
         if len(line) + 1 + len(item) > LINE and line != f"{name}:":

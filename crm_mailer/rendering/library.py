@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,20 @@ from jinja2.exceptions import SecurityError, TemplateError
 from crm_mailer.definitions.problems import Problem, did_you_mean
 from crm_mailer.definitions.template_index import index
 from crm_mailer.model.errors import RenderError
-from crm_mailer.rendering import engine, field_check, markup, mjml_lint, plain
-from crm_mailer.rendering.assembly import Body, quoted
+from crm_mailer.rendering import (
+    assembly,
+    engine,
+    field_check,
+    folding,
+    markup,
+    mjml_lint,
+    plain,
+    quoted,
+)
+from crm_mailer.rendering.assembly import Body
 from crm_mailer.rendering.context import SUBJECT
 from crm_mailer.rendering.faults import TemplateFault
+from crm_mailer.rendering.fields import Snapshot
 from crm_mailer.rendering.markup import Draft, MjmlCompiler, MjmlError
 from crm_mailer.rendering.masking import Ruled
 
@@ -32,27 +43,35 @@ class Part:
     ruled: Ruled
     draft: Draft
     is_base64: bool = False
-    #: Lines that hold no Jinja, as quoted-printable.
-    encoded: Mapping[str, bytes] = field(default_factory=dict)
+
+    def folded(self, known: Mapping[str, Any], environment: engine.Sandbox) -> Part:
+        """The same with values written in that are the same in every mail of a campaign."""
+        return replace(self, template=folding.folded(environment, self.ruled.text, known))
 
     def render(self, values: Mapping[str, Any]) -> str:
-        """The text for these values.
+        """What the template makes of these values.
 
         Raises:
             TemplateFault: the template failed for them.
         """
         try:
-            return engine.render(self.template, values)
+            return self.render_at_most(values)
         except engine.TooLarge:
             raise TemplateFault(self._problem(None, "the mail grew beyond 2 MB")) from None
+
+    def render_at_most(self, values: Mapping[str, Any]) -> str:
+        """The same, with an error of its own for what is too large.
+
+        Raises:
+            TemplateFault: the template failed for them.
+            engine.TooLarge: more than 2 MB came out of it.
+        """
+        try:
+            return engine.render(self.template, values)
         except (TemplateError, SecurityError, ArithmeticError, TypeError, ValueError, LookupError,
                 AttributeError, RecursionError, MemoryError) as error:  # fmt: skip
             line = engine.line_of(error, self.template)
             raise TemplateFault(self._problem(line, str(error) or type(error).__name__)) from error
-
-    def body(self, subtype: str, text: str) -> Body:
-        """The rendered text as a part of a mail."""
-        return Body(subtype, text, self.is_base64, self.encoded)
 
     def _problem(self, line: int | None, message: str) -> Problem:
         return problem_at_line(self.draft, self.ruled, line, "CRM240", message)
@@ -78,6 +97,55 @@ class CompiledTemplate:
         return "order" in self.used
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forme:
+    """A template made ready for one campaign: what its mails share is written in."""
+
+    template: CompiledTemplate
+    known: Mapping[str, Any]
+    subject: Part
+    html: Part
+    text: Part
+    snapshot: Snapshot
+
+    def html_body(self, values: Mapping[str, Any]) -> Body:
+        """The HTML for one customer, as it goes over the wire.
+
+        Raises:
+            TemplateFault: the template failed for this customer.
+        """
+        whole = self.template.html
+        if not whole.is_base64:
+            # encoded, it is a little larger: only the plain one tells whether it is too large
+            with suppress(engine.TooLarge):
+                wire = quoted.closed(self.html.render_at_most(values))
+                return Body("html", wire.encode("ascii"))
+            return assembly.body("html", whole.render(values))
+        return assembly.body("html", self.html.render(values), is_base64=True)
+
+    def text_body(self, values: Mapping[str, Any]) -> Body:
+        """The text for one customer, as it goes over the wire.
+
+        Raises:
+            TemplateFault: the template failed for this customer.
+        """
+        text = plain.tidy_rendered(self.text.render(values))
+        return assembly.body("plain", text, self.text.is_base64)
+
+
+def forme(template: CompiledTemplate, known: Mapping[str, Any]) -> Forme:
+    """A template with `known` values, which are the same in every mail, written in."""
+    html = engine.HTML if template.html.is_base64 else engine.WIRE
+    return Forme(
+        template=template,
+        known=known,
+        subject=template.subject.folded(known, engine.TEXT),
+        html=template.html.folded(known, html),
+        text=template.text.folded(known, engine.TEXT),
+        snapshot=Snapshot(template.used),
+    )
+
+
 class TemplateLibrary:
     """The templates below `root`, as they are when it is made.
 
@@ -91,6 +159,7 @@ class TemplateLibrary:
         self._compiler = MjmlCompiler(cache)
         self._index = index(root)
         self._ready: dict[tuple[str, str], CompiledTemplate | TemplateFault] = {}
+        self._formes: dict[Hashable, Forme] = {}
         self._subjects: dict[str, Template] = {}
 
     @property
@@ -139,6 +208,20 @@ class TemplateLibrary:
                 self._ready[one.name, one.language] = compiled(one, answer)
             except TemplateFault as fault:
                 self._ready[one.name, one.language] = fault
+
+    def forme(self, template: CompiledTemplate, key: Hashable, known: Mapping[str, Any]) -> Forme:
+        """The template made ready for one campaign; made once.
+
+        Args:
+            template: one of ours.
+            key: the campaign and its version.
+            known: values that are the same in all its mails.
+        """
+        place = template.name, template.language, key
+        found = self._formes.get(place)
+        if found is None or found.template is not template or found.known != known:
+            found = self._formes[place] = forme(template, known)
+        return found
 
     def subject(self, text: str, values: Mapping[str, Any]) -> str:
         """A campaign's own subject line, which may name the same fields.
@@ -200,7 +283,7 @@ def compiled(draft: Draft, html: str | MjmlError) -> CompiledTemplate:
         file=draft.source.locate(0).file,
         version=draft.version,
         subject=_part(draft, draft.title, engine.TEXT),
-        html=_part(draft, markup.in_lines(html, draft.masked).strip() + "\n", engine.HTML),
+        html=_part(draft, markup.tidy(html).strip() + "\n", engine.HTML),
         text=_part(draft, text, engine.TEXT),
         used=frozenset(used - {SUBJECT}),
     )
@@ -215,13 +298,11 @@ def _part(draft: Draft, masked_text: str, environment: engine.Sandbox) -> Part:
         raise TemplateFault(
             problem_at_line(draft, ruled, error.lineno, "CRM210", message)
         ) from None
-    is_foreign = _is_foreign(masked_text)
-    lines = set() if is_foreign else {line for line in masked_text.split("\n") if line}
-    encoded = {line: quoted(line) for line in lines if not draft.masked.word.search(line)}
-    return Part(template, ruled, draft, is_foreign, encoded)
+    return Part(template, ruled, draft, is_foreign(masked_text))
 
 
-def _is_foreign(text: str) -> bool:
+def is_foreign(text: str) -> bool:
+    """Whether base64 is shorter: much of it lies outside ASCII."""
     raw = text.encode()
     return sum(byte > 127 for byte in raw) > len(raw) * FOREIGN_SHARE
 

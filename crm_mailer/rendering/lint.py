@@ -204,7 +204,7 @@ def _try(composer: Composer, draft: Draft, use: TemplateUse) -> list[Problem]:
         order = samples.sample_order(customer, TRIAL_DAY)
         if make is not samples.sample_customer:
             order = samples.minimal_order(order)
-        composed = composer.compose(
+        shown = composer.show(
             Occasion(
                 touch_id=0,
                 customer=customer,
@@ -215,7 +215,7 @@ def _try(composer: Composer, draft: Draft, use: TemplateUse) -> list[Problem]:
             ),
             TRIAL_DAY,
         )
-        size = max(size, len(composed.html.encode()))
+        size = max(size, len(shown.html.encode()))
     if size <= MAX_HTML_BYTES:
         return []
     return [

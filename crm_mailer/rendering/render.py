@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from crm_mailer.model.campaign import Campaign, Step, Stream
 from crm_mailer.model.customer import Customer
@@ -14,7 +15,8 @@ from crm_mailer.model.order import Order
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
 from crm_mailer.model.touch import SkipReason, Touch, TouchKind
-from crm_mailer.rendering.compose import Composer, NoLanguage, Occasion
+from crm_mailer.rendering.compose import Composer, NoLanguage, Occasion, Unsigned
+from crm_mailer.rendering.dkim import Signer
 from crm_mailer.rendering.headers import UnsafeHeader
 from crm_mailer.rendering.library import TemplateLibrary
 from crm_mailer.store import messages
@@ -42,12 +44,13 @@ class StoreRenderer:
         shop: Shop,
         keys: KeyRing,
         clock: Clock,
+        signer: Signer | None = None,
     ) -> None:
         self._store = store
         self._campaigns = campaigns
         self._clock = clock
         self._library = library
-        self._composer = Composer(library, shop, keys)
+        self._composer = Composer(library, shop, keys, signer)
 
     def render_batch(self, touches: Sequence[Touch]) -> list[Message | NotRendered]:
         """One result for each touch, in the same order.
@@ -57,7 +60,11 @@ class StoreRenderer:
         """
         facts = self._load(touches)
         self._library.prepare({touch.template for touch in touches if touch.template})
-        return [self._render(touch, facts) for touch in touches]
+        now = self._clock.now()
+        found = [self._render(touch, facts, now) for touch in touches]
+        unsigned = [one for one in found if isinstance(one, Unsigned)]
+        done = iter(self._composer.finish(unsigned, now))
+        return [next(done) if isinstance(one, Unsigned) else one for one in found]
 
     def _load(self, touches: Sequence[Touch]) -> Facts:
         kept = [touch.id for touch in touches if touch.stream is Stream.TRANSACTIONAL]
@@ -72,7 +79,9 @@ class StoreRenderer:
                 texts=messages.find_texts(connection, texts),
             )
 
-    def _render(self, touch: Touch, facts: Facts) -> Message | NotRendered:
+    def _render(
+        self, touch: Touch, facts: Facts, now: datetime
+    ) -> Message | NotRendered | Unsigned:
         if touch.id in facts.kept:
             return facts.kept[touch.id]
         if touch.kind is TouchKind.CAMPAIGN and touch.campaign not in self._campaigns:
@@ -82,7 +91,7 @@ class StoreRenderer:
         if customer is None or not customer.email:
             return NotRendered(touch_id=touch.id, reason=SkipReason.NO_ADDRESS)
         try:
-            return self._compose(touch, customer, facts)
+            return self._compose(touch, customer, facts, now)
         except NoLanguage as error:
             return NotRendered(touch_id=touch.id, reason=SkipReason.NO_LANGUAGE, detail=str(error))
         except UnsafeHeader as error:
@@ -92,12 +101,11 @@ class StoreRenderer:
                 touch_id=touch.id, reason=SkipReason.TEMPLATE_ERROR, detail=str(error)
             )
 
-    def _compose(self, touch: Touch, customer: Customer, facts: Facts) -> Message:
+    def _compose(self, touch: Touch, customer: Customer, facts: Facts, now: datetime) -> Unsigned:
         occasion = self._occasion(touch, customer, facts)
-        now = self._clock.now()
         if not touch.template:
-            return self._composer.compose_text(occasion, facts.texts.get(touch.id, ""), now)
-        return self._composer.compose(occasion, now).message
+            return self._composer.write_text(occasion, facts.texts.get(touch.id, ""), now)
+        return self._composer.write(occasion, now)
 
     def _occasion(self, touch: Touch, customer: Customer, facts: Facts) -> Occasion:
         campaign = self._campaigns.get(touch.campaign)

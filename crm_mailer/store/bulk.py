@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from crm_mailer.store import turns
 from crm_mailer.store.engine import CACHE_KIB, Store
 
 T = TypeVar("T")
 
-#: SQLite's page cache in KiB (negative) and pages between checkpoints: for masses, and usually.
+#: SQLite's page cache in KiB (negative) for masses.
 WIDE_CACHE = -65_536
-WIDE_CHECKPOINT, USUAL_CHECKPOINT = 16_000, 1_000
 #: Keys that one statement asks for.
 ASKED_AT_ONCE = 20_000
 #: Rows changed in one transaction where others wait: a lock of a fraction of a second.
@@ -69,6 +69,42 @@ def update(
     )
 
 
+def as_rows(dialect: str, columns: Mapping[str, sa.types.TypeEngine[Any]]) -> Any:
+    """A table of values that travel as one parameter, `rows`: JSON text of a list of lists, each
+    in the sequence of `columns`.
+
+    One statement for many rows is several times quicker than many statements for one.
+    """
+    text = sa.bindparam("rows", type_=sa.Text)
+    if dialect == "postgresql":
+        given = sa.func.json_array_elements(sa.cast(text, postgresql.JSON)).column_valued("one")
+        values = [
+            sa.cast(given.op("->>")(number), type_).label(name)
+            for number, (name, type_) in enumerate(columns.items())
+        ]
+    else:
+        each = sa.func.json_each(text).table_valued("value").alias("each")
+        values = [
+            sa.type_coerce(
+                sa.func.json_extract(each.c.value, sa.literal_column(f"'$[{number}]'")), type_
+            ).label(name)
+            for number, (name, type_) in enumerate(columns.items())
+        ]
+    return sa.select(*values).subquery("given")
+
+
+def given_ids(dialect: str, name: str = "ids") -> Any:
+    """A SELECT of ids that travel as one parameter: JSON text of a list of numbers.
+
+    A statement with it can be made once and kept, however many ids there are.
+    """
+    text = sa.bindparam(name, type_=sa.Text)
+    if dialect == "postgresql":
+        each = sa.func.json_array_elements_text(sa.cast(text, postgresql.JSON)).column_valued(name)
+        return sa.select(sa.cast(each, sa.BigInteger))
+    return sa.select(sa.func.json_each(text).table_valued("value").c.value)
+
+
 def take_ids(connection: sa.Connection, table: sa.Table, count: int) -> Sequence[int]:
     """`count` ids that nobody else has or will get; in a write transaction only."""
     if not count:
@@ -88,22 +124,20 @@ def lock(connection: sa.Connection, name: str) -> None:
 
 
 def widen(connection: sa.Connection) -> None:
-    """Give SQLite room for a mass of rows: pages stay in memory and are checkpointed seldom.
-
-    Where somebody else checkpoints (wal_autocheckpoint is 0), it stays so.
-    """
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA cache_size = {WIDE_CACHE}")
-        if connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar():
-            connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {WIDE_CHECKPOINT}")
+    """Give SQLite room for a mass of rows: pages stay in memory and are checkpointed seldom."""
+    _make_room(connection, WIDE_CACHE, turns.WIDE_CHECKPOINT_AT)
 
 
 def narrow(connection: sa.Connection) -> None:
     """Undo `widen`."""
+    _make_room(connection, CACHE_KIB, turns.CHECKPOINT_AT)
+
+
+def _make_room(connection: sa.Connection, cache: int, checkpoint_at: int) -> None:
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA cache_size = {CACHE_KIB}")
-        if connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar():
-            connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {USUAL_CHECKPOINT}")
+        connection.exec_driver_sql(f"PRAGMA cache_size = {cache}")
+        if turn := connection.info["turn"]:
+            turn.checkpoint_at = checkpoint_at
 
 
 def among(

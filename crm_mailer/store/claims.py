@@ -7,19 +7,24 @@ have been, and nothing is sent twice in silence.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from crm_mailer.model.address import OTHER, PROVIDERS
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Outcome
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.touch import SETTLED, Touch, TouchKind, TouchState
-from crm_mailer.store import deliveries, suppressions
+from crm_mailer.store import deliveries, disabled, suppressions
+from crm_mailer.store.bulk import as_rows, given_ids, maybe_seconds, seconds
 from crm_mailer.store.deliveries import NO_HISTORY, History
+from crm_mailer.store.engine import Instant
 from crm_mailer.store.tables import deliveries as delivery_rows
 from crm_mailer.store.tables import messages, touches
 
@@ -71,49 +76,63 @@ def claim(
     boot_id: str,
     limit: int,
     fence: int = 0,
-    streams: Collection[Stream] | None = None,
+    lanes: Mapping[tuple[Stream, str], int] | None = None,
     campaign: str | None = None,
 ) -> list[Claimed]:
     """Take at most `limit` touches that are due, order mail first, longest due first.
 
     Must run in a durable transaction. Rows that another worker is taking are passed over.
+
+    Args:
+        lanes: (stream, provider group) -> at most so many of them; None: as many as there are.
     """
-    values = {
-        "state": TouchState.CLAIMED.value,
-        "owner": owner,
-        "claimed_until": until,
-        "boot_id": boot_id,
-        "fence": fence,
+    wanted = dict.fromkeys(ALL_LANES, limit) if lanes is None else lanes
+    given = {
+        "b_now": now,
+        "b_campaign": campaign,
+        "b_owner": owner,
+        "b_until": until,
+        "b_boot_id": boot_id,
+        "b_fence": fence,
     }
     rows: list[Any] = []
-    for condition in _kinds(streams):
-        if campaign is not None:
-            condition &= touches.c.campaign == campaign
+    for part in _in_order(wanted):
         if len(rows) < limit:
-            rows += _take(connection, condition, now, limit - len(rows), values)
+            statement = _take(part.lanes, part.is_doubt, campaign is not None)
+            rooms = {**part.rooms, "b_limit": limit - len(rows)}
+            rows += connection.execute(statement, {**given, **rooms}).all()
     rows.sort(key=lambda row: (row.stream != Stream.TRANSACTIONAL, row.next_at or now, row.id))
     return _with_history(connection, rows)
 
 
 def has_due(connection: sa.Connection, now: datetime) -> bool:
     """Whether there is anything to claim: a look that takes no write turn."""
-    return any(
-        connection.execute(
-            sa.select(touches.c.id).where(kind, touches.c.next_at <= now).limit(1)
-        ).first()
-        for kind in _kinds(None)
-    )
+    return bool(connection.scalar(_any_due(), {"b_now": now}))
 
 
-def renew(connection: sa.Connection, *, owner: str, fence: int, until: datetime) -> set[int]:
-    """Keep all that `owner` has claimed until `until`; returns what is still its own."""
-    kept = connection.execute(
+def count_due(connection: sa.Connection, now: datetime, campaign: str | None = None) -> int:
+    """How many touches could be claimed now."""
+    query = sa.select(sa.func.count()).where(_WAITING, touches.c.next_at <= now)
+    if campaign is not None:
+        query = query.where(touches.c.campaign == campaign)
+    return connection.scalar(query) or 0
+
+
+def renew(connection: sa.Connection, *, owner: str, fence: int, until: datetime) -> None:
+    """Keep all that `owner` has claimed until `until`."""
+    connection.execute(
         sa.update(touches)
         .where(_CLAIMED, touches.c.owner == owner, touches.c.fence == fence)
         .values(claimed_until=until)
-        .returning(touches.c.id)
     )
-    return set(kept.scalars())
+
+
+def still_held(
+    connection: sa.Connection, ids: Sequence[int], *, owner: str, fence: int
+) -> set[int]:
+    """Which of these touches are still claimed by `owner`."""
+    given = {"ids": json.dumps(ids), "b_owner": owner, "b_fence": fence}
+    return set(connection.execute(_holding(connection.dialect.name), given).scalars())
 
 
 def settle(connection: sa.Connection, owner: str, rows: Sequence[Settlement]) -> None:
@@ -123,28 +142,13 @@ def settle(connection: sa.Connection, owner: str, rows: Sequence[Settlement]) ->
     """
     if not rows:
         return
-    connection.execute(
-        sa.update(touches)
-        .where(
-            touches.c.id == sa.bindparam("b_id"),
-            touches.c.owner == sa.bindparam("b_owner"),
-            _UNSETTLED,
-        )
-        .values(
-            state=sa.bindparam("b_state"),
-            reason=sa.bindparam("b_reason"),
-            detail=_detail(),
-            next_at=sa.bindparam("b_next_at"),
-            settled_at=sa.bindparam("b_settled_at"),
-            attempts=sa.bindparam("b_attempts"),
-            owner=sa.bindparam("b_new_owner"),
-            claimed_until=None,
-        ),
-        [_bound(row, owner) for row in rows],
-    )
+    packed = json.dumps([_packed(row, owner) for row in rows])
+    connection.execute(_settling(connection.dialect.name), {"rows": packed, "b_owner": owner})
     deliveries.add(connection, [(row.touch_id, row.attempt, row.outcome, row.at)
                                 for row in rows if row.outcome is not None])  # fmt: skip
     _bury(connection, [row for row in rows if row.outcome and row.outcome.is_dead_address])
+    off = [row for row in rows if row.outcome and row.outcome.status == disabled.STATUS]
+    disabled.bury(connection, [(row.touch_id, row.outcome, row.at) for row in off if row.outcome])
 
 
 def release(connection: sa.Connection, owner: str, ids: Sequence[int]) -> int:
@@ -187,14 +191,14 @@ def touch_of(row: Any) -> Touch:
     """The touch in a row of the touches table."""
     return Touch(
         id=row.id,
-        kind=TouchKind(row.kind),
+        kind=_KINDS[row.kind],
         campaign=row.campaign,
         step=row.step,
         anchor=row.anchor,
         customer_id=row.customer_id,
         order_id=row.order_id,
-        stream=Stream(row.stream),
-        state=TouchState(row.state),
+        stream=_STREAMS[row.stream],
+        state=_STATES[row.state],
         template=row.template,
         campaign_version=row.campaign_version,
         due_at=row.due_at,
@@ -208,39 +212,148 @@ def touch_of(row: Any) -> Touch:
     )
 
 
-def _kinds(streams: Collection[Stream] | None) -> list[sa.ColumnElement[bool]]:
-    """What may be claimed, most urgent first."""
-    wanted = [one for one in (Stream.TRANSACTIONAL, Stream.MARKETING) if one in (streams or Stream)]
-    kinds = [sa.and_(_WAITING, touches.c.stream == stream.value) for stream in wanted]
-    if Stream.TRANSACTIONAL in wanted:
-        doubt = sa.and_(_IN_DOUBT, touches.c.stream == Stream.TRANSACTIONAL.value)
-        kinds.insert(0, doubt)
-    return kinds
+#: Looking up is quicker than asking the enumeration, and every mail asks.
+_KINDS = {kind.value: kind for kind in TouchKind}
+_STREAMS = {stream.value: stream for stream in Stream}
+_STATES = {state.value: state for state in TouchState}
+
+#: Every lane there is: (stream, provider group). A group that is taken out of the list needs a
+#: migration of the touches that name it.
+ALL_LANES = tuple(
+    (stream, provider)
+    for stream in (Stream.TRANSACTIONAL, Stream.MARKETING)
+    for provider in (*PROVIDERS, OTHER)
+)
 
 
-def _take(
-    connection: sa.Connection,
-    condition: sa.ColumnElement[bool],
-    now: datetime,
-    limit: int,
-    values: dict[str, Any],
-) -> list[Any]:
-    due = (
-        sa.select(touches.c.id)
-        .where(condition, touches.c.next_at <= now)
-        .order_by(touches.c.next_at, touches.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
+class _Part(NamedTuple):
+    """Lanes that are claimed by one statement."""
+
+    lanes: tuple[tuple[str, str], ...]
+    is_doubt: bool
+    rooms: dict[str, int]
+
+
+def _in_order(wanted: Mapping[tuple[Stream, str], int]) -> Iterator[_Part]:
+    """What to claim, most urgent first: order mail in doubt, other order mail, marketing."""
+    for stream, is_doubt in (
+        (Stream.TRANSACTIONAL, True),
+        (Stream.TRANSACTIONAL, False),
+        (Stream.MARKETING, False),
+    ):
+        rooms = {lane: room for lane, room in wanted.items() if lane[0] is stream and room > 0}
+        if rooms:
+            lanes = tuple((one.value, provider) for one, provider in rooms)
+            yield _Part(
+                lanes, is_doubt, {f"b_room_{n}": room for n, room in enumerate(rooms.values())}
+            )
+
+
+@lru_cache(maxsize=256)
+def _take(lanes: tuple[tuple[str, str], ...], is_doubt: bool, has_campaign: bool) -> Any:
+    """UPDATE ... RETURNING the rows it claims. Making it is slow, so it is kept."""
+    each = [
+        sa.select(_due_in(lane, is_doubt, has_campaign, f"b_room_{number}").subquery())
+        for number, lane in enumerate(lanes)
+    ]
+    due = sa.union_all(*each).subquery("due")
+    first = (
+        sa.select(due.c.id)
+        .order_by(due.c.next_at, due.c.id)
+        .limit(sa.bindparam("b_limit", type_=sa.Integer))
     )
-    return list(
-        connection.execute(
-            sa.update(touches)
-            .where(touches.c.id.in_(sa.select(due.c.id)))
-            .values(attempts=touches.c.attempts + 1, **values)
-            .returning(touches)
+    taken = first.cte("taken")
+    return (
+        sa.update(touches)
+        .where(touches.c.id.in_(sa.select(taken.c.id)))
+        .values(
+            attempts=touches.c.attempts + 1,
+            state=TouchState.CLAIMED.value,
+            owner=sa.bindparam("b_owner"),
+            claimed_until=sa.bindparam("b_until", type_=Instant),
+            boot_id=sa.bindparam("b_boot_id"),
+            fence=sa.bindparam("b_fence"),
+        )
+        .returning(touches)
+    )
+
+
+def _due_in(lane: tuple[str, str], is_doubt: bool, has_campaign: bool, room: str) -> Any:
+    stream, provider = lane
+    query = (
+        sa.select(touches.c.id, touches.c.next_at)
+        .where(
+            _IN_DOUBT if is_doubt else _WAITING,
+            touches.c.stream == stream,
+            touches.c.provider == provider,
+            touches.c.next_at <= sa.bindparam("b_now", type_=Instant),
+        )
+        .order_by(touches.c.next_at, touches.c.id)
+        .limit(sa.bindparam(room, type_=sa.Integer))
+        .with_for_update(skip_locked=True)
+    )
+    if has_campaign:
+        query = query.where(touches.c.campaign == sa.bindparam("b_campaign"))
+    return query
+
+
+@lru_cache(maxsize=1)
+def _any_due() -> Any:
+    def exists(is_doubt: bool, lane: tuple[Stream, str]) -> Any:
+        return sa.exists().where(
+            _IN_DOUBT if is_doubt else _WAITING,
+            touches.c.stream == lane[0].value,
+            touches.c.provider == lane[1],
+            touches.c.next_at <= sa.bindparam("b_now", type_=Instant),
+        )
+
+    doubtful = [exists(True, lane) for lane in ALL_LANES if lane[0] is Stream.TRANSACTIONAL]
+    return sa.select(sa.or_(*(exists(False, lane) for lane in ALL_LANES), *doubtful))
+
+
+@lru_cache(maxsize=2)
+def _holding(dialect: str) -> Any:
+    return sa.select(touches.c.id).where(
+        touches.c.id.in_(given_ids(dialect)),
+        touches.c.state == TouchState.CLAIMED.value,
+        touches.c.owner == sa.bindparam("b_owner"),
+        touches.c.fence == sa.bindparam("b_fence"),
+    )
+
+
+@lru_cache(maxsize=2)
+def _settling(dialect: str) -> Any:
+    """UPDATE ... FROM the settled rows, of which `owner` must still be the owner."""
+    given = as_rows(dialect, _SETTLED_COLUMNS)
+    words = given.c.detail
+    keeps = sa.or_(touches.c.kind == TouchKind.CASE_REPLY.value, words == "")
+    return (
+        sa.update(touches)
+        .where(touches.c.id == given.c.id, touches.c.owner == sa.bindparam("b_owner"), _UNSETTLED)
+        .values(
+            state=given.c.state,
+            reason=given.c.reason,
+            # the server's or the template's words; an agent's own text of a case reply stays
+            detail=sa.case((keeps, touches.c.detail), else_=words),
+            next_at=given.c.next_at,
+            settled_at=given.c.settled_at,
+            attempts=given.c.attempts,
+            owner=given.c.new_owner,
+            claimed_until=None,
         )
     )
+
+
+_SETTLED_COLUMNS: dict[str, Any] = {
+    "id": sa.BigInteger(),
+    "state": sa.Text(),
+    "reason": sa.Text(),
+    "detail": sa.Text(),
+    "next_at": sa.BigInteger(),
+    "settled_at": sa.BigInteger(),
+    "attempts": sa.Integer(),
+    "new_owner": sa.Text(),
+}
 
 
 def _with_history(connection: sa.Connection, rows: Sequence[Any]) -> list[Claimed]:
@@ -261,27 +374,20 @@ def _claimed(row: Any, history: History) -> Claimed:
     )
 
 
-def _detail() -> sa.ColumnElement[str]:
-    """The server's or the template's words; an agent's own text of a case reply stays."""
-    words = sa.bindparam("b_detail", type_=sa.Text)
-    keeps = sa.or_(touches.c.kind == TouchKind.CASE_REPLY.value, words == "")
-    return sa.case((keeps, touches.c.detail), else_=words)
-
-
-def _bound(row: Settlement, owner: str) -> dict[str, Any]:
+def _packed(row: Settlement, owner: str) -> tuple[Any, ...]:
+    """The values of `_SETTLED_COLUMNS`."""
     is_attempt = row.outcome is not None or row.is_crash
-    return {
-        "b_id": row.touch_id,
-        "b_owner": owner,
-        "b_state": row.state.value,
-        "b_reason": row.reason,
-        "b_detail": row.detail[:500],
-        "b_next_at": row.next_at,
-        "b_settled_at": row.at if row.state in SETTLED else None,
-        "b_attempts": row.attempt if is_attempt else row.attempt - 1,
+    return (
+        row.touch_id,
+        row.state.value,
+        row.reason,
+        row.detail[:500],
+        maybe_seconds(row.next_at),
+        seconds(row.at) if row.state in SETTLED else None,
+        row.attempt if is_attempt else row.attempt - 1,
         # a mail in doubt keeps its owner, who may still learn better
-        "b_new_owner": owner if row.state is TouchState.IN_DOUBT else "",
-    }
+        owner if row.state is TouchState.IN_DOUBT else "",
+    )
 
 
 def _bury(connection: sa.Connection, rows: Sequence[Settlement]) -> None:

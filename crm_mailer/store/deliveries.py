@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
-from crm_mailer.store.engine import upsert
+from crm_mailer.store.bulk import as_rows, seconds
 from crm_mailer.store.tables import deliveries
 
 
@@ -36,16 +40,9 @@ class Delivery:
 
 def add(connection: sa.Connection, rows: Sequence[tuple[int, int, Outcome, datetime]]) -> None:
     """Keep attempts as (touch id, attempt, outcome, when). What is known better wins over doubt."""
-    if not rows:
-        return
-    insert = upsert(connection, deliveries)
-    columns = ("outcome", "phase", "code", "status", "text", "blame", "host", "took_ms", "at")
-    statement = insert.on_conflict_do_update(
-        index_elements=["touch_id", "attempt"],
-        set_={name: insert.excluded[name] for name in columns},
-        where=deliveries.c.outcome == OutcomeKind.UNKNOWN.value,
-    )
-    connection.execute(statement, [_values(*row) for row in rows])
+    if rows:
+        packed = json.dumps([_values(*row) for row in rows])
+        connection.execute(_adding(connection.dialect.name), {"rows": packed})
 
 
 def history(connection: sa.Connection, touch_ids: Sequence[int]) -> dict[int, History]:
@@ -74,20 +71,52 @@ def list_(connection: sa.Connection, touch_id: int) -> list[Delivery]:
     return [Delivery(row.attempt, row.at, _outcome(row)) for row in rows]
 
 
-def _values(touch_id: int, attempt: int, outcome: Outcome, at: datetime) -> dict[str, object]:
-    return {
-        "touch_id": touch_id,
-        "attempt": attempt,
-        "outcome": outcome.kind.value,
-        "phase": outcome.phase.value,
-        "code": outcome.code,
-        "status": outcome.status,
-        "text": outcome.text,
-        "blame": outcome.blame.value,
-        "host": outcome.host,
-        "took_ms": outcome.took_ms,
-        "at": at,
-    }
+@lru_cache(maxsize=2)
+def _adding(dialect: str) -> Any:
+    """INSERT ... SELECT of many attempts; making it is slow, so it is kept."""
+    given = as_rows(dialect, _COLUMNS)
+    insert = {"sqlite": sqlite, "postgresql": postgresql}[dialect].insert(deliveries)
+    # without a WHERE, SQLite would read ON CONFLICT as a part of the FROM clause
+    rows = sa.select(*(given.c[name] for name in _COLUMNS)).where(sa.true())
+    insert = insert.from_select(list(_COLUMNS), rows)
+    changed = [name for name in _COLUMNS if name not in ("touch_id", "attempt")]
+    return insert.on_conflict_do_update(
+        index_elements=["touch_id", "attempt"],
+        set_={name: insert.excluded[name] for name in changed},
+        where=deliveries.c.outcome == OutcomeKind.UNKNOWN.value,
+    )
+
+
+_COLUMNS: dict[str, Any] = {
+    "touch_id": sa.BigInteger(),
+    "attempt": sa.Integer(),
+    "outcome": sa.Text(),
+    "phase": sa.Text(),
+    "code": sa.Integer(),
+    "status": sa.Text(),
+    "text": sa.Text(),
+    "blame": sa.Text(),
+    "host": sa.Text(),
+    "took_ms": sa.Integer(),
+    "at": sa.BigInteger(),
+}
+
+
+def _values(touch_id: int, attempt: int, outcome: Outcome, at: datetime) -> tuple[object, ...]:
+    """The values of `_COLUMNS`."""
+    return (
+        touch_id,
+        attempt,
+        outcome.kind.value,
+        outcome.phase.value,
+        outcome.code,
+        outcome.status,
+        outcome.text,
+        outcome.blame.value,
+        outcome.host,
+        outcome.took_ms,
+        seconds(at),
+    )
 
 
 def _outcome(row: sa.Row[tuple[object, ...]]) -> Outcome:

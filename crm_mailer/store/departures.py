@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,8 +15,10 @@ from crm_mailer.model.campaign import Campaign, Stream
 from crm_mailer.model.standing import Standing
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store import exits
+from crm_mailer.store.bulk import given_ids
+from crm_mailer.store.engine import Instant
 from crm_mailer.store.tables import customers, touches
-from crm_mailer.store.touches import of_campaign, sliced, standing_columns, standing_of
+from crm_mailer.store.touches import of_campaign, standing_columns, standing_of
 
 #: No mail leaves so long after it was due: bounds what is read of a customer's history.
 _LATEST = timedelta(days=31)
@@ -38,34 +43,39 @@ def find(
     connection: sa.Connection, touch_ids: Sequence[int], now: datetime
 ) -> dict[int, Departure]:
     """The facts for each of these touches."""
-    found: dict[int, Departure] = {}
-    for ids in sliced(touch_ids):
-        query = (
-            sa.select(
-                touches.c.id,
-                customers.c.time_zone,
-                customers.c.country,
-                _overtaken(now).label("is_overtaken"),
-                *standing_columns(),
-            )
-            .join_from(touches, customers, customers.c.id == touches.c.customer_id)
-            .where(touches.c.id.in_(ids))
+    given = {"ids": json.dumps(touch_ids), "b_now": now}
+    return {
+        row.id: Departure(
+            standing=standing_of(row),
+            time_zone=row.time_zone,
+            country=row.country,
+            is_overtaken=bool(row.is_overtaken),
         )
-        for row in connection.execute(query):
-            found[row.id] = Departure(
-                standing=standing_of(row),
-                time_zone=row.time_zone,
-                country=row.country,
-                is_overtaken=bool(row.is_overtaken),
-            )
-    return found
+        for row in connection.execute(_finding(connection.dialect.name), given)
+    }
 
 
-def _overtaken(now: datetime) -> sa.ColumnElement[bool]:
+@lru_cache(maxsize=2)
+def _finding(dialect: str) -> Any:
+    """Making this statement is slow, so it is kept."""
+    return (
+        sa.select(
+            touches.c.id,
+            customers.c.time_zone,
+            customers.c.country,
+            _overtaken().label("is_overtaken"),
+            *standing_columns(),
+        )
+        .join_from(touches, customers, customers.c.id == touches.c.customer_id)
+        .where(touches.c.id.in_(given_ids(dialect)))
+    )
+
+
+def _overtaken() -> sa.ColumnElement[bool]:
     later = _LATER
     is_due = sa.and_(
         later.c.state.in_((TouchState.PLANNED, TouchState.DEFERRED, TouchState.CLAIMED)),
-        later.c.next_at <= now,
+        later.c.next_at <= sa.bindparam("b_now", type_=Instant),
     )
     return sa.exists().where(
         later.c.customer_id == touches.c.customer_id,
@@ -104,22 +114,34 @@ def marketing_left(
 
     What another sender than `owner` has in its hands counts as leaving `now`.
     """
+    given = {
+        "ids": json.dumps(customer_ids),
+        "b_since": since,
+        "b_earliest": since - _LATEST,
+        "b_owner": owner,
+    }
+    found: dict[int, list[datetime]] = {}
+    for row in connection.execute(_leaving(connection.dialect.name), given):
+        at = now if row.state == TouchState.CLAIMED else row.settled_at or row.due_at
+        found.setdefault(row.customer_id, []).append(at)
+    return found
+
+
+@lru_cache(maxsize=2)
+def _leaving(dialect: str) -> Any:
     left = sa.and_(
         touches.c.state.in_(_LEFT),
-        sa.func.coalesce(touches.c.settled_at, touches.c.due_at) >= since,
+        sa.func.coalesce(touches.c.settled_at, touches.c.due_at)
+        >= sa.bindparam("b_since", type_=Instant),
     )
-    leaving = sa.and_(touches.c.state == TouchState.CLAIMED, touches.c.owner != owner)
-    found: dict[int, list[datetime]] = {}
-    for ids in sliced(customer_ids):
-        query = sa.select(
-            touches.c.customer_id, touches.c.state, touches.c.settled_at, touches.c.due_at
-        ).where(
-            touches.c.customer_id.in_(ids),
-            touches.c.due_at >= since - _LATEST,
-            touches.c.stream == Stream.MARKETING,
-            sa.or_(left, leaving),
-        )
-        for row in connection.execute(query):
-            at = now if row.state == TouchState.CLAIMED else row.settled_at or row.due_at
-            found.setdefault(row.customer_id, []).append(at)
-    return found
+    leaving = sa.and_(
+        touches.c.state == TouchState.CLAIMED, touches.c.owner != sa.bindparam("b_owner")
+    )
+    return sa.select(
+        touches.c.customer_id, touches.c.state, touches.c.settled_at, touches.c.due_at
+    ).where(
+        touches.c.customer_id.in_(given_ids(dialect)),
+        touches.c.due_at >= sa.bindparam("b_earliest", type_=Instant),
+        touches.c.stream == Stream.MARKETING.value,
+        sa.or_(left, leaving),
+    )

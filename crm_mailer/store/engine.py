@@ -22,6 +22,7 @@ from crm_mailer.model.errors import (
     StoreError,
     StoreRefused,
 )
+from crm_mailer.store.turns import Turn
 
 #: What `read` and `write` give; rooms name it without knowing the library.
 Connection = sa.Connection
@@ -30,6 +31,8 @@ Connection = sa.Connection
 BUSY_TIMEOUT = 10.0
 #: SQLite's page cache of a connection: with the usual 2 MB every tick reads its tables anew.
 CACHE_KIB = -32_000
+#: The same where each page is looked at once or twice, and several processes share the machine.
+LEAN_CACHE_KIB = -4_000
 #: Fewer seconds than a person waits for a database server that does not answer.
 CONNECT_TIMEOUT = 10
 #: Classes of SQLSTATE in which PostgreSQL says that it cannot serve us, not that we are wrong.
@@ -89,7 +92,8 @@ class Store:
     """One shop's database.
 
     `read()` sees one consistent state; `write()` is one transaction that takes the write turn at
-    once (BEGIN IMMEDIATE on SQLite), so that it waits for its turn and never fails half-way.
+    once (on SQLite the lock of `turns`, then BEGIN IMMEDIATE), so that it waits for its turn and
+    never fails half-way.
     """
 
     def __init__(self, url: str) -> None:
@@ -112,12 +116,21 @@ class Store:
         """
         with self._plain_errors(), self.engine.connect() as connection:
             if self.is_sqlite:
-                raw = connection.connection.dbapi_connection
-                assert isinstance(raw, sqlite3.Connection)
-                raw.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-                connection = connection.execution_options(write_turn=True)
-            with connection.begin():
-                yield connection
+                with _write_turn(connection, "FULL" if durable else "NORMAL"), connection.begin():
+                    yield connection
+            else:
+                with connection.begin():
+                    yield connection
+
+    def keep_few_pages(self) -> None:
+        """Use less memory from now on: for a process that sends, of which there are several."""
+        if self.is_sqlite:
+
+            @sa.event.listens_for(self.engine, "connect")
+            def _lean(raw: sqlite3.Connection, _record: object) -> None:
+                raw.execute(f"PRAGMA cache_size={LEAN_CACHE_KIB}")
+
+            self.engine.dispose()  # the next connections are lean
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -133,6 +146,27 @@ class Store:
             if plain is None:
                 raise
             raise plain from error
+
+
+@contextmanager
+def _write_turn(connection: sa.Connection, synchronous: str) -> Iterator[None]:
+    """The turn to write, and the duty to checkpoint that comes with it."""
+    raw, known = connection.connection.dbapi_connection, connection.info
+    assert isinstance(raw, sqlite3.Connection)
+    if known["synchronous"] != synchronous:
+        raw.execute(f"PRAGMA synchronous={synchronous}")
+        known["synchronous"] = synchronous
+    connection.execution_options(write_turn=True)
+    turn: Turn | None = known["turn"]
+    if turn is None:
+        yield
+        return
+    turn.take()
+    try:
+        yield
+        turn.checkpoint(raw)
+    finally:
+        turn.give_back()
 
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
@@ -182,14 +216,23 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     )
 
     @sa.event.listens_for(engine, "connect")
-    def _prepare(raw: sqlite3.Connection, _record: object) -> None:
+    def _prepare(raw: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
         raw.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
         raw.execute("PRAGMA journal_mode=WAL")
+        raw.execute("PRAGMA wal_autocheckpoint=0")  # whoever has the write turn does it
         raw.execute("PRAGMA synchronous=NORMAL")
         raw.execute("PRAGMA foreign_keys=ON")
         raw.execute(f"PRAGMA busy_timeout={int(wait * 1000)}")
         raw.execute(f"PRAGMA cache_size={CACHE_KIB}")
         raw.execute("PRAGMA temp_store=MEMORY")
+        file = raw.execute("PRAGMA database_list").fetchone()[2]
+        record.info["synchronous"] = "NORMAL"
+        record.info["turn"] = Turn(file, wait) if file else None
+
+    @sa.event.listens_for(engine, "close")
+    def _let_go(_raw: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
+        if turn := record.info.get("turn"):
+            turn.close()
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Figures for the status screen, and the switches that stop sending."""
+"""Figures for the status screen, and who works on the database."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from crm_mailer.model.case import UNDER_WAY
-from crm_mailer.store import facts
+from crm_mailer.store import pauses
 from crm_mailer.store import tables as t
-
-#: The fact that a person has stopped all sending.
-PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +67,7 @@ def figures(connection: sa.Connection, now: datetime) -> Figures:
 
 def is_paused(connection: sa.Connection) -> bool:
     """Whether a person has stopped all sending."""
-    return bool(facts.find(connection, PAUSED))
+    return pauses.load(connection).everything is not None
 
 
 def daemon(connection: sa.Connection, now: datetime) -> str:

@@ -12,8 +12,8 @@ from crm_mailer.store import facts
 _PREFIX = "lane:"
 
 
-#: The one way out that there is so far.
-SMTP = "smtp"
+#: The accounts that every shop knows: the table `[smtp]`, and the folder where there is none.
+SMTP, SANDBOX = "smtp", "sandbox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

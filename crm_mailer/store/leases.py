@@ -13,6 +13,9 @@ import sqlalchemy as sa
 from crm_mailer.store.engine import Instant, upsert
 from crm_mailer.store.tables import leases
 
+#: The names of the leases by which sending processes are known to be alive begin so.
+WORKER = "worker:"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
@@ -101,6 +104,16 @@ def find(connection: sa.Connection, name: str, now: datetime) -> Lease | None:
         sa.select(leases).where(leases.c.name == name, leases.c.until > now)
     ).first()
     return None if row is None else _lease(row)
+
+
+def list_in_force(connection: sa.Connection, prefix: str, now: datetime) -> list[Lease]:
+    """The leases in force whose names begin with `prefix`, by name."""
+    rows = connection.execute(
+        sa.select(leases)
+        .where(leases.c.name.startswith(prefix, autoescape=True), leases.c.until > now)
+        .order_by(leases.c.name)
+    )
+    return [_lease(row) for row in rows]
 
 
 def _lease(row: sa.Row[tuple[object, ...]]) -> Lease:

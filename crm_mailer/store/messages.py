@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from crm_mailer.model.customer import Customer, Gender, Occupation
 from crm_mailer.model.message import Message
 from crm_mailer.model.order import Order, OrderItem, OrderState
-from crm_mailer.store.engine import upsert
+from crm_mailer.store import bulk
+from crm_mailer.store.engine import Packed
 from crm_mailer.store.occasions import reached
 from crm_mailer.store.tables import (
     customers,
@@ -42,18 +43,9 @@ def save(
         keep_content: touches whose bytes are kept (transactional mail); of the others the
             snapshot of their fields is.
     """
-    rows = [_row(message, now, message.touch_id in keep_content) for message in rendered]
-    if not rows:
-        return
-    statement = upsert(connection, messages)
-    changed = {
-        column.name: statement.excluded[column.name]
-        for column in messages.columns
-        if column.name != "touch_id"
-    }
-    statement = statement.on_conflict_do_update(index_elements=["touch_id"], set_=changed)
-    for begin in range(0, len(rows), CHUNK):
-        connection.execute(statement, rows[begin : begin + CHUNK])
+    at = bulk.seconds(now)
+    rows = [_row(message, at, message.touch_id in keep_content) for message in rendered]
+    bulk.insert(connection, messages, _SAVED, rows, conflict=_REPLACING)
 
 
 def find_content(connection: sa.Connection, touch_ids: Sequence[int]) -> dict[int, Message]:
@@ -143,35 +135,43 @@ def find_first_order(connection: sa.Connection, customer_id: int) -> datetime | 
 
 
 #: The columns that a mail may be written from.
-CUSTOMER = [
-    customers.c[name]
-    for name in (
-        "id email name given_name family_name patronymic phone gender is_gender_guessed birth_year "
-        "birth_month birth_day language country region city postcode street time_zone address_kind "
-        "occupation source_platform is_flagged created_at"
-    ).split()
-]
+CUSTOMER_NAMES = (
+    "id email name given_name family_name patronymic phone gender is_gender_guessed birth_year "
+    "birth_month birth_day language country region city postcode street time_zone address_kind "
+    "occupation source_platform is_flagged created_at"
+).split()
+CUSTOMER = [customers.c[name] for name in CUSTOMER_NAMES]
 
 
 def _chunks(ids: Sequence[int]) -> Iterable[Sequence[int]]:
     return (ids[begin : begin + CHUNK] for begin in range(0, len(ids), CHUNK))
 
 
-def _row(message: Message, now: datetime, keep_content: bool) -> dict[str, Any]:
-    return {
-        "touch_id": message.touch_id,
-        "message_id": message.message_id,
-        "rcpt_to": message.rcpt_to,
-        "mail_from": message.mail_from,
-        "subject": message.subject,
-        "language": message.language,
-        "template": message.template,
-        "template_version": message.template_version,
-        "sha256": message.sha256,
-        "snapshot": None if keep_content else message.snapshot or None,
-        "content": message.content if keep_content else None,
-        "rendered_at": now,
-    }
+_SAVED = (
+    "touch_id message_id rcpt_to mail_from subject language template template_version sha256 "
+    "snapshot content rendered_at"
+).split()
+_REPLACING = "ON CONFLICT (touch_id) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in _SAVED[1:]
+)
+
+
+def _row(message: Message, at: int, keep_content: bool) -> tuple[Any, ...]:
+    """The values of `_SAVED`."""
+    return (
+        message.touch_id,
+        message.message_id,
+        message.rcpt_to,
+        message.mail_from,
+        message.subject,
+        message.language,
+        message.template,
+        message.template_version,
+        message.sha256,
+        None if keep_content else message.snapshot or None,
+        Packed().process_bind_param(message.content, None) if keep_content else None,
+        at,
+    )
 
 
 def _message(row: Any) -> Message:
@@ -187,11 +187,13 @@ def _message(row: Any) -> Message:
         template_version=row.template_version,
         sha256=row.sha256,
         snapshot=bytes(row.snapshot or b""),
+        is_wire_ready=not row.content.startswith(b".") and b"\r\n." not in row.content,
+        is_utf8=not row.content.isascii(),
     )
 
 
 def _customer(row: Any) -> Customer:
-    values = dict(row._mapping)
+    values = dict(zip(CUSTOMER_NAMES, row, strict=True))
     values["gender"] = Gender(row.gender) if row.gender else None
     values["occupation"] = Occupation(row.occupation) if row.occupation else None
     return Customer(**values)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from crm_mailer.model.touch import SkipReason, Touch, TouchState
-from crm_mailer.store import claims, deliveries, facts, health
+from crm_mailer.store import claims, deliveries, doubts, pauses
+from crm_mailer.store.audit import Audit as Audit
+from crm_mailer.store.audit import audit as audit
 from crm_mailer.store.deliveries import Delivery
+from crm_mailer.store.doubts import Evidence
 from crm_mailer.store.tables import bounces, customers, messages, touches
 from crm_mailer.store.tables import deliveries as delivery_rows
 
 #: Reasons that a person may have mended: a template, a header, a missing language.
 MENDABLE = (SkipReason.TEMPLATE_ERROR, SkipReason.HEADER_GUARD, SkipReason.NO_LANGUAGE)
+
+
+#: How far back `pulse` looks.
+PULSE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +61,8 @@ class Record:
     rendered_at: datetime | None = None
     has_content: bool = False
     deliveries: tuple[Delivery, ...] = ()
+    #: What was learnt later, while it was in doubt.
+    evidence: tuple[Evidence, ...] = ()
     bounces: tuple[BounceLine, ...] = ()
 
 
@@ -68,39 +77,96 @@ class BounceLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
-    """Where every planned mail is, and what in the ledger does not add up."""
+class Recipe:
+    """What a mail was made from; `snapshot` is the compressed JSON of the fields that it used."""
 
-    total: int
-    states: dict[str, int]
-    #: Sentence -> number of mails; empty when the ledger is sound.
-    troubles: dict[str, int]
+    campaign: str
+    campaign_version: str
+    step: str
+    template: str
+    template_version: str
+    language: str
+    message_id: str
+    sha256: str
+    rendered_at: datetime
+    snapshot: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """What goes on in the outbox at one moment, as the ledger tells it."""
+
+    at: datetime
+    #: Attempts of the last minute, by outcome, and by receiving provider group and outcome.
+    outcomes: dict[str, int]
+    by_provider: dict[str, dict[str, int]]
+    #: Mails that could leave now, by provider group; in a sender's hands; in doubt at all.
+    due: dict[str, int]
+    claimed: int
+    in_doubt: int
+    #: When the next mail is due, if none is due now.
+    next_at: datetime | None
 
     @property
-    def is_sound(self) -> bool:
-        """Whether the states add up to the total and nothing contradicts itself."""
-        return not self.troubles and sum(self.states.values()) == self.total
+    def rate(self) -> float:
+        """Mails a second that were settled, over the last minute."""
+        settled = sum(self.outcomes.values()) - self.outcomes.get("deferred", 0)
+        return settled / PULSE.total_seconds()
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long what is due will take at this rate; None where it cannot be told."""
+        waiting = sum(self.due.values()) + self.claimed
+        if not waiting:
+            return 0.0
+        return waiting / self.rate if self.rate else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which mails to list, end or try again; what is None or empty does not narrow."""
+
+    states: Sequence[TouchState] = ()
+    campaign: str | None = None
+    provider: str | None = None
+    customer_id: int | None = None
+    number: int | None = None
+    #: Settled, or else planned for, at this moment or later.
+    since: datetime | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """As conditions over `touches`."""
+        touch = touches.c
+        asked = [
+            (self.campaign, touch.campaign),
+            (self.provider, touch.provider),
+            (self.customer_id, touch.customer_id),
+            (self.number, touch.id),
+        ]
+        found = [column == value for value, column in asked if value is not None]
+        if self.states:
+            found.append(touch.state.in_([state.value for state in self.states]))
+        if self.since is not None:
+            found.append(sa.func.coalesce(touch.settled_at, touch.due_at) >= self.since)
+        return found
+
+
+#: All mails.
+EVERYTHING = Wanted()
 
 
 def list_(
-    connection: sa.Connection,
-    *,
-    states: Sequence[TouchState] = (),
-    campaign: str | None = None,
-    limit: int = 50,
+    connection: sa.Connection, wanted: Wanted = EVERYTHING, *, limit: int = 50
 ) -> list[OutboxLine]:
     """Mails, the newest first."""
     query = (
         sa.select(touches, customers.c.email, messages.c.subject)
         .join(customers, customers.c.id == touches.c.customer_id)
         .outerjoin(messages, messages.c.touch_id == touches.c.id)
+        .where(*wanted.conditions())
         .order_by(touches.c.id.desc())
         .limit(limit)
     )
-    if states:
-        query = query.where(touches.c.state.in_([state.value for state in states]))
-    if campaign is not None:
-        query = query.where(touches.c.campaign == campaign)
     return [_line(row) for row in connection.execute(query)]
 
 
@@ -122,6 +188,7 @@ def find(connection: sa.Connection, touch_id: int) -> Record | None:
         detail=row.detail,
         settled_at=row.settled_at,
         deliveries=tuple(deliveries.list_(connection, touch_id)),
+        evidence=tuple(doubts.evidence_of(connection, touch_id)),
         bounces=tuple(
             BounceLine(at=one.at, kind=one.kind, status=one.status, diagnostic=one.diagnostic)
             for one in back
@@ -137,29 +204,93 @@ def content(connection: sa.Connection, touch_id: int) -> bytes | None:
     return found
 
 
-def audit(connection: sa.Connection, now: datetime) -> Audit:
-    """Count every mail by its state and look for contradictions."""
-    by_state = connection.execute(
-        sa.select(touches.c.state, sa.func.count().label("number")).group_by(touches.c.state)
+def pulse(connection: sa.Connection, now: datetime) -> Pulse:
+    """What was tried in the last minute, and what waits."""
+    touch, waits = touches.c, sa.text("touches.state IN ('planned','deferred')")
+    number = sa.func.count().label("number")
+    tried = connection.execute(
+        sa.select(touch.provider, delivery_rows.c.outcome, number)
+        .join_from(delivery_rows, touches, touch.id == delivery_rows.c.touch_id)
+        .where(delivery_rows.c.at > now - PULSE, delivery_rows.c.at <= now)
+        .group_by(touch.provider, delivery_rows.c.outcome)
     )
-    found = {
-        sentence: connection.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
-        for sentence, query in _contradictions(now).items()
-    }
-    return Audit(
-        total=connection.scalar(sa.select(sa.func.count()).select_from(touches)) or 0,
-        states={row.state: row.number for row in by_state},
-        troubles={sentence: number for sentence, number in found.items() if number},
+    outcomes: dict[str, int] = {}
+    by_provider: dict[str, dict[str, int]] = {}
+    for provider, outcome, times in tried:
+        outcomes[outcome] = outcomes.get(outcome, 0) + times
+        by_provider.setdefault(provider, {})[outcome] = times
+    due = connection.execute(
+        sa.select(touch.provider, number)
+        .where(waits, touch.next_at <= now)
+        .group_by(touch.provider)
+    )
+    waiting = {row.provider: row.number for row in due}
+    later = sa.select(sa.func.min(touch.next_at)).where(waits, touch.next_at > now)
+    return Pulse(
+        at=now,
+        outcomes=outcomes,
+        by_provider=by_provider,
+        due=waiting,
+        claimed=_count(connection, sa.text("touches.state = 'claimed'")),
+        in_doubt=doubts.count(connection),
+        next_at=None if waiting else connection.scalar(later),
     )
 
 
-def call_off(connection: sa.Connection, campaign: str) -> None:
-    """Order mails of a campaign that are in doubt stay so: there is no second attempt."""
+def _count(connection: sa.Connection, condition: sa.TextClause) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(touches).where(condition)) or 0
+
+
+def recipe(connection: sa.Connection, touch_id: int) -> Recipe | None:
+    """What a mail was made from; None where it was never rendered."""
+    query = (
+        sa.select(messages, touches.c.campaign, touches.c.campaign_version, touches.c.step)
+        .join(touches, touches.c.id == messages.c.touch_id)
+        .where(messages.c.touch_id == touch_id)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    return Recipe(
+        campaign=row.campaign,
+        campaign_version=row.campaign_version,
+        step=row.step,
+        template=row.template,
+        template_version=row.template_version,
+        language=row.language,
+        message_id=row.message_id,
+        sha256=row.sha256,
+        rendered_at=row.rendered_at,
+        snapshot=bytes(row.snapshot or b""),
+    )
+
+
+def list_paused(connection: sa.Connection, campaign: str) -> Sequence[int]:
+    """Mails of a campaign that its pause holds."""
+    query = sa.select(touches.c.id).where(
+        touches.c.campaign == campaign,
+        touches.c.state == TouchState.HELD.value,
+        touches.c.reason == SkipReason.PAUSED.value,
+    )
+    return connection.execute(query).scalars().all()
+
+
+def call_off(connection: sa.Connection, wanted: Wanted | str) -> None:
+    """Order mails that are in doubt stay so: there is no second attempt."""
+    if isinstance(wanted, str):
+        wanted = Wanted(campaign=wanted)
     connection.execute(
         sa.update(touches)
-        .where(touches.c.campaign == campaign, touches.c.state == TouchState.IN_DOUBT.value)
+        .where(*wanted.conditions(), touches.c.state == TouchState.IN_DOUBT.value)
         .values(next_at=None)
     )
+
+
+def list_unsent(connection: sa.Connection, wanted: Wanted) -> Sequence[int]:
+    """What has not left of the mails that are wanted, and is in no sender's hands."""
+    states = [state.value for state in (TouchState.PLANNED, TouchState.HELD, TouchState.DEFERRED)]
+    query = sa.select(touches.c.id).where(*wanted.conditions(), touches.c.state.in_(states))
+    return connection.execute(query).scalars().all()
 
 
 def retry(
@@ -201,36 +332,10 @@ def retry(
 
 def set_paused(connection: sa.Connection, is_paused: bool, now: datetime) -> None:
     """Stop all sending, or let it go on; a running sender obeys within one cycle."""
-    facts.put(connection, health.PAUSED, is_paused, now)
-
-
-def _contradictions(now: datetime) -> dict[str, sa.Select[Any]]:
-    ids = sa.select(touches.c.id)
-
-    def has(outcome: str) -> sa.ColumnElement[bool]:
-        return sa.exists().where(
-            delivery_rows.c.touch_id == touches.c.id, delivery_rows.c.outcome == outcome
-        )
-
-    written = sa.exists().where(messages.c.touch_id == touches.c.id)
-    twice = (
-        sa.select(delivery_rows.c.touch_id)
-        .where(delivery_rows.c.outcome == "accepted")
-        .group_by(delivery_rows.c.touch_id)
-        .having(sa.func.count() > 1)
-    )
-    accepted = touches.c.state == TouchState.ACCEPTED.value
-    doubtful = touches.c.state == TouchState.IN_DOUBT.value
-    late = sa.and_(touches.c.state == TouchState.CLAIMED.value, touches.c.claimed_until < now)
-    return {
-        "accepted, but no server is on record as having taken it": ids.where(
-            accepted, ~has("accepted")
-        ),
-        "accepted more than once": twice,
-        "accepted, but its message is not on record": ids.where(accepted, ~written),
-        "in doubt, but no attempt is on record that ended so": ids.where(doubtful, ~has("unknown")),
-        "claimed by a sender whose time is over": ids.where(late),
-    }
+    if is_paused:
+        pauses.pause(connection, pauses.ALL, now=now)
+    else:
+        pauses.resume(connection, pauses.ALL)
 
 
 def _line(row: Any) -> OutboxLine:

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("scope", name="pk_pauses"),
     )
+    _move_the_switch()
     op.create_table(
         "alerts",
         sa.Column("cause", sa.Text(), nullable=False),
@@ -51,8 +52,11 @@ def upgrade() -> None:
     op.create_table(
         "paces",
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("due_ms", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("due_us", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("factor", sa.Integer(), server_default="1000", nullable=False),
+        sa.Column("seen_rate", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("slowed_at", sa.BigInteger(), nullable=True),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
         sa.Column("day", sa.Text(), server_default="", nullable=False),
         sa.Column("used", sa.Integer(), server_default="0", nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
@@ -60,12 +64,17 @@ def upgrade() -> None:
     )
     op.create_table(
         "tallies",
-        sa.Column("campaign", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
         *(
             sa.Column(name, sa.Integer(), server_default="0", nullable=False)
-            for name in ("rendered", "template_errors", "errors_in_a_row", "attempts", "dead")
+            for name in ("rendered", "template_errors", "errors_in_a_row", "attempts", "faults")
         ),
-        sa.PrimaryKeyConstraint("campaign", name="pk_tallies"),
+        sa.Column("recent", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("sign", sa.Text(), server_default="", nullable=False),
+        sa.Column("in_a_row", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("refusals", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", name="pk_tallies"),
     )
     op.create_table(
         "evidence",
@@ -79,6 +88,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_evidence"),
         sa.UniqueConstraint("touch_id", "kind", name="uq_evidence_touch_id_kind"),
     )
+
+
+def _move_the_switch() -> None:
+    """Sending that a person stopped stays stopped: the fact becomes a pause of everything."""
+    facts = sa.table("facts", sa.column("name"), sa.column("value"), sa.column("changed_at"))
+    pauses = sa.table("pauses", *(sa.column(name) for name in ("scope", "by", "at")))
+    is_paused = sa.and_(facts.c.name == "paused", facts.c.value == "true")
+    stopped = sa.select(sa.literal("all"), sa.literal("person"), facts.c.changed_at)
+    op.execute(sa.insert(pauses).from_select(["scope", "by", "at"], stopped.where(is_paused)))
+    op.execute(sa.delete(facts).where(facts.c.name == "paused"))
 
 
 def _find_providers() -> None:

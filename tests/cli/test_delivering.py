@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from crm_mailer.app import App, delivering
+from crm_mailer.app import App, delivering, outbox
 from crm_mailer.model.campaign import Stream
 from crm_mailer.settings import read_settings
 from crm_mailer.store.tables import touches
@@ -112,7 +112,7 @@ def test_a_server_that_is_down_ends_in_one_clear_message(
 
     assert result.exit_code == 69
     assert f"mail server 127.0.0.1:{server.port} cannot be reached" in str(result.exception)
-    assert delivering.audit(app).states == {"planned": 3}
+    assert outbox.audit(app).states == {"planned": 3}
 
 
 def test_after_a_wrong_password_the_server_is_left_alone_for_a_while(
@@ -168,7 +168,7 @@ def test_a_pause_stops_sending_until_resume(run: Run, app: App, letters: Plan) -
     run("send")
 
     assert "paused" in paused.stderr
-    assert delivering.audit(app).states == {"accepted": 1}
+    assert outbox.audit(app).states == {"accepted": 1}
 
 
 def test_sigterm_lets_the_mail_in_flight_finish_and_gives_back_the_rest(
@@ -189,7 +189,7 @@ def test_sigterm_lets_the_mail_in_flight_finish_and_gives_back_the_rest(
 
     accepted = told["outcomes"]["accepted"]
     assert (sender.returncode, accepted, told["released"]) == (0, len(server.box), 20 - accepted)
-    assert delivering.audit(app).states == {"accepted": accepted, "planned": 20 - accepted}
+    assert outbox.audit(app).states == {"accepted": accepted, "planned": 20 - accepted}
 
 
 def test_held_mails_go_only_when_released(run: Run, app: App, letters: Plan) -> None:
@@ -199,7 +199,7 @@ def test_held_mails_go_only_when_released(run: Run, app: App, letters: Plan) -> 
     run("send")
 
     assert "nothing is due" in before.stderr
-    assert delivering.audit(app).states == {"accepted": 2}
+    assert outbox.audit(app).states == {"accepted": 2}
 
 
 def test_what_has_not_left_can_be_cancelled_after_a_question(
@@ -207,12 +207,12 @@ def test_what_has_not_left_can_be_cancelled_after_a_question(
 ) -> None:
     letters(2)
     no = run("outbox", "cancel", "spring", input="n\n")
-    still = delivering.audit(app).states
+    still = outbox.audit(app).states
     yes = run("outbox", "cancel", "spring", "--yes")
 
     assert (no.exit_code, still) == (1, {"planned": 2})
     assert "2 mails of spring ended" in yes.stderr
-    assert delivering.audit(app).states == {"skipped": 2}
+    assert outbox.audit(app).states == {"skipped": 2}
 
 
 def test_deferred_mails_can_be_tried_again_at_once(
@@ -228,7 +228,7 @@ def test_deferred_mails_can_be_tried_again_at_once(
         run("send")
 
     assert "nothing is due" in waiting.stderr
-    assert delivering.audit(app).states == {"accepted": 1}
+    assert outbox.audit(app).states == {"accepted": 1}
 
 
 def test_the_list_can_be_narrowed_and_read_by_scripts(run: Run, letters: Plan) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from crm_mailer.delivering import Account, Deadlines, SmtpTransport, Tls, Transport
+from crm_mailer.delivering import loops
+from crm_mailer.delivering.account import Account, Deadlines, Tls
+from crm_mailer.delivering.port import Flight, Transport
+from crm_mailer.delivering.smtp_transport import SmtpTransport
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Outcome
 from crm_mailer.model.message import Message, NotRendered
-from crm_mailer.model.touch import Touch
+from crm_mailer.model.touch import Touch, TouchState
+from crm_mailer.store.claims import Claimed
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import customers, touches
 
@@ -57,19 +62,81 @@ def message(touch_id: int = 1, rcpt_to: str = "anna@example.com", **changes: obj
     return Message(**given)  # type: ignore[arg-type]
 
 
+def flight(mail: Message) -> Flight:
+    """A mail on its way, with a touch that only has the right number."""
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    touch = Touch(
+        id=mail.touch_id, campaign="spring", step="hello", anchor="order:1", customer_id=1,
+        stream=Stream.MARKETING, state=TouchState.CLAIMED, template="t", due_at=now,
+    )  # fmt: skip
+    return Flight(claimed=Claimed(touch=touch, owner="tester"), message=mail)
+
+
+class ListSource:
+    """Gives out mails one after the other and keeps what became of them.
+
+    Args:
+        stop_at: the place in the list, from 0, of the mail whose final dot may not leave.
+        gaps: places before which `next` waits so many seconds, and `next_now` has nothing.
+    """
+
+    def __init__(
+        self,
+        *mails: Message,
+        stop_at: int | None = None,
+        gaps: dict[int, float] | None = None,
+    ) -> None:
+        self.flights = [flight(mail) for mail in mails]
+        self.waiting = deque(self.flights)
+        self.stop_at = stop_at
+        self.gaps = dict(gaps or {})
+        #: Touch ids in the order in which the final dots were asked for.
+        self.dots: list[int] = []
+        #: Touch id -> how it ended; a second outcome for one mail is an error.
+        self.found: dict[int, Outcome] = {}
+
+    async def next(self) -> Flight | None:
+        await asyncio.sleep(self.gaps.pop(self._place, 0))
+        return self.waiting.popleft() if self.waiting else None
+
+    def next_now(self) -> Flight | None:
+        return self.waiting.popleft() if self.waiting and self._place not in self.gaps else None
+
+    def before_dot(self, flight: Flight) -> bool:
+        self.dots.append(flight.message.touch_id)
+        is_stopped = self.stop_at is not None and flight is self.flights[self.stop_at]
+        flight.has_left = flight.has_left or not is_stopped
+        return not is_stopped
+
+    def landed(self, flight: Flight, outcome: Outcome) -> None:
+        number = flight.message.touch_id
+        assert number not in self.found, f"mail {number} landed twice"
+        self.found[number] = outcome
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """One for each mail, in the order of the list."""
+        assert not self.waiting
+        return [self.found[one.message.touch_id] for one in self.flights]
+
+    @property
+    def _place(self) -> int:
+        return len(self.flights) - len(self.waiting)
+
+
+def fly(transport: Transport, source: ListSource) -> list[Outcome]:
+    """Let all mails of the source go; returns how each ended."""
+    loops.run(transport.fly(source))
+    return source.outcomes
+
+
 def send(transport: Transport, *mails: Message) -> list[Outcome]:
-    """Hand mails over one after the other, then close."""
-
-    async def run() -> list[Outcome]:
-        found = [await transport.hand_over(mail, lambda: True) for mail in mails]
-        await transport.close()
-        return found
-
-    return asyncio.run(run())
+    """Send mails; each waits for the one before, as long as one connection is used."""
+    return fly(transport, ListSource(*mails))
 
 
 def send_one(port: int, mail: Message | None = None, **changes: object) -> Outcome:
-    return send(SmtpTransport(account(port, **changes)), mail or message())[0]
+    return send(SmtpTransport(account(port, connections=1, **changes)), mail or message())[0]
 
 
 class PlainRenderer:

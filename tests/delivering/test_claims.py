@@ -78,7 +78,7 @@ def test_only_due_touches_of_the_wanted_stream_are_claimed(
     now = clock.now()
     with store.write(durable=True) as connection:
         found = claims.claim(connection, owner="one", now=now, until=now, boot_id="b", limit=9,
-                             streams=[Stream.TRANSACTIONAL])  # fmt: skip
+                             lanes={(Stream.TRANSACTIONAL, "other"): 5})  # fmt: skip
 
     assert [one.touch.id for one in found] == [order]
     assert found[0].touch.attempts == 1
@@ -132,24 +132,48 @@ def test_a_claim_is_renewed_only_for_its_owner_and_fence(
     claim(store, clock, "one")
     until = clock.now() + timedelta(hours=1)
     with store.write() as connection:
-        mine = claims.renew(connection, owner="one", fence=0, until=until)
-        old = claims.renew(connection, owner="one", fence=1, until=until)
-        other = claims.renew(connection, owner="two", fence=0, until=until)
+        claims.renew(connection, owner="one", fence=1, until=until)
+        claims.renew(connection, owner="two", fence=0, until=until)
+        early = claims.lapsed(connection, until - timedelta(minutes=1))
+        claims.renew(connection, owner="one", fence=0, until=until)
+        late = claims.lapsed(connection, until - timedelta(minutes=1))
 
-    assert (mine, old, other) == ({1, 2}, set(), set())
+    assert (early, late) == ({"one"}, set())
+
+
+def test_only_its_owner_holds_a_claim(store: Store, clock: StandingClock) -> None:
+    ids = plan(store, 3, clock.now())
+    claim(store, clock, "one", 2)
+    with store.read() as connection:
+        held = [
+            claims.still_held(connection, ids, owner=owner, fence=fence)
+            for owner, fence in (("one", 0), ("one", 1), ("two", 0))
+        ]
+
+    assert held == [{1, 2}, set(), set()]
+
+
+def test_a_lane_without_room_waits_and_keeps_nobody_waiting(
+    store: Store, clock: StandingClock
+) -> None:
+    plan(store, 6, clock.now())
+    now = clock.now()
+    with store.write(durable=True) as connection:
+        gmail = sa.update(touches).where(touches.c.id <= 4).values(provider="gmail")
+        connection.execute(gmail)
+        found = claims.claim(connection, owner="one", now=now, until=now, boot_id="b", limit=9,
+                             lanes={(Stream.MARKETING, "gmail"): 1, (Stream.MARKETING, "other"): 9,
+                                    (Stream.MARKETING, "yahoo"): 0})  # fmt: skip
+
+    assert [(one.touch.id, one.touch.provider) for one in found] == [
+        (1, "gmail"), (5, "other"), (6, "other"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("stream", list(Stream))
 def test_a_claim_reads_only_the_due_rows(sqlite_store: Store, stream: Stream) -> None:
-    told = ""
-    for kind in claims._kinds([stream]):
-        query = (
-            sa.select(touches.c.id)
-            .where(kind, touches.c.next_at <= 1)
-            .order_by(touches.c.next_at, touches.c.id)
-            .limit(5)
-        )
-        told += _query_plan(sqlite_store, query)
+    query = claims._due_in((stream.value, "gmail"), False, False, "b_room_0")
+    told = _query_plan(sqlite_store, query.params(b_now=1, b_room_0=5))
 
     assert "SCAN touches\n" not in told
     assert "ix_touches_due" in told

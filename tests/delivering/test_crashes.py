@@ -25,6 +25,7 @@ from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import touches
 from tests.conftest import StandingClock
 from tests.delivering.letters import PlainRenderer, account, plan, states
+from tests.delivering.test_outcomes import accepted
 from tests.servers.smtp_sink import Sink, smtp_sink
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,13 +59,12 @@ def finish(store: Store, sink: Sink, clock: StandingClock, folder: Path) -> Coun
 WINDOWS: list[tuple[str, dict[str, int]]] = [
     ("K1", {}),
     ("K2", {"released": 10}),
-    ("KR", {"planned": 5, "released": 5}),
+    ("KR", {"planned": 2, "released": 8}),
     ("K3:2", {"accepted": 1, "released": 9}),
     ("K4", {"in_doubt": 1, "released": 9}),
     ("K5", {"in_doubt": 1, "released": 9}),
     ("K6", {"in_doubt": 1, "released": 9}),
     ("K6J", {"accepted": 1, "released": 9}),
-    ("K7", {"released": 5}),
 ]
 
 
@@ -81,6 +81,21 @@ def test_a_kill_at_each_window_doubles_nothing_and_loses_nothing(
     _nothing_twice_nothing_lost(sqlite_store, sink)
     assert recovered == found
     assert states(sqlite_store).get("in_doubt", 0) == found.get("in_doubt", 0)
+
+
+def test_a_kill_after_the_ledger_was_written_changes_nothing_of_it(
+    sqlite_store: Store, clock: StandingClock, tmp_path: Path
+) -> None:
+    plan(sqlite_store, 12, clock.now())
+    with smtp_sink() as sink:
+        killed = child(sqlite_store, sink.port, tmp_path, kill_at="K7", connections=1)
+        assert killed.wait(60) == -signal.SIGKILL
+        settled = states(sqlite_store)["accepted"]
+        recovered = finish(sqlite_store, sink, clock, tmp_path)
+
+    _nothing_twice_nothing_lost(sqlite_store, sink)
+    assert settled + recovered.total() == 10
+    assert recovered["in_doubt"] <= 1
 
 
 @pytest.mark.postgres
@@ -149,8 +164,6 @@ def test_after_a_power_cut_claimed_mails_are_in_doubt(
 def test_an_answer_in_the_journal_counts_even_after_a_power_cut(
     store: Store, clock: StandingClock, tmp_path: Path
 ) -> None:
-    from tests.delivering.test_outcomes import accepted
-
     plan(store, 1, clock.now())
     journal = journals.Journal(tmp_path, "dead")
     _claim(store, clock, "dead", boot="another run of the machine")
@@ -249,7 +262,8 @@ def test_a_line_cut_short_by_a_full_disk_does_not_spoil_the_next_one(
 ) -> None:
     journal = journals.Journal(tmp_path, "one")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size + 9, before[1]))
+    written = len(journal.path.read_bytes().rstrip(b"\0"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (written + 9, before[1]))
     try:
         with pytest.raises(OSError, match="full"):
             journal.dot(1, 1, clock.now())
@@ -259,6 +273,58 @@ def test_a_line_cut_short_by_a_full_disk_does_not_spoil_the_next_one(
     journal.close(is_settled=False)
 
     assert list(journals.read(journal.path).dots) == [(2, 1)]
+
+
+def test_a_journal_takes_its_room_on_the_disk_beforehand(
+    clock: StandingClock, tmp_path: Path
+) -> None:
+    journal = journals.Journal(tmp_path, "one")
+    blocks = journal.path.stat().st_blocks
+    for number in range(1000):
+        journal.dot(number, 1, clock.now())
+
+    assert blocks * 512 >= 1 << 20
+    assert journal.path.stat().st_blocks == blocks
+    journal.close(is_settled=True)
+
+
+def test_a_long_journal_is_written_afresh_with_what_is_on_the_wire(
+    clock: StandingClock, tmp_path: Path
+) -> None:
+    journal = journals.Journal(tmp_path, "one")
+    number = 0
+    while not journal.is_long:
+        number += 1
+        journal.dot(number, 1, clock.now())
+        journal.answer(number, 1, accepted(), clock.now())
+    journal.dot(7777777, 2, clock.now())
+    journal.compact([(7777777, 2, clock.now())])
+    journal.dot(8888888, 1, clock.now())
+    alive = journals.living(tmp_path)
+    found = list(journals.orphans(tmp_path))
+    journal.close(is_settled=False)
+
+    flights = journals.read(journal.path)
+    assert (alive, found, flights.owner) == ({"one"}, [], "one")
+    assert (sorted(flights.dots), flights.answers) == ([(7777777, 2), (8888888, 1)], {})
+    assert list(tmp_path.iterdir()) == [journal.path]
+
+
+def test_a_dot_that_was_taken_back_leaves_no_doubt(clock: StandingClock, tmp_path: Path) -> None:
+    journal = journals.Journal(tmp_path, "one")
+    journal.dot(1, 1, clock.now())
+    journal.dot(2, 1, clock.now())
+    journal.back(1, 1)
+    journal.close(is_settled=False)
+
+    assert list(journals.read(journal.path).dots) == [(2, 1)]
+
+
+def test_what_is_left_of_a_journal_that_was_being_written_afresh_is_swept(tmp_path: Path) -> None:
+    (tmp_path / "one.draft").write_bytes(b"half")
+
+    assert list(journals.orphans(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_recovering_twice_changes_nothing(

@@ -220,9 +220,7 @@ def test_no_dot_leaves_when_the_time_of_the_claim_is_over(sender: Sender, store:
     with fault_server() as server:
         report = sender(by_smtp(server), pace=Pace(claim_for=timedelta(0)))
 
-    assert (report.released, server.box) == (5, [])
-    assert report.lane_fault is not None
-    assert "the claim had run out" in report.lane_fault.message
+    assert (report.released, report.lane_fault, server.box) == (5, None, [])
     assert states(store) == {"planned": 5}
 
 
@@ -256,7 +254,7 @@ def test_a_fault_of_the_lane_stops_the_run_and_harms_no_touch(
 
     assert report.lane_fault is not None
     assert words in report.lane_fault.message
-    assert report.claimed == report.released == 10
+    assert 0 < report.claimed == report.released
     assert states(store) == {"planned": 30}
     assert state_of(store, 1)[2] == 0
     assert server.connections <= 2
@@ -281,8 +279,11 @@ def test_refusals_by_policy_stop_the_run_after_three(sender: Sender, store: Stor
     with fault_server({"RCPT": reply("550 5.7.26 not authenticated")}) as server:
         report = sender(by_smtp(server, connections=1))
 
-    assert report.outcomes == {"refused": 3}
-    assert states(store) == {"planned": 27, "refused": 3}
+    # a fourth may have been announced already
+    assert 3 <= report.outcomes["refused"] <= 4
+    assert states(store) == {
+        "planned": 30 - report.outcomes.total(), "refused": report.outcomes["refused"],
+    }  # fmt: skip
 
 
 def test_mails_in_doubt_in_a_row_stop_the_run(sender: Sender, store: Store) -> None:
@@ -451,10 +452,10 @@ def test_a_database_that_fails_at_the_end_loses_no_outcome(
     sender: Sender, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan(store, 3, sender.clock.now())
-    real, calls = store.write, iter(range(100))
+    real, faults = store.write, iter([True])
 
     def failing(*, durable: bool = False) -> object:
-        if next(calls) == 3:  # claim, recheck, render, then the settling
+        if len(sink.letters) == 3 and next(faults, False):
             raise StoreError("disk full")
         return real(durable=durable)
 

@@ -131,7 +131,9 @@ def test_opportunistic_tls_that_fails_is_left_out_on_a_fresh_connection() -> Non
     script = {"STARTTLS": Fault(say=b"220 go\r\n", cut="close")}
     with fault_server(script, extensions=TLS) as server:
         found = send(
-            SmtpTransport(Account(host="127.0.0.1", port=server.port, hello="shop.example")),
+            SmtpTransport(
+                Account(host="127.0.0.1", port=server.port, hello="shop.example", connections=1)
+            ),
             message(1),
             message(2),
         )

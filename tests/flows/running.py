@@ -17,12 +17,13 @@ PATIENCE = 40.0
 class Running:
     """A daemon in a process of its own; its log goes to a file.
 
-    `before` is Python that the process runs first.
+    `before` is Python that the process runs first; `words` name another command.
     """
 
-    def __init__(self, home: Path, settings: dict[str, str], before: str = "") -> None:
-        start = f"{before}; from crm_mailer.cli import main; main(['--home', {str(home)!r}, 'run'])"
-        usual = ["-m", "crm_mailer", "--home", str(home), "run"]
+    def __init__(self, home: Path, settings: dict[str, str], before: str = "", *words: str) -> None:
+        command = ["--home", str(home), *(words or ("run",))]
+        start = f"{before}; from crm_mailer.cli import main; main({command!r})"
+        usual = ["-m", "crm_mailer", *command]
         self.log_file = home / f"daemon-{time.monotonic_ns()}.log"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(

@@ -20,7 +20,7 @@ from crm_mailer.model.customer import (
     Personality,
     ShoppingAge,
 )
-from crm_mailer.model.delivery import OutcomeKind
+from crm_mailer.model.delivery import EvidenceKind, OutcomeKind, Verdict
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import REASONS, BounceKind, Intent, ReplyKind, Rung
 from crm_mailer.model.score import RfmSegment, ValueClass
@@ -38,6 +38,7 @@ CODES: dict[str, Iterable[type[Enum]]] = {
     "states of a mail, of a case, of an order": (TouchState, CaseState, OrderState),
     "why a mail was not sent, in a word": (SkipReason, SuppressionReason),
     "what a server said": (OutcomeKind, BounceKind),
+    "what was learnt of a mail in doubt": (EvidenceKind, Verdict),
     "what came, and how it was matched": (ReplyKind, Intent, Rung),
     "what was done about a case; tasks; channels": (CaseEventKind, TaskKind, Channel),
     "parts of a customer's story": (EventKind,),
@@ -81,12 +82,20 @@ OF_MODULES = {
     ),
     "definitions/column_maps.py": ("high", "medium", "low"),
     "listening/complaints.py": ("refund", "resend", "answer", "none"),
-    "store/outbox.py": (
+    "store/audit.py": (
         "accepted, but no server is on record as having taken it",
         "accepted more than once",
+        "a server took it, but it does not count as accepted",
         "accepted, but its message is not on record",
+        "its message has no Message-ID",
         "in doubt, but no attempt is on record that ended so",
+        "refused, but no server is on record as having said so",
         "claimed by a sender whose time is over",
+        "waits for no moment: it would never leave",
+        "has a fate, but nobody knows since when",
+        "tried more often than it was claimed",
+        "evidence about a mail that does not exist",
+        "evidence that a server took it, but it does not count as accepted",
     ),
 }
 
@@ -104,7 +113,7 @@ VARIABLES = {
     "SKIP_SENTENCES[SkipReason(reason)]": "SKIP_SENTENCES",
     "SKIP_SENTENCES[reason]": "SKIP_SENTENCES",
     "SKIP_SENTENCES[row.reason]": "SKIP_SENTENCES",
-    "sentence": "store/outbox.py",
+    "sentence": "store/audit.py",
     "state.next_step": "app/operating.py",
     "str(code or '').replace('_', ' ')": "CODES",
 }

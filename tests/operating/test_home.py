@@ -18,6 +18,8 @@ def test_a_new_shop_has_all_that_it_needs(tmp_path: Path) -> None:
     assert list((tmp_path / "shop" / "templates").rglob("*.mjml"))
     assert tomllib.loads((tmp_path / "shop" / "crm-mailer.toml").read_text()) == {
         "smtp": {},
+        "limits": {},
+        "dkim": {},
         "imap": {},
     }
 

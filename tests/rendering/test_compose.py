@@ -23,8 +23,7 @@ from crm_mailer.model.errors import RenderError
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing, Purpose
-from crm_mailer.rendering import assembly, samples
-from crm_mailer.rendering.assembly import Body
+from crm_mailer.rendering import assembly, headers, samples
 from crm_mailer.rendering.compose import Composed, Composer, NoLanguage, Occasion
 from crm_mailer.rendering.headers import UnsafeHeader
 from tests.rendering.conftest import Write
@@ -284,14 +283,38 @@ def test_a_template_that_does_not_exist_is_told(compose_with: Make) -> None:
     assert caught.value.hint == "did you mean `a/b`?"
 
 
-@pytest.mark.parametrize(
-    "email", [None, "nobody", "анна@пример.рф", "a@b.example\r\nBcc: c@d.example"]
-)
+@pytest.mark.parametrize("email", [None, "nobody", "анна@", "a@b.example\r\nBcc: c@d.example"])
 def test_no_mail_is_made_for_what_is_no_address(compose_with: Make, email: str | None) -> None:
     customer = replace(samples.sample_customer("en"), email=email)
 
     with pytest.raises(UnsafeHeader):
         composed(compose_with, customer=customer)
+
+
+def test_only_a_reader_with_letters_outside_ascii_before_the_at_needs_smtputf8(
+    compose_with: Make,
+) -> None:
+    customer = replace(samples.sample_customer("en"), email="анна@пример.рф")
+    message = compose_with().compose(occasion(customer=customer), NOW).message
+    other = compose_with().compose(occasion(), NOW).message
+
+    assert (message.is_utf8, other.is_utf8) == (True, False)
+    assert message.rcpt_to == "анна@xn--e1afmkfd.xn--p1ai"
+    assert f"<{message.rcpt_to}>".encode() in message.content.partition(b"\r\n\r\n")[0]
+    assert message.content.partition(b"\r\n\r\n")[2].isascii()
+
+
+def test_a_mailbox_with_signs_of_urls_is_quoted_in_the_unsubscribe_link(
+    compose_with: Make, shop: Shop
+) -> None:
+    composer = compose_with()
+    composer.shop = replace(shop, reply_to="a?b&c%d+e@shop.example")
+
+    message = parsed(composer.compose(occasion(), NOW).message.content)
+
+    assert message["List-Unsubscribe"].startswith(
+        "<mailto:a%3Fb%26c%25d+e@shop.example?subject=unsubscribe%20"
+    )
 
 
 def test_the_snapshot_holds_the_fields_that_were_used(compose_with: Make) -> None:
@@ -305,9 +328,11 @@ def test_the_snapshot_holds_the_fields_that_were_used(compose_with: Make) -> Non
 
 
 def test_what_an_agent_wrote_goes_out_as_it_is(compose_with: Make) -> None:
-    message = compose_with().compose_text(
+    composer = compose_with()
+    unsigned = composer.write_text(
         occasion(stream=Stream.TRANSACTIONAL), "Subject: Ваш заказ\n\nДобрый день!\n.\nЛинь", NOW
     )
+    [message] = composer.finish([unsigned], NOW)
     mail = parsed(message.content)
 
     assert mail["Subject"] == message.subject == "Ваш заказ"
@@ -330,8 +355,11 @@ def test_what_an_agent_wrote_goes_out_as_it_is(compose_with: Make) -> None:
 )
 @pytest.mark.parametrize("is_base64", [False, True])
 def test_a_body_comes_back_as_it_was(text: str, is_base64: bool) -> None:
-    content = assembly.message([], [Body("plain", text, is_base64)], "=_b")
+    head = headers.block([assembly.VERSION, *assembly.content("plain", is_base64)])
+    content = head + b"\r\n" + assembly.encoded(text, is_base64)
 
     assert lines(parsed(content)) == text.splitlines()
     assert b" \r\n" not in content
     assert b"\t\r\n" not in content
+    assert b"\n." not in content
+    assert b"\nFrom " not in content

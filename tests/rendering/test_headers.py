@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import random
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
@@ -94,25 +93,6 @@ def test_no_generated_text_escapes(name: str, subject: str) -> None:
     assert escapes(name, subject) == []
 
 
-def test_twenty_thousand_random_names_and_subjects_stay_inside() -> None:
-    chance = random.Random(7)
-    pieces = [*"\n\r\"\\<>,;\x00\u2028\u202e \tЖ中éa@()\x7f\x85\ud83d=?_", "\r\n", "=?utf-8?q?",
-              "?=", ": ", "Bcc: ", "e\u0301", "👩\u200d🚀", "Anna ", "x" * 70]  # fmt: skip
-    bad = []
-    for _ in range(20_000):
-        text = "".join(chance.choices(pieces, k=chance.randint(0, 25)))
-        fields: Fields = [("To", Mailbox(text, "a@b.example")), ("Subject", Text(text))]
-        written = headers.block(fields)
-        lines = written.split(b"\r\n")
-        wanted = headers.cleaned(Text(text))
-        unfolded = written.replace(b"\r\n ", b" ").decode().split("\r\n")[1]
-        said = str(make_header(decode_header(unfolded.removeprefix("Subject:").lstrip())))
-        if said != wanted or b"\n" in b"".join(lines) or max(map(len, lines)) > 998:
-            bad.append(text)
-
-    assert bad == []
-
-
 @pytest.mark.parametrize(
     "written",
     [
@@ -128,6 +108,8 @@ def test_twenty_thousand_random_names_and_subjects_stay_inside() -> None:
         b"To : a\r\n",
         b" folded first\r\n",
         b"Too: a\r\n",
+        b"To: a\r\nTo: b\r\n",
+        b"",
     ],
 )
 def test_the_guard_refuses_what_was_not_meant(written: bytes) -> None:
@@ -150,21 +132,35 @@ def test_lines_are_folded_between_words_and_encoded_words_are_short() -> None:
         ("anna@example.com", "anna@example.com"),
         ("o'brien+tag@example.com", "o'brien+tag@example.com"),
         ("anna@bücher.example", "anna@xn--bcher-kva.example"),
+        ("анна@пример.example", "анна@xn--e1afmkfd.example"),
     ],
 )
-def test_an_address_goes_over_the_wire_in_ascii(given: str, wire: str) -> None:
+def test_an_address_goes_over_the_wire_in_ascii_where_that_will_do(given: str, wire: str) -> None:
     assert headers.address(given) == wire
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "anna", "a@b@c.example", "a b@c.example", "a@c.example\r\nRCPT TO:<x@y>",
-     "анна@example.com", "<a@b.example>", '"a b"@c.example',
-     "a@-x.example", "a" * 300 + "@b.example"],
+     "<a@b.example>", '"a b"@c.example', "a@-x.example", "a" * 300 + "@b.example",
+     "анна\u202e@example.com", "анна\u200b@example.com", "ан на@example.com",
+     "ан\x00на@example.com", "анна@example.com, b@c.example", "анна\ud800@example.com",
+     "=?utf-8?b?DQpCY2M6IHg=?=@b.example", "a=?b@c.example", "анна@[127.0.0.1]", "анна@b..example",
+     "ж" * 40 + "@example.com"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(UnsafeHeader):
         headers.address(text)
+
+
+def test_only_an_address_makes_a_header_utf8() -> None:
+    written = headers.block([("To", Mailbox("Анна", "анна@example.com")), ("Subject", Text("Ж"))])
+
+    assert written.decode("utf-8") == (
+        "To: =?utf-8?b?0JDQvdC90LA=?= <анна@example.com>\r\nSubject: =?utf-8?b?0JY=?=\r\n"
+    )
+    with pytest.raises(UnsafeHeader, match="X-Other is not ASCII"):
+        headers.block([("To", Mailbox("", "анна@example.com")), ("X-Other", exact("ж"))])
 
 
 def test_the_date_is_in_the_form_of_mail() -> None:

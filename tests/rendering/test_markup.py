@@ -182,14 +182,6 @@ def test_broken_or_forbidden_jinja_is_told_with_its_place(
     assert (caught.value.problem.line, caught.value.problem.column) == (5, column)
 
 
-def test_lines_break_around_what_changes_and_nowhere_else(templates: Path, write: Write) -> None:
-    text = "<mj-text>same in each mail</mj-text>" * 5
-    write("a/b.en.mjml", f"{text}<mj-text>Dear {{{{ customer.given_name }}}},</mj-text>{text}")
-    part = TemplateLibrary(templates).get("a/b", "en").html
-
-    lines = part.render(VALUES).split("\n")
-
-    assert [line for line in lines if "Anna" in line] == [
-        '>Dear Anna,</div></td></tr><tr><td align="left"'
-    ]
-    assert len([line for line in lines if line not in part.encoded]) <= 5
+def test_indentation_is_left_out_unless_blanks_count(templates: Path, write: Write) -> None:
+    assert "\n " not in html(templates, "<mj-text>\n    <b>in</b>\n  </mj-text>", write)
+    assert "\n  two" in html(templates, "<mj-text><pre>one\n  two</pre></mj-text>", write)

@@ -25,7 +25,7 @@ from crm_mailer.store.tables.buyers import (
 from crm_mailer.store.tables.columns import Id, metadata
 from crm_mailer.store.tables.followups import case_events, cases, feedback, tasks
 from crm_mailer.store.tables.mails import deliveries, messages, plan_runs, touches
-from crm_mailer.store.tables.sending import alerts, evidence, pauses, paces, tallies
+from crm_mailer.store.tables.sending import alerts, evidence, paces, pauses, tallies
 from crm_mailer.store.tables.shop import facts, leases
 
 __all__ = [

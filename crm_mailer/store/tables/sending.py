@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from crm_mailer.store.engine import Instant
+from crm_mailer.store.engine import Instant, JsonText
 from crm_mailer.store.tables.columns import count, id_, metadata, text, to
 
 #: What is stopped: everything, a campaign, a lane or an account; by a person or by a breaker.
@@ -31,28 +31,44 @@ alerts = sa.Table(
 )
 
 #: Token buckets that all senders share: when the next mail of an account or a lane is due, by
-#: which share of its rate it goes, and how many left today (for warming up).
+#: which share (in thousandths) of its rate it went when it was last slowed down, and how many left
+#: today (for warming up).
 paces = sa.Table(
     "paces",
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("due_ms", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("due_us", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("factor", sa.Integer, nullable=False, server_default="1000"),
+    #: Mails a minute as seen when it was slowed down, where nobody set a limit; else 0.
+    count("seen_rate"),
+    #: When the factor was last halved, and when a receiver last asked for less.
+    sa.Column("slowed_at", Instant),
+    sa.Column("told_at", Instant),
     text("day"),
     count("used"),
     sa.Column("changed_at", Instant, nullable=False),
 )
 
-#: What breakers count of a campaign.
+#: What breakers count, of a campaign (`campaign:ID`), a lane (`lane:gmail/marketing`) and an
+#: account (`account:NAME`), since a person last let it go on.
 tallies = sa.Table(
     "tallies",
     metadata,
-    sa.Column("campaign", sa.Text, primary_key=True),
+    sa.Column("scope", sa.Text, primary_key=True),
     count("rendered"),
     count("template_errors"),
     count("errors_in_a_row"),
     count("attempts"),
-    count("dead"),
+    #: Dead addresses of a campaign, mails in doubt of an account.
+    count("faults"),
+    #: The same, by the hundred attempts, the last hundred at the end.
+    sa.Column("recent", JsonText, nullable=False, server_default="[]"),
+    #: The kind of the last outcome, and how often it came in a row.
+    text("sign"),
+    count("in_a_row"),
+    #: Provider -> refusal of the content that was met there last, and how often in a row.
+    sa.Column("refusals", JsonText, nullable=False, server_default="{}"),
+    sa.Column("since", Instant, nullable=False),
 )
 
 #: What was learnt later about a mail in doubt.

@@ -1,0 +1,335 @@
+"""Senders that are killed over and over, against a mail server that fails: nothing twice, nothing
+lost.
+
+Run: python -m benchmarks.kill [--kills 200] [--mails 20000] [--stream marketing]
+A real shop sends to the fault server over 8 connections. Each sender is killed with SIGKILL at a
+random moment and the next one begins, until there were so many kills; then the rest is sent. The
+server's own log is the truth by which the ledger is judged. The last line printed is one JSON
+object; the exit code is 1 when a promise is broken:
+
+- `duplicates`: marketing mails that the server took twice. Order mail in doubt may be sent once
+  more, ten minutes later at the soonest, with the same bytes: what goes beyond that counts here.
+- `lost`: mails that ended in no fate, or were refused, or accepted as the ledger says, against
+  what the server knows.
+- `in_doubt` must not be above `bound`: kills x connections x 2 + lines dropped on purpose.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+if not __package__:  # started as a file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from sqlalchemy import select
+
+from benchmarks import shops
+from benchmarks.fault_server import Faults, Taken, fault_server
+from crm_mailer.app import App, delivering, pausing
+from crm_mailer.model.campaign import Stream
+from crm_mailer.store import outbox
+from crm_mailer.store.outbox import Audit
+from crm_mailer.store.tables import messages, touches
+
+T = TypeVar("T")
+
+CONNECTIONS = 8
+#: Order mail in doubt waits so long before it is sent once more.
+DOUBT_WAIT = timedelta(minutes=10)
+#: Seconds after which a sender is killed although little has left: it may be starting or waiting.
+LONGEST_LIFE = 3.0
+#: Senders for each kill; one that has nothing to do ends before it can be killed.
+MOST_LIVES = 4
+#: Rounds after the last kill in which everything must have found its fate.
+LAST_ROUNDS = 60
+
+
+class AheadClock:
+    """The machine's clock, put ahead."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        """The present instant, and what it is ahead."""
+        return datetime.now(UTC) + self.ahead
+
+
+@dataclass(slots=True, kw_only=True)
+class Harness:
+    """A shop, a server and the senders between them."""
+
+    app: App
+    clock: AheadClock
+    server: Faults
+    stream: Stream
+    mails: int
+    workers: int
+    chance: random.Random
+    planned: int = 0
+    kills: int = 0
+    lives: int = 0
+    senders: set[int] = field(default_factory=set)
+
+    def kill_over_and_over(self, kills: int) -> None:
+        """Lives and deaths of senders, spread over all mails."""
+        self._plan(self.mails)
+        while self.kills < kills:
+            before = self.kills
+            self._one_life(kills)
+            if self.lives > MOST_LIVES * kills + 20:
+                raise RuntimeError(f"senders end before they are killed: {self.audit()}")
+            if self.kills == before and not self._is_anything_due():
+                self._plan(max(100, self.mails // 20))
+
+    def finish(self) -> None:
+        """Let everything find its fate."""
+        for _ in range(LAST_ROUNDS):
+            self._tidy()
+            if not self._is_anything_due():
+                return
+            self._start()
+            self._reap(lambda: bool(self.senders))
+
+    def audit(self) -> Audit:
+        """What the ledger says of itself."""
+
+        def look(app: App) -> Audit:
+            with app.store.read() as connection:
+                return outbox.audit(connection, self.clock.now())
+
+        return self._looking(look)
+
+    def ledger(self) -> dict[int, tuple[str, str]]:
+        """Touch -> its state and its Message-ID."""
+        query = select(touches.c.id, touches.c.state, messages.c.message_id).outerjoin(
+            messages, messages.c.touch_id == touches.c.id
+        )
+
+        def look(app: App) -> dict[int, tuple[str, str]]:
+            with app.store.read() as connection:
+                return {row.id: (row.state, row.message_id) for row in connection.execute(query)}
+
+        return self._looking(look)
+
+    # ------------------------------------------------------------------ one life
+
+    def _one_life(self, kills: int) -> None:
+        """Senders until one of them is killed, or all have nothing more to do."""
+        self._tidy()
+        left = self.planned - self.server.taken
+        target = self.server.taken + self.chance.uniform(0, 2) * left / (kills - self.kills + 1)
+        life = self.chance.choice((LONGEST_LIFE, LONGEST_LIFE, self.chance.uniform(0, 0.3)))
+        until = time.monotonic() + life
+        while len(self.senders) < self.workers:
+            self._start()
+        self._reap(lambda: bool(self.senders) and self.server.taken < target
+                   and time.monotonic() < until)  # fmt: skip
+        if self.senders:
+            victim = self.chance.choice(sorted(self.senders))
+            os.kill(victim, signal.SIGKILL)
+            _number, status = os.waitpid(victim, 0)
+            self.senders.discard(victim)
+            self.kills += os.WIFSIGNALED(status)
+
+    def _start(self) -> None:
+        """A sender in a process of its own. All is imported already, so it is there at once."""
+        number = os.fork()
+        if number == 0:
+            code = 1
+            try:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                delivering.send(self.app, is_by_hand=True)
+                code = 0
+            finally:
+                os._exit(code)
+        self.senders.add(number)
+        self.lives += 1
+
+    def _reap(self, goes_on: Callable[[], bool]) -> None:
+        """Wait while `goes_on` says so; whoever ends meanwhile has nothing more to do."""
+        while goes_on():
+            for number in list(self.senders):
+                gone, status = os.waitpid(number, os.WNOHANG)
+                if gone:
+                    self.senders.discard(number)
+                    if status:
+                        raise RuntimeError(f"a sender ended with {status}")
+            time.sleep(0.001)
+
+    # ------------------------------------------------------------------ between lives
+
+    def _tidy(self) -> None:
+        """What an operator and time would do: retries are due, breakers are reset."""
+        if self.stream is Stream.TRANSACTIONAL:
+            self.clock.ahead += timedelta(minutes=1 if self.senders or self.lives else 0)
+            self.server.put_ahead(int(time.time() + self.clock.ahead.total_seconds()))
+        self._looking(self._mend)
+
+    def _mend(self, app: App) -> None:
+        for pause in pausing.list_pauses(app):
+            kind, _colon, name = pause.scope.partition(":")
+            pausing.resume(app, **({kind: name} if name else {}))
+        for account in pausing.account_names(app):
+            pausing.resume(app, account=account)
+        with app.store.write() as connection:
+            outbox.retry(connection, self.clock.now())
+
+    def _plan(self, number: int) -> None:
+        now = self.clock.now()
+        self._looking(lambda app: shops.plan(app.store, number, stream=self.stream, now=now))
+        self.planned += number
+
+    def _is_anything_due(self) -> bool:
+        """Whether a sender would find something, now or once its claims are taken over."""
+        waiting = (touches.c.state.in_(("planned", "claimed", "deferred"))) | (
+            (touches.c.state == "in_doubt") & touches.c.next_at.is_not(None)
+        )
+
+        def look(app: App) -> bool:
+            with app.store.read() as connection:
+                return connection.execute(select(touches.c.id).where(waiting)).first() is not None
+
+        return self._looking(look)
+
+    def _looking(self, work: Callable[[App], T]) -> T:
+        """Nothing of the database may be open when a sender is forked."""
+        try:
+            return work(self.app)
+        finally:
+            self.app.close()
+            self.app.__dict__.pop("store", None)
+
+
+def judge(harness: Harness) -> dict[str, Any]:
+    """The ledger against the server's truth."""
+    taken: dict[int, list[Taken]] = defaultdict(list)
+    for one in harness.server.truth():
+        taken[shops.touch_of(one.recipient)].append(one)
+    ledger, audit = harness.ledger(), harness.audit()
+    states = Counter(state for state, _id in ledger.values())
+    accepted = {touch for touch, (state, _id) in ledger.items() if state == "accepted"}
+    doubtful = {touch for touch, (state, _id) in ledger.items() if state == "in_doubt"}
+    ended = {"accepted", "in_doubt", "refused"}
+    wrong_id = sum(ledger[touch][1] != one.message_id for touch, all_ in taken.items()
+                   for one in all_)  # fmt: skip
+    is_within = accepted <= taken.keys() <= accepted | doubtful
+    lost = sum(number for state, number in states.items() if state not in ended)
+    lost += len(accepted - taken.keys())
+    injected = harness.server.injected
+    return {
+        "bench": "kill",
+        "kills": harness.kills,
+        "mails": harness.planned,
+        "duplicates": sum(beyond(all_, harness.stream) for all_ in taken.values()),
+        "lost": lost,
+        "in_doubt": states["in_doubt"],
+        "bound": harness.kills * CONNECTIONS * 2 + injected,
+        "injected": injected,
+        "accepted": len(accepted),
+        "refused": states["refused"],
+        "taken": len(taken),
+        "resent": sum(len(all_) > 1 for all_ in taken.values()),
+        "accepted_ok": is_within and not wrong_id,
+        "conservation": sum(audit.states.values()) == audit.total == harness.planned,
+        "audit": audit.is_sound,
+        "states": dict(states),
+    }
+
+
+def beyond(copies: list[Taken], stream: Stream) -> int:
+    """Copies of one mail that nobody may get."""
+    if stream is Stream.MARKETING:
+        return len(copies) - 1
+    if len({one.digest for one in copies}) > 1:
+        return len(copies) - 1
+    is_early = len(copies) == 2 and copies[1].at - copies[0].at < DOUBT_WAIT.total_seconds()
+    return max(0, len(copies) - 2) + is_early
+
+
+def is_kept(found: dict[str, Any]) -> bool:
+    """Whether every promise held."""
+    return (
+        not found["duplicates"]
+        and not found["lost"]
+        and found["in_doubt"] <= found["bound"]
+        and found["accepted_ok"]
+        and found["conservation"]
+        and found["audit"]
+    )
+
+
+def main() -> None:
+    """Kill, judge, print."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--kills", type=int, default=200)
+    options.add_argument("--mails", type=int, help="20,000; 100 a kill where fewer are killed")
+    options.add_argument("--workers", type=int, default=1, help="senders at a time")
+    options.add_argument("--stream", choices=[one.value for one in Stream], default="marketing")
+    options.add_argument("--seed", type=int, default=7)
+    options.add_argument("--keep", type=Path, help="leave the shop and the server's log here")
+    given = options.parse_args()
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="crm-kill-") as name:
+        found = run(Path(name), given)
+        if given.keep:
+            shutil.copytree(name, given.keep)
+    found["seconds"] = round(time.monotonic() - begin, 1)
+    print(json.dumps(found))
+    sys.exit(not is_kept(found))
+
+
+def run(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """One harness from its first to its last mail, judged."""
+    with fault_server(folder, given.seed) as server:
+        home = folder / "shop"
+        shops.make_shop(home, port=server.port, connections=CONNECTIONS // given.workers)
+        clock = AheadClock()
+        app = shops.shop(home)
+        app.clock = clock
+        harness = Harness(
+            app=app,
+            clock=clock,
+            server=server,
+            stream=Stream(given.stream),
+            mails=given.mails or min(20_000, 100 * given.kills),
+            workers=given.workers,
+            chance=random.Random(given.seed),
+        )
+        _warm(app, harness.stream)
+        harness.kill_over_and_over(given.kills)
+        print(f"{harness.kills} kills, {server.taken} mails taken", file=sys.stderr)
+        harness.finish()
+        found = judge(harness)
+        found["config"] = {
+            "stream": given.stream, "connections": CONNECTIONS, "workers": given.workers,
+            "lives": harness.lives, "seed": given.seed, "cores": os.cpu_count(),
+        }  # fmt: skip
+        return found
+
+
+def _warm(app: App, stream: Stream) -> None:
+    """What each sender would do anew, done once: files read, templates compiled."""
+    assert app.definitions
+    assert app.keys
+    app.templates.prepare({f"bench/{shops.CAMPAIGN[stream]}"})
+
+
+if __name__ == "__main__":
+    main()

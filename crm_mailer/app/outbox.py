@@ -1,0 +1,147 @@
+"""Verbs of the outbox: every planned mail with its fate, and the switches over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+from crm_mailer.app.wiring import App
+from crm_mailer.definitions.problems import did_you_mean
+from crm_mailer.model.errors import NotFound, NotPossible
+from crm_mailer.model.touch import SkipReason, TouchState
+from crm_mailer.store import directory, outbox, touches
+from crm_mailer.store.bulk import in_turns
+from crm_mailer.store.outbox import Audit, OutboxLine, Pulse, Record, Wanted
+
+# ------------------------------------------------------------------ looking
+
+
+def wanted(
+    app: App,
+    *,
+    states: Sequence[TouchState] = (),
+    campaign: str | None = None,
+    provider: str | None = None,
+    customer: str | None = None,
+    number: int | None = None,
+    since: datetime | None = None,
+) -> Wanted:
+    """Which mails are meant.
+
+    Args:
+        app: the shop.
+        states: only in one of these states.
+        campaign: only of this one.
+        provider: only to this receiving group, such as `gmail`.
+        customer: only to this one: a mail address, a number, a name on a platform.
+        number: only this mail.
+        since: settled, or else planned for, then or later.
+
+    Raises:
+        NotFound: there is no such campaign or customer.
+    """
+    if campaign is not None:
+        known_campaign(app, campaign)
+    customer_id = None
+    if customer is not None:
+        with app.store.read() as connection:
+            customer_id = directory.find_customer(connection, customer)
+    return Wanted(
+        states=states,
+        campaign=campaign,
+        provider=provider,
+        customer_id=customer_id,
+        number=number,
+        since=since,
+    )
+
+
+def list_(app: App, which: Wanted = outbox.EVERYTHING, *, limit: int = 50) -> list[OutboxLine]:
+    """Planned mails and their fate, the newest first."""
+    with app.store.read() as connection:
+        return outbox.list_(connection, which, limit=limit)
+
+
+def show(app: App, number: int) -> Record:
+    """The record of one mail.
+
+    Raises:
+        NotFound: there is no mail by this number.
+    """
+    with app.store.read() as connection:
+        record = outbox.find(connection, number)
+    if record is None:
+        raise NotFound(f"there is no mail {number}", hint="crm-mailer outbox list")
+    return record
+
+
+def audit(app: App) -> Audit:
+    """Where every planned mail is, and whether the ledger adds up."""
+    with app.store.read() as connection:
+        return outbox.audit(connection, app.clock.now())
+
+
+def pulse(app: App) -> Pulse:
+    """What was sent in the last minute, by whichever process, and what is due."""
+    with app.store.read() as connection:
+        return outbox.pulse(connection, app.clock.now())
+
+
+# ------------------------------------------------------------------ switches
+
+
+def release(app: App, campaign: str) -> int:
+    """Let the held mails of a campaign go when they are due; returns how many.
+
+    What a pause holds goes on with the pause's end, not before.
+    """
+    known_campaign(app, campaign)
+    with app.store.read() as connection:
+        held = touches.list_held(connection, campaign)
+        paused = set(outbox.list_paused(connection, campaign))
+    return in_turns(app.store, [one for one in held if one not in paused], touches.let_go)
+
+
+def cancel(app: App, which: Wanted) -> int:
+    """End what has not left; returns how many mails that were.
+
+    Mails in a sender's hands may still go. An order mail in doubt stays in doubt, but its second
+    attempt is called off.
+
+    Raises:
+        NotPossible: nothing says which mails are meant.
+    """
+    if which == outbox.EVERYTHING:
+        raise NotPossible(
+            "say which mails are to end", hint="name a campaign, or use --customer or --number"
+        )
+    with app.store.write() as connection:
+        outbox.call_off(connection, which)
+        unsent = outbox.list_unsent(connection, which)
+    end = partial(touches.end, reason=SkipReason.CANCELLED, now=app.clock.now())
+    return in_turns(app.store, unsent, end)
+
+
+def retry(app: App, *, campaign: str | None = None, is_refused_too: bool = False) -> int:
+    """Try deferred and mended mails again at once; returns how many."""
+    if campaign is not None:
+        known_campaign(app, campaign)
+    with app.store.write() as connection:
+        return outbox.retry(
+            connection, app.clock.now(), campaign=campaign, is_refused_too=is_refused_too
+        )
+
+
+def known_campaign(app: App, campaign: str) -> None:
+    """Whether a campaign is defined, or was when it planned mails.
+
+    Raises:
+        NotFound: there is none by this name; the hint has the nearest.
+    """
+    with app.store.read() as connection:
+        known = {*app.definitions.campaigns, *touches.campaigns(connection)}
+    if campaign not in known:
+        raise NotFound(
+            f"there is no campaign `{campaign}`", hint=did_you_mean(campaign, sorted(known))
+        )

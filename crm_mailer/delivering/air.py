@@ -1,0 +1,234 @@
+"""What is on its way: runways, their transports, and what each landing means."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from crm_mailer.delivering import crash, outcomes
+from crm_mailer.delivering.booking import Booking, Desk
+from crm_mailer.delivering.guards import Guards
+from crm_mailer.delivering.journal import Journal
+from crm_mailer.delivering.logbook import Logbook
+from crm_mailer.delivering.port import Flight
+from crm_mailer.delivering.routing import Lane
+from crm_mailer.delivering.runway import Runway
+from crm_mailer.model.delivery import Outcome, OutcomeKind, Phase
+from crm_mailer.model.errors import CrmMailerError
+from crm_mailer.model.moment import Clock
+from crm_mailer.store.pauses import Pauses
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, kw_only=True)
+class Air:
+    """The flights of one round, from the runway to the landing."""
+
+    desk: Desk
+    guards: Guards
+    logbook: Logbook
+    journal: Journal
+    clock: Clock
+    should_stop: Callable[[], bool]
+    paused: Pauses
+    runways: dict[str, Runway] = field(default_factory=dict)
+    #: Set when something has happened.
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    error: CrmMailerError | None = None
+    _stock: int = 0
+    #: On the clock of `awake`: after it no final dot may leave.
+    deadline: float = 0.0
+    #: What a guard has stopped in this round.
+    _lanes: frozenset[Lane] = frozenset()
+    _campaigns: frozenset[str] = frozenset()
+    _flying: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    #: Flights that were stopped before their dot by us, not by a server.
+    _grounded: set[Flight] = field(default_factory=set)
+
+    def is_over(self) -> bool:
+        """Whether nothing new may leave any more."""
+        if self.error is not None or self.paused.everything is not None or self.should_stop():
+            return True
+        return len(self.desk.closed) == len(self.desk.ways.outlets)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits on a runway or is on the wire."""
+        return not any(len(one) or one.in_air for one in self.runways.values())
+
+    def wants_more(self, outlet: str) -> bool:
+        """Whether an outlet's runway runs low."""
+        runway = self.runways.get(outlet)
+        return runway is None or len(runway) <= runway.low
+
+    def keep_ready(self, number: int) -> None:
+        """How many flights shall wait on a runway: what leaves while more are prepared."""
+        self._stock = number
+        for runway in self.runways.values():
+            runway.low = max(runway.width, number)
+
+    def line_up(self, flight: Flight, name: str) -> None:
+        """Put a flight on its outlet's runway, whose connections are opened with the first."""
+        runway = self.runways.get(name)
+        if runway is None:
+            [outlet] = [one for one in self.desk.ways.outlets if one.name == name]
+            runway = self.runways[name] = Runway(name, self, outlet.transport.width)
+            runway.low = max(runway.width, self._stock)
+            task = asyncio.create_task(outlet.transport.fly(runway), name=f"fly {name}")
+            task.add_done_callback(lambda done: self._flown(name, done))
+            self._flying[name] = task
+        if runway.is_closed:
+            self._elsewhere(flight, name)
+        else:
+            runway.add([flight])
+
+    def may_leave(self, flight: Flight) -> bool:
+        """Asked right before the final dot; True means that it is noted in the journal."""
+        touch = flight.claimed.touch
+        if awake() >= self.deadline or self._is_stopped(flight):
+            self._grounded.add(flight)
+            return False
+        try:
+            self.journal.dot(touch.id, touch.attempts, self.clock.now())
+        except OSError:
+            log.exception("journal", touch=touch.id)
+            return False
+        flight.has_left = True
+        return True
+
+    def _is_stopped(self, flight: Flight) -> bool:
+        touch, stops = flight.claimed.touch, self.paused
+        if stops.everything is not None or touch.campaign in stops.campaigns:
+            return True
+        if touch.campaign in self._campaigns:
+            return True
+        if not (stops.lanes or self._lanes):
+            return False
+        lane = Lane(touch.provider, touch.stream)
+        return lane in self._lanes or stops.stops(lane.name)
+
+    def has_landed(self, runway: Runway, flight: Flight, outcome: Outcome) -> None:
+        """Note an outcome; what says nothing about the mail sends it elsewhere, or back."""
+        if flight in self._grounded:
+            self._grounded.discard(flight)
+            self.logbook.free(flight.claimed)
+        else:
+            self._judge(runway, flight, outcome)
+        if outcome.kind is not OutcomeKind.ACCEPTED:
+            self._heed_guards()
+        if self.logbook.is_due or not runway.in_air:
+            self.wake.set()
+        if self.guards.fault(runway.name):
+            self._close(runway)
+
+    def _judge(self, runway: Runway, flight: Flight, outcome: Outcome) -> None:
+        touch = flight.claimed.touch
+        lane = Booking(claimed=flight.claimed, outlet=runway.name).lane
+        self.guards.heard(touch, runway.name, outcome)
+        self.desk.pacer.hear(runway.name, lane, outcome, self.clock.now())
+        if not self.guards.is_lane_fault(outcome):
+            self.logbook.count(runway.name, outcome)
+            self._note(flight, outcome)
+            return
+        if flight.has_left:
+            flight.has_left = False
+            self.journal.back(touch.id, touch.attempts)
+        self._close(runway)
+        self._elsewhere(flight, runway.name)
+
+    def _note(self, flight: Flight, outcome: Outcome) -> None:
+        touch = flight.claimed.touch
+        self.logbook.note(flight.claimed, outcome)
+        try:
+            self.journal.answer(touch.id, touch.attempts, outcome, self.clock.now())
+        except OSError:  # it is still in memory, and goes to the database next
+            log.exception("journal", touch=touch.id)
+        crash.point("K6J")
+
+    def is_hungry(self) -> None:
+        """A runway is about to run dry."""
+        self.wake.set()
+
+    def _close(self, runway: Runway) -> None:
+        """An outlet is out of order: what waits there goes elsewhere, or back."""
+        if runway.is_closed:
+            return
+        self.desk.closed.add(runway.name)
+        for flight in runway.close():
+            self._elsewhere(flight, runway.name)
+        self.wake.set()
+
+    def _elsewhere(self, flight: Flight, name: str) -> None:
+        """Before its dot a flight may change the outlet; without another it is given back."""
+        booking = Booking(claimed=flight.claimed, outlet=name, not_before=flight.not_before)
+        if not self.is_over() and self.desk.move(booking, self.paused, self.clock.now()):
+            flight.not_before = booking.not_before
+            self.line_up(flight, booking.outlet)
+        else:
+            self.logbook.free(flight.claimed)
+
+    def _flown(self, name: str, task: asyncio.Task[None]) -> None:
+        """A transport ended. One that broke leaves flights that nobody answers for."""
+        self.wake.set()
+        runway = self.runways[name]
+        if task.cancelled() or task.exception() is None:
+            error: BaseException | None = None
+        else:
+            error = task.exception()
+        if isinstance(error, CrmMailerError):
+            self.error = error
+        elif error is not None:
+            log.error("fly", outlet=name, exc_info=error)
+        for flight in list(runway.in_air):
+            runway.in_air.discard(flight)
+            if flight.has_left:  # a fault of ours must not make a doubtful mail look safe
+                self._note(flight, outcomes.lost(Phase.DOT, f"{type(error).__name__}: {error}"))
+            else:
+                self.logbook.free(flight.claimed)
+        if error is not None:
+            self._close(runway)
+
+    async def land(self) -> None:
+        """Let what is on the wire land; what has not left is given back."""
+        for runway in self.runways.values():
+            for flight in runway.close():
+                self.logbook.free(flight.claimed)
+        if self._flying:
+            await asyncio.wait(self._flying.values())
+            await asyncio.sleep(0)  # lets the callbacks of the last ones run
+
+    def hear(self, stops: Pauses) -> None:
+        """Obey pauses at once: what waits on a runway does not leave."""
+        self.paused = stops
+        for runway in self.runways.values():
+            if runway.name in stops.accounts:
+                self._close(runway)
+        if stops.campaigns or stops.lanes:
+            self._sweep()
+
+    def _heed_guards(self) -> None:
+        lanes, campaigns = self.guards.stopped_lanes, self.guards.stopped_campaigns
+        if (lanes, campaigns) != (self._lanes, self._campaigns):
+            self._lanes, self._campaigns = lanes, campaigns
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Take from the runways what may not leave any more."""
+        for runway in self.runways.values():
+            waiting = runway.clear()
+            runway.add(one for one in waiting if not self._is_stopped(one))
+            for flight in waiting:
+                if self._is_stopped(flight):
+                    self.logbook.free(flight.claimed)
+
+
+def awake() -> float:
+    """Seconds that go on while the process is stopped and, where known, while the host sleeps."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()

@@ -1,0 +1,98 @@
+"""What stops an account for a while: a fault of the server or of ours that no mail can mend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from crm_mailer.model.delivery import Blame, Outcome, Phase
+from crm_mailer.model.errors import CannotWrite, CrmMailerError, LoginRefused, ServiceDown
+
+#: RFC 5321 3.8: the server closes the channel, whatever was asked.
+BUSY = 421
+#: The "host" of mails that stay on this machine.
+SANDBOX = "sandbox"
+#: Accounts that have no table `[accounts.NAME]`.
+NAMELESS = frozenset({"", "smtp", SANDBOX, "main"})
+#: First and longest rest of an account, where the fault is ours and where it is the server's.
+OURS_REST = (timedelta(minutes=5), timedelta(hours=1))
+SITE_REST = (timedelta(seconds=10), timedelta(minutes=5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneFault:
+    """Why an account must rest: a fault of the server or of ours that no single mail can mend."""
+
+    host: str
+    phase: Phase
+    outcome: Outcome
+    #: Its name, where it stands in a table of its own.
+    account: str = ""
+
+    @property
+    def message(self) -> str:
+        """One sentence: which server, what happened."""
+        words = f"{self.outcome.code} {self.outcome.status} {self.outcome.text}"
+        said = " ".join(words.removeprefix("0 ").split())
+        if self.host == SANDBOX:
+            return f"the outbox folder cannot be written: {said}"
+        trouble = _TROUBLE.get(self.phase, "stopped us")
+        if self.outcome.code == BUSY:
+            trouble = "wants to be left alone for a while"
+        return f"mail server {self.host} {trouble}: {said}"
+
+    @property
+    def hint(self) -> str:
+        """What to do."""
+        if self.host == SANDBOX:
+            return "look at `outbox` in crm-mailer.toml and at the folder's rights"
+        phase = Phase.BANNER if self.outcome.code == BUSY else self.phase
+        hint = _HINTS.get(phase, _HINTS[Phase.MAIL])
+        if self.account not in NAMELESS and "smtp." in hint:
+            return f"look at [accounts.{self.account}] in crm-mailer.toml, and at the words above"
+        return hint
+
+    def error(self) -> CrmMailerError:
+        """The same as an error for people."""
+        if self.host == SANDBOX:
+            return CannotWrite(self.message, hint=self.hint)
+        if self.phase is Phase.AUTH and self.outcome.blame is Blame.US:
+            return LoginRefused(self.message, hint=self.hint)
+        return ServiceDown(self.message, hint=self.hint)
+
+
+def rest_after(fault: LaneFault, faults_in_a_row: int) -> timedelta:
+    """How long to leave a server alone: short where it may come back, long where we are wrong.
+
+    A refused login that is tried again and again locks the account.
+    """
+    is_ours = fault.outcome.blame is Blame.US or fault.phase is Phase.STARTTLS
+    first, longest = OURS_REST if is_ours else SITE_REST
+    doublings = min(max(faults_in_a_row - 1, 0), 16)
+    return min(first * (1 << doublings), longest)
+
+
+_TROUBLE = {
+    Phase.CONNECT: "cannot be reached",
+    Phase.BANNER: "does not greet us",
+    Phase.EHLO: "does not accept our greeting",
+    Phase.STARTTLS: "gives no safe TLS connection",
+    Phase.AUTH: "refuses our login",
+    Phase.MAIL: "refuses our sender",
+    Phase.RCPT: "refuses our mails",
+    Phase.DATA: "refuses our mails",
+    Phase.BODY: "did not get the whole mail",
+    Phase.DOT: "leaves our mails in doubt",
+}
+_HINTS = {
+    Phase.CONNECT: "look at smtp.host and smtp.port in crm-mailer.toml, and at the network",
+    Phase.BANNER: "the server may be busy or may not want this machine; try again later",
+    Phase.EHLO: "the server may want another name: set smtp.hello in crm-mailer.toml",
+    Phase.STARTTLS: "look at smtp.tls, smtp.port and smtp.ca_file in crm-mailer.toml",
+    Phase.AUTH: "look at smtp.username and smtp.password; many providers want an app password",
+    Phase.MAIL: "the account may not send from this address: look at `sender` in shop.yaml",
+    Phase.RCPT: "the server's words tell why; check SPF, DKIM and the account's limits",
+    Phase.DATA: "the server's words tell why; check SPF, DKIM and the account's limits",
+    Phase.BODY: "nothing was lost; look at the disk and the network, then try again",
+    Phase.DOT: "mails in doubt are not sent again; see `crm-mailer outbox list --state in_doubt`",
+}

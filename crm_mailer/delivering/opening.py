@@ -1,0 +1,162 @@
+"""Opens a connection to a mail server: banner, greeting, encryption, login."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import socket
+import ssl
+from collections.abc import Mapping
+
+from crm_mailer.delivering import login, outcomes
+from crm_mailer.delivering.account import Account, Tls
+from crm_mailer.delivering.answers import Answer
+from crm_mailer.delivering.line import Line
+from crm_mailer.model.delivery import Outcome, Phase
+
+
+class OpeningFailed(Exception):
+    """No usable connection: nothing was said about any message."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.text)
+        self.outcome = outcome
+
+
+class Opening:
+    """The way from nothing to a connection that takes mail. Used once."""
+
+    def __init__(self, account: Account, context: ssl.SSLContext, line: Line) -> None:
+        self.account = account
+        self.line = line
+        self.phase = Phase.CONNECT
+        #: What the server offers, in its last greeting.
+        self.extensions: Mapping[str, str] = {}
+        self._context = context
+        self._is_tls = account.policy is Tls.IMPLICIT
+
+    async def open(self) -> None:
+        """Connect, greet, encrypt and log in, as the account asks.
+
+        Raises:
+            OpeningFailed: with the outcome that tells phase and reason; the line is cut then.
+        """
+        try:
+            await self._open()
+        except login.Refused as error:
+            raise OpeningFailed(error.outcome(self.account.place)) from None
+        except (OSError, TimeoutError) as error:
+            if isinstance(error, ssl.SSLError):
+                self.phase = Phase.STARTTLS
+            raise self._failed(_why(error)) from error
+        finally:
+            self.line.deadline = math.inf
+
+    async def ask(self, command: bytes, seconds: float = 0) -> Answer:
+        """Send one command (or none) and hear its answer.
+
+        Args:
+            seconds: how long the stage may take; 0: as long as an ordinary command.
+
+        Raises:
+            LineLost: the connection ended before it, or the time was over.
+        """
+        limit = seconds or self.account.deadlines.command
+        self.line.deadline = asyncio.get_running_loop().time() + limit
+        if command:
+            self.line.write(command)
+        return await self.line.answer()
+
+    async def _open(self) -> None:
+        account = self.account
+        is_implicit = account.policy is Tls.IMPLICIT
+        async with asyncio.timeout(account.deadlines.connect):
+            await asyncio.get_running_loop().create_connection(
+                lambda: self.line,
+                account.host,
+                account.port,
+                ssl=self._context if is_implicit else None,
+                server_hostname=account.host if is_implicit else None,
+            )
+        self.phase = Phase.BANNER
+        await self._expect_good(b"", account.deadlines.banner)
+        await self._hello()
+        if not is_implicit:
+            await self._maybe_encrypt()
+        if account.username:
+            await self._login()
+
+    async def _hello(self) -> None:
+        self.phase = Phase.EHLO
+        name = self.account.hello or _host_name() or self.line.local_address()
+        answer = await self.ask(f"EHLO {name}\r\n".encode("ascii", "replace"))
+        self.extensions = _extensions(answer)
+        if 500 <= answer.code <= 504:
+            answer = await self.ask(f"HELO {name}\r\n".encode("ascii", "replace"))
+            self.extensions = {}
+        if not answer.is_good:
+            raise OpeningFailed(self._outcome(answer))
+
+    async def _maybe_encrypt(self) -> None:
+        policy = self.account.policy
+        if policy is Tls.NONE:
+            return
+        is_offered = "STARTTLS" in self.extensions
+        self.phase = Phase.STARTTLS
+        if not is_offered and policy is Tls.REQUIRED:
+            raise self._failed("the server offers no STARTTLS, and we send nothing in clear text")
+        if not is_offered:
+            return
+        seconds = self.account.deadlines.command
+        await self._expect_good(b"STARTTLS\r\n", seconds)
+        self.line.deadline = math.inf  # the handshake has a limit of its own
+        await self.line.start_tls(self._context, self.account.host, seconds)
+        self._is_tls = True
+        await self._hello()
+
+    async def _login(self) -> None:
+        self.phase = Phase.AUTH
+        if self.account.policy is Tls.OPPORTUNISTIC and not self._is_tls:
+            raise self._failed("without TLS the password would be readable on the way")
+        offered = self.extensions.get("AUTH", "").upper().split()
+        await login.log_in(self.account, offered, self.ask)
+
+    async def _expect_good(self, command: bytes, seconds: float) -> None:
+        answer = await self.ask(command, seconds)
+        if not answer.is_good:
+            raise OpeningFailed(self._outcome(answer))
+
+    def _outcome(self, answer: Answer) -> Outcome:
+        return outcomes.from_answer(self.phase, answer, host=self.account.place)
+
+    def _failed(self, why: str) -> OpeningFailed:
+        return OpeningFailed(outcomes.lost(self.phase, why, host=self.account.place))
+
+
+def _extensions(answer: Answer) -> dict[str, str]:
+    """EHLO keywords and their parameters; the old `AUTH=PLAIN` form is read too."""
+    found: dict[str, str] = {}
+    for line in answer.lines[1:]:
+        keyword, _blank, rest = line.replace("AUTH=", "AUTH ", 1).partition(" ")
+        found[keyword.upper()] = f"{found.get(keyword.upper(), '')} {rest}".strip()
+    return found
+
+
+def _host_name() -> str:
+    name = socket.gethostname()
+    return name if "." in name and name.isascii() else ""
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, socket.gaierror):
+        return f"the name cannot be resolved ({error.strerror})"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not to be trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__

@@ -1,0 +1,345 @@
+"""One round of sending: books, looks again, renders, lets flights leave, and settles them.
+
+All of it happens in one thread and one event loop. While connections move bytes the tower
+prepares the next few mails, so that neither waits for the other; what is prepared ahead is kept
+small, so that an opt-out or a pause is heard at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from crm_mailer.delivering import crash, recheck, settling
+from crm_mailer.delivering.air import Air, awake
+from crm_mailer.delivering.booking import Booking, Desk, Order
+from crm_mailer.delivering.guards import Guards
+from crm_mailer.delivering.journal import Journal
+from crm_mailer.delivering.logbook import Logbook
+from crm_mailer.delivering.permission import Rules
+from crm_mailer.delivering.report import DeliverReport
+from crm_mailer.delivering.terms import Pace, Wanted
+from crm_mailer.delivering.typesetting import Typesetter
+from crm_mailer.model.moment import Clock
+from crm_mailer.model.touch import TouchKind
+from crm_mailer.store import claims, pauses
+from crm_mailer.store.claims import Settlement
+from crm_mailer.store.engine import Connection, Store
+from crm_mailer.store.pauses import Pauses
+
+log = structlog.get_logger()
+
+#: Longest sleep between two looks at `should_stop`, in seconds.
+NAP = 0.2
+#: Pauses are looked up so often while nothing else asks for them, in seconds.
+LISTEN_EVERY = 0.5
+#: A flight is looked at no earlier than this before its time, in seconds.
+AHEAD = 0.1
+#: A cycle that lasts less is followed by a larger one, one that lasts more by a smaller one.
+QUICK, SLOW = 0.1, 0.3
+
+
+@dataclass(slots=True, kw_only=True)
+class Tower:
+    """One call of `deliver`."""
+
+    store: Store
+    desk: Desk
+    typesetter: Typesetter
+    guards: Guards
+    logbook: Logbook
+    journal: Journal
+    clock: Clock
+    wanted: Wanted
+    pace: Pace
+    rules: Rules
+    fence: int
+    boot: str
+    report: DeliverReport
+    air: Air
+    #: Claimed, and not yet looked at again.
+    bookings: deque[Booking] = field(default_factory=deque)
+    #: When the claims are to be renewed, on a clock that cannot be set, and when they end on the
+    #: clock that others see.
+    _renew_at: float = 0.0
+    _until: datetime = datetime.max.replace(tzinfo=UTC)
+    _heard_at: float = 0.0
+    #: No use in claiming before, since nothing was there.
+    _book_at: float = 0.0
+    _cycle: int = 0
+    _prepared_at: float = 0.0
+
+    async def run(self) -> None:
+        """The whole round.
+
+        Raises:
+            StoreError: the database cannot be used; what was sent is in the journal.
+        """
+        try:
+            while not self.air.is_over() and await self._step():
+                pass
+        finally:
+            await self.air.land()
+            self._free(self.bookings)
+            self.bookings.clear()
+        self._settle()
+        self.report.faults = {
+            name: fault for name in self.desk.closed if (fault := self.guards.fault(name))
+        }
+        self.logbook.tell()
+        if self.air.error is not None:
+            raise self.air.error
+
+    async def _step(self) -> bool:
+        """Do the next useful thing; False when there is nothing more to do."""
+        if cycle := self._next_cycle():
+            await self._prepare(cycle)
+            await asyncio.sleep(0)
+            return True
+        if self._may_book() and self._book():
+            return True
+        if self._is_idle() and not self._is_worth_waiting():
+            return False
+        if self.logbook.is_due or (self._is_idle() and not self.logbook.is_empty):
+            self._settle()
+        await self._rest()
+        return True
+
+    def _is_idle(self) -> bool:
+        return self.air.is_empty and not self.bookings
+
+    def _is_worth_waiting(self) -> bool:
+        """Whether something is due that only its lane's pace keeps back."""
+        if self._claimed_enough() or not self.desk.pacer.wait(self.clock.now()):
+            return False
+        with self.store.read() as connection:
+            return claims.has_due(connection, self.clock.now())
+
+    async def _rest(self) -> None:
+        """Wait for an outcome, for a hungry runway, or a moment."""
+        nap = NAP if self.logbook.is_empty else 0.05
+        timer = asyncio.get_running_loop().call_later(nap, self.air.wake.set)
+        await self.air.wake.wait()
+        timer.cancel()
+        self.air.wake.clear()
+        if time.monotonic() - self._heard_at > LISTEN_EVERY and not self._is_idle():
+            with self.store.read() as connection:
+                self._hear(pauses.load(connection))
+
+    # ------------------------------------------------------------------ booking
+
+    def _may_book(self) -> bool:
+        has_place = len(self.bookings) < self.pace.batch // 2 and not self._claimed_enough()
+        return has_place and (self._is_idle() or time.monotonic() >= self._book_at)
+
+    def _claimed_enough(self) -> bool:
+        return self.wanted.limit is not None and self.report.claimed >= self.wanted.limit
+
+    def _book(self) -> bool:
+        """Claim more; whether there was any."""
+        limit = self.pace.batch
+        if self.wanted.limit is not None:
+            limit = min(limit, self.wanted.limit - self.report.claimed)
+        now = self.clock.now()
+        order = Order(
+            owner=self.journal.owner,
+            until=now + self.pace.claim_for,
+            boot_id=self.boot,
+            fence=self.fence,
+            streams=self.wanted.streams,
+            campaign=self.wanted.campaign,
+        )
+        if not self.air.deadline:
+            self._extend(now)
+        with self.store.write(durable=True) as connection:
+            found = self.desk.book(connection, order, self.air.paused, limit=limit, now=now)
+            crash.point("K1")
+        crash.point("K2")
+        self.bookings.extend(found)
+        self.report.claimed += len(found)
+        if not found:
+            self._book_at = time.monotonic() + NAP
+        return bool(found)
+
+    def _extend(self, now: datetime) -> None:
+        seconds = self.pace.claim_for.total_seconds()
+        self._until = now + self.pace.claim_for
+        self.air.deadline = awake() + seconds
+        self._renew_at = time.monotonic() + seconds / 4
+
+    # ------------------------------------------------------------------ one cycle
+
+    def _next_cycle(self) -> list[Booking]:
+        """The next few whose runway wants more and whose time is near.
+
+        One over which a sender died before goes alone, to be told for sure.
+        """
+        outlets = self.desk.ways.outlets
+        hungry = {outlet.name for outlet in outlets if self.air.wants_more(outlet.name)}
+        if not self.bookings or not hungry | self.desk.closed:
+            return []
+        soon, found, size = time.monotonic() + AHEAD, list[Booking](), self._size()
+        rest: deque[Booking] = deque()
+        while self.bookings and len(found) < size:
+            booking = self.bookings.popleft()
+            if booking.outlet in self.desk.closed and not self._moved(booking):
+                self._free([booking])
+            elif booking.not_before > soon or booking.outlet not in hungry:
+                rest.append(booking)
+            elif found and (booking.claimed.crashes or found[0].claimed.crashes):
+                rest.append(booking)
+                break
+            else:
+                found.append(booking)
+        self.bookings.extendleft(reversed(rest))
+        return found
+
+    def _moved(self, booking: Booking) -> bool:
+        return self.desk.move(booking, self.air.paused, self.clock.now())
+
+    def _free(self, bookings: Iterable[Booking]) -> None:
+        for booking in bookings:
+            self.logbook.free(booking.claimed)
+            self.desk.give_back([booking])
+
+    def _size(self) -> int:
+        """As many as leave in a fraction of a second, so that the look at them stays fresh."""
+        width = sum(outlet.transport.width for outlet in self.desk.ways.outlets)
+        return max(1, min(self.pace.cycle, max(self._cycle, 2 * width)))
+
+    def _adapt(self) -> None:
+        """Larger cycles where they fly off quickly, smaller ones where they do not."""
+        now = time.monotonic()
+        lasted, self._prepared_at = now - self._prepared_at, now
+        size = self._size()
+        if lasted < QUICK:
+            self._cycle = min(self.pace.cycle, 2 * size)
+        elif lasted > SLOW:
+            self._cycle = size // 2
+        self.air.keep_ready(self._size() // 2)
+
+    async def _prepare(self, bookings: list[Booking]) -> None:
+        self._adapt()
+        ready = self._look(bookings)
+        if not ready:
+            return
+        flights, skips = await self.typesetter.set(ready, self.clock.now())
+        self.logbook.skipped(skips)
+        left_out = {end.touch_id for end in skips}
+        outlets = {one.claimed.touch.id: one.outlet for one in ready}
+        self.desk.give_back(one for one in ready if one.claimed.touch.id in left_out)
+        for flight in flights:
+            self.air.line_up(flight, outlets[flight.message.touch_id])
+
+    def _look(self, bookings: list[Booking]) -> list[Booking]:
+        """The last look before hand-over: still ours, not paused, still allowed?
+
+        What has landed meanwhile is settled in the same turn.
+        """
+        now = self.clock.now()
+        with self.store.write() as connection:
+            self._write(connection, now)
+            held = self._held(connection, bookings, now)
+            stops = pauses.load(connection)
+            going, back = self._sorted(held, stops)
+            claims.release(connection, self.journal.owner, [one.claimed.touch.id for one in back])
+            going, ends = self._allowed(connection, going, stops, now)
+            claims.settle(connection, self.journal.owner, ends)
+        self._written()
+        self._hear(stops)
+        self.report.lost_claims += len(bookings) - len(held)
+        self.report.released += len(back)
+        self.logbook.skipped(ends)
+        kept = {one.claimed.touch.id for one in going}
+        self.desk.give_back(one for one in bookings if one.claimed.touch.id not in kept)
+        return going
+
+    def _held(
+        self, connection: Connection, bookings: list[Booking], now: datetime
+    ) -> list[Booking]:
+        owner, fence = self.journal.owner, self.fence
+        if time.monotonic() >= self._renew_at or now >= self._until - self.pace.claim_for * 3 / 4:
+            self._extend(now)
+            claims.renew(connection, owner=owner, fence=fence, until=self._until)
+        ids = [one.claimed.touch.id for one in bookings]
+        held = claims.still_held(connection, ids, owner=owner, fence=fence)
+        return [one for one in bookings if one.claimed.touch.id in held]
+
+    def _sorted(
+        self, bookings: Iterable[Booking], stops: Pauses
+    ) -> tuple[list[Booking], list[Booking]]:
+        """Those that may go, and those whose lane was stopped meanwhile."""
+        going: list[Booking] = []
+        back: list[Booking] = []
+        for one in bookings:
+            is_open = stops.everything is None and self.desk.is_open(one.lane, stops)
+            (going if is_open else back).append(one)
+        return going, back
+
+    def _allowed(
+        self, connection: Connection, bookings: list[Booking], stops: Pauses, now: datetime
+    ) -> tuple[list[Booking], list[Settlement]]:
+        """Those that nothing stands against; what becomes of the others."""
+        ends: list[Settlement] = []
+        going: list[Booking] = []
+        for one in bookings:
+            if self._is_campaign_paused(one, stops):
+                ends.append(settling.paused(one.claimed, now))
+            else:
+                going.append(one)
+        touches = [one.claimed.touch for one in going]
+        found = recheck.obstacles(
+            connection, touches, self.rules, now=now, owner=self.journal.owner
+        )
+        for one in going:
+            obstacle = found.get(one.claimed.touch.id)
+            if obstacle is not None:
+                ends.append(settling.held_up(one.claimed, obstacle, now))
+        return [one for one in going if one.claimed.touch.id not in found], ends
+
+    def _is_campaign_paused(self, booking: Booking, stops: Pauses) -> bool:
+        touch = booking.claimed.touch
+        if touch.kind is not TouchKind.CAMPAIGN:
+            return False
+        return touch.campaign in stops.campaigns or touch.campaign in self.guards.stopped_campaigns
+
+    # ------------------------------------------------------------------ pauses and the ledger
+
+    def _hear(self, stops: Pauses) -> None:
+        self._heard_at = time.monotonic()
+        self.report.is_paused = stops.everything is not None
+        self.air.hear(stops)
+
+    def _settle(self) -> None:
+        if self.logbook.is_empty and not self.guards.is_dirty and not self.desk.pacer.is_dirty:
+            return
+        with self.store.write() as connection:
+            self._write(connection, self.clock.now())
+        self._written()
+
+    def _write(self, connection: Connection, now: datetime) -> None:
+        """Outcomes, counters and paces go into one write turn."""
+        self.logbook.write(connection, now)
+        self.desk.pacer.save(connection, now)
+        for cause in self.guards.save(connection, now):
+            log.warning("alert", cause=cause)
+        self.desk.stopped = self.guards.stopped_lanes
+
+    def _written(self) -> None:
+        if not self.logbook.is_empty:
+            crash.point("K7")
+        self.logbook.done()
+        if self.journal.is_long:
+            now = self.clock.now()
+            self.journal.compact(
+                (flight.claimed.touch.id, flight.claimed.touch.attempts, now)
+                for runway in self.air.runways.values()
+                for flight in runway.in_air
+                if flight.has_left
+            )

@@ -1,0 +1,110 @@
+"""From the file and the environment to `Settings`."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from crm_mailer.model.errors import SettingsError
+from crm_mailer.settings import accounts
+from crm_mailer.settings.fields import FIELDS, PREFIX, Field
+from crm_mailer.settings.typed import did_you_mean, find_value
+from crm_mailer.settings.values import DkimSettings, ImapSettings, Settings
+
+FILE_NAME = "crm-mailer.toml"
+
+
+def read_settings(home: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of the shop in `home`.
+
+    Raises:
+        SettingsError: an unknown name, a wrong type, an unreadable secret file, an account that
+            cannot work, or mail that no account takes.
+    """
+    environment = os.environ if environment is None else environment
+    path = home / FILE_NAME
+    tree = _read_file(path)
+    written = _flat(tree)
+    further = accounts.declared(tree, written, environment, path)
+    fields = (*FIELDS, *(field for one in further for field in one.fields))
+    _check_names(written, fields, further, path)
+    accounts.check_variables(environment, fields)
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for field in fields:
+        values[field.name], origins[field.name] = find_value(field, written, environment, path)
+    settings = _build(values, origins, further)
+    accounts.check(settings, path)
+    if environment.get(PREFIX + "ENV") == "test":
+        accounts.check_stays_here(settings)
+    return settings
+
+
+def _build(
+    values: dict[str, Any], origins: dict[str, str], further: Sequence[accounts.Declared]
+) -> Settings:
+    smtp = accounts.build(accounts.FIRST, values)
+    others = [accounts.build(one, values) for one in further]
+    return Settings(
+        database=values["database"],
+        clock=values["clock"],
+        language=values["language"],
+        encodings=values["encodings"],
+        outbox=values["outbox"],
+        log_level=values["log_level"],
+        workers=values["workers"],
+        secret_key=values["secret_key"],
+        smtp=smtp,
+        accounts=(*((smtp,) if smtp.host else ()), *others),
+        limits={name: limit for name, limit in accounts.part(values, "limits").items() if limit},
+        dkim=DkimSettings(**accounts.part(values, "dkim")),
+        imap=ImapSettings(**accounts.part(values, "imap")),
+        origins=origins,
+    )
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: {error}", hint="correct the line that it names") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{path} cannot be read: it is not UTF-8 text (byte {error.start})",
+            hint="save the file with the encoding UTF-8",
+        ) from error
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read: {error.strerror}", hint="look at the file's rights"
+        ) from error
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted name -> value, tables in tables included."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _check_names(
+    written: Mapping[str, Any],
+    fields: Iterable[Field],
+    further: Sequence[accounts.Declared],
+    path: Path,
+) -> None:
+    known = {field.name for field in fields}
+    for name in written:
+        if name not in known:
+            hint = accounts.hint_for(name, further) or did_you_mean(
+                name, known, "see docs/running.md for the list"
+            )
+            raise SettingsError(f"{path}: unknown setting `{name}`", hint=hint)

@@ -1,0 +1,165 @@
+"""What the settings are once read: frozen values, in which no secret shows."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from urllib.parse import urlsplit
+
+from crm_mailer.model.campaign import Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OauthSettings:
+    """Where access tokens come from: a file, or an address that renews them."""
+
+    token_file: str = ""
+    token_url: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
+    scope: str = ""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is any."""
+        return bool(self.token_file or self.token_url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """One way out. What another kind of account has stays at its default."""
+
+    name: str
+    kind: str = "smtp"
+    host: str = ""
+    port: int = 587
+    username: str = ""
+    password: str = field(default="", repr=False)
+    auth: str = "auto"
+    tls: str = "starttls"
+    ca_file: str = ""
+    hello: str = ""
+    connections: int = 4
+    messages_per_connection: int = 1000
+    pipelining: bool = True
+    bdat: bool = False
+    per_minute: int = 0
+    warm_since: date | None = None
+    streams: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    rank: int = 0
+    region: str = ""
+    access_key: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
+    endpoint: str = ""
+    configuration_set: str = ""
+    folder: str = ""
+    oauth: OauthSettings = OauthSettings()
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether its mails cannot leave this machine."""
+        if self.kind == "smtp":
+            return is_loopback(self.host)
+        if self.kind == "ses":
+            return is_loopback(urlsplit(self.endpoint).hostname or "")
+        return True
+
+    @property
+    def writes_files(self) -> bool:
+        """Whether nobody is asked to take its mails."""
+        return self.kind in ("folder", "null")
+
+    @property
+    def place(self) -> str:
+        """Where its mails go, as people read it."""
+        if self.kind == "smtp":
+            return f"{self.host}:{self.port}"
+        if self.kind == "ses":
+            return self.endpoint or f"Amazon SES {self.region}".rstrip()
+        return self.kind
+
+    def takes(self, stream: Stream, provider: str) -> bool:
+        """Whether mails of this stream to this provider group may leave by it."""
+        is_stream = not self.streams or stream.value in self.streams
+        return is_stream and (not self.providers or provider in self.providers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DkimSettings:
+    """With what our mails are signed."""
+
+    domain: str
+    selector: str
+    key_file: str
+    ed25519_selector: str
+    ed25519_key_file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImapSettings:
+    """How to reach the mailbox."""
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    tls: str
+    ca_file: str
+    folder: str
+    first_contact: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that an operator sets. `origins` says where each value came from."""
+
+    database: str
+    clock: str
+    language: str
+    encodings: tuple[str, ...]
+    outbox: str
+    log_level: str
+    workers: int
+    secret_key: str = field(repr=False)
+    #: The table `[smtp]`, whether it names a server or not.
+    smtp: AccountSettings
+    #: Every way out: `[smtp]` where it names a server, then the further accounts.
+    accounts: tuple[AccountSettings, ...]
+    #: Receiving provider group -> mails a minute; groups without a limit are left out.
+    limits: Mapping[str, int]
+    dkim: DkimSettings
+    imap: ImapSettings
+    origins: Mapping[str, str]
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether mails stay on this machine, since no mail server is configured."""
+        return all(account.writes_files for account in self.accounts)
+
+    @property
+    def leaves(self) -> bool:
+        """Whether a mail can reach another machine."""
+        return not all(account.stays_here for account in self.accounts)
+
+    @property
+    def way_out(self) -> str:
+        """Where mails go, as people read it; empty in a sandbox."""
+        if self.is_sandbox:
+            return ""
+        if len(self.accounts) == 1:
+            return self.accounts[0].place
+        return ", ".join(f"{account.name} ({account.place})" for account in self.accounts)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its address or as `localhost`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

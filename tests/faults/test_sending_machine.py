@@ -1,0 +1,294 @@
+"""Anything may happen to a sender in any order: the ledger and the server agree all the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from crm_mailer.delivering import DeliverReport, Pace, deliver, recover
+from crm_mailer.model.campaign import Stream
+from crm_mailer.model.delivery import EvidenceKind, Verdict
+from crm_mailer.model.suppression import SuppressionReason
+from crm_mailer.model.touch import SkipReason
+from crm_mailer.store import doubts, migrate, outbox, pauses, suppressions
+from crm_mailer.store import touches as store_touches
+from crm_mailer.store.engine import Store, open_store
+from crm_mailer.store.tables import deliveries, touches
+from tests.conftest import StandingClock
+from tests.delivering.letters import PlainRenderer, plan
+from tests.faults.crashing import POINTS, KillAt, PassingRenderer, PassingStore, in_a_child
+from tests.faults.scripted import Fate, ScriptedTransport, Taken, Truth
+
+CAMPAIGNS = {"spring": Stream.MARKETING, "orders": Stream.TRANSACTIONAL}
+WIDTH, PACE = 2, Pace(batch=6, cycle=3)
+#: Minutes: within a rest, past the wait of a doubt, past a first and a late try, past all life.
+WAITS = (1, 6, 11, 25, 80, 400, 1_500, 5_000)
+CAMPAIGN = st.sampled_from(sorted(CAMPAIGNS))
+SOME_FATES = st.lists(st.sampled_from(Fate), max_size=6)
+
+
+@cache
+def prepared() -> Path:
+    """An empty database to copy."""
+    path = Path(tempfile.mkdtemp(prefix="crm-machine-")) / "prepared.db"
+    store = open_store(f"sqlite:///{path}")
+    migrate.upgrade(store)
+    store.close()
+    return path
+
+
+class Sending(RuleBasedStateMachine):
+    """One shop's outbox, its senders, and a mail server."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="crm-machine-"))
+        self.url = f"sqlite:///{shutil.copy(prepared(), self.folder / 'shop.db')}"
+        self.store: Store = open_store(self.url)
+        self.truth = Truth(self.folder / "taken")
+        self.clock = StandingClock()
+        self.senders = 0
+        #: Touch -> its stream; the customers have the same numbers.
+        self.planned: dict[int, Stream] = {}
+        #: What was ended before it left.
+        self.ended: set[int] = set()
+        #: How many mails may be in doubt at most.
+        self.doubtful = 0
+        #: Whether a sender was killed and nobody has looked after it yet.
+        self.has_died = False
+
+    def teardown(self) -> None:
+        self.store.close()
+        shutil.rmtree(self.folder)
+
+    # ------------------------------------------------------------------ rules
+
+    @initialize(number=st.integers(1, 5))
+    def begins(self, number: int) -> None:
+        self.plans("spring", number)
+
+    @rule(campaign=CAMPAIGN, number=st.integers(1, 4))
+    def plans(self, campaign: str, number: int) -> None:
+        stream = CAMPAIGNS[campaign]
+        ids = plan(self.store, number, self.clock.now(), stream=stream, campaign=campaign)
+        self.planned |= dict.fromkeys(ids, stream)
+
+    @rule(fates=SOME_FATES)
+    def sends(self, fates: list[Fate]) -> None:
+        before = self._look()
+        way = ScriptedTransport(self.truth, fates, width=WIDTH)
+        report = self._round(self.store, PlainRenderer(), way)
+        assert report.accounted == report.claimed
+        self.doubtful += sum(fate.is_doubtful for fate in way.dealt)
+        self.has_died = False
+        self._compare(before)
+
+    @rule(
+        fates=SOME_FATES,
+        point=st.sampled_from(POINTS),
+        nth=st.integers(1, 7),
+        has_lost_power=st.sampled_from([False, False, False, True]),
+    )
+    def is_killed(self, fates: list[Fate], point: str, nth: int, has_lost_power: bool) -> None:
+        """With `has_lost_power`, the next sender finds another run of the machine."""
+        before = self._look()
+        kill = KillAt(point, nth)
+        if has_lost_power:  # what the one before had claimed is of yet another run
+            self.doubtful += len(self._claimed())
+        self.store.close()
+
+        def work() -> None:
+            if has_lost_power:
+                os.environ["CRM_MAILER_BOOT_ID"] = "the run before"
+            way = ScriptedTransport(self.truth, fates, passing=kill, width=WIDTH)
+            self._round(PassingStore(self.url, kill), PassingRenderer(kill), way)
+
+        self.senders += 1
+        has_ended = in_a_child(work)
+        self.has_died = not has_ended
+        self.doubtful += sum(fate.is_doubtful for fate in fates)
+        if not has_ended:
+            self.doubtful += PACE.batch * 4 if has_lost_power else WIDTH * 2
+        self._compare(before)
+
+    @rule()
+    def is_recovered(self) -> None:
+        recover(self.store, self.folder, now=self.clock.now())
+        self.has_died = bool(self._claimed())
+
+    @rule(minutes=st.sampled_from(WAITS))
+    def waits(self, minutes: int) -> None:
+        self.clock.forward(minutes=minutes)
+
+    @precondition(lambda self: self.planned)
+    @rule(number=st.integers(0, 1_000), reason=st.sampled_from(
+        [SuppressionReason.UNSUBSCRIBED, SuppressionReason.HARD_BOUNCE]))  # fmt: skip
+    def loses_a_customer(self, number: int, reason: SuppressionReason) -> None:
+        touch_id = sorted(self.planned)[number % len(self.planned)]
+        with self.store.write() as connection:
+            suppressions.add(connection, _address(touch_id), reason, source="machine",
+                             at=self.clock.now())  # fmt: skip
+
+    @rule(scope=st.sampled_from([pauses.ALL, "campaign:spring", "campaign:orders",
+                                 "lane:other/marketing"]))  # fmt: skip
+    def is_paused(self, scope: str) -> None:
+        with self.store.write() as connection:
+            pauses.pause(connection, scope, now=self.clock.now())
+            if scope.startswith(pauses.CAMPAIGN):
+                due = pauses.list_due(connection, scope.partition(":")[2], self.clock.now())
+                pauses.hold(connection, due)
+
+    @rule()
+    def is_resumed(self) -> None:
+        with self.store.write() as connection:
+            for pause in pauses.list_(connection):
+                pauses.resume(connection, pause.scope)
+            for campaign in CAMPAIGNS:
+                pauses.let_go(connection, pauses.list_held(connection, campaign))
+
+    @rule(is_refused_too=st.booleans())
+    def tries_again(self, is_refused_too: bool) -> None:
+        with self.store.write() as connection:
+            outbox.retry(connection, self.clock.now(), is_refused_too=is_refused_too)
+
+    @rule(campaign=CAMPAIGN)
+    def cancels(self, campaign: str) -> None:
+        with self.store.write() as connection:
+            outbox.call_off(connection, campaign)
+            ids = store_touches.list_unsent(connection, campaign)
+            store_touches.end(connection, ids, SkipReason.CANCELLED, self.clock.now())
+        stream = CAMPAIGNS[campaign]
+        safe = {one for one, its in self.planned.items() if its is stream} - self._claimed()
+        self.ended |= safe
+
+    @rule()
+    def learns_the_truth_of_a_doubt(self) -> None:
+        """A bounce or a person tells of the oldest mail in doubt whether it left."""
+        with self.store.write() as connection:
+            found = connection.scalar(
+                sa.select(touches.c.id).where(touches.c.state == "in_doubt").order_by(touches.c.id)
+            )
+            if found is None:
+                return
+            has_left = self.truth.counts[found] > 0
+            doubts.settle_by_evidence(
+                connection, found, EvidenceKind.OPERATOR, self.clock.now(), "looked it up",
+                Verdict.ACCEPTED if has_left else Verdict.NOT_SENT,
+            )  # fmt: skip
+        if not has_left:
+            self.ended.discard(found)
+
+    # ------------------------------------------------------------------ what holds at any time
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        with self.store.read() as connection:
+            audit = outbox.audit(connection, self.clock.now())
+        troubles = {
+            sentence: number
+            for sentence, number in audit.troubles.items()
+            if not (self.has_died and sentence.startswith("claimed"))
+        }
+        assert troubles == {}
+        assert sum(audit.states.values()) == len(self.planned)
+        assert audit.states.get("in_doubt", 0) <= self.doubtful
+
+    @invariant()
+    def nothing_leaves_twice(self) -> None:
+        twice = [one for one, number in self.truth.counts.items() if number > 1]
+        for touch_id in twice:
+            assert self.planned[touch_id] is Stream.TRANSACTIONAL
+            assert self.truth.counts[touch_id] == 2
+            assert not self._taken(touch_id)[0].is_told or self._was_doubtful(touch_id)
+
+    @invariant()
+    def the_ledger_and_the_server_agree(self) -> None:
+        with self.store.read() as connection:
+            rows = connection.execute(sa.select(touches.c.id, touches.c.state)).all()
+        taken = self.truth.counts
+        for number, state in rows:
+            assert state != "accepted" or taken[number], number
+            assert not taken[number] or state in ("accepted", "in_doubt", "claimed"), number
+            assert state != "claimed" or self.has_died
+
+    # ------------------------------------------------------------------ means
+
+    def _round(
+        self, store: Store, renderer: PlainRenderer, way: ScriptedTransport
+    ) -> DeliverReport:
+        self.senders += 1
+        return deliver(store, renderer, way, clock=self.clock, owner=f"sender-{self.senders}",
+                       journal_folder=self.folder, pace=PACE)  # fmt: skip
+
+    def _look(self) -> tuple[int, set[int]]:
+        """How many mails have left so far, and which touches must not leave in the next round."""
+        with self.store.read() as connection:
+            paused = pauses.load(connection)
+            stopped = {
+                one
+                for stream in Stream
+                for one in self._of(stream)
+                if suppressions.stopped(connection, [_address(one)], stream)
+            }
+        for campaign, stream in CAMPAIGNS.items():
+            lane = f"other/{stream.value}"
+            is_all = paused.everything is not None
+            if is_all or campaign in paused.campaigns or paused.stops(lane):
+                stopped |= set(self._of(stream))
+        return len(self.truth.mails), stopped | self.ended
+
+    def _compare(self, before: tuple[int, set[int]]) -> None:
+        number, forbidden = before
+        assert forbidden.isdisjoint(mail.touch_id for mail in self.truth.mails[number:])
+
+    def _of(self, stream: Stream) -> Iterable[int]:
+        return [one for one, its in self.planned.items() if its is stream]
+
+    def _taken(self, touch_id: int) -> list[Taken]:
+        return [mail for mail in self.truth.mails if mail.touch_id == touch_id]
+
+    def _was_doubtful(self, touch_id: int) -> bool:
+        query = sa.select(deliveries.c.id).where(
+            deliveries.c.touch_id == touch_id, deliveries.c.outcome == "unknown"
+        )
+        with self.store.read() as connection:
+            return connection.execute(query).first() is not None
+
+    def _claimed(self) -> set[int]:
+        with self.store.read() as connection:
+            return set(
+                connection.scalars(sa.select(touches.c.id).where(touches.c.state == "claimed"))
+            )
+
+
+def _address(touch_id: int) -> str:
+    return f"customer{touch_id}@example.com"
+
+
+#: A long search for new ways to break it: `CRM_MAILER_TEST_EXAMPLES=5000`.
+LONG = int(os.environ.get("CRM_MAILER_TEST_EXAMPLES", "0"))
+
+TestSending = Sending.TestCase
+TestSending.settings = settings(
+    max_examples=LONG or 60,
+    stateful_step_count=30,
+    deadline=None,
+    derandomize=not LONG,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
