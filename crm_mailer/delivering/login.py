@@ -97,7 +97,7 @@ async def _xoauth2(user: str, source: TokenSource, ask: Ask) -> None:
     token = await _token(source)
     answer, why = await _offer(user, token, ask)
     if answer.code == REFUSED:
-        another = await _token(source, fresh=True)
+        another = await _token(source, refused=token)
         if another != token:
             answer, why = await _offer(user, another, ask)
     if not answer.is_good:
@@ -134,8 +134,8 @@ def _explained(answer: Answer) -> str:
     return clean(", ".join(f"{key} {value[key]}" for key in known if key in value))
 
 
-async def _token(source: TokenSource, *, fresh: bool = False) -> str:
+async def _token(source: TokenSource, *, refused: str = "") -> str:
     try:
-        return await source.token(fresh=fresh)
+        return await source.token(refused=refused)
     except TokenFailed as error:
         raise Refused(str(error), blame=Blame.US if error.is_ours else Blame.SITE) from None

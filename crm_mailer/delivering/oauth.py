@@ -38,11 +38,11 @@ class TokenFailed(Exception):
 class TokenSource(Protocol):
     """Port: gives the access token for a login."""
 
-    async def token(self, *, fresh: bool = False) -> str:
+    async def token(self, *, refused: str = "") -> str:
         """A token that should be good now.
 
         Args:
-            fresh: the last one was refused; get another one if there is one.
+            refused: the token that a server did not take; get another one if there is one.
 
         Raises:
             TokenFailed: there is none.
@@ -56,7 +56,7 @@ class TokenFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    async def token(self, *, fresh: bool = False) -> str:
+    async def token(self, *, refused: str = "") -> str:
         """What the file holds now."""
         try:
             text = self.path.read_text(encoding="utf-8")
@@ -111,13 +111,13 @@ class RefreshedToken:
         self._until = 0.0
         self._turn = threading.Lock()
 
-    async def token(self, *, fresh: bool = False) -> str:
+    async def token(self, *, refused: str = "") -> str:
         """The kept token, or a new one where it runs out or was refused."""
-        if self._is_good() and not fresh:
+        if self._is_good() and self._token != refused:
             return self._token
-        return await asyncio.to_thread(self._renewed, refused=self._token if fresh else "")
+        return await asyncio.to_thread(self._renewed, refused)
 
-    def _renewed(self, *, refused: str) -> str:
+    def _renewed(self, refused: str) -> str:
         """A token other than `refused`. Blocks; runs in a thread."""
         with self._turn:
             # whoever waited here may find that another connection has just got a new one

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from crm_mailer.model.campaign import Campaign, Step, Stream
 from crm_mailer.model.customer import Customer
@@ -61,10 +60,19 @@ class StoreRenderer:
         facts = self._load(touches)
         self._library.prepare({touch.template for touch in touches if touch.template})
         now = self._clock.now()
-        found = [self._render(touch, facts, now) for touch in touches]
-        unsigned = [one for one in found if isinstance(one, Unsigned)]
-        done = iter(self._composer.finish(unsigned, now))
-        return [next(done) if isinstance(one, Unsigned) else one for one in found]
+        looked = [self._look(touch, facts) for touch in touches]
+        occasions = [one for one in looked if isinstance(one, Occasion)]
+        written = self._composer.write_all(occasions, now)
+        messages = iter(
+            self._composer.finish((one for one in written if isinstance(one, Unsigned)), now)
+        )
+        done = iter(
+            [
+                next(messages) if isinstance(one, Unsigned) else _not_rendered(occasion, one)
+                for occasion, one in zip(occasions, written, strict=True)
+            ]
+        )
+        return [next(done) if isinstance(one, Occasion) else one for one in looked]
 
     def _load(self, touches: Sequence[Touch]) -> Facts:
         kept = [touch.id for touch in touches if touch.stream is Stream.TRANSACTIONAL]
@@ -79,9 +87,8 @@ class StoreRenderer:
                 texts=messages.find_texts(connection, texts),
             )
 
-    def _render(
-        self, touch: Touch, facts: Facts, now: datetime
-    ) -> Message | NotRendered | Unsigned:
+    def _look(self, touch: Touch, facts: Facts) -> Message | NotRendered | Occasion:
+        """What the touch's mail is about, where there is something to write."""
         if touch.id in facts.kept:
             return facts.kept[touch.id]
         if touch.kind is TouchKind.CAMPAIGN and touch.campaign not in self._campaigns:
@@ -90,22 +97,7 @@ class StoreRenderer:
         customer = facts.customers.get(touch.customer_id)
         if customer is None or not customer.email:
             return NotRendered(touch_id=touch.id, reason=SkipReason.NO_ADDRESS)
-        try:
-            return self._compose(touch, customer, facts, now)
-        except NoLanguage as error:
-            return NotRendered(touch_id=touch.id, reason=SkipReason.NO_LANGUAGE, detail=str(error))
-        except UnsafeHeader as error:
-            return NotRendered(touch_id=touch.id, reason=SkipReason.HEADER_GUARD, detail=str(error))
-        except RenderError as error:
-            return NotRendered(
-                touch_id=touch.id, reason=SkipReason.TEMPLATE_ERROR, detail=str(error)
-            )
-
-    def _compose(self, touch: Touch, customer: Customer, facts: Facts, now: datetime) -> Unsigned:
-        occasion = self._occasion(touch, customer, facts)
-        if not touch.template:
-            return self._composer.write_text(occasion, facts.texts.get(touch.id, ""), now)
-        return self._composer.write(occasion, now)
+        return self._occasion(touch, customer, facts)
 
     def _occasion(self, touch: Touch, customer: Customer, facts: Facts) -> Occasion:
         campaign = self._campaigns.get(touch.campaign)
@@ -120,7 +112,19 @@ class StoreRenderer:
             place=touch.place,
             places=touch.places,
             is_test=touch.kind is TouchKind.TEST,
+            written=facts.texts.get(touch.id, ""),
         )
+
+
+def _not_rendered(occasion: Occasion, error: RenderError | UnsafeHeader) -> NotRendered:
+    match error:
+        case UnsafeHeader():
+            reason = SkipReason.HEADER_GUARD
+        case NoLanguage():
+            reason = SkipReason.NO_LANGUAGE
+        case _:
+            reason = SkipReason.TEMPLATE_ERROR
+    return NotRendered(touch_id=occasion.touch_id, reason=reason, detail=str(error))
 
 
 def _step(campaign: Campaign | None, name: str) -> Step | None:

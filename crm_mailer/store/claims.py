@@ -327,16 +327,23 @@ def _settling(dialect: str) -> Any:
     given = as_rows(dialect, _SETTLED_COLUMNS)
     words = given.c.detail
     keeps = sa.or_(touches.c.kind == TouchKind.CASE_REPLY.value, words == "")
+    # a slow sender may have heard of the first attempt while another made the second
+    is_known_better = sa.and_(
+        given.c.state == TouchState.IN_DOUBT.value,
+        sa.exists().where(
+            delivery_rows.c.touch_id == touches.c.id, delivery_rows.c.outcome == "accepted"
+        ),
+    )
     return (
         sa.update(touches)
         .where(touches.c.id == given.c.id, touches.c.owner == sa.bindparam("b_owner"), _UNSETTLED)
         .values(
-            state=given.c.state,
+            state=sa.case((is_known_better, TouchState.ACCEPTED.value), else_=given.c.state),
             reason=given.c.reason,
             # the server's or the template's words; an agent's own text of a case reply stays
             detail=sa.case((keeps, touches.c.detail), else_=words),
-            next_at=given.c.next_at,
-            settled_at=given.c.settled_at,
+            next_at=sa.case((is_known_better, None), else_=given.c.next_at),
+            settled_at=sa.case((is_known_better, given.c.at), else_=given.c.settled_at),
             attempts=given.c.attempts,
             owner=given.c.new_owner,
             claimed_until=None,
@@ -353,6 +360,7 @@ _SETTLED_COLUMNS: dict[str, Any] = {
     "settled_at": sa.BigInteger(),
     "attempts": sa.Integer(),
     "new_owner": sa.Text(),
+    "at": sa.BigInteger(),
 }
 
 
@@ -387,6 +395,7 @@ def _packed(row: Settlement, owner: str) -> tuple[Any, ...]:
         row.attempt if is_attempt else row.attempt - 1,
         # a mail in doubt keeps its owner, who may still learn better
         owner if row.state is TouchState.IN_DOUBT else "",
+        seconds(row.at),
     )
 
 

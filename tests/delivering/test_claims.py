@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Outcome, OutcomeKind, Phase
 from crm_mailer.model.touch import TouchState
-from crm_mailer.store import claims, leases
+from crm_mailer.store import claims, leases, outbox
 from crm_mailer.store.claims import Claimed, Settlement
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import deliveries, touches
@@ -113,6 +114,25 @@ def test_what_is_known_better_later_settles_a_doubt(store: Store, clock: Standin
     with store.read() as connection:
         kept = connection.execute(sa.select(deliveries.c.outcome)).scalars().all()
     assert (states(store), kept) == ({"accepted": 1}, ["accepted"])
+
+
+def test_a_late_answer_to_the_first_attempt_settles_what_the_second_leaves_in_doubt(
+    store: Store, clock: StandingClock
+) -> None:
+    plan(store, 1, clock.now(), stream=Stream.TRANSACTIONAL)
+    claim(store, clock, "slow")
+    doubt = _settlement(clock, TouchState.IN_DOUBT, OutcomeKind.UNKNOWN)
+    accepted = _settlement(clock, TouchState.ACCEPTED, OutcomeKind.ACCEPTED)
+    with store.write() as connection:
+        claims.settle(connection, "slow", [replace(doubt, next_at=clock.now())])
+    claim(store, clock, "quick")
+    with store.write() as connection:
+        claims.settle(connection, "slow", [accepted])
+        claims.settle(connection, "quick", [replace(doubt, attempt=2)])
+        troubles = outbox.audit(connection, clock.now()).troubles
+
+    assert states(store) == {"accepted": 1}
+    assert not [one for one in troubles if "in doubt" in one]
 
 
 def test_a_released_claim_costs_no_attempt(store: Store, clock: StandingClock) -> None:

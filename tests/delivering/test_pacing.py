@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 import subprocess
 import sys
 import time
@@ -247,7 +246,7 @@ def test_however_places_are_taken_and_given_back_no_minute_holds_more(
 
 
 _CHILD = """
-import sys, time
+import random, sys, time
 from datetime import UTC, datetime
 from crm_mailer.delivering.pacing import Pacer
 from crm_mailer.delivering.routing import Lane, Outlet, Ways
@@ -255,10 +254,11 @@ from crm_mailer.delivering.sandbox import NullTransport
 from crm_mailer.model.campaign import Stream
 from crm_mailer.store.engine import open_store
 
-url, until = sys.argv[1], float(sys.argv[2])
-store, lane = open_store(url), Lane("gmail", Stream.MARKETING)
+store, lane = open_store(sys.argv[1]), Lane("gmail", Stream.MARKETING)
 pacer = Pacer(Ways(outlets=[Outlet(name="main", transport=NullTransport(), per_minute=12_000)]))
 left = []
+print("ready", flush=True)
+until = float(sys.stdin.readline())
 while time.time() < until:
     now = datetime.now(UTC)
     with store.write() as connection:
@@ -267,7 +267,7 @@ while time.time() < until:
         if room > 0:
             left += [now.timestamp() + wait for wait in pacer.take("main", lane, room, now)]
         pacer.save(connection, now)
-    time.sleep(min(0.5, max(0.02, pacer.wait(now))))
+    time.sleep(random.uniform(0.02, 0.2))
 print(" ".join(f"{one:.6f}" for one in left))
 """
 
@@ -276,19 +276,29 @@ def test_two_processes_on_one_database_hold_one_rate(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/crm-mailer.db"
     store = open_store(url)
     migrate.upgrade(store)
-    start = time.time()
-    arguments = [sys.executable, "-c", _CHILD, url, str(start + 6.0)]
     children = [
-        subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
+        subprocess.Popen(
+            [sys.executable, "-c", _CHILD, url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(2)
     ]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    begun = time.time()
 
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write(f"{begun + 4.5}\n")
+        child.stdin.flush()
     told = [child.communicate(timeout=30)[0].split() for child in children]
 
     moments = sorted(float(one) for words in told for one in words)
-    begun = max(float(words[0]) for words in told) + 1.0  # both are at work
-    assert all(len(words) > 100 for words in told)
-    assert 196 * 3 <= within(moments, begun, begun + 3) <= 204 * 3
+    assert all(len(words) >= 100 for words in told)
+    assert 196 * 3 <= within(moments, begun + 1.3, begun + 4.3) <= 204 * 3
     store.close()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -27,29 +29,41 @@ from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.touch import SkipReason
 from crm_mailer.store import doubts, migrate, outbox, pauses, suppressions
 from crm_mailer.store import touches as store_touches
-from crm_mailer.store.engine import Store, open_store
-from crm_mailer.store.tables import deliveries, touches
+from crm_mailer.store.engine import open_store
+from crm_mailer.store.tables import deliveries, paces, touches
 from tests.conftest import StandingClock
 from tests.delivering.letters import PlainRenderer, plan
 from tests.faults.crashing import POINTS, KillAt, PassingRenderer, PassingStore, in_a_child
-from tests.faults.scripted import Fate, ScriptedTransport, Taken, Truth
+from tests.faults.scripted import Fate, ScriptedTransport, Taken, Truth, go_on
 
 CAMPAIGNS = {"spring": Stream.MARKETING, "orders": Stream.TRANSACTIONAL}
 WIDTH, PACE = 2, Pace(batch=6, cycle=3)
 #: Minutes: within a rest, past the wait of a doubt, past a first and a late try, past all life.
 WAITS = (1, 6, 11, 25, 80, 400, 1_500, 5_000)
+#: What people do, the frequent more often.
+ACTS = ("pauses_all pauses_a_lane pauses_a_campaign resumes resumes resumes resumes tries_again "
+        "tries_again tries_refused_ones_again cancels").split()  # fmt: skip
 CAMPAIGN = st.sampled_from(sorted(CAMPAIGNS))
-SOME_FATES = st.lists(st.sampled_from(Fate), max_size=6)
+#: A lane that is told to slow down makes its mails wait, and so us: seldom.
+SLOWING = [Fate.BUSY, Fate.THROTTLED]
+DEALT = [fate for fate in Fate if fate not in SLOWING] * 8 + SLOWING
+SOME_FATES = st.lists(st.sampled_from(DEALT), max_size=6)
+#: Seconds after which a round is stopped that waits for its pace.
+PATIENCE = 0.4
 
 
 @cache
-def prepared() -> Path:
-    """An empty database to copy."""
-    path = Path(tempfile.mkdtemp(prefix="crm-machine-")) / "prepared.db"
-    store = open_store(f"sqlite:///{path}")
+def prepared() -> tuple[Path, PassingStore]:
+    """A folder with an empty database to copy, and the store that all examples share in turn.
+
+    It has learnt its statements once, and so have the processes that are forked from this one.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="crm-machine-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    store = open_store(f"sqlite:///{folder}/prepared.db")
     migrate.upgrade(store)
     store.close()
-    return path
+    return folder, PassingStore(f"sqlite:///{folder}/shop/shop.db", go_on)
 
 
 class Sending(RuleBasedStateMachine):
@@ -57,9 +71,11 @@ class Sending(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="crm-machine-"))
-        self.url = f"sqlite:///{shutil.copy(prepared(), self.folder / 'shop.db')}"
-        self.store: Store = open_store(self.url)
+        folder, self.store = prepared()
+        self.folder = folder / "shop"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        shutil.copy(folder / "prepared.db", self.folder / "shop.db")
         self.truth = Truth(self.folder / "taken")
         self.clock = StandingClock()
         self.senders = 0
@@ -74,7 +90,6 @@ class Sending(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.store.close()
-        shutil.rmtree(self.folder)
 
     # ------------------------------------------------------------------ rules
 
@@ -88,11 +103,16 @@ class Sending(RuleBasedStateMachine):
         ids = plan(self.store, number, self.clock.now(), stream=stream, campaign=campaign)
         self.planned |= dict.fromkeys(ids, stream)
 
+    @rule(campaign=CAMPAIGN, number=st.integers(1, 4), fates=SOME_FATES)
+    def sends_to_new_customers(self, campaign: str, number: int, fates: list[Fate]) -> None:
+        self.plans(campaign, number)
+        self.sends(fates)
+
     @rule(fates=SOME_FATES)
     def sends(self, fates: list[Fate]) -> None:
         before = self._look()
         way = ScriptedTransport(self.truth, fates, width=WIDTH)
-        report = self._round(self.store, PlainRenderer(), way)
+        report = self._round(PlainRenderer(), way)
         assert report.accounted == report.claimed
         self.doubtful += sum(fate.is_doubtful for fate in way.dealt)
         self.has_died = False
@@ -115,8 +135,9 @@ class Sending(RuleBasedStateMachine):
         def work() -> None:
             if has_lost_power:
                 os.environ["CRM_MAILER_BOOT_ID"] = "the run before"
+            self.store.passing = kill
             way = ScriptedTransport(self.truth, fates, passing=kill, width=WIDTH)
-            self._round(PassingStore(self.url, kill), PassingRenderer(kill), way)
+            self._round(PassingRenderer(kill), way)
 
         self.senders += 1
         has_ended = in_a_child(work)
@@ -144,37 +165,47 @@ class Sending(RuleBasedStateMachine):
             suppressions.add(connection, _address(touch_id), reason, source="machine",
                              at=self.clock.now())  # fmt: skip
 
-    @rule(scope=st.sampled_from([pauses.ALL, "campaign:spring", "campaign:orders",
-                                 "lane:other/marketing"]))  # fmt: skip
-    def is_paused(self, scope: str) -> None:
+    @rule(act=st.sampled_from(ACTS), campaign=CAMPAIGN)
+    def is_meddled_with(self, act: str, campaign: str) -> None:
+        """What people do to an outbox."""
+        getattr(self, act)(campaign)
+
+    def pauses_all(self, _campaign: str) -> None:
+        self._pauses(pauses.ALL)
+
+    def pauses_a_lane(self, campaign: str) -> None:
+        self._pauses(f"{pauses.LANE}other/{CAMPAIGNS[campaign].value}")
+
+    def pauses_a_campaign(self, campaign: str) -> None:
+        self._pauses(f"{pauses.CAMPAIGN}{campaign}")
+        with self.store.write() as connection:
+            pauses.hold(connection, pauses.list_due(connection, campaign, self.clock.now()))
+
+    def _pauses(self, scope: str) -> None:
         with self.store.write() as connection:
             pauses.pause(connection, scope, now=self.clock.now())
-            if scope.startswith(pauses.CAMPAIGN):
-                due = pauses.list_due(connection, scope.partition(":")[2], self.clock.now())
-                pauses.hold(connection, due)
 
-    @rule()
-    def is_resumed(self) -> None:
+    def resumes(self, _campaign: str) -> None:
         with self.store.write() as connection:
             for pause in pauses.list_(connection):
                 pauses.resume(connection, pause.scope)
             for campaign in CAMPAIGNS:
                 pauses.let_go(connection, pauses.list_held(connection, campaign))
 
-    @rule(is_refused_too=st.booleans())
-    def tries_again(self, is_refused_too: bool) -> None:
+    def tries_again(self, _campaign: str) -> None:
         with self.store.write() as connection:
-            outbox.retry(connection, self.clock.now(), is_refused_too=is_refused_too)
+            outbox.retry(connection, self.clock.now())
 
-    @rule(campaign=CAMPAIGN)
+    def tries_refused_ones_again(self, _campaign: str) -> None:
+        with self.store.write() as connection:
+            outbox.retry(connection, self.clock.now(), is_refused_too=True)
+
     def cancels(self, campaign: str) -> None:
         with self.store.write() as connection:
             outbox.call_off(connection, campaign)
             ids = store_touches.list_unsent(connection, campaign)
             store_touches.end(connection, ids, SkipReason.CANCELLED, self.clock.now())
-        stream = CAMPAIGNS[campaign]
-        safe = {one for one, its in self.planned.items() if its is stream} - self._claimed()
-        self.ended |= safe
+        self.ended |= set(self._of(CAMPAIGNS[campaign])) - self._claimed()
 
     @rule()
     def learns_the_truth_of_a_doubt(self) -> None:
@@ -228,12 +259,15 @@ class Sending(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ means
 
-    def _round(
-        self, store: Store, renderer: PlainRenderer, way: ScriptedTransport
-    ) -> DeliverReport:
+    def _round(self, renderer: PlainRenderer, way: ScriptedTransport) -> DeliverReport:
         self.senders += 1
-        return deliver(store, renderer, way, clock=self.clock, owner=f"sender-{self.senders}",
-                       journal_folder=self.folder, pace=PACE)  # fmt: skip
+        until = time.monotonic() + PATIENCE
+        report = deliver(self.store, renderer, way, clock=self.clock, owner=f"sender-{self.senders}",
+                         journal_folder=self.folder, pace=PACE,
+                         should_stop=lambda: time.monotonic() > until)  # fmt: skip
+        with self.store.write() as connection:  # how fast mails leave is not what is tried here
+            connection.execute(paces.delete())
+        return report
 
     def _look(self) -> tuple[int, set[int]]:
         """How many mails have left so far, and which touches must not leave in the next round."""

@@ -329,10 +329,9 @@ def test_the_snapshot_holds_the_fields_that_were_used(compose_with: Make) -> Non
 
 def test_what_an_agent_wrote_goes_out_as_it_is(compose_with: Make) -> None:
     composer = compose_with()
-    unsigned = composer.write_text(
-        occasion(stream=Stream.TRANSACTIONAL), "Subject: Ваш заказ\n\nДобрый день!\n.\nЛинь", NOW
-    )
-    [message] = composer.finish([unsigned], NOW)
+    written = "Subject: Ваш заказ\n\nДобрый день!\n.\nЛинь"
+    letter = occasion(stream=Stream.TRANSACTIONAL, template="", written=written)
+    [message] = composer.finish([composer.write(letter, NOW)], NOW)
     mail = parsed(message.content)
 
     assert mail["Subject"] == message.subject == "Ваш заказ"

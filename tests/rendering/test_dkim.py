@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
-import dkim  # type: ignore[import-untyped]
+import dkim
 import pytest
 import structlog
 from cryptography.exceptions import InvalidSignature
@@ -156,9 +156,9 @@ def test_every_kind_of_mail_is_signed(
 
 @pytest.mark.parametrize("text", ["Привет\n\n\n", "Hello", "", " ", "\n", "x\n \n"])
 def test_what_an_agent_wrote_is_signed(composer: Composer, text: str) -> None:
-    mail = letter(stream=Stream.TRANSACTIONAL, template="")
+    mail = letter(stream=Stream.TRANSACTIONAL, template="", written=text)
 
-    [message] = composer.finish([composer.write_text(mail, text, NOW)], NOW)
+    [message] = composer.finish([composer.write(mail, NOW)], NOW)
 
     assert verified(message.content) == [True, True]
 

@@ -1,4 +1,9 @@
-"""Debian's Postfix as a child process: takes mail on loopback, files it in Maildirs, bounces."""
+"""Debian's Postfix as a child process: takes mail on loopback, files it in Maildirs, bounces.
+
+Give it `logins` and it takes mail only from who has logged in, by Dovecot's SASL, under TLS. Its
+further `settings` are lines of main.cf, such as `{"smtpd_discard_ehlo_keywords": "pipelining"}` or
+`{"message_size_limit": "20000"}`; `certificate_files` makes what it and its clients need for TLS.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.servers.imap_box import HOST, free_port
+import trustme
+
+from tests.servers.imap_box import DOVECOT, HOST, free_port
 
 POSTFIX = shutil.which("postfix") or shutil.which("postfix", path="/usr/sbin:/sbin")
 
@@ -76,6 +83,46 @@ virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 """
 
+#: Nobody is trusted for where he comes from.
+SASL = """
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {folder}/sasl
+smtpd_sasl_security_options = noanonymous
+smtpd_tls_auth_only = yes
+mynetworks = 192.0.2.1/32
+smtpd_client_restrictions = permit_sasl_authenticated, reject
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+smtpd_delay_reject = yes
+"""
+
+#: Dovecot with nothing but its service of logins.
+AUTH = """
+base_dir = {folder}/dovecot
+state_dir = {folder}/dovecot
+log_path = {folder}/dovecot.log
+protocols =
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN {folder}/logins
+}}
+userdb {{
+  driver = static
+  args = uid=mail gid=mail home=/nonexistent
+}}
+service auth {{
+  unix_listener {folder}/sasl {{
+    mode = 0666
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+"""
+
 
 class PostOffice:
     """A running Postfix and the Maildirs in which it files what it takes."""
@@ -95,9 +142,25 @@ class PostOffice:
         return path.read_text() if path.exists() else ""
 
 
+def certificate_files(folder: Path, *names: str) -> tuple[Path, Path]:
+    """A certificate with its key for `names` (else for loopback), and who vouches for it."""
+    authority = trustme.CA()
+    certificate, ca_file = folder / "server.pem", folder / "ca.pem"
+    issued = authority.issue_cert(*(names or (HOST,)))
+    issued.private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    authority.cert_pem.write_to_path(str(ca_file))
+    return certificate, ca_file
+
+
 @contextmanager
 def post_office(
-    mail: Path, mailboxes: Mapping[str, str], domains: list[str], certificate: Path
+    mail: Path,
+    mailboxes: Mapping[str, str],
+    domains: list[str],
+    certificate: Path,
+    *,
+    logins: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[PostOffice]:
     """Postfix on any free port.
 
@@ -105,12 +168,54 @@ def post_office(
         mail: the folder of the Maildirs.
         mailboxes: an address, or a pattern such as `b-*@shop.example` -> the name of its Maildir.
         domains: what it takes mail for.
-        certificate: key and certificates in one file.
+        certificate: key and certificates in one file; see `certificate_files`.
+        logins: user -> password; without a login it takes nothing then.
+        settings: more of main.cf, or other values of what is there.
     """
     assert POSTFIX is not None
     folder = Path(tempfile.mkdtemp(prefix="crm-postfix-", dir="/tmp"))
     office = PostOffice(folder, mail, free_port())
     _configure(office, mailboxes, domains, certificate)
+    with (folder / "main.cf").open("a") as main:
+        main.write(SASL.format(folder=folder) if logins else "")
+        main.writelines(f"{key} = {value}\n" for key, value in (settings or {}).items())
+    try:
+        with _logins(folder, logins or {}), _running(office):
+            yield office
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _logins(folder: Path, logins: Mapping[str, str]) -> Iterator[None]:
+    """Dovecot's service of logins beside it, where there are any."""
+    if not logins:
+        yield
+        return
+    assert DOVECOT is not None
+    (folder / "dovecot").mkdir()
+    (folder / "logins").write_text("".join(f"{user}:{word}\n" for user, word in logins.items()))
+    (folder / "auth.conf").write_text(AUTH.format(folder=folder))
+    process = subprocess.Popen(
+        [DOVECOT, "-F", "-c", str(folder / "auth.conf")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until = time.monotonic() + 20
+        while not (folder / "sasl").exists():
+            assert time.monotonic() < until, (folder / "dovecot.log").read_text()
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextmanager
+def _running(office: PostOffice) -> Iterator[None]:
+    assert POSTFIX is not None
+    folder = office.folder
     with (folder / "told").open("wb") as told:
         process = subprocess.Popen(
             [POSTFIX, "-c", str(folder), "start-fg"],
@@ -121,10 +226,9 @@ def post_office(
         )
     try:
         _await(office, process)
-        yield office
+        yield
     finally:
         _stop(office, process)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _configure(
