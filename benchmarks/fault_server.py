@@ -17,6 +17,7 @@ import re
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,8 +71,13 @@ class Faults:
         _taken, after, before, _ahead = SHARED.unpack_from(self.shared)
         return int(after + before)
 
+    @property
+    def ahead(self) -> int:
+        """Seconds by which the clocks of all senders are ahead, also while they run."""
+        return int(SHARED.unpack_from(self.shared)[3])
+
     def put_ahead(self, seconds: int) -> None:
-        """Tell how far the senders' clock is ahead."""
+        """Put the senders' clocks ahead."""
         struct.pack_into("=q", self.shared, 24, seconds)
 
     def truth(self) -> list[Taken]:
@@ -112,9 +118,9 @@ class Board:
         """Note a mail: from now on it is out."""
         found = MESSAGE_ID.search(content)
         message_id = found[1].decode("ascii", "replace") if found else "-"
-        ahead = SHARED.unpack_from(self._shared)[3]
+        at = int(time.time()) + SHARED.unpack_from(self._shared)[3]
         digest = hashlib.sha256(content).hexdigest()
-        os.write(self._log, f"{recipient} {message_id} {digest} {ahead}\n".encode("ascii"))
+        os.write(self._log, f"{recipient} {message_id} {digest} {at}\n".encode("ascii"))
         self._add(0)
 
     def note(self, *, is_taken: bool) -> None:

@@ -59,14 +59,14 @@ LAST_ROUNDS = 60
 
 
 class AheadClock:
-    """The machine's clock, put ahead."""
+    """The machine's clock, put ahead for all senders at once."""
 
-    def __init__(self) -> None:
-        self.ahead = timedelta()
+    def __init__(self, server: Faults) -> None:
+        self._server = server
 
     def now(self) -> datetime:
         """The present instant, and what it is ahead."""
-        return datetime.now(UTC) + self.ahead
+        return datetime.now(UTC) + timedelta(seconds=self._server.ahead)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,7 +74,6 @@ class Harness:
     """A shop, a server and the senders between them."""
 
     app: App
-    clock: AheadClock
     server: Faults
     stream: Stream
     mails: int
@@ -110,7 +109,7 @@ class Harness:
 
         def look(app: App) -> Audit:
             with app.store.read() as connection:
-                return outbox.audit(connection, self.clock.now())
+                return outbox.audit(connection, self.app.clock.now())
 
         return self._looking(look)
 
@@ -176,8 +175,7 @@ class Harness:
     def _tidy(self) -> None:
         """What an operator and time would do: retries are due, breakers are reset."""
         if self.stream is Stream.TRANSACTIONAL:
-            self.clock.ahead += timedelta(minutes=1 if self.senders or self.lives else 0)
-            self.server.put_ahead(int(time.time() + self.clock.ahead.total_seconds()))
+            self.server.put_ahead(self.server.ahead + 60)
         self._looking(self._mend)
 
     def _mend(self, app: App) -> None:
@@ -187,10 +185,10 @@ class Harness:
         for account in pausing.account_names(app):
             pausing.resume(app, account=account)
         with app.store.write() as connection:
-            outbox.retry(connection, self.clock.now())
+            outbox.retry(connection, self.app.clock.now())
 
     def _plan(self, number: int) -> None:
-        now = self.clock.now()
+        now = self.app.clock.now()
         self._looking(lambda app: shops.plan(app.store, number, stream=self.stream, now=now))
         self.planned += number
 
@@ -300,12 +298,10 @@ def run(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     with fault_server(folder, given.seed) as server:
         home = folder / "shop"
         shops.make_shop(home, port=server.port, connections=CONNECTIONS // given.workers)
-        clock = AheadClock()
         app = shops.shop(home)
-        app.clock = clock
+        app.clock = AheadClock(server)
         harness = Harness(
             app=app,
-            clock=clock,
             server=server,
             stream=Stream(given.stream),
             mails=given.mails or min(20_000, 100 * given.kills),

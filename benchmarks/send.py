@@ -48,6 +48,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SESSIONS = 20
 #: Seconds that a round may take.
 LONGEST = 300
+#: Mails that are sent before anything is measured.
+FIRST = 200
 
 
 class Disagreement(Exception):
@@ -146,9 +148,11 @@ class Bench:
             self.home, port=self.sink.port, connections=case.connections, size_kb=case.size_kb,
             database=database, has_dkim=case.has_dkim,
         )  # fmt: skip
-        self._plan(max(200, self.planned))
-        self.sample = self._rendered(200)
-        self._ours(200)
+        self._plan(FIRST)
+        self.sample = self._rendered(FIRST)
+        self._ours(FIRST)
+        if self.planned:
+            self._plan(self.planned)
 
     def round(self, number: int) -> Round:
         """Ours and the ceiling, in turn the one and the other first."""
@@ -205,14 +209,14 @@ class Bench:
         """Processes that begin at the same moment; what each tells."""
         command = [sys.executable, "-m", "benchmarks.sender", str(self.home)]
         command += ["--profile", self.profile] if self.profile else []
-        shares = [mails // self.case.workers] * self.case.workers
-        shares[0] += mails - sum(shares)
+        if self.planned:  # more is due than is to be sent
+            command += ["--limit", str(mails // self.case.workers)]
         running = [
             subprocess.Popen(
-                [*command, "--limit", str(share)],
+                [*command, "--number", str(number + 1)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
             )
-            for share in shares
+            for number in range(self.case.workers)
         ]  # fmt: skip
         for one in running:
             assert one.stdout is not None
@@ -284,7 +288,7 @@ def measure(case: Case, rounds: int, planned: int, profile: str) -> tuple[list[R
             folder=folder,
             all_sinks={name: stack.enter_context(_sink(name, case, folder)) for name in
                        dict.fromkeys([case.sink, case.ceiling_on, *_others(case)])},
-            mails=case.mails,
+            mails=case.mails - case.mails % case.workers,
             planned=planned,
             profile=profile,
         )  # fmt: skip

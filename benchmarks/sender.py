@@ -1,35 +1,41 @@
 """One sending process of a benchmark: `python -m benchmarks.sender HOME [--limit N]`.
 
-It does what a worker of the daemon does, once: opens the shop, says `ready`, waits for a line, then
-sends all that is due. What it tells at the end is one JSON object.
+It is a worker of the daemon that works once: opens the shop, says `ready`, waits for a line, then
+sends what is due. What it tells at the end is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from crm_mailer.app import delivering, open_app
+from crm_mailer import logs, workers
+from crm_mailer.app import App, delivering, open_app
+from crm_mailer.delivering import DeliverReport
 
 
 def main() -> None:
     """Open, wait, send, tell."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("home")
-    options.add_argument("--limit", type=int)
+    options.add_argument("--number", type=int, default=1)
+    options.add_argument("--limit", type=int, default=0, help="at most so many mails; 0: all")
     options.add_argument("--profile", default="", help="file for what cProfile counts")
     given = options.parse_args()
     app = open_app(given.home)
+    logs.set_up(app.settings.log_level)
     assert app.store
     assert app.definitions
     print("ready", flush=True)
     sys.stdin.readline()
     begin, cpu = time.monotonic(), processor_seconds()
-    report = run(lambda: delivering.send(app, limit=given.limit, is_by_hand=True), given.profile)
+    report = profiled(lambda: send(app, given.number, given.limit), given.profile)
     end = time.monotonic()
     told = {
         "begin": begin,
@@ -44,17 +50,24 @@ def main() -> None:
     print(json.dumps(told), flush=True)
 
 
-def run(work, profile: str):  # type: ignore[no-untyped-def]
-    """What `work` returns; with `profile`, where its time goes is kept in that file."""
-    if not profile:
-        return work()
-    import cProfile
+def send(app: App, number: int, limit: int) -> DeliverReport:
+    """One round of a worker. With a limit it is the same round, which a worker has no word for."""
+    if not limit:
+        return workers.Worker(app, number=number).run_once()
+    app.store.keep_few_pages()
+    workers.spare_collector()
+    return delivering.send(app, limit=limit, is_by_hand=True)
 
+
+def profiled(work: Callable[[], DeliverReport], path: str) -> DeliverReport:
+    """What `work` returns; with `path`, where its time goes is kept in that file."""
+    if not path:
+        return work()
     watch = cProfile.Profile()
     try:
         return watch.runcall(work)
     finally:
-        watch.dump_stats(profile)
+        watch.dump_stats(path)
 
 
 def processor_seconds() -> float:

@@ -49,6 +49,8 @@ class Air:
     _flying: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     #: Flights that were stopped before their dot by us, not by a server.
     _grounded: set[Flight] = field(default_factory=set)
+    #: Flights whose claims may have passed to another sender.
+    _lost: set[Flight] = field(default_factory=set)
 
     def is_over(self) -> bool:
         """Whether nothing new may leave any more."""
@@ -90,7 +92,7 @@ class Air:
     def may_leave(self, flight: Flight) -> bool:
         """Asked right before the final dot; True means that it is noted in the journal."""
         touch = flight.claimed.touch
-        if awake() >= self.deadline or self._is_stopped(flight):
+        if awake() >= self.deadline or flight in self._lost or self._is_stopped(flight):
             self._grounded.add(flight)
             return False
         try:
@@ -100,6 +102,13 @@ class Air:
             return False
         flight.has_left = True
         return True
+
+    def ground(self) -> None:
+        """Nothing that was looked at before may leave: its claim may be somebody else's by now."""
+        for runway in self.runways.values():
+            for flight in runway.clear():
+                self.logbook.free(flight.claimed)
+            self._lost |= runway.in_air
 
     def _is_stopped(self, flight: Flight) -> bool:
         touch, stops = flight.claimed.touch, self.paused
@@ -114,6 +123,7 @@ class Air:
 
     def has_landed(self, runway: Runway, flight: Flight, outcome: Outcome) -> None:
         """Note an outcome; what says nothing about the mail sends it elsewhere, or back."""
+        self._lost.discard(flight)
         if flight in self._grounded:
             self._grounded.discard(flight)
             self.logbook.free(flight.claimed)

@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from enum import IntEnum
 
 from crm_mailer.delivering import commands, crash, outcomes
 from crm_mailer.delivering.account import Account
 from crm_mailer.delivering.answers import UNREADABLE, Answer
 from crm_mailer.delivering.line import Line
 from crm_mailer.delivering.port import STOPPED, Flight, Source
-from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
-from crm_mailer.model.message import Message
+from crm_mailer.delivering.trips import Offers, Step, Trip, prepared
+from crm_mailer.model.delivery import Outcome, OutcomeKind, Phase
 
 #: RFC 5321 3.8: the server closes the connection, whatever was asked.
 BUSY = 421
@@ -33,45 +32,12 @@ MARGIN = 1024
 CALLED_OFF = "sending was stopped"
 
 
-class Step(IntEnum):
-    """What a mail on the wire waits for: the answer to ..."""
-
-    RESET = 0
-    MAIL = 1
-    RCPT = 2
-    DATA = 3
-    #: The final dot, or the block that is the last one.
-    DOT = 4
-    #: A lone dot that ends what the server should never have begun.
-    VOID = 5
-
-
 _RESET, _MAIL, _RCPT, _DATA, _DOT, _VOID = Step
-_PHASES = (Phase.MAIL, Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.DOT, Phase.DOT)
 _UNKNOWN = OutcomeKind.UNKNOWN
 
 
-class _Trip:
-    """One flight on this connection."""
-
-    __slots__ = (
-        "flight", "has_dot", "has_landed", "is_first", "is_in_body", "mail", "rcpt", "started",
-        "step",
-    )  # fmt: skip
-
-    def __init__(self, flight: Flight, mail: bytes, rcpt: bytes) -> None:
-        self.flight = flight
-        self.mail = mail
-        self.rcpt = rcpt
-        self.step = _MAIL
-        self.started = 0.0
-        #: Whether the connection is new: if it fails now, a newer one will fail as well.
-        self.is_first = False
-        #: Whether its final dot was written.
-        self.has_dot = False
-        #: Whether the final dot waits in our own memory, so that it has surely not left.
-        self.is_in_body = False
-        self.has_landed = False
+class _OutOfStep(Exception):
+    """The server answers what was not asked."""
 
 
 class Conversation:
@@ -83,24 +49,20 @@ class Conversation:
         self.account = account
         self.line = line
         self._source = source
+        self._offers = Offers.read(account, extensions)
         self._place = account.place
         limits = account.deadlines
         ordinary = limits.command
         self._limits = (limits.reset, ordinary, ordinary, limits.data, limits.dot, limits.dot)
-        self._is_ahead_allowed = account.pipelining and "PIPELINING" in extensions
-        self._is_bdat = account.bdat and "CHUNKING" in extensions
-        self._is_eight_bit = "8BITMIME" in extensions
-        self._is_utf8 = "SMTPUTF8" in extensions
-        self._has_size = "SIZE" in extensions
-        size = extensions.get("SIZE", "")
-        self._max_size = int(size) if size.isascii() and size.isdigit() and len(size) < 19 else 0
         #: How many mails may still begin here.
         self._left = max(1, account.messages_per_connection)
         self._has_carried = False
         self._needs_reset = False
         self._is_over = False
-        self._now: _Trip | None = None
-        self._ahead: _Trip | None = None
+        #: Whether the server has said more than what is being looked at.
+        self._has_more = False
+        self._now: Trip | None = None
+        self._ahead: Trip | None = None
         self._untouched: Flight | None = None
         self._rest: asyncio.Future[None] | None = None
         self._clock = asyncio.get_running_loop().time
@@ -155,11 +117,15 @@ class Conversation:
     def heard(self, answers: list[Answer]) -> None:
         """Answers came, in the order of what was asked."""
         try:
-            for answer in answers:
+            last = len(answers) - 1
+            for place, answer in enumerate(answers):
                 if self._is_over:
                     return
+                self._has_more = place < last
                 self._take(answer)
             self._watch()
+        except _OutOfStep:
+            self._hang_up("the server answered what was not asked")
         except BaseException as error:
             self._fail(error)
 
@@ -227,45 +193,22 @@ class Conversation:
         if self._rest is not None and not self._rest.done():
             self._rest.set_result(None)
 
-    def _next(self) -> _Trip | None:
+    def _next(self) -> Trip | None:
         while (flight := self._source.next_now()) is not None:
             trip = self._prepared(flight)
             if trip is not None:
                 return trip
         return None
 
-    def _prepared(self, flight: Flight) -> _Trip | None:
-        """The commands of a flight; None where it has already landed, as it cannot be sent."""
-        message, phase = flight.message, Phase.MAIL
-        size = len(message.content)
-        if 0 < self._max_size < size:
-            why = f"the mail has {size} bytes, the server takes {self._max_size}"
-            self._refuse(flight, phase, why, Blame.MESSAGE, "5.3.4")
-            return None
-        try:
-            is_utf8 = _is_utf8(message)
-            if is_utf8 and not self._is_utf8:
-                raise commands.NeedsUtf8
-            mail = commands.mail(
-                message.mail_from,
-                size=size if self._has_size else 0,
-                is_eight_bit=self._is_eight_bit and not message.content.isascii(),
-                is_utf8=is_utf8,
-            )
-            phase = Phase.RCPT
-            return _Trip(flight, mail, commands.rcpt(message.rcpt_to, is_utf8=is_utf8))
-        except commands.NeedsUtf8:
-            why = "an address has letters outside ASCII before the @, and the server takes none"
-            self._refuse(flight, Phase.MAIL, f"{why} (no SMTPUTF8)", Blame.SITE, "5.6.7")
-        except commands.UnsafeAddress as error:
-            if phase is Phase.MAIL:
-                why = f"our sender: {error}"
-                self._source.landed(flight, outcomes.ours(phase, why, host=self._place))
-            else:
-                self._refuse(flight, phase, str(error), Blame.RECIPIENT, "")
+    def _prepared(self, flight: Flight) -> Trip | None:
+        """A flight with its commands; None where it has landed, as it cannot be sent here."""
+        trip = prepared(flight, self._offers)
+        if isinstance(trip, Trip):
+            return trip
+        self._source.landed(flight, trip)
         return None
 
-    def _launch(self, trip: _Trip, *, is_idle: bool) -> None:
+    def _launch(self, trip: Trip, *, is_idle: bool) -> None:
         """Send the envelope of the only mail in the air, as far ahead as the server allows."""
         self._take_off(trip)
         self._now = trip
@@ -273,17 +216,17 @@ class Conversation:
             trip.step = _RESET
             self._needs_reset = False
         reset = commands.RESET if trip.step is _RESET else b""
-        if not self._is_ahead_allowed:
-            self.line.write(reset or trip.mail)
-        elif not self._is_bdat:
-            self.line.write(b"%b%b%bDATA\r\n" % (reset, trip.mail, trip.rcpt))
+        if not self._offers.pipelining:
+            self._say(reset or trip.mail)
+        elif not self._offers.blocks:
+            self._say(reset + trip.envelope())
         elif is_idle or reset:
             # the line may be dead, or RSET refused: ask before what cannot be taken back
-            self.line.write(reset + trip.mail + trip.rcpt)
+            self._say(reset + trip.mail + trip.rcpt)
         else:
-            self._write_dot(trip, trip.mail + trip.rcpt + _block(trip.flight.message), b"")
+            self._write_dot(trip, trip.mail + trip.rcpt + trip.block(), b"")
 
-    def _take_off(self, trip: _Trip) -> None:
+    def _take_off(self, trip: Trip) -> None:
         trip.started = self._clock()
         trip.is_first = not self._has_carried
         self._has_carried = True
@@ -306,7 +249,7 @@ class Conversation:
         else:
             self._at_aside(trip, answer)
 
-    def _at_aside(self, trip: _Trip, answer: Answer) -> None:
+    def _at_aside(self, trip: Trip, answer: Answer) -> None:
         """RSET, or the lone dot after a recipient that was refused."""
         if trip.step is _RESET and answer.is_good:
             self._advance(trip, _MAIL, trip.mail)
@@ -316,7 +259,7 @@ class Conversation:
             asked = "RSET" if trip.step is _RESET else "an end without a mail"
             self._hang_up(f"{asked} was answered by {answer.code}")
 
-    def _at_mail(self, trip: _Trip, answer: Answer) -> None:
+    def _at_mail(self, trip: Trip, answer: Answer) -> None:
         if answer.is_good:
             self._advance(trip, _RCPT, trip.rcpt)
             return
@@ -328,12 +271,12 @@ class Conversation:
         self._land(trip, self._judged(trip, Phase.MAIL, answer))
         if self._is_unfit(answer):
             self._hang_up(f"MAIL was answered by {answer.code}")
-        elif self._is_ahead_allowed:
+        elif self._offers.pipelining:
             trip.step = _RCPT
         else:
             self._end(trip)
 
-    def _at_rcpt(self, trip: _Trip, answer: Answer) -> None:
+    def _at_rcpt(self, trip: Trip, answer: Answer) -> None:
         if answer.is_good and not trip.has_landed:
             self._after_rcpt(trip)
             return
@@ -344,26 +287,26 @@ class Conversation:
             self._hang_up(f"RCPT was answered by {answer.code}")
         elif trip.has_dot:
             trip.step = _DOT
-        elif self._is_ahead_allowed and not self._is_bdat:
+        elif self._offers.pipelining and not self._offers.blocks:
             trip.step = _DATA
         else:
             self._end(trip)
 
-    def _after_rcpt(self, trip: _Trip) -> None:
+    def _after_rcpt(self, trip: Trip) -> None:
         if trip.has_dot:
             trip.step = _DOT
-        elif self._is_bdat:
+        elif self._offers.blocks:
+            self._write_dot(trip, trip.block(), b"")
             trip.step = _DOT
-            self._write_dot(trip, _block(trip.flight.message), b"")
         else:
             self._advance(trip, _DATA, commands.DATA)
 
-    def _at_data(self, trip: _Trip, answer: Answer) -> None:
+    def _at_data(self, trip: Trip, answer: Answer) -> None:
         if answer.code == GO_AHEAD:
             if trip.has_landed:
                 # it was refused and still begins: end it at once, it must not become a mail
                 trip.step = _VOID
-                self.line.write(commands.DOT)
+                self._say(commands.DOT)
             else:
                 crash.point("K3")
                 self._body(trip)
@@ -376,23 +319,24 @@ class Conversation:
         else:
             self._end(trip)
 
-    def _body(self, trip: _Trip) -> None:
+    def _body(self, trip: Trip) -> None:
         """After 354 there is no way back but the dot or the end of the connection."""
-        message = trip.flight.message
-        ready = message.is_wire_ready and message.content.endswith(b"\r\n")
-        body = message.content if ready else commands.stuffed(message.content)
+        if self._has_more:
+            raise _OutOfStep
         follower, envelope = None, b""
-        if self._is_ahead_allowed and not self._is_bdat and self._left > 0:
+        if self._offers.pipelining and self._left > 0:
             follower = self._next()
         if follower is not None:
             self._take_off(follower)
             self._ahead = follower
-            envelope = b"%b%bDATA\r\n" % (follower.mail, follower.rcpt)
+            envelope = follower.envelope()
         trip.step = _DOT
-        self._write_dot(trip, b"%b.\r\n%b" % (body, envelope), envelope)
+        self._write_dot(trip, b"%b.\r\n%b" % (trip.body(), envelope), envelope)
 
-    def _write_dot(self, trip: _Trip, data: bytes, tail: bytes) -> None:
+    def _write_dot(self, trip: Trip, data: bytes, tail: bytes) -> None:
         """Take the step that cannot be taken back: `data` holds the final dot, then `tail`."""
+        if self._has_more:
+            raise _OutOfStep
         if not self._source.before_dot(trip.flight):
             self._land(trip, outcomes.ours(Phase.BODY, STOPPED, host=self._place))
             self._hang_up(STOPPED)
@@ -408,7 +352,7 @@ class Conversation:
             line.tell_at(rest)
         crash.point("K5")
 
-    def _at_dot(self, trip: _Trip, answer: Answer) -> None:
+    def _at_dot(self, trip: Trip, answer: Answer) -> None:
         crash.point("K6")
         if trip.has_landed:
             self._after_failed_block(trip, answer)
@@ -420,10 +364,10 @@ class Conversation:
             self._hang_up(f"the final dot was answered by {answer.code}")
         else:
             # a block that was refused leaves the transaction open (RFC 3030 section 3)
-            self._needs_reset = self._is_bdat and not answer.is_good
+            self._needs_reset = self._offers.blocks and not answer.is_good
             self._end(trip)
 
-    def _after_failed_block(self, trip: _Trip, answer: Answer) -> None:
+    def _after_failed_block(self, trip: Trip, answer: Answer) -> None:
         """The answer to a block that was sent before its recipient was refused."""
         if self._is_unfit(answer):
             self._hang_up(f"a mail without recipients was answered by {answer.code}")
@@ -431,12 +375,18 @@ class Conversation:
             self._needs_reset = True
             self._end(trip)
 
-    def _advance(self, trip: _Trip, step: Step, command: bytes) -> None:
+    def _advance(self, trip: Trip, step: Step, command: bytes) -> None:
         trip.step = step
-        if not self._is_ahead_allowed:
-            self.line.write(command)
+        if not self._offers.pipelining:
+            self._say(command)
 
-    def _end(self, trip: _Trip) -> None:
+    def _say(self, command: bytes) -> None:
+        """Send what has answers to come. Those that are there already cannot be its answers."""
+        if self._has_more:
+            raise _OutOfStep
+        self.line.write(command)
+
+    def _end(self, trip: Trip) -> None:
         """The server has answered all that this mail asked."""
         self._now, self._ahead = self._ahead, None
         if self._now is None:
@@ -444,43 +394,23 @@ class Conversation:
 
     # ------------------------------------------------------------------ landing
 
-    def _land(self, trip: _Trip, outcome: Outcome) -> None:
+    def _land(self, trip: Trip, outcome: Outcome) -> None:
         trip.has_landed = True
         self._source.landed(trip.flight, outcome)
 
-    def _judged(self, trip: _Trip, phase: Phase, answer: Answer) -> Outcome:
+    def _judged(self, trip: Trip, phase: Phase, answer: Answer) -> Outcome:
         is_early = trip.has_dot and phase is not Phase.DOT and not trip.is_in_body
         if is_early and answer.code != BUSY and self._is_unfit(answer):
             phase = Phase.DOT  # out of step with a block that has left: nobody knows
         took = int((self._clock() - trip.started) * 1000)
         return outcomes.from_answer(phase, answer, host=self._place, took_ms=took)
 
-    def _refuse(self, flight: Flight, phase: Phase, why: str, blame: Blame, status: str) -> None:
-        """An outcome that we decide ourselves, without asking the server."""
-        self._source.landed(
-            flight,
-            Outcome(
-                kind=OutcomeKind.REFUSED,
-                phase=phase,
-                status=status,
-                text=why,
-                blame=blame,
-                host=self._place,
-            ),
-        )
-
-    def _settle_lost(self, trip: _Trip, why: str) -> None:
-        if trip.has_dot:
-            phase = Phase.BODY if trip.is_in_body else Phase.DOT
-        elif trip.step is _DOT:
-            phase = Phase.BODY
-        elif trip.step <= _MAIL and not trip.is_first:
+    def _settle_lost(self, trip: Trip, why: str) -> None:
+        if not trip.has_dot and trip.step <= _MAIL and not trip.is_first:
             self._untouched = trip.flight
             return
-        else:
-            phase = _PHASES[trip.step]
         took = int((self._clock() - trip.started) * 1000) if trip.started else 0
-        outcome = outcomes.lost(phase, why, host=self._place, took_ms=took)
+        outcome = outcomes.lost(trip.phase, why, host=self._place, took_ms=took)
         self._source.landed(trip.flight, outcome)
 
     @staticmethod
@@ -521,21 +451,6 @@ class Conversation:
         for trip in trips:
             if trip is None or trip.has_landed:
                 continue
-            if trip.has_dot and not trip.is_in_body:
-                outcome = outcomes.lost(Phase.DOT, CALLED_OFF, host=self._place)
-            else:
-                outcome = outcomes.ours(Phase.MAIL, CALLED_OFF, host=self._place)
+            judge = outcomes.lost if trip.phase is Phase.DOT else outcomes.ours
+            outcome = judge(trip.phase, CALLED_OFF, host=self._place)
             self._source.landed(trip.flight, outcome)
-
-
-def _is_utf8(message: Message) -> bool:
-    recipient, sender = message.rcpt_to, message.mail_from
-    if recipient.isascii() and sender.isascii():
-        return message.is_utf8
-    is_needed = commands.needs_utf8(recipient) or commands.needs_utf8(sender)
-    return message.is_utf8 or is_needed
-
-
-def _block(message: Message) -> bytes:
-    content = message.content if message.is_wire_ready else commands.lined(message.content)
-    return b"BDAT %d LAST\r\n%b" % (len(content), content)

@@ -110,6 +110,11 @@ class Line(asyncio.Protocol):
         return not self._loss and not self._answers and not self._parser.is_broken
 
     @property
+    def has_spoken(self) -> bool:
+        """Whether an answer waits to be read."""
+        return bool(self._answers)
+
+    @property
     def is_closing(self) -> bool:
         """Whether the last write failed at once, so that no byte of it has left."""
         return self._transport is None or self._transport.is_closing()

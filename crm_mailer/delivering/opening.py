@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from crm_mailer.delivering import login, outcomes
 from crm_mailer.delivering.account import Account, Tls
 from crm_mailer.delivering.answers import Answer
-from crm_mailer.delivering.line import Line
+from crm_mailer.delivering.line import Line, LineLost
 from crm_mailer.model.delivery import Outcome, Phase
 
 
@@ -64,6 +64,12 @@ class Opening:
         """
         limit = seconds or self.account.deadlines.command
         self.line.deadline = asyncio.get_running_loop().time() + limit
+        if command and self.line.has_spoken:
+            # it was said before we asked: a refusal counts as its last word, nothing else does
+            answer = await self.line.answer()
+            if answer.is_good:
+                raise LineLost("the server answered what was not asked")
+            return answer
         if command:
             self.line.write(command)
         return await self.line.answer()

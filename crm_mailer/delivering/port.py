@@ -1,4 +1,4 @@
-"""What stands between the sender's loop and a way out: flights, where they come from, who takes them.
+"""What stands between the sender's loop and a way out: flights, their source, who takes them.
 
 The loop decides what may leave and keeps the ledger; a transport only moves bytes. A transport
 asks for flights as fast as it can take them, so that no connection waits for another.

@@ -35,6 +35,7 @@ from crm_mailer.store.pauses import Pauses
 
 log = structlog.get_logger()
 
+NEVER = datetime.max.replace(tzinfo=UTC)
 #: Longest sleep between two looks at `should_stop`, in seconds.
 NAP = 0.2
 #: Pauses are looked up so often while nothing else asks for them, in seconds.
@@ -68,7 +69,7 @@ class Tower:
     #: When the claims are to be renewed, on a clock that cannot be set, and when they end on the
     #: clock that others see.
     _renew_at: float = 0.0
-    _until: datetime = datetime.max.replace(tzinfo=UTC)
+    _until: datetime = NEVER
     _heard_at: float = 0.0
     #: No use in claiming before, since nothing was there.
     _book_at: float = 0.0
@@ -128,9 +129,18 @@ class Tower:
         await self.air.wake.wait()
         timer.cancel()
         self.air.wake.clear()
-        if time.monotonic() - self._heard_at > LISTEN_EVERY and not self._is_idle():
+        if not self._is_idle():
+            self._look_up()
+
+    def _look_up(self) -> None:
+        """What must not wait for the next cycle, which may be long in coming."""
+        if time.monotonic() - self._heard_at > LISTEN_EVERY:
             with self.store.read() as connection:
                 self._hear(pauses.load(connection))
+        now = self.clock.now()
+        if self._is_renewal_due(now):
+            with self.store.write() as connection:
+                self._renew(connection, now)
 
     # ------------------------------------------------------------------ booking
 
@@ -166,6 +176,18 @@ class Tower:
         if not found:
             self._book_at = time.monotonic() + NAP
         return bool(found)
+
+    def _is_renewal_due(self, now: datetime) -> bool:
+        is_late = now >= self._until - self.pace.claim_for * 3 / 4
+        return is_late or time.monotonic() >= self._renew_at
+
+    def _renew(self, connection: Connection, now: datetime) -> None:
+        """Hold on to the claims. Where their time was over, others may have taken them."""
+        if awake() >= self.air.deadline:
+            self.air.ground()
+        self._extend(now)
+        owner, fence = self.journal.owner, self.fence
+        claims.renew(connection, owner=owner, fence=fence, until=self._until)
 
     def _extend(self, now: datetime) -> None:
         seconds = self.pace.claim_for.total_seconds()
@@ -264,9 +286,8 @@ class Tower:
         self, connection: Connection, bookings: list[Booking], now: datetime
     ) -> list[Booking]:
         owner, fence = self.journal.owner, self.fence
-        if time.monotonic() >= self._renew_at or now >= self._until - self.pace.claim_for * 3 / 4:
-            self._extend(now)
-            claims.renew(connection, owner=owner, fence=fence, until=self._until)
+        if self._is_renewal_due(now):
+            self._renew(connection, now)
         ids = [one.claimed.touch.id for one in bookings]
         held = claims.still_held(connection, ids, owner=owner, fence=fence)
         return [one for one in bookings if one.claimed.touch.id in held]

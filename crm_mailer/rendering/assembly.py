@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from crm_mailer.rendering import headers, quoted
 from crm_mailer.rendering.headers import Value, exact
@@ -14,8 +14,7 @@ BASE64_LINE = 76
 VERSION: tuple[str, Value] = ("MIME-Version", exact("1.0"))
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """One form of the content, encoded, ended by CRLF. `is_base64`: most of it is not ASCII."""
 
     subtype: str

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from crm_mailer.model.campaign import Campaign, Step, Stream
 from crm_mailer.model.customer import Customer
@@ -84,8 +84,7 @@ class Composed(Shown):
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Unsigned:
+class Unsigned(NamedTuple):
     """A mail that lacks nothing but its signature."""
 
     letter: Envelope

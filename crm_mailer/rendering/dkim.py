@@ -11,11 +11,11 @@ import base64
 import hashlib
 import re
 import stat
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,6 @@ SIGNED = (
     "content-transfer-encoding auto-submitted list-id list-unsubscribe list-unsubscribe-post "
     "feedback-id x-crm-send"
 ).split()
-FOLDS = re.compile(r"\r\n(?=[ \t])")
 BLANKS = re.compile(r"[ \t]+")
 #: RFC 8301: verifiers refuse fewer bits; 2048 are the rule today.
 LEAST_BITS, USUAL_BITS = 1024, 2048
@@ -85,23 +84,26 @@ class Signer:
         """The signature headers, to be put before `head`.
 
         Args:
-            head: header lines, each ended by CRLF.
+            head: header lines, each ended by CRLF, folded with a blank.
             body: what follows the empty line, in pieces; it ends in one CRLF, not in empty lines,
                 so that it is its own canonical form (RFC 6376, 3.4.3).
             now: the time that the signatures tell.
         """
-        signed, names = _chosen(relaxed(head))
+        fields = relaxed(head)
+        order, names = _plan(tuple(name for name, _line in fields))
+        signed = "".join([fields[place][1] for place in order])
         hashed = hashlib.sha256()
         for piece in body:
             hashed.update(piece)
         digest = base64.b64encode(hashed.digest()).decode()
         lines = ""
         for key in self.keys:
-            unsigned = _folded(key, self.domain, now, names, digest)
-            text = signed + _relaxed(unsigned)
+            tags = _tags(key, self.domain, now, names, digest)
+            # its own lines hold single blanks only: unfolded, they are canonical
+            text = f"{signed}dkim-signature:{''.join(tags)[1:]}"
             value = base64.b64encode(key.sign(text.encode("utf-8", "surrogateescape"))).decode()
             rows = [value[at : at + LINE] for at in range(0, len(value), LINE)]
-            lines += "\r\n ".join([unsigned, *rows]) + "\r\n"
+            lines += "DKIM-Signature:" + "\r\n".join(tags) + "\r\n ".join(rows) + "\r\n"
         return lines.encode("ascii")
 
     def sign_all(
@@ -186,46 +188,44 @@ def _rsa(key: RSAPrivateKey, path: Path) -> Callable[[bytes], bytes]:
 
 def relaxed(head: bytes) -> list[tuple[str, str]]:
     """Name and canonical line of each header (RFC 6376, 3.4.2)."""
-    text = FOLDS.sub("", head.decode("utf-8", "surrogateescape"))
-    return [
-        (line.partition(":")[0].lower(), _relaxed(line) + "\r\n")
-        for line in text.split("\r\n")
-        if line
-    ]
+    text = BLANKS.sub(" ", head.decode("utf-8", "surrogateescape").replace("\r\n ", " "))
+    found = []
+    for line in text.split("\r\n")[:-1]:
+        name, _colon, value = line.partition(":")
+        name = name.lower()
+        found.append((name, f"{name}:{value.strip(' ')}\r\n"))
+    return found
 
 
-def _relaxed(line: str) -> str:
-    name, _colon, value = FOLDS.sub("", line).partition(":")
-    return f"{name.strip().lower()}:{BLANKS.sub(' ', value).strip(' ')}"
+@lru_cache(maxsize=64)
+def _plan(present: tuple[str, ...]) -> tuple[list[int], tuple[str, ...]]:
+    """Which of the headers are signed, in which order, and the rows of the `h=` tag.
 
-
-def _chosen(fields: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    """The canonical lines to sign, and the `h=` list that names them."""
-    present: dict[str, list[str]] = {}
-    for name, line in fields:
-        present.setdefault(name, []).append(line)
-    count = Counter(name for name, _line in fields)
-    names = [name for name in SIGNED for _ in range(count[name] + 1)]
-    # a header that occurs more than once is taken from the bottom up
-    lines = [line for name in SIGNED for line in reversed(present.get(name, ()))]
-    return "".join(lines), ":".join(names)
-
-
-def _folded(key: Key, domain: str, now: datetime, names: str, digest: str) -> str:
-    """The signature header up to its own `b=`."""
+    One that occurs more than once is taken from the bottom up.
+    """
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(present):
+        places.setdefault(name, []).insert(0, place)
+    order = [place for name in SIGNED for place in places.get(name, ())]
     rows, row = [], " h="
-    for name in names.split(":"):
+    named = [name for name in SIGNED for _ in range(len(places.get(name, ())) + 1)]
+    for name in named:
         if len(row) + len(name) > LINE:
             rows.append(row)
             row = " "
         row += f"{name}:"
-    tags = (
-        f"DKIM-Signature: v=1; a={key.algorithm}; c=relaxed/simple;",
+    return order, (*rows, f"{row.removesuffix(':')};")
+
+
+def _tags(
+    key: Key, domain: str, now: datetime, names: tuple[str, ...], digest: str
+) -> tuple[str, ...]:
+    """The rows of a signature up to its own `b=`."""
+    return (
+        f" v=1; a={key.algorithm}; c=relaxed/simple;",
         f" d={domain};",
         f" s={key.selector}; t={int(now.timestamp())};",
-        *rows,
-        f"{row.removesuffix(':')};",
+        *names,
         f" bh={digest};",
         " b=",
     )
-    return "\r\n".join(tags)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from crm_mailer.model import address as addresses
@@ -26,8 +26,7 @@ BULK: tuple[str, Value] = ("Precedence", exact("bulk"))
 ONE_CLICK: tuple[str, Value] = ("List-Unsubscribe-Post", exact("List-Unsubscribe=One-Click"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """All addresses and tokens of one mail."""
 
     touch_id: int

@@ -220,7 +220,8 @@ def test_no_dot_leaves_when_the_time_of_the_claim_is_over(sender: Sender, store:
     with fault_server() as server:
         report = sender(by_smtp(server), pace=Pace(claim_for=timedelta(0)))
 
-    assert (report.released, report.lane_fault, server.box) == (5, None, [])
+    assert (report.lane_fault, server.box) == (None, [])
+    assert report.released == report.claimed >= 5
     assert states(store) == {"planned": 5}
 
 

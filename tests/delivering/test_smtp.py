@@ -32,6 +32,7 @@ from tests.servers.smtp_faults import (
     LOCK_STEP,
     PIPELINED,
     Fault,
+    Script,
     fault_server,
     in_turn,
     reply,
@@ -344,7 +345,8 @@ def test_a_refused_recipient_is_followed_by_rset_and_the_next_mail(
 def test_a_body_that_is_wanted_without_a_recipient_ends_at_once(
     answer: str, connections: int
 ) -> None:
-    script = {"RCPT": in_turn(None, reply("550 5.1.1 unknown")), "VOID": reply(answer)}
+    refused = in_turn(None, reply("550 5.1.1 unknown"))
+    script: Script = {"RCPT": refused, "VOID": reply(answer)}
     with fault_server(script, extensions=PIPELINED, is_lax=True) as server:
         way = SmtpTransport(account(server.port, connections=1))
         found = send(way, *map(message, mails(3)))
@@ -357,7 +359,8 @@ def test_a_body_that_is_wanted_without_a_recipient_ends_at_once(
 
 
 def test_a_refused_sender_with_a_body_wanted_all_the_same_becomes_no_mail() -> None:
-    script = {"MAIL": in_turn(None, reply("552 5.3.4 too big")), "VOID": reply("554 5.5.1 no")}
+    refused = in_turn(None, reply("552 5.3.4 too big"))
+    script: Script = {"MAIL": refused, "VOID": reply("554 5.5.1 no")}
     with fault_server(script, extensions=PIPELINED, is_lax=True) as server:
         way = SmtpTransport(account(server.port, connections=1))
         found = send(way, *map(message, mails(3)))
@@ -378,6 +381,35 @@ def test_an_answer_too_many_is_noticed_before_a_wrong_mail_leaves(stage: str) ->
     assert kinds.count(ACCEPTED) == 3
     taken = {n: 1 for n, kind in zip(mails(4), kinds, strict=True) if kind is ACCEPTED}
     assert hits(server.box) == taken
+
+
+@LADDER
+def test_an_answer_to_a_body_that_has_not_left_is_no_answer_to_it(
+    extensions: tuple[str, ...], is_bdat: bool
+) -> None:
+    stage, words = ("RCPT", b"250 ok\r\n") if is_bdat else ("DATA", b"354 go\r\n")
+    early = Fault(say=words + b"250 2.0.0 queued\r\n")
+    source = ListSource(message(1), message(2))
+    with fault_server({stage: in_turn(early)}, extensions=extensions) as server:
+        found = fly(SmtpTransport(account(server.port, connections=1, bdat=is_bdat)), source)
+
+    assert (found[0].kind, found[0].phase, found[0].blame) == (DEFERRED, Phase[stage], Blame.SITE)
+    assert (found[1].kind, source.dots, hits(server.box)) == (ACCEPTED, [2], {2: 1})
+
+
+def test_a_second_word_in_the_greeting_is_no_answer_to_the_next_command() -> None:
+    with fault_server({"BANNER": Fault(say=b"220 hello\r\n250 hello again\r\n")}) as server:
+        outcome = send_one(server.port)
+
+    assert (outcome.kind, outcome.phase) == (DEFERRED, Phase.EHLO)
+    assert "not asked" in outcome.text
+
+
+def test_a_last_word_in_the_greeting_is_heard() -> None:
+    with fault_server({"BANNER": Fault(say=b"220 hello\r\n421 4.7.0 too many\r\n")}) as server:
+        outcome = send_one(server.port)
+
+    assert (outcome.phase, outcome.code, outcome.text) == (Phase.EHLO, 421, "too many")
 
 
 # ---------------------------------------------------------------- stopped from within

@@ -23,7 +23,15 @@ from crm_mailer.delivering.smtp_transport import SmtpTransport
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from crm_mailer.model.errors import SettingsError
 from tests.delivering.letters import account, message, send
-from tests.servers.smtp_faults import PIPELINED, FaultServer, Script, fault_server, in_turn, reply
+from tests.servers.smtp_faults import (
+    PIPELINED,
+    Fault,
+    FaultServer,
+    Script,
+    fault_server,
+    in_turn,
+    reply,
+)
 
 OFFERS = (*PIPELINED, "AUTH PLAIN LOGIN XOAUTH2")
 CHALLENGE = base64.b64encode(
@@ -128,9 +136,11 @@ def test_a_server_that_repeats_a_secret_does_not_bring_it_into_the_ledger(
 def test_the_account_may_say_how_to_log_in(
     auth: Auth, source: TokenSource | None, words: str
 ) -> None:
-    script = {"AUTH": in_turn(reply("334 VXNlcg=="))} if auth is Auth.LOGIN else {}
+    script: dict[str, Fault | Callable[[], Fault | None]] = {}
     if auth is Auth.LOGIN:
-        script |= {"C2HVCEBLEGFTCGXLLMNVBQ==": reply("334 UGFzcw=="), "CZNJCMV0": reply("235 ok")}
+        script["AUTH"] = in_turn(reply("334 VXNlcg=="))
+        script["C2HVCEBLEGFTCGXLLMNVBQ=="] = reply("334 UGFzcw==")
+        script["CZNJCMV0"] = reply("235 ok")
     outcome, server = log_in(source, script, auth=auth, password="s3cret")
 
     assert words in outcome.text

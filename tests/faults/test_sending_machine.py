@@ -119,13 +119,24 @@ class Sending(RuleBasedStateMachine):
         self._compare(before)
 
     @rule(
+        campaign=CAMPAIGN,
+        number=st.integers(1, 6),
         fates=SOME_FATES,
         point=st.sampled_from(POINTS),
-        nth=st.integers(1, 7),
+        nth=st.integers(1, 4),
         has_lost_power=st.sampled_from([False, False, False, True]),
     )
-    def is_killed(self, fates: list[Fate], point: str, nth: int, has_lost_power: bool) -> None:
+    def is_killed(
+        self,
+        campaign: str,
+        number: int,
+        fates: list[Fate],
+        point: str,
+        nth: int,
+        has_lost_power: bool,
+    ) -> None:
         """With `has_lost_power`, the next sender finds another run of the machine."""
+        self.plans(campaign, number)
         before = self._look()
         kill = KillAt(point, nth)
         if has_lost_power:  # what the one before had claimed is of yet another run
@@ -319,8 +330,8 @@ LONG = int(os.environ.get("CRM_MAILER_TEST_EXAMPLES", "0"))
 
 TestSending = Sending.TestCase
 TestSending.settings = settings(
-    max_examples=LONG or 60,
-    stateful_step_count=30,
+    max_examples=LONG or 50,
+    stateful_step_count=25,
     deadline=None,
     derandomize=not LONG,
     database=None,

@@ -196,6 +196,20 @@ def test_soft_bounces_on_three_days_of_a_month_give_an_address_up(desk: Desk) ->
     assert seen == [0, 0, 0, 1]
 
 
+def test_a_mailbox_that_is_switched_off_twice_within_a_month_is_given_up(desk: Desk) -> None:
+    anna = desk.customer("anna@example.com")
+    touches = [desk.sent(anna, "anna@example.com", anchor=f"order:{n}") for n in (1, 2)]
+    seen = []
+
+    for touch in (touches[0], touches[0], touches[1]):
+        off = bounce("anna@example.com", to=verp(touch), status="5.2.1",
+                     diagnostic=f"550 5.2.1 mailbox disabled ({desk.uid})")  # fmt: skip
+        desk.comes(off)
+        seen.append(len(desk.suppressed()))
+
+    assert seen == [0, 0, 1]
+
+
 def test_a_delay_notice_and_a_success_notice_change_nothing(desk: Desk) -> None:
     anna = desk.customer("anna@example.com")
     touch = desk.sent(anna, "anna@example.com")
