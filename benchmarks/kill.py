@@ -39,6 +39,7 @@ from sqlalchemy import select
 
 from benchmarks import shops
 from benchmarks.fault_server import Faults, Taken, fault_server
+from crm_mailer import logs
 from crm_mailer.app import App, delivering, pausing
 from crm_mailer.model.campaign import Stream
 from crm_mailer.store import outbox
@@ -283,6 +284,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--keep", type=Path, help="leave the shop and the server's log here")
     given = options.parse_args()
+    logs.set_up("error")  # breakers trip, as they should
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="crm-kill-") as name:
         found = run(Path(name), given)

@@ -20,6 +20,7 @@ from crm_mailer.delivering.permission import Rules
 from crm_mailer.delivering.port import Transport
 from crm_mailer.delivering.report import DeliverReport, Progress
 from crm_mailer.delivering.routing import Outlet, Ways
+from crm_mailer.delivering.signs import GuardLimits
 from crm_mailer.delivering.terms import Wanted
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Blame
@@ -84,9 +85,23 @@ def send(
         wanted=Wanted(limit=limit, campaign=campaign, streams=streams),
         rules=Rules(shop=app.shop, campaigns=app.definitions.campaigns),
         on_progress=on_progress,
+        limits=guard_limits(app),
     )
     _remember(app, report, before)
     return report
+
+
+def guard_limits(app: App) -> GuardLimits:
+    """When sending is stopped by itself, as the settings say."""
+    given = app.settings.guards
+    return GuardLimits(
+        policy=given.policy,
+        doubts_least=given.doubts,
+        doubt_share=given.doubts / 1_000,
+        template_share=given.template_errors / 100,
+        dead_share_first=given.dead_addresses / 100,
+        dead_share=given.dead_addresses_later / 100,
+    )
 
 
 def resting(app: App) -> Rest | None:

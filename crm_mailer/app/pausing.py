@@ -13,7 +13,7 @@ from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.delivering import reputation, signs
 from crm_mailer.delivering.guards import bounce_hint
 from crm_mailer.delivering.pacing import HALVED
-from crm_mailer.delivering.reputation import Judged, Reputation, Window
+from crm_mailer.delivering.reputation import Judged, Reputation, ReputationLimits, Window
 from crm_mailer.model import address
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import NotFound, NotPossible
@@ -188,7 +188,7 @@ def watch_reputation(app: App) -> Judged | None:
         looked = facts.find(connection, _LOOKED)
         if looked is not None and 0 <= now.timestamp() - looked < WATCH_EVERY.total_seconds():
             return None
-        judged = reputation.judge(_windows(connection, app))
+        judged = reputation.judge(_windows(connection, app), _limits(app))
         back = returns.returned(connection, now - WINDOWS[-1], signs.BOUNCES_LEAST)
     with app.store.write() as connection:
         facts.put(connection, _LOOKED, int(now.timestamp()), now)
@@ -196,6 +196,15 @@ def watch_reputation(app: App) -> Judged | None:
     for cause in causes:
         logs.get().warning("alert", cause=cause)
     return judged
+
+
+def _limits(app: App) -> ReputationLimits:
+    given = app.settings.guards
+    return ReputationLimits(
+        warned=given.spam_warn / 10_000,
+        halved=given.spam_half / 10_000,
+        stopped=given.spam_stop / 10_000,
+    )
 
 
 def _windows(connection: Connection, app: App) -> Iterable[Window]:

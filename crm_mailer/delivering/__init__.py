@@ -9,6 +9,7 @@ from crm_mailer.delivering.recover import recover
 from crm_mailer.delivering.report import DeliverReport, Progress
 from crm_mailer.delivering.routing import Lane, Outlet, Ways
 from crm_mailer.delivering.sandbox import FolderTransport, NullTransport
+from crm_mailer.delivering.signs import GuardLimits
 from crm_mailer.delivering.smtp_transport import SmtpTransport
 from crm_mailer.delivering.terms import Pace, Wanted
 
@@ -17,6 +18,7 @@ __all__ = [
     "Deadlines",
     "DeliverReport",
     "FolderTransport",
+    "GuardLimits",
     "Lane",
     "LaneFault",
     "NullTransport",

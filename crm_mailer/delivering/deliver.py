@@ -18,6 +18,7 @@ from crm_mailer.delivering.port import Transport
 from crm_mailer.delivering.recover import recover
 from crm_mailer.delivering.report import DeliverReport, Progress
 from crm_mailer.delivering.routing import Outlet, Ways
+from crm_mailer.delivering.signs import DEFAULTS, GuardLimits
 from crm_mailer.delivering.terms import EVERYTHING, USUAL_PACE, Pace, Wanted
 from crm_mailer.delivering.tower import Tower
 from crm_mailer.delivering.typesetting import Typesetter
@@ -44,6 +45,7 @@ def deliver(
     rules: Rules = FREE,
     fence: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
+    limits: GuardLimits = DEFAULTS,
 ) -> DeliverReport:
     """Send what is due until nothing is left, something is wrong, or `should_stop` says so.
 
@@ -56,6 +58,7 @@ def deliver(
         rules: the shop's quiet hours and caps, and its campaigns as they are now.
         fence: the epoch of the lease under which we work.
         on_progress: told a few times a second where the round stands.
+        limits: when a breaker trips.
 
     Raises:
         StoreError: the database cannot be written. Nothing is lost: the journal tells the next
@@ -75,7 +78,7 @@ def deliver(
     journal = Journal(journal_folder, owner)
     if not isinstance(ways, Ways):
         ways = Ways(outlets=[Outlet(name=ONLY, transport=ways, per_minute=pace.per_minute)])
-    guards = Guards([outlet.name for outlet in ways.outlets])
+    guards = Guards([outlet.name for outlet in ways.outlets], limits)
     desk = Desk(ways=ways, pacer=Pacer(ways))
     air = Air(
         desk=desk,

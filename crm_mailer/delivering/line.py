@@ -14,6 +14,9 @@ from crm_mailer.delivering.answers import Answer, AnswerParser
 
 #: The words of a line that was cut since a stage took too long.
 TOO_SLOW = "no answer in time"
+#: Octets that a TLS transport is given at once: it swallows everything and does not tell how much
+#: of it has left, so it is fed by the spoon.
+SPOON = 65_536
 
 
 class LineLost(ConnectionError):
@@ -51,20 +54,29 @@ class Line(asyncio.Protocol):
         self.hearer: Hearer | None = None
         #: On the clock of the event loop: when the present stage has taken too long.
         self.deadline = math.inf
-        #: Whether the kernel has not yet taken all that was written.
-        self.is_stuck = False
         self._parser = AnswerParser()
         self._answers: deque[Answer] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
+        #: What carries the bytes: under TLS another one than what we write to.
+        self._carrier: asyncio.Transport | None = None
         self._is_tls = False
+        #: What a TLS transport has not been given yet.
+        self._queue = memoryview(b"")
+        self._is_paused = False
+        self._mark: int | None = None
         self._loss: str = ""
 
     # -- what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands: no waiting for full packets, no buffer of our own."""
-        self._adopt(cast(asyncio.Transport, transport))
+        self._carrier = self._transport = cast(asyncio.Transport, transport)
+        self._limit(0)
+        raw = transport.get_extra_info("socket")
+        if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
+            with contextlib.suppress(OSError):  # it may be gone already
+                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
@@ -93,14 +105,21 @@ class Line(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The kernel takes no more for now."""
-        self.is_stuck = True
+        self._is_paused = True
 
     def resume_writing(self) -> None:
         """The kernel has taken it, down to the mark."""
-        self.is_stuck = False
-        self._mark(0)
-        if self.hearer is not None and not self._loss:
-            self.hearer.flowed()
+        if self.is_closing:
+            return  # it makes room only since nobody takes it any more
+        self._is_paused = False
+        self._feed()
+        if self.is_closing:
+            return
+        if self._mark is not None and self.backlog() <= self._mark:
+            self._mark = None
+            self._limit(0)
+            if self.hearer is not None and not self._loss:
+                self.hearer.flowed()
 
     # -- what the conversation calls
 
@@ -117,20 +136,36 @@ class Line(asyncio.Protocol):
     @property
     def is_closing(self) -> bool:
         """Whether the last write failed at once, so that no byte of it has left."""
-        return self._transport is None or self._transport.is_closing()
+        return self._carrier is None or self._carrier.is_closing()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the kernel has not yet taken all that was written."""
+        return self._is_paused or len(self._queue) > 0
 
     def write(self, data: bytes) -> None:
         """Send `data`: at once, as far as the kernel takes it."""
-        if self._transport is not None:
+        if self._transport is None:
+            return
+        if self._is_tls and (self._queue or len(data) > SPOON):
+            self._queue = memoryview(bytes(self._queue) + data)
+            self._feed()
+        else:
             self._transport.write(data)
 
     def backlog(self) -> int:
-        """Bytes that were written and have not left."""
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+        """Bytes that were written and have not left.
+
+        Under TLS up to some 200 kB more may wait where nobody can see them.
+        """
+        waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return waiting + len(self._queue)
 
     def tell_at(self, number: int) -> None:
-        """Call the hearer's `flowed` as soon as at most `number` bytes wait to be sent."""
-        self._mark(number)
+        """Call the hearer's `flowed` once, as soon as at most `number` bytes wait to be sent."""
+        self._mark = number
+        if not self._is_tls:
+            self._limit(number)
 
     async def answer(self) -> Answer:
         """The next answer, in the order of the commands.
@@ -148,6 +183,10 @@ class Line(asyncio.Protocol):
     async def start_tls(self, context: ssl.SSLContext, host: str, seconds: float) -> None:
         """Encrypt the connection; whatever was received in clear text is forgotten.
 
+        Args:
+            host: the name that the certificate must have.
+            seconds: how long the handshake may take.
+
         Raises:
             OSError: the handshake failed (`ssl.SSLError` is one).
         """
@@ -160,7 +199,8 @@ class Line(asyncio.Protocol):
         )
         if transport is None:
             raise LineLost("the connection was lost in the TLS handshake")
-        self._adopt(transport)
+        self._transport, self._is_tls = transport, True
+        self._limit(0)
 
     def local_address(self) -> str:
         """Our end of the connection as an address literal for EHLO."""
@@ -176,16 +216,14 @@ class Line(asyncio.Protocol):
 
     # -- inner
 
-    def _adopt(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._is_tls = transport.get_extra_info("sslcontext") is not None
-        self._mark(0)
-        raw = transport.get_extra_info("socket")
-        if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
-            with contextlib.suppress(OSError):  # it may be gone already
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _feed(self) -> None:
+        while self._queue and not self._is_paused and self._transport is not None:
+            self._transport.write(bytes(self._queue[:SPOON]))
+            if self.is_closing:
+                return
+            self._queue = self._queue[SPOON:]
 
-    def _mark(self, number: int) -> None:
+    def _limit(self, number: int) -> None:
         if self._transport is not None:
             # a TLS transport pauses at its limit, a plain one above it
             high = max(number, 1) if self._is_tls else number

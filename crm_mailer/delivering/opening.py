@@ -79,12 +79,11 @@ class Opening:
         is_implicit = account.policy is Tls.IMPLICIT
         async with asyncio.timeout(account.deadlines.connect):
             await asyncio.get_running_loop().create_connection(
-                lambda: self.line,
-                account.host,
-                account.port,
-                ssl=self._context if is_implicit else None,
-                server_hostname=account.host if is_implicit else None,
+                lambda: self.line, account.host, account.port
             )
+            if is_implicit:
+                seconds = account.deadlines.connect
+                await self.line.start_tls(self._context, account.host, seconds)
         self.phase = Phase.BANNER
         await self._expect_good(b"", account.deadlines.banner)
         await self._hello()

@@ -36,6 +36,8 @@ from crm_mailer.store.pauses import Pauses
 log = structlog.get_logger()
 
 NEVER = datetime.max.replace(tzinfo=UTC)
+#: A lane that has room later than this is left to another round, in seconds.
+WORTH_WAITING = 60.0
 #: Longest sleep between two looks at `should_stop`, in seconds.
 NAP = 0.2
 #: Pauses are looked up so often while nothing else asks for them, in seconds.
@@ -91,7 +93,9 @@ class Tower:
             self.bookings.clear()
         self._settle()
         self.report.faults = {
-            name: fault for name in self.desk.closed if (fault := self.guards.fault(name))
+            outlet.name: fault
+            for outlet in self.desk.ways.outlets
+            if (fault := self.guards.fault(outlet.name)) is not None
         }
         self.logbook.tell()
         if self.air.error is not None:
@@ -116,8 +120,9 @@ class Tower:
         return self.air.is_empty and not self.bookings
 
     def _is_worth_waiting(self) -> bool:
-        """Whether something is due that only its lane's pace keeps back."""
-        if self._claimed_enough() or not self.desk.pacer.wait(self.clock.now()):
+        """Whether something is due that only its lane's pace keeps back for a moment."""
+        wait = self.desk.pacer.wait(self.clock.now())
+        if self._claimed_enough() or not 0 < wait <= WORTH_WAITING:
             return False
         with self.store.read() as connection:
             return claims.has_due(connection, self.clock.now())

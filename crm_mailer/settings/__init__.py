@@ -9,6 +9,7 @@ from crm_mailer.settings.reading import FILE_NAME, read_settings
 from crm_mailer.settings.values import (
     AccountSettings,
     DkimSettings,
+    GuardSettings,
     ImapSettings,
     OauthSettings,
     Settings,
@@ -21,6 +22,7 @@ __all__ = [
     "PREFIX",
     "AccountSettings",
     "DkimSettings",
+    "GuardSettings",
     "Field",
     "ImapSettings",
     "OauthSettings",

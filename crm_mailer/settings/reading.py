@@ -12,7 +12,7 @@ from crm_mailer.model.errors import SettingsError
 from crm_mailer.settings import accounts
 from crm_mailer.settings.fields import FIELDS, PREFIX, Field
 from crm_mailer.settings.typed import did_you_mean, find_value
-from crm_mailer.settings.values import DkimSettings, ImapSettings, Settings
+from crm_mailer.settings.values import DkimSettings, GuardSettings, ImapSettings, Settings
 
 FILE_NAME = "crm-mailer.toml"
 
@@ -60,6 +60,7 @@ def _build(
         smtp=smtp,
         accounts=(*((smtp,) if smtp.host else ()), *others),
         limits={name: limit for name, limit in accounts.part(values, "limits").items() if limit},
+        guards=GuardSettings(**accounts.part(values, "guards")),
         dkim=DkimSettings(**accounts.part(values, "dkim")),
         imap=ImapSettings(**accounts.part(values, "imap")),
         origins=origins,

@@ -89,6 +89,20 @@ class AccountSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuardSettings:
+    """When sending is stopped by itself."""
+
+    policy: int
+    doubts: int
+    template_errors: int
+    dead_addresses: int
+    dead_addresses_later: int
+    spam_warn: int
+    spam_half: int
+    spam_stop: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DkimSettings:
     """With what our mails are signed."""
 
@@ -131,6 +145,7 @@ class Settings:
     accounts: tuple[AccountSettings, ...]
     #: Receiving provider group -> mails a minute; groups without a limit are left out.
     limits: Mapping[str, int]
+    guards: GuardSettings
     dkim: DkimSettings
     imap: ImapSettings
     origins: Mapping[str, str]

@@ -64,7 +64,7 @@ def test_the_switches_over_the_outbox_work_on_each_engine(
         cancelled = store_touches.end(connection, unsent, SkipReason.CANCELLED, clock.now())
         outbox.set_paused(connection, True, clock.now())
         outbox.set_paused(connection, False, clock.now())
-        lines = outbox.list_(connection, campaign="spring")
+        lines = outbox.list_(connection, outbox.Wanted(campaign="spring"), limit=50)
 
     assert (released, retried, cancelled) == (1, 1, 3)
     assert [(line.id, line.state, line.reason) for line in lines] == [

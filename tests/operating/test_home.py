@@ -19,6 +19,7 @@ def test_a_new_shop_has_all_that_it_needs(tmp_path: Path) -> None:
     assert tomllib.loads((tmp_path / "shop" / "crm-mailer.toml").read_text()) == {
         "smtp": {},
         "limits": {},
+        "guards": {},
         "dkim": {},
         "imap": {},
     }

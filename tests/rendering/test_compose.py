@@ -362,3 +362,53 @@ def test_a_body_comes_back_as_it_was(text: str, is_base64: bool) -> None:
     assert b"\t\r\n" not in content
     assert b"\n." not in content
     assert b"\nFrom " not in content
+
+
+def test_the_snapshot_of_a_long_order_is_packed_and_holds_its_lines(
+    write: Write, compose_with: Make
+) -> None:
+    write("a/d.en.mjml", "<mj-text>{% for i in order.items %}{{ i.title }}{% endfor %}"
+          "{{ step.number }} {{ vars.gift }} {{ shop.name }}</mj-text>")  # fmt: skip
+    customer = samples.sample_customer("en")
+    order = samples.sample_order(customer, NOW)
+    long = replace(order, items=order.items * 20)
+    composer = compose_with()
+
+    short_one, long_one = (
+        composer.write(occasion(template="a/d", order=one), NOW).snapshot for one in (order, long)
+    )
+
+    assert json.loads(zlib.decompress(short_one)) == {
+        "order.items": [["Bamboo desk lamp", "LAMP-01", 1, "US$29.90"],
+                        ["Ceramic tea cup", "CUP-04", 2, "US$8.70"]],
+        "step.number": 1,
+        "subject": "Subject",
+    }  # fmt: skip
+    assert len(json.loads(zlib.decompress(long_one))["order.items"]) == 40
+    assert len(long_one) < 400
+
+
+def test_mails_made_together_are_those_made_one_by_one(compose_with: Make) -> None:
+    composer = compose_with()
+    codes = ("en", "ru", "fr", "en")
+    mails = [
+        occasion(touch_id=number, customer=samples.sample_customer(code))
+        for number, code in enumerate(codes)
+    ]
+
+    together = composer.write_all(mails, NOW)
+
+    assert together == [composer.write(mail, NOW) for mail in mails]
+
+
+def test_a_mail_that_cannot_be_made_leaves_the_others_in_their_places(compose_with: Make) -> None:
+    composer = compose_with()
+    nobody = replace(samples.sample_customer("en"), email="nobody")
+
+    good, header, template, last = composer.write_all(
+        [occasion(), occasion(customer=nobody), occasion(template="a/c"), occasion()], NOW
+    )
+
+    assert good == last
+    assert isinstance(header, UnsafeHeader)
+    assert isinstance(template, RenderError)
