@@ -94,6 +94,8 @@ def escapes(name: str, subject: str, address: str) -> Iterator[str]:
     written = headers.block(fields)
     if BARE.search(written) or max(map(len, written.split(b"\r\n"))) > 998:
         yield "lines"
+    if any("=?" in line and len(line) > 76 for line in written.decode().split("\r\n")):
+        yield "encoded words"  # RFC 2047: at most 76 on such a line
     if not written.isascii() and address.isascii():
         yield "octets"
     said = headers.cleaned(Mailbox(name, "")), headers.cleaned(Text(subject))

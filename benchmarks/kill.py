@@ -326,7 +326,7 @@ def _warm(app: App, stream: Stream) -> None:
     """What each sender would do anew, done once: files read, templates compiled."""
     assert app.definitions
     assert app.keys
-    app.templates.prepare({f"bench/{shops.CAMPAIGN[stream]}"})
+    app.templates.prepare({f"{shops.TEMPLATES}/{shops.CAMPAIGN[stream]}"})
 
 
 if __name__ == "__main__":

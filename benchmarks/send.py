@@ -4,10 +4,10 @@ Run: python -m benchmarks.send [--case sqlite1] [--rounds 3] [--mails N] [--plan
 The last line printed is one JSON object. Everything is on: the ledger, the flight journal, the last
 look before a mail leaves, signed links, a return path for each mail, the pace of the account and of
 receiving providers. `rate` is mails a second from the first claim to the last settlement; starting
-the processes is left out of it and part of `rate_with_start`. `ceiling` is what smtp-source reaches
-in the same round with mails of the same size and as many connections, and `ratio` says how ours
-compares: medians of all rounds. After each round the sink's count and the ledger must agree, else
-there is no rate.
+the processes and compiling the templates is left out of it and part of `rate_with_start`.
+`ceiling` is what smtp-source reaches in the same round with mails of the same size and as many
+connections, and `ratio` says how ours compares: medians of all rounds. After each round the sink's
+count and the ledger must agree, else there is no rate.
 
 smtp-sink reads bodies byte by byte and is the limit from ten connections on. Where that would hide
 what two processes do, the mails go to our own cheap sink (`sink.c`); `ratios` then tells both, the

@@ -1,7 +1,7 @@
 """One sending process of a benchmark: `python -m benchmarks.sender HOME [--limit N]`.
 
-It is a worker of the daemon that works once: opens the shop, says `ready`, waits for a line, then
-sends what is due. What it tells at the end is one JSON object.
+It is a worker of the daemon that works once: opens the shop, compiles its templates, says `ready`,
+waits for a line, then sends what is due. What it tells at the end is one JSON object.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import shops
 from crm_mailer import logs, workers
 from crm_mailer.app import App, delivering, open_app
 from crm_mailer.delivering import DeliverReport
@@ -31,7 +32,7 @@ def main() -> None:
     app = open_app(given.home)
     logs.set_up(app.settings.log_level)
     assert app.store
-    assert app.definitions
+    app.templates.prepare({f"{shops.TEMPLATES}/{name}" for name in shops.CAMPAIGN.values()})
     print("ready", flush=True)
     sys.stdin.readline()
     begin, cpu = time.monotonic(), processor_seconds()

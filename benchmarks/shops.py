@@ -27,10 +27,12 @@ CAMPAIGN = {Stream.MARKETING: "autumn-sale", Stream.TRANSACTIONAL: "order-receiv
 FOLDER = {Stream.MARKETING: "edm", Stream.TRANSACTIONAL: "lifecycle"}
 ANCHOR = {Stream.MARKETING: "{date: 2026-11-02}", Stream.TRANSACTIONAL: "{order: paid}"}
 STEP = "announce"
+#: Folder of their templates.
+TEMPLATES = "bench"
 #: Rows inserted by one statement.
 CHUNK = 20_000
 #: Products in a mail -> the class of its size: some 12 KB, and 48 KB (of which 40 KB are HTML).
-PRODUCTS = {12: 4, 48: 62}
+PRODUCTS = {12: 2, 48: 32}
 
 #: Mails a minute: far more than are reached, so that each is counted and none waits for it.
 PACE = min(10_000_000, next(one.most for one in FIELDS if one.name == "smtp.per_minute"))
@@ -78,7 +80,7 @@ def make_shop(
     for stream, name in CAMPAIGN.items():
         path = home / "campaigns" / FOLDER[stream] / f"{name}.yaml"
         path.write_text(_campaign_file(name, stream), encoding="utf-8")
-    _write_templates(home / "templates" / "bench", PRODUCTS[size_kb])
+    _write_templates(home / "templates" / TEMPLATES, PRODUCTS[size_kb])
     lines = [f'database = "{database}"'] if database else []
     lines += [
         'log_level = "warning"',
@@ -206,7 +208,7 @@ def _touch(one: int, stream: Stream, now: datetime) -> dict[str, Any]:
         "customer_id": one,
         "stream": stream.value,
         "provider": GROUP_OF.get(domain, "other"),
-        "template": f"bench/{CAMPAIGN[stream]}",
+        "template": f"{TEMPLATES}/{CAMPAIGN[stream]}",
         "state": "planned",
         "anchored_at": now,
         "due_at": now,
@@ -254,7 +256,7 @@ valid_for: 3d
 stop_when: [case.open]
 steps:
   - id: {STEP}
-    template: bench/{name}
+    template: {TEMPLATES}/{name}
     after: 0d
 vars:
   headline:
@@ -313,9 +315,16 @@ def _template(language: str, words: tuple[str, str, str], products: int, *, is_n
     about, offer, button = words
     shelf = "".join(
         f"""
-          <tr><td style="padding:0 0 14px;"><strong>N° {number}, US${number * 7}.50</strong><br />
-            {about}<br />{{{{ customer.given_name }}}}, {offer}
-            <a href="https://lotus-shop.example/p/{number}" style="color:#33393f;">{button}</a>
+          <tr><td width="150" style="padding:0 16px 24px 0;vertical-align:top;">
+            <a href="https://lotus-shop.example/p/{number}?from=letter"><img
+              width="134" height="134"
+              src="https://cdn.lotus-shop.example/mail/{number}.jpg" alt="N° {number}"
+              style="display:block;border:0;border-radius:8px;outline:none;width:134px;" /></a>
+          </td><td style="padding:0 0 24px;font-size:16px;line-height:24px;color:#33393f;">
+            <strong style="font-size:18px;color:#1b1f23;">N° {number}, US${number * 7}.50</strong>
+            <br />{about}<br />{{{{ customer.given_name }}}}, {offer}<br />
+            <a href="https://lotus-shop.example/p/{number}?from=letter"
+              style="color:#0b6e6e;font-weight:600;text-decoration:underline;">{button}</a>
           </td></tr>"""
         for number in range(1, products + 1)
     )

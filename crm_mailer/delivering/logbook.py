@@ -45,7 +45,10 @@ class Logbook:
 
     def count(self, outlet: str, outcome: Outcome) -> None:
         """An outlet had an answer."""
-        self.report.by_outlet.setdefault(outlet, Counter())[outcome.kind.value] += 1
+        answers = self.report.by_outlet.get(outlet)
+        if answers is None:
+            answers = self.report.by_outlet[outlet] = Counter()
+        answers[outcome.kind.value] += 1
 
     def free(self, claimed: Claimed) -> None:
         """No attempt was made: the touch is given back."""
@@ -76,7 +79,10 @@ class Logbook:
             kind = outcome.kind.value
             report.outcomes[kind] += 1
             progress.outcomes[kind] += 1
-            progress.by_provider.setdefault(claimed.touch.provider, Counter())[kind] += 1
+            answers = progress.by_provider.get(claimed.touch.provider)
+            if answers is None:
+                answers = progress.by_provider[claimed.touch.provider] = Counter()
+            answers[kind] += 1
         report.released += len(self._free)
         self._landed.clear()
         self._free.clear()

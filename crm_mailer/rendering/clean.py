@@ -11,9 +11,10 @@ BREAKS = re.compile(r"[\x01-\x1f\x7f-\x9f\u2028\u2029]+")
 #: Marks that turn the direction of what follows, and NUL: they vanish.
 HIDDEN = re.compile(r"[\x00\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 LONE = re.compile(r"[\ud800-\udfff]")
-BLANKS = re.compile(r"\s+")
 #: What a name never holds: an imported "name" may be somebody's advertisement.
 NO_NAME = re.compile(r"https?:|www\.|://|@|[<>{}]|\.(com|net|org|ru|cn|info|xyz)\b", re.IGNORECASE)
+#: One of these is in all that `NO_NAME` finds: most names are seen to be sound at once.
+NO_LETTERS = re.compile(r"[:.@<>{}]")
 SAFE_URL = re.compile(r"https?://[^\s\"'<>\\]+", re.IGNORECASE)
 
 
@@ -26,7 +27,7 @@ def line(text: str, limit: int = 500) -> str:
         text = LONE.sub("\ufffd", HIDDEN.sub("", BREAKS.sub(" ", text)))
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
-    text = BLANKS.sub(" ", text).strip()
+    text = " ".join(text.split())
     return text if len(text) <= limit else text[:limit].rstrip()
 
 
@@ -37,7 +38,7 @@ def name(text: str, limit: int = 100) -> str:
     Names all in capitals or all in small letters get one capital a word.
     """
     cleaned = line(text, limit)
-    if not cleaned or NO_NAME.search(cleaned):
+    if not cleaned or (NO_LETTERS.search(cleaned) and NO_NAME.search(cleaned)):
         return ""
     if len(cleaned) > 2 and (cleaned.isupper() or cleaned.islower()):
         return _capitals(cleaned)

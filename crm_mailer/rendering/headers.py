@@ -6,8 +6,8 @@ block again: names and their number must be those that were written.
 
 from __future__ import annotations
 
-import base64
 import re
+from binascii import b2a_base64
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime
@@ -194,19 +194,16 @@ def _phrase(text: str) -> list[str]:
 
 def _encoded(text: str) -> list[str]:
     """Encoded words of at most 75 characters; no letter is cut in two."""
+    raw = text.encode()
     words: list[str] = []
-    piece = b""
-    for letter in text:
-        raw = letter.encode()
-        if len(piece) + len(raw) > WORD_BYTES:
-            words.append(_word(piece))
-            piece = b""
-        piece += raw
-    return [*words, _word(piece)] if piece else words
-
-
-def _word(raw: bytes) -> str:
-    return f"=?utf-8?b?{base64.b64encode(raw).decode()}?="
+    begin = 0
+    while begin < len(raw):
+        end = begin + WORD_BYTES
+        while end < len(raw) and raw[end] & 0xC0 == 0x80:  # inside a letter
+            end -= 1
+        words.append(f"=?utf-8?b?{b2a_base64(raw[begin:end], newline=False).decode()}?=")
+        begin = end
+    return words
 
 
 def _fold(name: str, items: Sequence[str]) -> str:

@@ -114,7 +114,7 @@ ADDRESSES: list[tuple[str | None, tuple[str, ...]]] = [
     # domains that are none
     ("root@localhost", ()),
     ("anna@127.0.0.1", ()),
-    ("a" * 65 + "@example.com", ("a" * 65 + "@example.com",)),
+    ("a" * 65 + "@example.com", ()),
     ("anna@" + "a." * 124 + "com", ()),
     ("anna@-example.com", ()),
     ("anna@example-.com", ()),

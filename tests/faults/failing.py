@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,9 +34,7 @@ class FailingStore(Store):
         is_lasting: whether every later call fails too.
     """
 
-    def __init__(
-        self, url: str, words: str = FULL, *, at: str, is_lasting: bool = False
-    ) -> None:
+    def __init__(self, url: str, words: str = FULL, *, at: str, is_lasting: bool = False) -> None:
         super().__init__(url)
         self.words, self.at, self.is_lasting = words, at, is_lasting
         self.arm(1)
@@ -103,5 +102,5 @@ class FailingDisk:
 
 
 def _is_journal(file: int) -> bool:
-    path = os.readlink(f"/proc/self/fd/{file}")
-    return path.endswith((journal.SUFFIX, ".draft"))
+    path = Path(f"/proc/self/fd/{file}").readlink()
+    return path.suffix in (journal.SUFFIX, journal.DRAFT)

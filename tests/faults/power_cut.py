@@ -29,7 +29,6 @@ import sqlalchemy as sa
 
 from crm_mailer.delivering import Pace, SmtpTransport, deliver, recover
 from crm_mailer.delivering.journal import SUFFIX
-from crm_mailer.model.campaign import Stream
 from crm_mailer.store import migrate, outbox
 from crm_mailer.store.engine import Store, open_store
 from crm_mailer.store.tables import touches
@@ -51,7 +50,7 @@ SECTOR = 512
 
 
 class WitnessedStore(Store):
-    """Notes after each durable commit how much of the log is safe, before anybody may rely on it."""
+    """Notes after each durable commit how much of the log is safe, before it is relied on."""
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[sa.Connection]:
@@ -220,7 +219,7 @@ class Trial:
         process.wait()
 
     def _recover(self) -> None:
-        """At once, and again when the claims of a sender that left no journal are past their time."""
+        """At once, and again when the claims of who left no journal are past their time."""
         store = open_store(self.url)
         recover(store, self.journals, now=self.clock.now())
         recover(store, self.journals, now=self.clock.now() + timedelta(hours=2))
@@ -255,7 +254,7 @@ def main() -> None:
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="crm-power-cut-"))
     try:
-        print(json.dumps(trial(given.cuts, given.mails, folder, given.seed)))
+        sys.stdout.write(json.dumps(trial(given.cuts, given.mails, folder, given.seed)) + "\n")
     finally:
         shutil.rmtree(folder)
 

@@ -273,8 +273,8 @@ class Sending(RuleBasedStateMachine):
     def _round(self, renderer: PlainRenderer, way: ScriptedTransport) -> DeliverReport:
         self.senders += 1
         until = time.monotonic() + PATIENCE
-        report = deliver(self.store, renderer, way, clock=self.clock, owner=f"sender-{self.senders}",
-                         journal_folder=self.folder, pace=PACE,
+        report = deliver(self.store, renderer, way, clock=self.clock,
+                         owner=f"sender-{self.senders}", journal_folder=self.folder, pace=PACE,
                          should_stop=lambda: time.monotonic() > until)  # fmt: skip
         with self.store.write() as connection:  # how fast mails leave is not what is tried here
             connection.execute(paces.delete())
