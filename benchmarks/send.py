@@ -35,14 +35,11 @@ from typing import Any
 if not __package__:  # started as a file
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-import sqlalchemy as sa
-
 from benchmarks import naive, shops, sinks
 from benchmarks.sinks import Missing, Sink
 from crm_mailer.app import rendering
 from crm_mailer.model.message import Message
-from crm_mailer.store import claims, outbox
-from crm_mailer.store.tables import touches
+from crm_mailer.store import outbox
 
 ROOT = Path(__file__).resolve().parent.parent
 SESSIONS = 20
@@ -182,8 +179,8 @@ class Bench:
         """Some mails as they will leave."""
         app = shops.shop(self.home)
         with app.store.read() as connection:
-            rows = connection.execute(sa.select(touches).order_by(touches.c.id).limit(number))
-            some = [claims.touch_of(row) for row in rows]
+            records = [outbox.find(connection, one + 1) for one in range(number)]
+        some = [one.touch for one in records if one is not None]
         found = rendering.renderer(app).render_batch(some)
         app.close()
         failed = [one for one in found if not isinstance(one, Message)]

@@ -15,7 +15,7 @@ from crm_mailer.delivering.guards import Guards
 from crm_mailer.delivering.journal import Journal
 from crm_mailer.delivering.logbook import Logbook
 from crm_mailer.delivering.port import Flight
-from crm_mailer.delivering.routing import Lane
+from crm_mailer.delivering.routing import Lane, lane_of
 from crm_mailer.delivering.runway import Runway
 from crm_mailer.model.delivery import Outcome, OutcomeKind, Phase
 from crm_mailer.model.errors import CrmMailerError
@@ -118,7 +118,7 @@ class Air:
             return True
         if not (stops.lanes or self._lanes):
             return False
-        lane = Lane(touch.provider, touch.stream)
+        lane = lane_of(touch)
         return lane in self._lanes or stops.stops(lane.name)
 
     def has_landed(self, runway: Runway, flight: Flight, outcome: Outcome) -> None:
@@ -138,9 +138,8 @@ class Air:
 
     def _judge(self, runway: Runway, flight: Flight, outcome: Outcome) -> None:
         touch = flight.claimed.touch
-        lane = Booking(claimed=flight.claimed, outlet=runway.name).lane
         self.guards.heard(touch, runway.name, outcome)
-        self.desk.pacer.hear(runway.name, lane, outcome, self.clock.now())
+        self.desk.pacer.hear(runway.name, lane_of(touch), outcome, self.clock.now())
         if not self.guards.is_lane_fault(outcome):
             self.logbook.count(runway.name, outcome)
             self._note(flight, outcome)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from crm_mailer.delivering.pacing import Pacer
-from crm_mailer.delivering.routing import Lane, Outlet, Ways
+from crm_mailer.delivering.routing import Lane, Outlet, Ways, lane_of
 from crm_mailer.model.campaign import Stream
 from crm_mailer.store import claims
 from crm_mailer.store.claims import ALL_LANES, Claimed
@@ -28,8 +28,7 @@ class Booking:
     @property
     def lane(self) -> Lane:
         """Its lane."""
-        touch = self.claimed.touch
-        return Lane(touch.provider, touch.stream)
+        return lane_of(self.claimed.touch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from crm_mailer.model.delivery import Outcome, OutcomeKind, Phase
 BUSY = 421
 #: The server waits for the body.
 GO_AHEAD = 354
-#: Octets that TLS may add to what waits to be sent; more is never wrong, only more careful.
+#: Octets that TLS may add to what follows a dot; more is never wrong, only more careful.
 MARGIN = 1024
 #: The words of a mail whose sending was called off from within.
 CALLED_OFF = "sending was stopped"

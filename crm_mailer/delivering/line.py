@@ -11,12 +11,10 @@ from collections import deque
 from typing import Protocol, cast
 
 from crm_mailer.delivering.answers import Answer, AnswerParser
+from crm_mailer.delivering.cipher import Cipher
 
 #: The words of a line that was cut since a stage took too long.
 TOO_SLOW = "no answer in time"
-#: Octets that a TLS transport is given at once: it swallows everything and does not tell how much
-#: of it has left, so it is fed by the spoon.
-SPOON = 65_536
 
 
 class LineLost(ConnectionError):
@@ -58,20 +56,18 @@ class Line(asyncio.Protocol):
         self._answers: deque[Answer] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
-        #: What carries the bytes: under TLS another one than what we write to.
-        self._carrier: asyncio.Transport | None = None
-        self._is_tls = False
-        #: What a TLS transport has not been given yet.
-        self._queue = memoryview(b"")
-        self._is_paused = False
-        self._mark: int | None = None
+        self._cipher: Cipher | None = None
+        #: What came in while the handshake was under way.
+        self._handshake: bytearray | None = None
+        #: Whether the kernel has not yet taken all that was written.
+        self.is_stuck = False
         self._loss: str = ""
 
     # -- what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands: no waiting for full packets, no buffer of our own."""
-        self._carrier = self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast(asyncio.Transport, transport)
         self._limit(0)
         raw = transport.get_extra_info("socket")
         if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
@@ -80,6 +76,12 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
+        if self._handshake is not None:
+            self._handshake += data
+            self._wake()
+            return
+        if self._cipher is not None:
+            data = self._opened(self._cipher, data)
         hearer = self.hearer
         if hearer is not None and not self._loss:
             answer = self._parser.usual(data)
@@ -105,21 +107,14 @@ class Line(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The kernel takes no more for now."""
-        self._is_paused = True
+        self.is_stuck = True
 
     def resume_writing(self) -> None:
         """The kernel has taken it, down to the mark."""
-        if self.is_closing:
-            return  # it makes room only since nobody takes it any more
-        self._is_paused = False
-        self._feed()
-        if self.is_closing:
-            return
-        if self._mark is not None and self.backlog() <= self._mark:
-            self._mark = None
-            self._limit(0)
-            if self.hearer is not None and not self._loss:
-                self.hearer.flowed()
+        self.is_stuck = False
+        self._limit(0)
+        if self.hearer is not None and not self._loss:
+            self.hearer.flowed()
 
     # -- what the conversation calls
 
@@ -136,36 +131,27 @@ class Line(asyncio.Protocol):
     @property
     def is_closing(self) -> bool:
         """Whether the last write failed at once, so that no byte of it has left."""
-        return self._carrier is None or self._carrier.is_closing()
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether the kernel has not yet taken all that was written."""
-        return self._is_paused or len(self._queue) > 0
+        return self._transport is None or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
         """Send `data`: at once, as far as the kernel takes it."""
         if self._transport is None:
             return
-        if self._is_tls and (self._queue or len(data) > SPOON):
-            self._queue = memoryview(bytes(self._queue) + data)
-            self._feed()
-        else:
-            self._transport.write(data)
+        if self._cipher is not None:
+            try:
+                data = self._cipher.sealed(data)
+            except ssl.SSLError as error:
+                self.cut(f"TLS failed: {error.reason or error}")
+                return
+        self._transport.write(data)
 
     def backlog(self) -> int:
-        """Bytes that were written and have not left.
-
-        Under TLS up to some 200 kB more may wait where nobody can see them.
-        """
-        waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        return waiting + len(self._queue)
+        """Bytes on the wire's side of TLS that were written and have not left."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
     def tell_at(self, number: int) -> None:
-        """Call the hearer's `flowed` once, as soon as at most `number` bytes wait to be sent."""
-        self._mark = number
-        if not self._is_tls:
-            self._limit(number)
+        """Call the hearer's `flowed` as soon as at most `number` bytes wait to be sent."""
+        self._limit(number)
 
     async def answer(self) -> Answer:
         """The next answer, in the order of the commands.
@@ -194,13 +180,19 @@ class Line(asyncio.Protocol):
             raise LineLost(self._loss or "not connected")
         self._parser.forget()
         self._answers.clear()
-        transport = await asyncio.get_running_loop().start_tls(
-            self._transport, self, context, server_hostname=host, ssl_handshake_timeout=seconds
-        )
-        if transport is None:
-            raise LineLost("the connection was lost in the TLS handshake")
-        self._transport, self._is_tls = transport, True
-        self._limit(0)
+        cipher, self._handshake = Cipher(context, host), bytearray()
+        self.deadline = asyncio.get_running_loop().time() + seconds
+        data = b""
+        try:
+            while not cipher.shake(data):
+                self._transport.write(cipher.outgoing())
+                data = await self._received(self._handshake)
+        finally:
+            self._transport.write(cipher.outgoing())
+        self.deadline = math.inf
+        self._handshake, self._cipher = None, cipher
+        # a server that speaks first may have done so already
+        self.data_received(b"")
 
     def local_address(self) -> str:
         """Our end of the connection as an address literal for EHLO."""
@@ -216,18 +208,37 @@ class Line(asyncio.Protocol):
 
     # -- inner
 
-    def _feed(self) -> None:
-        while self._queue and not self._is_paused and self._transport is not None:
-            self._transport.write(bytes(self._queue[:SPOON]))
-            if self.is_closing:
-                return
-            self._queue = self._queue[SPOON:]
+    async def _received(self, data: bytearray) -> bytes:
+        """What has come in of a handshake, waiting for some.
+
+        Raises:
+            LineLost: the connection ended.
+        """
+        while not data:
+            if self._loss:
+                raise LineLost(self._loss)
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        found = bytes(data)
+        data.clear()
+        return found
+
+    def _opened(self, cipher: Cipher, data: bytes) -> bytes:
+        try:
+            clear = cipher.opened(data)
+        except ssl.SSLError as error:
+            self.cut(f"TLS failed: {error.reason or error}")
+            return b""
+        if self._transport is not None and (told := cipher.outgoing()):
+            self._transport.write(told)
+        if cipher.is_closed:
+            # what it said before still counts
+            asyncio.get_running_loop().call_soon(self._lose, "the server closed the connection")
+        return clear
 
     def _limit(self, number: int) -> None:
         if self._transport is not None:
-            # a TLS transport pauses at its limit, a plain one above it
-            high = max(number, 1) if self._is_tls else number
-            self._transport.set_write_buffer_limits(high=high, low=number)
+            self._transport.set_write_buffer_limits(high=number, low=number)
 
     def _lose(self, why: str) -> None:
         if self._loss:

@@ -115,7 +115,6 @@ class Opening:
             return
         seconds = self.account.deadlines.command
         await self._expect_good(b"STARTTLS\r\n", seconds)
-        self.line.deadline = math.inf  # the handshake has a limit of its own
         await self.line.start_tls(self._context, self.account.host, seconds)
         self._is_tls = True
         await self._hello()

@@ -15,6 +15,7 @@ from crm_mailer.model.campaign import Campaign, Mode, Stream
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.standing import PASSING, hold, refusal
 from crm_mailer.model.touch import SkipReason, Touch, TouchKind
+from crm_mailer.model.windows import Limits
 from crm_mailer.model.zones import home_zone
 from crm_mailer.store.departures import Departure
 
@@ -84,6 +85,7 @@ class Look:
     exited: frozenset[int]
     #: Customer -> when marketing mail left to them lately.
     taken: dict[int, list[datetime]] = field(default_factory=dict)
+    _windows: dict[tuple[str, str, str], tuple[Limits, datetime]] = field(default_factory=dict)
 
     def obstacle(self, touch: Touch, facts: Departure) -> Obstacle | None:
         """What stands against the hand-over of `touch` now; None when nothing does."""
@@ -114,13 +116,14 @@ class Look:
 
     def _out_of_window(self, touch: Touch, facts: Departure) -> Obstacle | None:
         """Night where the customer lives, or enough marketing mail lately."""
-        shop = self.rules.shop
-        if shop is None:
+        if self.rules.shop is None:
             return None
-        place = home_zone(facts.time_zone, facts.country, shop.time_zone)
-        limits = windows.limits_for(shop, self.rules.campaign(touch), place)
+        limits, morning = self._window(touch, facts)
+        taken = self.taken.get(touch.customer_id)
+        if morning == self.now and not taken:
+            self.taken[touch.customer_id] = [morning]
+            return None
         until = touch.expires_at or self.now + FAR
-        morning = windows.opening(self.now, limits)
         if morning > until:
             return Obstacle(reason=SkipReason.LATE)
         taken = self.taken.setdefault(touch.customer_id, [])
@@ -130,6 +133,17 @@ class Look:
             return None
         is_night = slot is not None and morning > self.now
         return Obstacle(reason=SkipReason.QUIET_HOURS if is_night else SkipReason.CAP, until=slot)
+
+    def _window(self, touch: Touch, facts: Departure) -> tuple[Limits, datetime]:
+        """The rules where the customer lives, and when the quiet hours end: many share them."""
+        key = facts.time_zone, facts.country, touch.campaign
+        found = self._windows.get(key)
+        if found is None:
+            assert self.rules.shop is not None
+            place = home_zone(facts.time_zone, facts.country, self.rules.shop.time_zone)
+            limits = windows.limits_for(self.rules.shop, self.rules.campaign(touch), place)
+            found = self._windows[key] = limits, windows.opening(self.now, limits)
+        return found
 
     def _is_off(self, touch: Touch) -> bool:
         if self.rules.campaigns is None or touch.kind is not TouchKind.CAMPAIGN:

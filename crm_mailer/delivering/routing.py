@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from crm_mailer.delivering.port import Transport
 from crm_mailer.model.campaign import Stream
+from crm_mailer.model.touch import Touch
 
 
 class Lane(NamedTuple):
@@ -21,6 +22,18 @@ class Lane(NamedTuple):
     def name(self) -> str:
         """Such as `gmail/marketing`."""
         return f"{self.provider}/{self.stream.value}"
+
+
+_LANES: dict[tuple[str, Stream], Lane] = {}
+
+
+def lane_of(touch: Touch) -> Lane:
+    """The lane of a touch: the same object for all of a lane."""
+    key = touch.provider, touch.stream
+    lane = _LANES.get(key)
+    if lane is None:
+        lane = _LANES[key] = Lane(*key)
+    return lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

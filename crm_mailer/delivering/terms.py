@@ -14,7 +14,7 @@ class Pace:
     """How much to take at a time, and how fast to send."""
 
     #: Touches claimed by one durable commit.
-    batch: int = 400
+    batch: int = 500
     #: Touches checked, rendered and settled together, at most.
     cycle: int = 100
     #: Mails a minute of a transport that comes without an outlet; None: as fast as it takes them.

@@ -7,7 +7,6 @@ addresses. The same buyer id does: then the known address stays, unless it is a 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -134,7 +133,7 @@ class Register:
         ids = store.take_ids(self.connection, len(new))
         for record, new_id in zip(new, ids, strict=True):
             record.id = new_id
-            record.customer = dataclasses.replace(record.customer, id=new_id)
+            record.customer = record.customer._replace(id=new_id)
         for loser, winner in self.merges:
             store.merge(self.connection, loser, winner, now=self.now)
         changed = [r for r in self.by_id.values() if r.is_changed and r.merged_into is None]
@@ -243,7 +242,7 @@ class Register:
         self._complete_place(held, person, told)
         told = {name: value for name, value in told.items() if getattr(held, name) != value}
         if told:
-            record.customer = dataclasses.replace(held, **told)
+            record.customer = held._replace(**told)
             record.is_changed = bool(record.id)
         if record.customer.email:
             self.by_email.setdefault(addresses.key(record.customer.email), record)
@@ -289,7 +288,7 @@ class Register:
             if name != "email_key" and not getattr(held, name) and getattr(loser.customer, name)
         }
         if missing:
-            winner.customer = dataclasses.replace(held, **missing)
+            winner.customer = held._replace(**missing)
             winner.is_changed = bool(winner.id)
         if winner.customer.email:
             self.by_email[addresses.key(winner.customer.email)] = winner

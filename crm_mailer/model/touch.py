@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from crm_mailer.model.campaign import Stream
 
@@ -98,9 +98,11 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Touch:
-    """A planned mail. (campaign, step, anchor, customer) is unique for ever."""
+class Touch(NamedTuple):
+    """A planned mail. (campaign, step, anchor, customer) is unique for ever.
+
+    A tuple, since every mail makes one several times and a tuple is made ten times as fast.
+    """
 
     id: int
     campaign: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from email import policy
 from email.parser import BytesParser
@@ -89,7 +89,7 @@ def preview(
     """
     reader = customer or sample_customer(wanted_language or _first(library, step, shop))
     if wanted_language:
-        reader = replace(reader, language=wanted_language)
+        reader = reader._replace(language=wanted_language)
     found = find_occasion(store, campaign.anchor, reader, order, now)
     occasion = Occasion(
         touch_id=0,

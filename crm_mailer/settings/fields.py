@@ -123,7 +123,7 @@ FIELDS = (
     *(Field(name=f"limits.{group}", default=0, what="mails a minute to it; 0: no limit")
       for group in GROUPS),
     Field(name="guards.policy", default=3, what="5.7.x in a row before a lane is paused", least=1),
-    Field(name="guards.doubts", default=5, what="mails in doubt among 1,000 before an account rests",
+    Field(name="guards.doubts", default=5, what="in doubt among 1,000 before an account rests",
           least=1),
     Field(name="guards.template_errors", default=5, what="percent before a campaign is paused",
           least=1, most=100),
@@ -132,7 +132,7 @@ FIELDS = (
     Field(name="guards.dead_addresses_later", default=5, what="the same of any 1,000", least=1,
           most=100),
     Field(name="guards.spam_warn", default=10, what="spam reports among 10,000: an alert", least=1),
-    Field(name="guards.spam_half", default=20, what="the same: marketing at half its pace", least=1),
+    Field(name="guards.spam_half", default=20, what="the same: half the pace", least=1),
     Field(name="guards.spam_stop", default=30, what="the same: marketing stops", least=1),
     Field(name="dkim.domain", default="", what="domain that signs; empty: the relay signs"),
     Field(name="dkim.selector", default="", what="selector of the RSA key"),

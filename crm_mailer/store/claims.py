@@ -175,7 +175,8 @@ def held_by(
     connection: sa.Connection, owner: str, *, lapsed_at: datetime | None = None
 ) -> list[Claimed]:
     """What `owner` has claimed and not settled; with `lapsed_at`, only what is past its time."""
-    query = sa.select(touches).where(_CLAIMED, touches.c.owner == owner).order_by(touches.c.id)
+    columns = (*TOUCH, touches.c.owner, touches.c.boot_id)
+    query = sa.select(*columns).where(_CLAIMED, touches.c.owner == owner).order_by(touches.c.id)
     if lapsed_at is not None:
         query = query.where(touches.c.claimed_until < lapsed_at)
     return _with_history(connection, connection.execute(query).all())
@@ -188,30 +189,17 @@ def lapsed(connection: sa.Connection, now: datetime) -> set[str]:
 
 
 def touch_of(row: Any) -> Touch:
-    """The touch in a row of the touches table."""
-    return Touch(
-        id=row.id,
-        kind=_KINDS[row.kind],
-        campaign=row.campaign,
-        step=row.step,
-        anchor=row.anchor,
-        customer_id=row.customer_id,
-        order_id=row.order_id,
-        stream=_STREAMS[row.stream],
-        state=_STATES[row.state],
-        template=row.template,
-        campaign_version=row.campaign_version,
-        due_at=row.due_at,
-        expires_at=row.expires_at,
-        next_at=row.next_at,
-        attempts=row.attempts,
-        reason=row.reason,
-        place=row.place,
-        places=row.places,
-        provider=row.provider,
-    )
+    """The touch in a row that begins with `TOUCH`."""
+    values = list(row[: len(TOUCH)])
+    values[_STREAM] = _STREAMS[values[_STREAM]]
+    values[_STATE] = _STATES[values[_STATE]]
+    values[_KIND] = _KINDS[values[_KIND]]
+    return Touch._make(values)
 
 
+#: The columns of a touch, in the sequence of its fields.
+TOUCH = [touches.c[name] for name in Touch._fields]
+_STREAM, _STATE, _KIND = (Touch._fields.index(name) for name in ("stream", "state", "kind"))
 #: Looking up is quicker than asking the enumeration, and every mail asks.
 _KINDS = {kind.value: kind for kind in TouchKind}
 _STREAMS = {stream.value: stream for stream in Stream}
@@ -274,7 +262,7 @@ def _take(lanes: tuple[tuple[str, str], ...], is_doubt: bool, has_campaign: bool
             boot_id=sa.bindparam("b_boot_id"),
             fence=sa.bindparam("b_fence"),
         )
-        .returning(touches)
+        .returning(*TOUCH, touches.c.owner, touches.c.boot_id)
     )
 
 

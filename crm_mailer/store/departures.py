@@ -11,7 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from crm_mailer.model.address import AddressKind
 from crm_mailer.model.campaign import Campaign, Stream
+from crm_mailer.model.customer import ConsentBasis
 from crm_mailer.model.standing import Standing
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store import exits
@@ -44,15 +46,26 @@ def find(
 ) -> dict[int, Departure]:
     """The facts for each of these touches."""
     given = {"ids": json.dumps(touch_ids), "b_now": now}
-    return {
-        row.id: Departure(
-            standing=standing_of(row),
-            time_zone=row.time_zone,
-            country=row.country,
-            is_overtaken=bool(row.is_overtaken),
-        )
-        for row in connection.execute(_finding(connection.dialect.name), given)
-    }
+    rows = connection.execute(_finding(connection.dialect.name), given)
+    return {row[0]: _departure(row) for row in rows}
+
+
+def _departure(row: Any) -> Departure:
+    """Of most customers nothing is to be said: they share one standing."""
+    _id, time_zone, country, is_overtaken, key, kind, flag, snooze, suppression, basis, case = row
+    is_plain = (
+        key and suppression is None and snooze is None and not (flag or case)
+        and kind != AddressKind.RELAY and basis != ConsentBasis.NONE
+    )  # fmt: skip
+    return Departure(
+        standing=_PLAIN if is_plain else standing_of(row),
+        time_zone=time_zone,
+        country=country,
+        is_overtaken=bool(is_overtaken),
+    )
+
+
+_PLAIN = Standing()
 
 
 @lru_cache(maxsize=2)

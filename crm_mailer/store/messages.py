@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,11 +64,15 @@ def find_content(connection: sa.Connection, touch_ids: Sequence[int]) -> dict[in
 
 def find_customers(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Customer]:
     """Customers by id; those that are not there are left out."""
-    found: dict[int, Customer] = {}
-    for part in _chunks(ids):
-        for row in connection.execute(sa.select(*CUSTOMER).where(customers.c.id.in_(part))):
-            found[row.id] = _customer(row)
-    return found
+    statement = _finding(connection.dialect.name)
+    rows = connection.execute(statement, {"ids": json.dumps(ids)})
+    return {row[0]: _customer(row) for row in rows}
+
+
+@lru_cache(maxsize=2)
+def _finding(dialect: str) -> Any:
+    """Making this statement is slow, so it is kept."""
+    return sa.select(*CUSTOMER).where(customers.c.id.in_(bulk.given_ids(dialect)))
 
 
 def find_orders(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Order]:
@@ -134,13 +140,9 @@ def find_first_order(connection: sa.Connection, customer_id: int) -> datetime | 
     return connection.execute(query).scalar()
 
 
-#: The columns that a mail may be written from.
-CUSTOMER_NAMES = (
-    "id email name given_name family_name patronymic phone gender is_gender_guessed birth_year "
-    "birth_month birth_day language country region city postcode street time_zone address_kind "
-    "occupation source_platform is_flagged created_at"
-).split()
-CUSTOMER = [customers.c[name] for name in CUSTOMER_NAMES]
+#: The columns that a mail may be written from, in the sequence of the fields.
+CUSTOMER = [customers.c[name] for name in Customer._fields]
+_GENDER, _OCCUPATION = (Customer._fields.index(name) for name in ("gender", "occupation"))
 
 
 def _chunks(ids: Sequence[int]) -> Iterable[Sequence[int]]:
@@ -193,10 +195,12 @@ def _message(row: Any) -> Message:
 
 
 def _customer(row: Any) -> Customer:
-    values = dict(zip(CUSTOMER_NAMES, row, strict=True))
-    values["gender"] = Gender(row.gender) if row.gender else None
-    values["occupation"] = Occupation(row.occupation) if row.occupation else None
-    return Customer(**values)
+    """The customer in a row of `CUSTOMER`."""
+    values = list(row)
+    gender, occupation = values[_GENDER], values[_OCCUPATION]
+    values[_GENDER] = Gender(gender) if gender else None
+    values[_OCCUPATION] = Occupation(occupation) if occupation else None
+    return Customer._make(values)
 
 
 def _item(row: Any) -> OrderItem:

@@ -173,7 +173,7 @@ def list_(
 def find(connection: sa.Connection, touch_id: int) -> Record | None:
     """The record of one mail; None where there is none by this number."""
     row = connection.execute(
-        sa.select(touches, customers.c.email)
+        sa.select(*claims.TOUCH, touches.c.detail, touches.c.settled_at, customers.c.email)
         .join(customers, customers.c.id == touches.c.customer_id)
         .where(touches.c.id == touch_id)
     ).first()

@@ -4,7 +4,7 @@ import asyncio
 import resource
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -40,16 +40,20 @@ from tests.servers.smtp_faults import (
 
 ACCEPTED, DEFERRED = OutcomeKind.ACCEPTED, OutcomeKind.DEFERRED
 REFUSED, UNKNOWN = OutcomeKind.REFUSED, OutcomeKind.UNKNOWN
-LADDER = pytest.mark.parametrize(
+STEPS = pytest.mark.parametrize(
     ("extensions", "is_bdat"),
     [(LOCK_STEP, False), (PIPELINED, False), (CHUNKED, True)],
     ids=["lock-step", "pipelined", "blocks"],
 )
 
 
-@pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
+def each_step(test: Callable[..., None]) -> Callable[..., None]:
+    """On each step of the ladder and on either event loop."""
+    return pytest.mark.usefixtures("_loop")(STEPS(test))
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
 def _loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything holds on either event loop."""
     monkeypatch.setenv("CRM_MAILER_LOOP", request.param)
     if request.param == "uvloop" and not loops.is_fast():
         pytest.skip("uvloop is not installed")
@@ -91,7 +95,7 @@ def test_no_connection_is_opened_before_there_is_a_mail() -> None:
     assert server.connections == 0
 
 
-@LADDER
+@each_step
 def test_one_connection_carries_many_mails_and_retires(
     extensions: tuple[str, ...], is_bdat: bool
 ) -> None:
@@ -104,7 +108,7 @@ def test_one_connection_carries_many_mails_and_retires(
     assert hits(server.box) == dict.fromkeys(mails(7), 1)
 
 
-@LADDER
+@each_step
 def test_several_connections_share_the_mails(extensions: tuple[str, ...], is_bdat: bool) -> None:
     with fault_server(extensions=extensions) as server:
         way = SmtpTransport(account(server.port, connections=4, bdat=is_bdat))
@@ -126,7 +130,7 @@ def test_few_open_files_mean_few_connections() -> None:
     assert widths == [24, 3]
 
 
-@LADDER
+@each_step
 def test_an_idle_connection_that_died_is_replaced(
     extensions: tuple[str, ...], is_bdat: bool
 ) -> None:
@@ -141,7 +145,7 @@ def test_an_idle_connection_that_died_is_replaced(
     assert (server.connections, len(server.box)) == (2, 2)
 
 
-@LADDER
+@each_step
 def test_a_word_at_rest_ends_the_connection_and_harms_no_mail(
     extensions: tuple[str, ...], is_bdat: bool
 ) -> None:
@@ -212,7 +216,7 @@ def test_one_hanging_connection_does_not_hold_the_others() -> None:
 # ---------------------------------------------------------------- what goes over the wire
 
 
-@LADDER
+@each_step
 def test_the_body_arrives_as_it_was_with_dots_and_a_final_newline(
     extensions: tuple[str, ...], is_bdat: bool
 ) -> None:
@@ -233,7 +237,7 @@ def test_a_body_of_our_own_writer_goes_out_untouched() -> None:
     assert server.box == [content + b"\r\n"] * 2
 
 
-@LADDER
+@each_step
 def test_large_mails_arrive_whole_though_the_kernel_takes_them_in_parts(
     extensions: tuple[str, ...], is_bdat: bool
 ) -> None:
@@ -326,7 +330,7 @@ def test_blocks_are_sent_only_where_they_are_wanted_and_offered() -> None:
 # ---------------------------------------------------------------- envelopes that fail
 
 
-@LADDER
+@each_step
 def test_a_refused_recipient_is_followed_by_rset_and_the_next_mail(
     extensions: tuple[str, ...], is_bdat: bool
 ) -> None:
@@ -383,7 +387,7 @@ def test_an_answer_too_many_is_noticed_before_a_wrong_mail_leaves(stage: str) ->
     assert hits(server.box) == taken
 
 
-@LADDER
+@each_step
 def test_an_answer_to_a_body_that_has_not_left_is_no_answer_to_it(
     extensions: tuple[str, ...], is_bdat: bool
 ) -> None:
@@ -415,7 +419,7 @@ def test_a_last_word_in_the_greeting_is_heard() -> None:
 # ---------------------------------------------------------------- stopped from within
 
 
-@LADDER
+@each_step
 def test_a_dot_that_may_not_leave_ends_the_connection_not_the_run(
     extensions: tuple[str, ...], is_bdat: bool
 ) -> None:
@@ -429,7 +433,7 @@ def test_a_dot_that_may_not_leave_ends_the_connection_not_the_run(
     assert (server.connections, "RSET" in server.verbs) == (2, False)
 
 
-@LADDER
+@each_step
 def test_a_cancelled_flight_says_what_may_have_left(
     extensions: tuple[str, ...], is_bdat: bool
 ) -> None:

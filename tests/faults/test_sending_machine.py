@@ -330,7 +330,7 @@ LONG = int(os.environ.get("CRM_MAILER_TEST_EXAMPLES", "0"))
 
 TestSending = Sending.TestCase
 TestSending.settings = settings(
-    max_examples=LONG or 50,
+    max_examples=LONG or 40,
     stateful_step_count=25,
     deadline=None,
     derandomize=not LONG,

@@ -148,7 +148,7 @@ def test_both_signatures_are_verified_by_others(message: Message) -> None:
 def test_every_kind_of_mail_is_signed(
     composer: Composer, code: str, stream: Stream, email: str
 ) -> None:
-    customer = replace(samples.sample_customer(code), email=email)
+    customer = samples.sample_customer(code)._replace(email=email)
     mail = letter(customer=customer, stream=stream)
 
     assert verified(composer.compose(mail, NOW).message.content) == [True, True]

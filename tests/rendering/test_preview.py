@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -171,7 +170,7 @@ def test_the_day_of_a_preview_is_the_one_that_planning_counts(show: Any, filled:
     with filled.write() as connection:
         late = order_events.update().where(order_events.c.order_id == 2)
         connection.execute(late.values(at=datetime(2026, 10, 28, 23, tzinfo=UTC)))
-    reader = replace(customer(filled), time_zone="Asia/Tokyo")
+    reader = customer(filled)._replace(time_zone="Asia/Tokyo")
 
     assert show(filled, reader).anchored == "order N-2 arrived on 2026-10-29: due 2026-11-02"
 
@@ -191,4 +190,4 @@ def test_a_fallback_is_said(show: Any) -> None:
 
 def test_a_customer_without_an_address_is_told(show: Any, filled: Store) -> None:
     with pytest.raises(RenderError, match="no mail can be made"):
-        show(filled, replace(customer(filled), email=None))
+        show(filled, customer(filled)._replace(email=None))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -88,7 +87,7 @@ def touch(number: int = 1, **changes: Any) -> Touch:
         template="a/b",
         due_at=NOON,
     )
-    return replace(basis, **changes)
+    return basis._replace(**changes)
 
 
 def keep(store: Store, rendered: Sequence[object], ids: set[int]) -> None:

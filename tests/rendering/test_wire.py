@@ -183,7 +183,7 @@ def test_the_limit_counts_what_the_reader_gets_not_its_encoding(
     write("a/b.en.mjml", f"<mj-text>{loop * 5}</mj-text>")
     write("a/c.en.mjml", f"<mj-text>{loop * 10}</mj-text>")
     # 450 times 500 letters fit, thrice as much after encoding; 900 times do not
-    mail = occasion(customer=replace(samples.sample_customer("en"), city=letter * 500))
+    mail = occasion(customer=samples.sample_customer("en")._replace(city=letter * 500))
     composer = compose_with()
 
     [message] = composer.finish([composer.write(mail, NOW)], NOW)

@@ -94,6 +94,7 @@ mynetworks = 192.0.2.1/32
 smtpd_client_restrictions = permit_sasl_authenticated, reject
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_delay_reject = yes
+smtpd_error_sleep_time = 0
 """
 
 #: Dovecot with nothing but its service of logins.
@@ -105,6 +106,7 @@ protocols =
 ssl = no
 disable_plaintext_auth = no
 auth_mechanisms = plain login
+auth_failure_delay = 0
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN {folder}/logins

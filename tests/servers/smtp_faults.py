@@ -87,6 +87,7 @@ class FaultServer:
     log: list[bytes] = field(default_factory=list)
     connections: int = 0
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    closing: list[asyncio.StreamWriter] = field(default_factory=list)
     loop: asyncio.AbstractEventLoop | None = None
 
     def hang_up(self) -> None:
@@ -112,10 +113,9 @@ class FaultServer:
         with contextlib.suppress(*ends):
             await self._talk(reader, writer)
         self.writers.discard(writer)
+        # not `wait_closed`, which may wait for ever after STARTTLS
         writer.close()
-        with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
-            async with asyncio.timeout(2):
-                await writer.wait_closed()
+        self.closing.append(writer)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         envelope = Envelope()
@@ -276,13 +276,14 @@ def fault_server(
         while not stop.is_set():
             await asyncio.sleep(0.01)
         listener.close()
-        for writer in list(server.writers):
+        for writer in [*server.writers, *server.closing]:
             writer.transport.abort()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         if others:
             await asyncio.wait(others, timeout=5)
+        await asyncio.sleep(0.01)  # lets the event loop close the sockets
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), name="faults", daemon=True)
     thread.start()
