@@ -14,11 +14,11 @@ from crm_mailer.delivering.booking import Booking, Desk
 from crm_mailer.delivering.guards import Guards
 from crm_mailer.delivering.journal import Journal
 from crm_mailer.delivering.logbook import Logbook
-from crm_mailer.delivering.port import Flight
+from crm_mailer.delivering.port import STOPPED, Flight
 from crm_mailer.delivering.routing import Lane, lane_of
 from crm_mailer.delivering.runway import Runway
 from crm_mailer.model.delivery import Outcome, OutcomeKind, Phase
-from crm_mailer.model.errors import CrmMailerError
+from crm_mailer.model.errors import CannotWrite, CrmMailerError
 from crm_mailer.model.moment import Clock
 from crm_mailer.store.pauses import Pauses
 
@@ -41,20 +41,21 @@ class Air:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     error: CrmMailerError | None = None
     _stock: int = 0
+    _is_landing: bool = False
     #: On the clock of `awake`: after it no final dot may leave.
     deadline: float = 0.0
     #: What a guard has stopped in this round.
     _lanes: frozenset[Lane] = frozenset()
     _campaigns: frozenset[str] = frozenset()
     _flying: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    #: Flights that were stopped before their dot by us, not by a server.
-    _grounded: set[Flight] = field(default_factory=set)
     #: Flights whose claims may have passed to another sender.
     _lost: set[Flight] = field(default_factory=set)
 
     def is_over(self) -> bool:
         """Whether nothing new may leave any more."""
-        if self.error is not None or self.paused.everything is not None or self.should_stop():
+        if self._is_landing or self.error is not None or self.paused.everything is not None:
+            return True
+        if self.should_stop():
             return True
         return len(self.desk.closed) == len(self.desk.ways.outlets)
 
@@ -93,12 +94,14 @@ class Air:
         """Asked right before the final dot; True means that it is noted in the journal."""
         touch = flight.claimed.touch
         if awake() >= self.deadline or flight in self._lost or self._is_stopped(flight):
-            self._grounded.add(flight)
             return False
         try:
             self.journal.dot(touch.id, touch.attempts, self.clock.now())
-        except OSError:
-            log.exception("journal", touch=touch.id)
+        except OSError as error:
+            self.error = CannotWrite(
+                f"the flight journal cannot be written: {error.strerror or error}",
+                hint="nothing is sent without it: free some space on the disk of the shop's folder",
+            )
             return False
         flight.has_left = True
         return True
@@ -124,8 +127,8 @@ class Air:
     def has_landed(self, runway: Runway, flight: Flight, outcome: Outcome) -> None:
         """Note an outcome; what says nothing about the mail sends it elsewhere, or back."""
         self._lost.discard(flight)
-        if flight in self._grounded:
-            self._grounded.discard(flight)
+        if not flight.has_left and outcome.text == STOPPED:
+            # we stopped it, or the one before it on the same connection
             self.logbook.free(flight.claimed)
         else:
             self._judge(runway, flight, outcome)
@@ -204,6 +207,7 @@ class Air:
 
     async def land(self) -> None:
         """Let what is on the wire land; what has not left is given back."""
+        self._is_landing = True
         for runway in self.runways.values():
             for flight in runway.close():
                 self.logbook.free(flight.claimed)

@@ -24,12 +24,14 @@ from typing import Any
 from zlib import crc32
 
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
-from crm_mailer.model.errors import AlreadyRunning
+from crm_mailer.model.errors import AlreadyRunning, CannotWrite
 
 SUFFIX = ".flight"
 DRAFT = ".draft"
 #: Bytes taken on the disk beforehand, and from where on the file is written afresh.
 ROOM, LONG = 1 << 20, 3 << 18
+#: The run of a machine that does not name it: nothing is known of one that is like another.
+UNKNOWN = "unknown"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -43,7 +45,7 @@ def boot_id() -> str:
     try:
         return _BOOT.read_text(encoding="ascii").strip()
     except OSError:
-        return "unknown"
+        return UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,11 @@ class Journal:
         self.path = folder / (_file_name(owner) + SUFFIX)
         self._head = _line({"owner": owner, "boot": boot_id()})
         self._file, self._end = -1, 0
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = _open_patiently(self.path)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = _open_patiently(self.path)
+        except OSError as error:
+            raise _unwritable(error) from error
         if file is None:
             raise AlreadyRunning(
                 f"another process sends as {owner!r}", hint="wait until it has ended"
@@ -88,7 +93,11 @@ class Journal:
         self._end = len(self.path.read_bytes().rstrip(b"\0"))
         self.is_empty = self._end == 0
         if self.is_empty:
-            self._begin()
+            try:
+                self._begin()
+            except OSError as error:
+                self.close(is_settled=False)
+                raise _unwritable(error) from error
 
     @property
     def is_long(self) -> bool:
@@ -96,12 +105,20 @@ class Journal:
         return self._end > LONG
 
     def render(self, touch_ids: Sequence[int]) -> None:
-        """Note what is being rendered now, until `rendered`. A crash then has suspects."""
-        self._write(_line({"render": list(touch_ids)}))
+        """Note what is being rendered now, until `rendered`. A crash then has suspects.
+
+        Raises:
+            CannotWrite: it cannot be noted.
+        """
+        try:
+            self._write(_line({"render": list(touch_ids)}))
+        except OSError as error:
+            raise _unwritable(error) from error
 
     def rendered(self) -> None:
         """What was being rendered has done no harm."""
-        self._write(_NO_SUSPECTS)
+        with suppress(OSError):  # it would be suspected without need
+            self._write(_NO_SUSPECTS)
 
     def dot(self, touch_id: int, attempt: int, at: datetime) -> None:
         """Note that the final dot is about to leave.
@@ -260,6 +277,14 @@ def _take(flights: Flights, value: dict[str, Any]) -> None:
         is_dead_address=value["dead"],
     )
     flights.answers[key] = Answered(outcome, at)
+
+
+def _unwritable(error: OSError) -> CannotWrite:
+    return CannotWrite(
+        f"the flight journal cannot be written: {error.strerror or error}",
+        hint="nothing is sent without it: free some space on the disk of the shop's folder, and "
+        "look at the rights of its folder `journal`",
+    )
 
 
 def _line(value: dict[str, Any]) -> bytes:

@@ -134,16 +134,14 @@ class Line(asyncio.Protocol):
         return self._transport is None or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
-        """Send `data`: at once, as far as the kernel takes it."""
-        if self._transport is None:
-            return
+        """Send `data`: at once, as far as the kernel takes it. On a lost line nothing happens."""
         if self._cipher is not None:
             try:
                 data = self._cipher.sealed(data)
             except ssl.SSLError as error:
                 self.cut(f"TLS failed: {error.reason or error}")
                 return
-        self._transport.write(data)
+        self._carry(data)
 
     def backlog(self) -> int:
         """Bytes on the wire's side of TLS that were written and have not left."""
@@ -185,10 +183,10 @@ class Line(asyncio.Protocol):
         data = b""
         try:
             while not cipher.shake(data):
-                self._transport.write(cipher.outgoing())
+                self._carry(cipher.outgoing())
                 data = await self._received(self._handshake)
         finally:
-            self._transport.write(cipher.outgoing())
+            self._carry(cipher.outgoing())
         self.deadline = math.inf
         self._handshake, self._cipher = None, cipher
         # a server that speaks first may have done so already
@@ -229,12 +227,16 @@ class Line(asyncio.Protocol):
         except ssl.SSLError as error:
             self.cut(f"TLS failed: {error.reason or error}")
             return b""
-        if self._transport is not None and (told := cipher.outgoing()):
-            self._transport.write(told)
+        self._carry(cipher.outgoing())
         if cipher.is_closed:
             # what it said before still counts
             asyncio.get_running_loop().call_soon(self._lose, "the server closed the connection")
         return clear
+
+    def _carry(self, data: bytes) -> None:
+        """Put bytes on the wire; a closed transport may not be touched any more."""
+        if data and self._transport is not None and not self._loss:
+            self._transport.write(data)
 
     def _limit(self, number: int) -> None:
         if self._transport is not None:

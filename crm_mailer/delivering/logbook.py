@@ -32,6 +32,8 @@ class Logbook:
     _landed: list[tuple[Claimed, Outcome]] = field(default_factory=list)
     #: Touches that are given back untouched.
     _free: list[int] = field(default_factory=list)
+    #: How many of both the running write turn holds.
+    _written: tuple[int, int] = (0, 0)
     _since: float = 0.0
     _told_at: float = float("-inf")
     _began: float = field(default_factory=time.monotonic)
@@ -71,11 +73,14 @@ class Logbook:
         ends = [settling.after(claimed, outcome, now) for claimed, outcome in self._landed]
         claims.settle(connection, self.owner, ends)
         claims.release(connection, self.owner, self._free)
+        self._written = len(self._landed), len(self._free)
 
     def done(self) -> None:
         """What was written is committed."""
         report, progress = self.report, self.progress
-        for claimed, outcome in self._landed:
+        landed, free = self._written
+        self._written = 0, 0
+        for claimed, outcome in self._landed[:landed]:
             kind = outcome.kind.value
             report.outcomes[kind] += 1
             progress.outcomes[kind] += 1
@@ -83,9 +88,8 @@ class Logbook:
             if answers is None:
                 answers = progress.by_provider[claimed.touch.provider] = Counter()
             answers[kind] += 1
-        report.released += len(self._free)
-        self._landed.clear()
-        self._free.clear()
+        report.released += free
+        del self._landed[:landed], self._free[:free]
         self._tell()
 
     def skipped(self, ends: list[Settlement]) -> None:

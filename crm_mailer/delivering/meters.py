@@ -17,6 +17,9 @@ HORIZON, PORTION = 2.0, 1.0
 BURST = 1.0
 #: A lane's rate in thousandths: all of it, the least, and what each quiet minute brings back.
 FULL, LEAST, GROWTH = 1_000, 16, 50
+#: A lane without a limit is never taken for slower, in mails a minute: when a round begins, few
+#: have left.
+LEAST_SEEN = 60
 #: A lane is halved at most so often: what is on its way was sent before we heard.
 HALVE_EVERY = timedelta(minutes=1)
 #: So many of the last hundred answers may say that a server is busy.
@@ -45,7 +48,7 @@ def slow_down(pace: Pace, now: datetime, *, limit: int | None, seen_rate: float)
     before = factor_at(pace, now)
     if pace.slowed_at is None or now - pace.slowed_at >= HALVE_EVERY:
         if limit is None and before >= FULL:
-            pace.seen_rate = max(1, round(seen_rate))
+            pace.seen_rate = max(LEAST_SEEN, round(seen_rate))
         pace.factor, pace.slowed_at = max(LEAST, before // 2), now
     else:
         pace.factor = before

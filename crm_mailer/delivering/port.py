@@ -14,7 +14,7 @@ from crm_mailer.model.message import Message
 from crm_mailer.store.claims import Claimed
 
 #: The words of an outcome where `before_dot` said no.
-STOPPED = "we stopped before the final dot: the claim had run out or the journal is not writable"
+STOPPED = "we stopped before the final dot"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from crm_mailer.delivering import retries
-from crm_mailer.delivering.journal import Flights
+from crm_mailer.delivering.journal import UNKNOWN, Flights
 from crm_mailer.delivering.permission import Obstacle
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from crm_mailer.model.touch import SkipReason, TouchState
-from crm_mailer.store.claims import Claimed, Settlement
+from crm_mailer.store.claims import POWER_CUT, Claimed, Settlement
 
 #: After so many crashes over one touch it is left out, and the rest of the campaign goes on.
 CRASHES_ALLOWED = 3
@@ -93,14 +94,19 @@ def after_a_crash(
     Without a journal, or one written before the machine stopped, silence proves nothing.
     """
     key = (claimed.touch.id, claimed.touch.attempts)
+    has_stopped = flights is not None and not (
+        boot == flights.boot == claimed.boot_id and boot != UNKNOWN
+    )
     if flights is not None and key in flights.answers:
         known = flights.answers[key]
-        return after(claimed, known.outcome, known.at)
+        end = after(claimed, known.outcome, known.at)
+        is_to_be_told = has_stopped and end.state is TouchState.ACCEPTED
+        return replace(end, reason=POWER_CUT) if is_to_be_told else end
     if flights is not None and key in flights.dots:
         return after(claimed, _doubt("the sender died before it heard the answer"), now)
     if flights is None:
         return after(claimed, _doubt("the sender is gone, and so is its journal"), now)
-    if boot not in (flights.boot, claimed.boot_id) or flights.boot != claimed.boot_id:
+    if has_stopped:
         return after(claimed, _doubt("the machine stopped while this may have been sent"), now)
     return _suspect(claimed, now) if claimed.touch.id in flights.rendering else None
 

@@ -26,6 +26,7 @@ from crm_mailer.delivering.permission import Rules
 from crm_mailer.delivering.report import DeliverReport
 from crm_mailer.delivering.terms import Pace, Wanted
 from crm_mailer.delivering.typesetting import Typesetter
+from crm_mailer.model.errors import CannotWrite
 from crm_mailer.model.moment import Clock
 from crm_mailer.model.touch import TouchKind
 from crm_mailer.store import claims, pauses
@@ -72,6 +73,8 @@ class Tower:
     #: clock that others see.
     _renew_at: float = 0.0
     _until: datetime = NEVER
+    #: A renewal that is not yet committed.
+    _renewed: tuple[float, datetime] | None = None
     _heard_at: float = 0.0
     #: No use in claiming before, since nothing was there.
     _book_at: float = 0.0
@@ -87,6 +90,8 @@ class Tower:
         try:
             while not self.air.is_over() and await self._step():
                 pass
+        except CannotWrite as error:  # the journal; the database still takes what has landed
+            self.air.error = error
         finally:
             await self.air.land()
             self._free(self.bookings)
@@ -146,6 +151,7 @@ class Tower:
         if self._is_renewal_due(now):
             with self.store.write() as connection:
                 self._renew(connection, now)
+            self._extend_renewed()
 
     # ------------------------------------------------------------------ booking
 
@@ -170,12 +176,13 @@ class Tower:
             streams=self.wanted.streams,
             campaign=self.wanted.campaign,
         )
-        if not self.air.deadline:
-            self._extend(now)
+        began = awake()
         with self.store.write(durable=True) as connection:
             found = self.desk.book(connection, order, self.air.paused, limit=limit, now=now)
             crash.point("K1")
         crash.point("K2")
+        if not self.air.deadline:
+            self._extend(began, order.until)
         self.bookings.extend(found)
         self.report.claimed += len(found)
         if not found:
@@ -190,15 +197,22 @@ class Tower:
         """Hold on to the claims. Where their time was over, others may have taken them."""
         if awake() >= self.air.deadline:
             self.air.ground()
-        self._extend(now)
+        began, until = awake(), now + self.pace.claim_for
         owner, fence = self.journal.owner, self.fence
-        claims.renew(connection, owner=owner, fence=fence, until=self._until)
+        claims.renew(connection, owner=owner, fence=fence, until=until)
+        self._renewed = began, until
 
-    def _extend(self, now: datetime) -> None:
+    def _extend(self, began: float, until: datetime) -> None:
+        """Claims that were made or renewed at `began` are committed."""
         seconds = self.pace.claim_for.total_seconds()
-        self._until = now + self.pace.claim_for
-        self.air.deadline = awake() + seconds
+        self._until = until
+        self.air.deadline = began + seconds
         self._renew_at = time.monotonic() + seconds / 4
+
+    def _extend_renewed(self) -> None:
+        if self._renewed is not None:
+            self._extend(*self._renewed)
+            self._renewed = None
 
     # ------------------------------------------------------------------ one cycle
 
@@ -279,6 +293,7 @@ class Tower:
             going, ends = self._allowed(connection, going, stops, now)
             claims.settle(connection, self.journal.owner, ends)
         self._written()
+        self._extend_renewed()
         self._hear(stops)
         self.report.lost_claims += len(bookings) - len(held)
         self.report.released += len(back)

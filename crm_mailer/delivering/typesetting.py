@@ -68,13 +68,14 @@ class Typesetter:
         return flights, skips
 
     def _save(self, flights: list[Flight], skips: list[Settlement], now: datetime) -> None:
-        with self.store.write() as connection:
+        kept = {
+            flight.message.touch_id
+            for flight in flights
+            if flight.claimed.touch.stream is Stream.TRANSACTIONAL
+        }
+        # a second attempt repeats these bytes exactly, even after a power cut
+        with self.store.write(durable=bool(kept)) as connection:
             claims.settle(connection, self.journal.owner, skips)
-            kept = {
-                flight.message.touch_id
-                for flight in flights
-                if flight.claimed.touch.stream is Stream.TRANSACTIONAL
-            }
             messages.save(connection, [flight.message for flight in flights], now, kept)
 
     async def _results(self, bookings: Sequence[Booking]) -> AsyncIterator[Message | NotRendered]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from crm_mailer.model.delivery import OutcomeKind, Verdict
 from crm_mailer.model.touch import SETTLED, TouchState
 from crm_mailer.store import doubts
+from crm_mailer.store.claims import POWER_CUT
 from crm_mailer.store.tables import deliveries, evidence, messages, touches
 
 
@@ -60,7 +61,9 @@ def _contradictions(now: datetime) -> dict[str, sa.Select[Any]]:
         ),
         "accepted more than once": _accepted_twice(),
         "a server took it, but it does not count as accepted": _taken_and_not_accepted(),
-        "accepted, but its message is not on record": ids.where(accepted, ~_is_written()),
+        "accepted, but its message is not on record": ids.where(
+            accepted, ~_is_written(), touches.c.reason != POWER_CUT
+        ),
         "its message has no Message-ID": _without_id(),
         "in doubt, but no attempt is on record that ended so": ids.where(
             doubtful, ~_has("unknown")

@@ -25,9 +25,12 @@ from crm_mailer.store import deliveries, disabled, suppressions
 from crm_mailer.store.bulk import as_rows, given_ids, maybe_seconds, seconds
 from crm_mailer.store.deliveries import NO_HISTORY, History
 from crm_mailer.store.engine import Instant
+from crm_mailer.store.tables import customers, messages, touches
 from crm_mailer.store.tables import deliveries as delivery_rows
-from crm_mailer.store.tables import messages, touches
 
+#: The reason of a mail whose acceptance only the journal knew after the machine had stopped: what
+#: else was written about it may be lost.
+POWER_CUT = "power_cut"
 #: The words of the partial indexes: an engine uses them only for exactly these conditions.
 _WAITING = sa.text("touches.state IN ('planned','deferred')")
 _CLAIMED = sa.text("touches.state = 'claimed'")
@@ -392,8 +395,13 @@ def _bury(connection: sa.Connection, rows: Sequence[Settlement]) -> None:
     if not rows:
         return
     words = {row.touch_id: row for row in rows}
+    # after a power cut the message itself may be lost
+    mailed = sa.func.coalesce(messages.c.rcpt_to, customers.c.email)
     found = connection.execute(
-        sa.select(messages.c.touch_id, messages.c.rcpt_to).where(messages.c.touch_id.in_(words))
+        sa.select(touches.c.id, mailed)
+        .join(customers, customers.c.id == touches.c.customer_id)
+        .outerjoin(messages, messages.c.touch_id == touches.c.id)
+        .where(touches.c.id.in_(words), mailed.is_not(None))
     )
     for touch_id, address in found.all():
         row = words[touch_id]

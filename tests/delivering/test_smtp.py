@@ -49,7 +49,8 @@ STEPS = pytest.mark.parametrize(
 
 def each_step(test: Callable[..., None]) -> Callable[..., None]:
     """On each step of the ladder and on either event loop."""
-    return pytest.mark.usefixtures("_loop")(STEPS(test))
+    marked: Callable[..., None] = pytest.mark.usefixtures("_loop")(STEPS(test))
+    return marked
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
