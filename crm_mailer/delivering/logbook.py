@@ -16,7 +16,7 @@ from crm_mailer.store.claims import Claimed, Settlement
 from crm_mailer.store.engine import Connection
 
 #: Outcomes that are written at once, and seconds that the first of a few may wait.
-GROUP, PATIENCE = 100, 0.05
+GROUP, PATIENCE = 500, 0.05
 #: Seconds between two words to a watcher, and over which the rate is taken.
 TELL_EVERY, RATE_OVER = 0.2, 5.0
 

@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -138,7 +138,7 @@ class _Desk:
         finally:
             took = int((time.monotonic() - started) * 1000)
             host = outcome.host or self._service.host
-            source.landed(flight, replace(outcome, host=host, took_ms=took))
+            source.landed(flight, outcome._replace(host=host, took_ms=took))
 
     def close(self) -> None:
         """Let go of the connection, which nobody uses any more."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from crm_mailer.delivering import retries
@@ -101,7 +100,7 @@ def after_a_crash(
         known = flights.answers[key]
         end = after(claimed, known.outcome, known.at)
         is_to_be_told = has_stopped and end.state is TouchState.ACCEPTED
-        return replace(end, reason=POWER_CUT) if is_to_be_told else end
+        return end._replace(reason=POWER_CUT) if is_to_be_told else end
     if flights is not None and key in flights.dots:
         return after(claimed, _doubt("the sender died before it heard the answer"), now)
     if flights is None:

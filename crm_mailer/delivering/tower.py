@@ -43,6 +43,8 @@ WORTH_WAITING = 60.0
 NAP = 0.2
 #: Pauses are looked up so often while nothing else asks for them, in seconds.
 LISTEN_EVERY = 0.5
+#: So many are rendered before the first of them may leave.
+AT_ONCE = 100
 #: A flight is looked at no earlier than this before its time, in seconds.
 AHEAD = 0.1
 #: A cycle that lasts less is followed by a larger one, one that lasts more by a smaller one.
@@ -270,11 +272,16 @@ class Tower:
         ready = self._look(bookings)
         if not ready:
             return
-        flights, skips = await self.typesetter.set(ready, self.clock.now())
+        for part in range(0, len(ready), AT_ONCE):
+            await self._line_up(ready[part : part + AT_ONCE])
+
+    async def _line_up(self, bookings: list[Booking]) -> None:
+        """Render a few and put them on their runways."""
+        flights, skips = await self.typesetter.set(bookings, self.clock.now())
         self.logbook.skipped(skips)
         left_out = {end.touch_id for end in skips}
-        outlets = {one.claimed.touch.id: one.outlet for one in ready}
-        self.desk.give_back(one for one in ready if one.claimed.touch.id in left_out)
+        outlets = {one.claimed.touch.id: one.outlet for one in bookings}
+        self.desk.give_back(one for one in bookings if one.claimed.touch.id in left_out)
         for flight in flights:
             self.air.line_up(flight, outlets[flight.message.touch_id])
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from crm_mailer.model.touch import SkipReason, Touch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """What goes over the wire, and what is kept of it.
 
     `content` has CRLF line ends and is not yet dot-stuffed. `snapshot` is the compressed JSON of

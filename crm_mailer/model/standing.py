@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.suppression import Scope, SuppressionReason
@@ -20,8 +20,7 @@ PASSING = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(NamedTuple):
     """What decides. `suppression` is the most severe one of the address, None where none."""
 
     has_address: bool = True

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from crm_mailer.model.campaign import Campaign, Step, Stream
 from crm_mailer.model.customer import Customer
@@ -30,6 +32,7 @@ from crm_mailer.rendering import (
 from crm_mailer.rendering.context import ShopFields, StepFields, localised
 from crm_mailer.rendering.dkim import Signer
 from crm_mailer.rendering.envelope import Envelope
+from crm_mailer.rendering.fields import EVERY_FIELD
 from crm_mailer.rendering.headers import UnsafeHeader
 from crm_mailer.rendering.languages import Choice
 from crm_mailer.rendering.library import (
@@ -47,8 +50,7 @@ class NoLanguage(RenderError):
     """The template has no language for this customer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occasion:
+class Occasion(NamedTuple):
     """What a mail is about.
 
     Without a campaign, `vars` are empty; without a template, the mail is what an agent wrote.
@@ -107,6 +109,7 @@ class Composer:
     _vars: dict[tuple[str, str, str], Any] = field(default_factory=dict, init=False)
     _formes: dict[tuple[str, ...], Forme] = field(default_factory=dict, init=False)
     _heads: dict[tuple[Any, ...], bytes] = field(default_factory=dict, init=False)
+    _choices: dict[tuple[str, str, str], Choice] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._shop_fields = fields.shop_fields(self.shop)
@@ -195,7 +198,8 @@ class Composer:
         forme = self._forme(occasion, self._choice(occasion).code)
         letter = self._envelope(occasion)
         yield None
-        values = self._values(occasion, forme.template.language, letter, now)
+        used = EVERY_FIELD if self._has_own_subject(occasion) else forme.of_customer
+        values = self._values(occasion, forme.template.language, letter, now, used)
         yield None
         values["subject"] = subject = self._subject(occasion, forme.subject, values)
         yield None
@@ -270,6 +274,13 @@ class Composer:
         return self._heads[place]
 
     def _choice(self, occasion: Occasion) -> Choice:
+        place = occasion.template, occasion.customer.language, occasion.customer.country
+        choice = self._choices.get(place)
+        if choice is None:
+            choice = self._choices[place] = self._chosen(occasion)
+        return choice
+
+    def _chosen(self, occasion: Occasion) -> Choice:
         available = self.library.languages(occasion.template)
         choice = languages.choose(occasion.customer, self.shop, available)
         if choice is not None:
@@ -293,20 +304,28 @@ class Composer:
             or f"{occasion.customer.given_name} {occasion.customer.family_name}".strip(),
         )
 
+    def _has_own_subject(self, occasion: Occasion) -> bool:
+        return occasion.step is not None and bool(occasion.step.subject)
+
     def _values(
-        self, occasion: Occasion, code: str, letter: Envelope, now: datetime
+        self,
+        occasion: Occasion,
+        code: str,
+        letter: Envelope,
+        now: datetime,
+        used: Collection[str] = EVERY_FIELD,
     ) -> dict[str, Any]:
         customer = occasion.customer
         place = home_zone(customer.time_zone, customer.country, self.shop.time_zone)
         locale = formats.locale_for(code, customer.country)
         values: dict[str, Any] = {
-            "customer": fields.customer_fields(customer, code, locale),
+            "customer": fields.customer_fields(customer, code, locale, used),
             "greeting": greetings.greeting(customer, code),
             "shop": self._shop_fields,
             "unsubscribe_url": letter.unsubscribe_url,
-            "step": StepFields(number=occasion.place, of=occasion.places),
+            "step": _step(occasion.place, occasion.places),
             "vars": self._vars_for(occasion.campaign, code),
-            "now_year": now.astimezone(place).year,
+            "now_year": _year(now, place),
         }
         if occasion.order is not None:
             values["order"] = fields.order_fields(occasion.order, locale, place)
@@ -327,6 +346,16 @@ class Composer:
         if occasion.stream is Stream.MARKETING:
             subject = self.shop.subject_prefix.get(occasion.customer.country, "") + subject
         return clean.line((TEST_MARK if occasion.is_test else "") + subject, 255)
+
+
+@lru_cache(maxsize=1024)
+def _step(number: int, of: int) -> StepFields:
+    return StepFields(number=number, of=of)
+
+
+@lru_cache(maxsize=1024)
+def _year(now: datetime, place: ZoneInfo) -> int:
+    return now.astimezone(place).year
 
 
 def _frozen(values: dict[str, Any]) -> Any:

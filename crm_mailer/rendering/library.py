@@ -107,6 +107,8 @@ class Forme:
     html: Part
     text: Part
     snapshot: Snapshot
+    #: Fields of the customer that its mails use.
+    of_customer: frozenset[str]
 
     def html_body(self, values: Mapping[str, Any]) -> Body:
         """The HTML for one customer, as it goes over the wire.
@@ -143,6 +145,9 @@ def forme(template: CompiledTemplate, known: Mapping[str, Any]) -> Forme:
         html=template.html.folded(known, html),
         text=template.text.folded(known, engine.TEXT),
         snapshot=Snapshot(template.used),
+        of_customer=frozenset(
+            path.partition(".")[2] for path in template.used if path.startswith("customer.")
+        ),
     )
 
 

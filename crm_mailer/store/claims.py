@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -38,8 +37,7 @@ _UNSETTLED = sa.text("touches.state IN ('claimed','in_doubt')")
 _IN_DOUBT = sa.text("touches.state = 'in_doubt'")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A touch that we may work on, and what was tried before."""
 
     touch: Touch
@@ -54,8 +52,7 @@ class Claimed:
     first_try_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(NamedTuple):
     """How one attempt ended. Without `outcome` it was no attempt at all and is given back."""
 
     touch_id: int

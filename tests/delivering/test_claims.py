@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -124,11 +123,11 @@ def test_a_late_answer_to_the_first_attempt_settles_what_the_second_leaves_in_do
     doubt = _settlement(clock, TouchState.IN_DOUBT, OutcomeKind.UNKNOWN)
     accepted = _settlement(clock, TouchState.ACCEPTED, OutcomeKind.ACCEPTED)
     with store.write() as connection:
-        claims.settle(connection, "slow", [replace(doubt, next_at=clock.now())])
+        claims.settle(connection, "slow", [doubt._replace(next_at=clock.now())])
     claim(store, clock, "quick")
     with store.write() as connection:
         claims.settle(connection, "slow", [accepted])
-        claims.settle(connection, "quick", [replace(doubt, attempt=2)])
+        claims.settle(connection, "quick", [doubt._replace(attempt=2)])
         troubles = outbox.audit(connection, clock.now()).troubles
 
     assert states(store) == {"accepted": 1}

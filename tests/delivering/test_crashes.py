@@ -19,7 +19,7 @@ import sqlalchemy as sa
 import crm_mailer.delivering.journal as journals
 from crm_mailer.delivering import NullTransport, Pace, SmtpTransport, deliver, recover
 from crm_mailer.model.campaign import Stream
-from crm_mailer.model.errors import AlreadyRunning
+from crm_mailer.model.errors import AlreadyRunning, CannotWrite
 from crm_mailer.store import claims
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import touches
@@ -261,22 +261,38 @@ def test_a_slow_worker_keeps_the_claims_that_wait_for_their_turn(
     assert (report.outcomes, report.lost_claims) == ({"accepted": 8}, 0)
 
 
-def test_a_line_cut_short_by_a_full_disk_does_not_spoil_the_next_one(
-    clock: StandingClock, tmp_path: Path
+def test_a_journal_that_is_full_takes_no_half_line(
+    clock: StandingClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(journals, "ROOM", 4096)
     journal = journals.Journal(tmp_path, "one")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    written = len(journal.path.read_bytes().rstrip(b"\0"))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (written + 9, before[1]))
-    try:
-        with pytest.raises(OSError, match="full"):
-            journal.dot(1, 1, clock.now())
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    journal.dot(2, 1, clock.now())
+    noted: list[tuple[int, int]] = []
+
+    def fill() -> None:
+        for number in range(1000):
+            journal.dot(number, 1, clock.now())
+            noted.append((number, 1))
+
+    with pytest.raises(OSError, match="full"):
+        fill()
     journal.close(is_settled=False)
 
-    assert list(journals.read(journal.path).dots) == [(2, 1)]
+    assert 50 < len(noted) < 1000
+    assert list(journals.read(journal.path).dots) == noted
+
+
+def test_a_journal_without_room_on_the_disk_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700, before[1]))
+    try:
+        with pytest.raises(CannotWrite, match="flight journal cannot be written"):
+            journals.Journal(tmp_path, "one")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert journals.living(tmp_path) == set()
 
 
 def test_a_journal_takes_its_room_on_the_disk_beforehand(
@@ -287,7 +303,7 @@ def test_a_journal_takes_its_room_on_the_disk_beforehand(
     for number in range(1000):
         journal.dot(number, 1, clock.now())
 
-    assert blocks * 512 >= 1 << 20
+    assert blocks * 512 >= journals.ROOM
     assert journal.path.stat().st_blocks == blocks
     journal.close(is_settled=True)
 

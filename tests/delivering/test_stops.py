@@ -4,7 +4,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,8 +22,8 @@ from tests.conftest import StandingClock
 from tests.delivering.letters import PlainRenderer, plan, states
 
 FINE = Outcome(kind=OutcomeKind.ACCEPTED, phase=Phase.DOT, code=250)
-POLICY = replace(FINE, kind=OutcomeKind.REFUSED, code=550, status="5.7.1", blame=Blame.US)
-TOO_BIG = replace(POLICY, code=552, status="5.3.4", blame=Blame.MESSAGE)
+POLICY = FINE._replace(kind=OutcomeKind.REFUSED, code=550, status="5.7.1", blame=Blame.US)
+TOO_BIG = POLICY._replace(code=552, status="5.3.4", blame=Blame.MESSAGE)
 NO_LOGIN = Outcome(kind=OutcomeKind.DEFERRED, phase=Phase.AUTH, code=535, blame=Blame.US)
 
 
@@ -42,7 +41,7 @@ class Answering:
             touch = flight.claimed.touch
             outcome = self.answer(touch.provider, touch.campaign)
             if outcome.phase is Phase.DOT and not source.before_dot(flight):
-                outcome = replace(NO_LOGIN, phase=Phase.BODY, blame=Blame.SITE, code=0)
+                outcome = NO_LOGIN._replace(phase=Phase.BODY, blame=Blame.SITE, code=0)
             else:
                 self.taken.append((time.monotonic(), touch.provider, touch.campaign))
             time.sleep(self.seconds)

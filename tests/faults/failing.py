@@ -7,7 +7,6 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,21 +85,15 @@ class FailingDisk:
         return self.calls >= self.nth
 
     def guard(self, patch: pytest.MonkeyPatch) -> None:
-        """Put the fault in place of the system's calls, for journals only."""
-        for name in ("write", "pwrite", "writev", "pwritev"):
-            patch.setattr(os, name, self._failing(getattr(os, name)))
+        """Put the fault in place of the journal's own writing, and of making its room."""
+        patch.setattr(journal.Journal, "_write", self._failing(journal.Journal._write))
+        patch.setattr(journal, "_mapped", self._failing(journal._mapped))
 
-    def _failing(self, call: Callable[..., int]) -> Callable[..., int]:
-        def write(file: int, *arguments: Any) -> int:
-            if _is_journal(file):
-                self.calls += 1
-                if self.calls == self.nth or (self.is_lasting and self.has_failed):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return call(file, *arguments)
+    def _failing(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def write(*arguments: Any) -> Any:
+            self.calls += 1
+            if self.calls == self.nth or (self.is_lasting and self.has_failed):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return call(*arguments)
 
         return write
-
-
-def _is_journal(file: int) -> bool:
-    path = Path(f"/proc/self/fd/{file}").readlink()
-    return path.suffix in (journal.SUFFIX, journal.DRAFT)

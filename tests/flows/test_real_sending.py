@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -267,7 +266,7 @@ def test_an_unknown_mailbox_is_refused_for_good_and_the_rest_goes_through(
 
         def _one(self, touch: Touch) -> Message:
             mail = super()._one(touch)
-            return replace(mail, rcpt_to="nobody@example.com") if touch.id == 2 else mail
+            return mail._replace(rcpt_to="nobody@example.com") if touch.id == 2 else mail
 
     office.renderer = Odd()
     plan(office.store, 5, office.clock.now())
@@ -290,7 +289,7 @@ def test_a_mail_that_is_too_big_stops_its_campaign_and_no_other(office: Office, 
             mail = super()._one(touch)
             filler = b"x" * 70 + b"\r\n"
             is_big = touch.campaign == "big"
-            return replace(mail, content=mail.content + filler * 500) if is_big else mail
+            return mail._replace(content=mail.content + filler * 500) if is_big else mail
 
     office.renderer = Big()
     plan(office.store, 3, office.clock.now(), campaign="big")

@@ -63,18 +63,16 @@ def campaign(**changes: Any) -> Campaign:
 def occasion(code: str = "en", stream: Stream = Stream.MARKETING, **changes: Any) -> Occasion:
     customer = changes.pop("customer", samples.sample_customer(code))
     plan = changes.pop("campaign", campaign())
-    return replace(
-        Occasion(
-            touch_id=77,
-            customer=customer,
-            order=samples.sample_order(customer, NOW),
-            stream=stream,
-            template="a/b",
-            campaign=plan,
-            step=plan.steps[0],
-        ),
-        **changes,
+    basis = Occasion(
+        touch_id=77,
+        customer=customer,
+        order=samples.sample_order(customer, NOW),
+        stream=stream,
+        template="a/b",
+        campaign=plan,
+        step=plan.steps[0],
     )
+    return basis._replace(**changes)
 
 
 def parsed(content: bytes) -> EmailMessage:

@@ -116,7 +116,7 @@ def letter(number: int = 1, **changes: object) -> Occasion:
     basis = Occasion(
         touch_id=number, customer=samples.sample_customer("en"), order=None,
         stream=Stream.MARKETING, template="a/b")  # fmt: skip
-    return replace(basis, **changes)  # type: ignore[arg-type]
+    return basis._replace(**changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def occasion(**changes: object) -> Occasion:
     basis = Occasion(
         touch_id=1, customer=samples.sample_customer("en"), order=None, stream=Stream.MARKETING,
         template="a/b")  # fmt: skip
-    return replace(basis, **changes)  # type: ignore[arg-type]
+    return basis._replace(**changes)  # type: ignore[arg-type]
 
 
 def test_a_fault_is_found_at_its_place_when_sending_too(
@@ -189,7 +189,7 @@ def test_the_limit_counts_what_the_reader_gets_not_its_encoding(
     [message] = composer.finish([composer.write(mail, NOW)], NOW)
     assert parts(message.content)[1] == composer.show(mail, NOW).html
     with pytest.raises(TemplateFault, match="grew beyond"):
-        composer.write(replace(mail, template="a/c"), NOW)
+        composer.write(mail._replace(template="a/c"), NOW)
 
 
 def test_values_of_a_campaign_are_those_of_its_version(
