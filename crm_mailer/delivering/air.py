@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 
@@ -141,11 +142,12 @@ class Air:
 
     def _judge(self, runway: Runway, flight: Flight, outcome: Outcome) -> None:
         touch = flight.claimed.touch
+        now = self.clock.now()
         self.guards.heard(touch, runway.name, outcome)
-        self.desk.pacer.hear(runway.name, lane_of(touch), outcome, self.clock.now())
+        self.desk.pacer.hear(runway.name, lane_of(touch), outcome, now)
         if not self.guards.is_lane_fault(outcome):
             self.logbook.count(runway.name, outcome)
-            self._note(flight, outcome)
+            self._note(flight, outcome, now)
             return
         if flight.has_left:
             flight.has_left = False
@@ -153,11 +155,11 @@ class Air:
         self._close(runway)
         self._elsewhere(flight, runway.name)
 
-    def _note(self, flight: Flight, outcome: Outcome) -> None:
+    def _note(self, flight: Flight, outcome: Outcome, now: datetime) -> None:
         touch = flight.claimed.touch
         self.logbook.note(flight.claimed, outcome)
         try:
-            self.journal.answer(touch.id, touch.attempts, outcome, self.clock.now())
+            self.journal.answer(touch.id, touch.attempts, outcome, now)
         except OSError:  # it is still in memory, and goes to the database next
             log.exception("journal", touch=touch.id)
         crash.point("K6J")
@@ -199,7 +201,8 @@ class Air:
         for flight in list(runway.in_air):
             runway.in_air.discard(flight)
             if flight.has_left:  # a fault of ours must not make a doubtful mail look safe
-                self._note(flight, outcomes.lost(Phase.DOT, f"{type(error).__name__}: {error}"))
+                why = f"{type(error).__name__}: {error}"
+                self._note(flight, outcomes.lost(Phase.DOT, why), self.clock.now())
             else:
                 self.logbook.free(flight.claimed)
         if error is not None:
@@ -242,6 +245,7 @@ class Air:
 
 def awake() -> float:
     """Seconds that go on while the process is stopped and, where known, while the host sleeps."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
+    return time.monotonic() if _BOOT_TIME is None else time.clock_gettime(_BOOT_TIME)
+
+
+_BOOT_TIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)

@@ -124,7 +124,7 @@ def prepared(flight: Flight, offers: Offers) -> Trip | Outcome:
         mail = commands.mail(
             message.mail_from,
             size=size if offers.size else 0,
-            is_eight_bit=offers.eight_bit and not message.content.isascii(),
+            is_eight_bit=offers.eight_bit and _is_eight_bit(message),
             is_utf8=is_utf8,
         )
         phase = Phase.RCPT
@@ -144,6 +144,12 @@ def _refused(phase: Phase, why: str, blame: Blame, place: str, status: str) -> O
     return Outcome(
         kind=OutcomeKind.REFUSED, phase=phase, status=status, text=why, blame=blame, host=place
     )
+
+
+def _is_eight_bit(message: Message) -> bool:
+    """Our own writer uses seven bits, save in an address that needs more."""
+    is_plain = message.is_wire_ready and not message.is_utf8
+    return not is_plain and not message.content.isascii()
 
 
 def _needs_utf8(message: Message) -> bool:

@@ -65,7 +65,15 @@ def _head(key_id: int, touch_id: int) -> tuple[bytes, str]:
 
 
 def _mac(key: bytes, purpose: Purpose, body: bytes) -> bytes:
-    return hashlib.blake2b(purpose.value.encode() + b"\0" + body, key=key, digest_size=10).digest()
+    mac = _keyed(key, purpose).copy()
+    mac.update(body)
+    return mac.digest()
+
+
+@lru_cache(maxsize=64)
+def _keyed(key: bytes, purpose: Purpose) -> hashlib.blake2b:
+    """The beginning that all tokens of a purpose share."""
+    return hashlib.blake2b(purpose.value.encode() + b"\0", key=key, digest_size=10)
 
 
 def _b32(raw: bytes) -> str:

@@ -64,7 +64,13 @@ def encoded(text: str, is_base64: bool) -> bytes:
         wire = binascii.b2a_base64(raw, newline=False)
         rows = [wire[at : at + BASE64_LINE] for at in range(0, len(wire), BASE64_LINE)]
         return b"\r\n".join([*rows, b""])
-    return b"\r\n".join([*map(quoted.line, text.split("\n")), b""])
+    return b"\r\n\r\n".join(map(_paragraph, text.split("\n\n"))) + b"\r\n"
+
+
+@lru_cache(maxsize=4096)
+def _paragraph(text: str) -> bytes:
+    """Some lines in quoted-printable. Remembered: most come again in the next mail."""
+    return b"\r\n".join(map(quoted.line, text.split("\n")))
 
 
 @lru_cache(maxsize=8)

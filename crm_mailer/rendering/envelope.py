@@ -64,13 +64,13 @@ def address(
     ways = _unsubscribe_ways(shop, keys, touch_id, sender)
     mail_from = sender
     if shop.bounce_domain:
-        mail_from = f"b-{keys.make(Purpose.VERP, touch_id)}@{shop.bounce_domain}"
+        mail_from = f"b-{keys.make(Purpose.VERP, touch_id)}@{_bounces_to(shop.bounce_domain)}"
     return Envelope(
         touch_id=touch_id,
         sender=sender,
         recipient=headers.address(to),
         recipient_name=clean.name(name),
-        mail_from=headers.address(mail_from),
+        mail_from=mail_from,
         message_token=keys.make(Purpose.MESSAGE_ID, touch_id),
         unsubscribe_url=ways[0],
         unsubscribe_ways=ways,
@@ -148,6 +148,16 @@ def _unsubscribe_ways(shop: Shop, keys: KeyRing, touch_id: int, sender: str) -> 
     if shop.public_url.startswith("https://"):
         return f"{_wire_url(shop.public_url.rstrip('/'))}/u/{token}", mailto
     return (mailto,)
+
+
+@lru_cache(maxsize=16)
+def _bounces_to(domain: str) -> str:
+    """The domain of return paths as it goes over the wire.
+
+    Raises:
+        UnsafeHeader: it is none.
+    """
+    return headers.address(f"b-{'x' * 32}@{domain}").rpartition("@")[2]
 
 
 @lru_cache(maxsize=16)

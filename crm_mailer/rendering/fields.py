@@ -128,10 +128,22 @@ class Snapshot:
             elif isinstance(value, tuple):
                 kept.append(key + JSON.encode([_items(item) for item in value]))
         written = f"{{{','.join(kept)}}}".encode("utf-8", "replace")
-        # A few bytes are not worth the time; a small window is quicker to set up than the usual.
-        level = 0 if len(written) < WORTH_PACKING else 1
-        deflate = zlib.compressobj(level, zlib.DEFLATED, 10, 2)
+        if len(written) < WORTH_PACKING:
+            return _stored(written)
+        # a small window is quicker to set up than the usual
+        deflate = zlib.compressobj(1, zlib.DEFLATED, 10, 2)
         return deflate.compress(written) + deflate.flush()
+
+
+def _stored(raw: bytes) -> bytes:
+    """A few bytes in the form of zlib (RFC 1950), as one block that is not packed."""
+    size = len(raw)
+    return b"\x78\x01\x01%b%b%b%b" % (
+        size.to_bytes(2, "little"),
+        (size ^ 0xFFFF).to_bytes(2, "little"),
+        raw,
+        zlib.adler32(raw).to_bytes(4, "big"),
+    )
 
 
 def _items(item: ItemFields) -> list[Any]:

@@ -9,11 +9,18 @@ import pytest
 from click.testing import CliRunner, Result
 
 from crm_mailer.app import App
-from crm_mailer.cli import group
+from crm_mailer.cli import group, show
 from crm_mailer.home import make_home
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import read_settings
 from tests.conftest import StandingClock
+
+
+@pytest.fixture(autouse=True)
+def _own_terminal() -> None:
+    """A console remembers how wide the terminal was when it was made."""
+    show.out.cache_clear()
+    show.err.cache_clear()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.servers.smtp_faults import Fault, fault_server, reply
 Spoil = Callable[[World], object]
 
 #: What a mail that was not sent leaves behind: its look and a note that the server rests.
-NOTES = {"messages", "facts", "mailboxes"}
+NOTES = {"tallies", "alerts", "paces", "messages", "facts", "mailboxes"}
 LOGIN = 'username = "care"\npassword = "secret"\n'
 
 
