@@ -34,6 +34,11 @@ NOT_KNOWN = _NotKnown()
 
 
 def folded(environment: Sandbox, text: str, known: Mapping[str, Any]) -> Template:
+    """The folded template, compiled."""
+    return environment.from_string(tree(environment, text, known))
+
+
+def tree(environment: Sandbox, text: str, known: Mapping[str, Any]) -> nodes.Template:
     """The template with the values of `known` written in; it says the same for every customer.
 
     Args:
@@ -41,12 +46,12 @@ def folded(environment: Sandbox, text: str, known: Mapping[str, Any]) -> Templat
         text: the template; a fault in it keeps its line.
         known: names that are the same in every mail. A name that the template binds itself stays.
     """
-    tree = environment.parse(text)
-    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
+    found = environment.parse(text)
+    own = {name.name for name in found.find_all(nodes.Name) if name.ctx != "load"}
     rest = {name: value for name, value in known.items() if name not in own}
-    _Folding(environment, rest).visit(tree)
-    _join_outputs(tree)
-    return environment.from_string(tree)
+    _Folding(environment, rest).visit(found)
+    _join_outputs(found)
+    return found
 
 
 class _Folding(NodeTransformer):

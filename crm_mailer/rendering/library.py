@@ -23,6 +23,7 @@ from crm_mailer.rendering import (
     mjml_lint,
     plain,
     quoted,
+    straight,
 )
 from crm_mailer.rendering.assembly import Body
 from crm_mailer.rendering.context import SUBJECT
@@ -30,6 +31,7 @@ from crm_mailer.rendering.faults import TemplateFault
 from crm_mailer.rendering.fields import Snapshot
 from crm_mailer.rendering.markup import Draft, MjmlCompiler, MjmlError
 from crm_mailer.rendering.masking import Ruled
+from crm_mailer.rendering.straight import Form, Letter
 
 #: From this share of bytes outside ASCII on, base64 is used instead of quoted-printable.
 FOREIGN_SHARE = 1 / 3
@@ -43,10 +45,14 @@ class Part:
     ruled: Ruled
     draft: Draft
     is_base64: bool = False
+    #: The same as a form, where it needs no more than that.
+    form: Form | None = None
 
     def folded(self, known: Mapping[str, Any], environment: engine.Sandbox) -> Part:
         """The same with values written in that are the same in every mail of a campaign."""
-        return replace(self, template=folding.folded(environment, self.ruled.text, known))
+        tree = folding.tree(environment, self.ruled.text, known)
+        form = straight.form(tree, environment)
+        return replace(self, template=environment.from_string(tree), form=form)
 
     def render(self, values: Mapping[str, Any]) -> str:
         """What the template makes of these values.
@@ -66,6 +72,10 @@ class Part:
             TemplateFault: the template failed for them.
             engine.TooLarge: more than 2 MB came out of it.
         """
+        if self.form is not None and self.template.environment is engine.TEXT:
+            text = self.form.fill(values, str)
+            if text is not None:
+                return text
         try:
             return engine.render(self.template, values)
         except (TemplateError, SecurityError, ArithmeticError, TypeError, ValueError, LookupError,
@@ -109,6 +119,8 @@ class Forme:
     snapshot: Snapshot
     #: Fields of the customer that its mails use.
     of_customer: frozenset[str]
+    #: The text part, laid out, where that can be done beforehand.
+    letter: Letter | None
 
     def html_body(self, values: Mapping[str, Any]) -> Body:
         """The HTML for one customer, as it goes over the wire.
@@ -118,6 +130,9 @@ class Forme:
         """
         whole = self.template.html
         if not whole.is_base64:
+            wire = self.html.form.fill(values, engine.WIRE.quote) if self.html.form else None
+            if wire is not None:
+                return Body("html", quoted.closed(wire).encode("ascii"))
             # encoded, it is a little larger: only the plain one tells whether it is too large
             with suppress(engine.TooLarge):
                 wire = quoted.closed(self.html.render_at_most(values))
@@ -131,6 +146,10 @@ class Forme:
         Raises:
             TemplateFault: the template failed for this customer.
         """
+        if self.letter is not None:
+            laid_out = self.letter.fill(values)
+            if laid_out is not None:
+                return Body("plain", laid_out)
         text = plain.tidy_rendered(self.text.render(values))
         return assembly.body("plain", text, self.text.is_base64)
 
@@ -138,12 +157,14 @@ class Forme:
 def forme(template: CompiledTemplate, known: Mapping[str, Any]) -> Forme:
     """A template with `known` values, which are the same in every mail, written in."""
     html = engine.HTML if template.html.is_base64 else engine.WIRE
+    text = template.text.folded(known, engine.TEXT)
     return Forme(
         template=template,
         known=known,
         subject=template.subject.folded(known, engine.TEXT),
         html=template.html.folded(known, html),
-        text=template.text.folded(known, engine.TEXT),
+        text=text,
+        letter=None if text.is_base64 else straight.letter(text.form),
         snapshot=Snapshot(template.used),
         of_customer=frozenset(
             path.partition(".")[2] for path in template.used if path.startswith("customer.")
