@@ -44,7 +44,7 @@ def find(
 ) -> dict[int, Departure]:
     """The facts for each of these touches."""
     given = {"ids": json.dumps(touch_ids), "b_now": now}
-    rows = connection.execute(_finding(connection.dialect.name), given)
+    rows = connection.execute(_finding(connection.dialect.name), given).all()
     return {row[0]: _departure(row) for row in rows}
 
 
@@ -132,7 +132,7 @@ def marketing_left(
         "b_owner": owner,
     }
     found: dict[int, list[datetime]] = {}
-    for row in connection.execute(_leaving(connection.dialect.name), given):
+    for row in connection.execute(_leaving(connection.dialect.name), given).all():
         at = now if row.state == TouchState.CLAIMED else row.settled_at or row.due_at
         found.setdefault(row.customer_id, []).append(at)
     return found

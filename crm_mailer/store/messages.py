@@ -65,7 +65,7 @@ def find_content(connection: sa.Connection, touch_ids: Sequence[int]) -> dict[in
 def find_customers(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Customer]:
     """Customers by id; those that are not there are left out."""
     statement = _finding(connection.dialect.name)
-    rows = connection.execute(statement, {"ids": json.dumps(ids)})
+    rows = connection.execute(statement, {"ids": json.dumps(ids)}).all()
     return {row[0]: _customer(row) for row in rows}
 
 
