@@ -10,7 +10,7 @@ from crm_mailer.app.wiring import App
 from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.touch import SkipReason, TouchState
-from crm_mailer.store import directory, outbox, touches
+from crm_mailer.store import directory, outbox, pauses, touches
 from crm_mailer.store.bulk import in_turns
 from crm_mailer.store.outbox import Audit, OutboxLine, Pulse, Record, Wanted
 
@@ -99,7 +99,7 @@ def release(app: App, campaign: str) -> int:
     known_campaign(app, campaign)
     with app.store.read() as connection:
         held = touches.list_held(connection, campaign)
-        paused = set(outbox.list_paused(connection, campaign))
+        paused = set(pauses.list_held(connection, campaign))
     return in_turns(app.store, [one for one in held if one not in paused], touches.let_go)
 
 

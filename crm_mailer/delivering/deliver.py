@@ -25,7 +25,7 @@ from crm_mailer.delivering.typesetting import Typesetter
 from crm_mailer.model.message import Renderer
 from crm_mailer.model.moment import Clock
 from crm_mailer.store import claims, pauses
-from crm_mailer.store.engine import Store
+from crm_mailer.store.engine import Connection, Store
 
 #: The name of an outlet that was given as a bare transport.
 ONLY = "main"
@@ -73,11 +73,9 @@ def deliver(
             return report
         logbook = Logbook(owner=owner, report=report, on_progress=on_progress)
         if on_progress is not None:
-            due = claims.count_due(connection, clock.now(), wanted.campaign)
-            logbook.progress.due = due if wanted.limit is None else min(due, wanted.limit)
+            logbook.progress.due = _due(connection, wanted, clock)
     journal = Journal(journal_folder, owner)
-    if not isinstance(ways, Ways):
-        ways = Ways(outlets=[Outlet(name=ONLY, transport=ways, per_minute=pace.per_minute)])
+    ways = _ways(ways, pace)
     guards = Guards([outlet.name for outlet in ways.outlets], limits)
     desk = Desk(ways=ways, pacer=Pacer(ways))
     air = Air(
@@ -113,3 +111,16 @@ def deliver(
         journal.close(is_settled=is_settled)
         report.seconds = time.monotonic() - started
     return report
+
+
+def _due(connection: Connection, wanted: Wanted, clock: Clock) -> int:
+    """How many mails a watcher may expect."""
+    due = claims.count_due(connection, clock.now(), wanted.campaign)
+    return due if wanted.limit is None else min(due, wanted.limit)
+
+
+def _ways(given: Ways | Transport, pace: Pace) -> Ways:
+    """The accounts; a bare transport is the only one."""
+    if isinstance(given, Ways):
+        return given
+    return Ways(outlets=[Outlet(name=ONLY, transport=given, per_minute=pace.per_minute)])

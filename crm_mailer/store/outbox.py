@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.touch import SkipReason, Touch, TouchState
-from crm_mailer.store import claims, deliveries, doubts, pauses
+from crm_mailer.store import claims, deliveries, doubts
 from crm_mailer.store.audit import Audit as Audit
 from crm_mailer.store.audit import audit as audit
 from crm_mailer.store.deliveries import Delivery
@@ -265,20 +265,8 @@ def recipe(connection: sa.Connection, touch_id: int) -> Recipe | None:
     )
 
 
-def list_paused(connection: sa.Connection, campaign: str) -> Sequence[int]:
-    """Mails of a campaign that its pause holds."""
-    query = sa.select(touches.c.id).where(
-        touches.c.campaign == campaign,
-        touches.c.state == TouchState.HELD.value,
-        touches.c.reason == SkipReason.PAUSED.value,
-    )
-    return connection.execute(query).scalars().all()
-
-
-def call_off(connection: sa.Connection, wanted: Wanted | str) -> None:
+def call_off(connection: sa.Connection, wanted: Wanted) -> None:
     """Order mails that are in doubt stay so: there is no second attempt."""
-    if isinstance(wanted, str):
-        wanted = Wanted(campaign=wanted)
     connection.execute(
         sa.update(touches)
         .where(*wanted.conditions(), touches.c.state == TouchState.IN_DOUBT.value)
@@ -328,14 +316,6 @@ def retry(
     return connection.execute(
         statement.values(state=tried, reason="", next_at=now, settled_at=None)
     ).rowcount
-
-
-def set_paused(connection: sa.Connection, is_paused: bool, now: datetime) -> None:
-    """Stop all sending, or let it go on; a running sender obeys within one cycle."""
-    if is_paused:
-        pauses.pause(connection, pauses.ALL, now=now)
-    else:
-        pauses.resume(connection, pauses.ALL)
 
 
 def _line(row: Any) -> OutboxLine:

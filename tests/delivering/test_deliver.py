@@ -24,7 +24,7 @@ from crm_mailer.model.errors import ServiceDown, SettingsError, StoreError
 from crm_mailer.model.message import Message, NotRendered
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.touch import SkipReason, Touch
-from crm_mailer.store import deliveries, outbox, suppressions
+from crm_mailer.store import deliveries, outbox, pauses, suppressions
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import messages, touches
 from tests.conftest import StandingClock
@@ -208,7 +208,7 @@ def test_a_cancelled_campaign_sends_no_doubtful_mail_again(sender: Sender, store
     with fault_server({"DOT": ACCEPT_DROP}) as server:
         sender(by_smtp(server))
         with store.write() as connection:
-            outbox.call_off(connection, "spring")
+            outbox.call_off(connection, outbox.Wanted(campaign="spring"))
         sender.clock.forward(minutes=11)
         report = sender(by_smtp(server))
 
@@ -365,7 +365,7 @@ def test_a_pause_is_honoured_by_the_next_cycle(sender: Sender, store: Store) -> 
 
 def _pause(store: Store, clock: StandingClock) -> None:
     with store.write() as connection:
-        outbox.set_paused(connection, True, clock.now())
+        pauses.pause(connection, pauses.ALL, now=clock.now())
 
 
 def test_a_stop_finishes_what_is_in_flight_and_gives_back_the_rest(

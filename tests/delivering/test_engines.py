@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from crm_mailer.delivering import Pace, SmtpTransport, deliver
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.touch import SkipReason
-from crm_mailer.store import outbox, suppressions
+from crm_mailer.store import outbox, pauses, suppressions
 from crm_mailer.store import touches as store_touches
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import touches
@@ -62,8 +62,8 @@ def test_the_switches_over_the_outbox_work_on_each_engine(
         retried = outbox.retry(connection, clock.now(), campaign="spring")
         unsent = store_touches.list_unsent(connection, "spring")
         cancelled = store_touches.end(connection, unsent, SkipReason.CANCELLED, clock.now())
-        outbox.set_paused(connection, True, clock.now())
-        outbox.set_paused(connection, False, clock.now())
+        pauses.pause(connection, pauses.ALL, now=clock.now())
+        pauses.resume(connection, pauses.ALL)
         lines = outbox.list_(connection, outbox.Wanted(campaign="spring"), limit=50)
 
     assert (released, retried, cancelled) == (1, 1, 3)

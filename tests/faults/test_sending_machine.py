@@ -213,7 +213,7 @@ class Sending(RuleBasedStateMachine):
 
     def cancels(self, campaign: str) -> None:
         with self.store.write() as connection:
-            outbox.call_off(connection, campaign)
+            outbox.call_off(connection, outbox.Wanted(campaign=campaign))
             ids = store_touches.list_unsent(connection, campaign)
             store_touches.end(connection, ids, SkipReason.CANCELLED, self.clock.now())
         self.ended |= set(self._of(CAMPAIGNS[campaign])) - self._claimed()

@@ -7,30 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from structlog.testing import capture_logs
 
 from crm_mailer.app import App
 from crm_mailer.daemon import LEASE_SECONDS, Daemon, Drift, Every, tick_now
-from crm_mailer.home import make_home
 from crm_mailer.model.errors import ServiceDown
 from crm_mailer.settings import read_settings
 from crm_mailer.store.engine import Store
 from tests.conftest import NOON, StandingClock
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    structlog.reset_defaults()
-    yield
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    make_home(tmp_path / "shop")
-    return tmp_path / "shop"
 
 
 @pytest.fixture

@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from crm_mailer import workers
 from crm_mailer.app import App, operating
 from crm_mailer.daemon import Daemon
-from crm_mailer.home import make_home
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import read_settings
 from crm_mailer.workers import Team, Worker, memory
@@ -32,19 +30,6 @@ class Seconds:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    structlog.reset_defaults()
-    yield
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    make_home(tmp_path / "shop")
-    return tmp_path / "shop"
 
 
 @pytest.fixture
