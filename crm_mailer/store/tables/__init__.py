@@ -23,18 +23,32 @@ from crm_mailer.store.tables.buyers import (
     scores,
 )
 from crm_mailer.store.tables.columns import Id, metadata
-from crm_mailer.store.tables.followups import case_events, cases, feedback, tasks
+from crm_mailer.store.tables.followups import (
+    agent_replies,
+    case_escalations,
+    case_events,
+    cases,
+    customer_flags,
+    feedback,
+    judgements,
+    learners,
+    shop_ratings,
+    tasks,
+)
 from crm_mailer.store.tables.mails import deliveries, messages, plan_runs, touches
 from crm_mailer.store.tables.sending import alerts, evidence, paces, pauses, tallies
 from crm_mailer.store.tables.shop import facts, leases
 
 __all__ = [
     "Id",
+    "agent_replies",
     "alerts",
     "bounces",
+    "case_escalations",
     "case_events",
     "cases",
     "consents",
+    "customer_flags",
     "customer_identities",
     "customer_notes",
     "customer_tags",
@@ -45,6 +59,8 @@ __all__ = [
     "feedback",
     "import_runs",
     "inbound",
+    "judgements",
+    "learners",
     "leases",
     "mailboxes",
     "memberships",
@@ -59,6 +75,7 @@ __all__ = [
     "replies",
     "reviews",
     "scores",
+    "shop_ratings",
     "spam_reports",
     "suppressions",
     "tallies",

@@ -17,6 +17,10 @@ mailboxes = sa.Table(
     sa.Column("last_uid", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("synced_at", Instant),
     text("trouble"),
+    #: The last comparison with the server: what it holds, and what of that we lack.
+    sa.Column("reconciled_at", Instant),
+    sa.Column("on_server", sa.Integer),
+    sa.Column("missing", sa.Integer),
     sa.UniqueConstraint("account", "folder"),
 )
 
@@ -38,6 +42,8 @@ inbound = sa.Table(
     sa.Column("state", sa.Text, nullable=False, server_default="new"),
     count("strikes"),
     text("error"),
+    #: When it was moved out of the way on the server, where the shop wants that.
+    sa.Column("moved_at", Instant),
     sa.UniqueConstraint("mailbox_id", "uidvalidity", "uid"),
     sa.UniqueConstraint("mailbox_id", "digest"),
     sa.CheckConstraint("state IN ('new','done','quarantined')", name="state"),
@@ -65,6 +71,9 @@ replies = sa.Table(
     sa.Column("asks", sa.Text),
     sa.Column("reasons", JsonText),
     sa.Column("evidence", JsonText),
+    #: The sum of the evidence, and the learner's probability of a complaint, where it has one.
+    sa.Column("score", sa.Float),
+    sa.Column("chance", sa.Float),
     to("customer_id", "customers", index=True),
     to("touch_id", "touches", index=True),
     to("order_id", "orders"),
@@ -91,6 +100,8 @@ bounces = sa.Table(
     text("status"),
     text("diagnostic"),
     text("remote_host"),
+    #: Message-ID of the mail that came back, where the report names it.
+    text("message_id"),
     sa.Column("at", Instant, nullable=False),
     sa.UniqueConstraint("inbound_id", "recipient"),
 )

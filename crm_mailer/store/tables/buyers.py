@@ -176,6 +176,13 @@ reviews = sa.Table(
     sa.Column("stars", sa.Integer, nullable=False),
     text("comment"),
     sa.Column("at", Instant, nullable=False),
+    text("platform"),
+    #: Sku, else title of what was reviewed.
+    text("product"),
+    #: file, mail or hand.
+    sa.Column("source", sa.Text, nullable=False, server_default="file"),
+    #: When somebody, or a mail of ours, answered it.
+    sa.Column("answered_at", Instant),
     sa.Column("learnt_at", Instant),
     sa.CheckConstraint("stars BETWEEN 1 AND 5", name="stars"),
     sa.Index("ix_reviews_learnt_at_id", "learnt_at", "id"),
