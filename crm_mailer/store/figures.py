@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from crm_mailer.model.case import UNDER_WAY
+from crm_mailer.model.reply import BounceKind
 from crm_mailer.store import tables as t
 
 
@@ -40,7 +41,7 @@ def mails_by_campaign(connection: sa.Connection) -> list[CampaignMails]:
         states.setdefault(row.campaign, {})[row.state] = row.number
     human = (t.replies.c.kind == "human") & ~t.replies.c.is_copy
     replies = _by_campaign(connection, t.replies, human)
-    bounces = _by_campaign(connection, t.bounces, sa.true())
+    bounces = _by_campaign(connection, t.bounces, t.bounces.c.kind != BounceKind.NOTICE.value)
     found = [
         CampaignMails(
             campaign=campaign,
