@@ -8,7 +8,7 @@ import codecs
 import quopri
 import re
 
-import charset_normalizer
+from crm_mailer.listening import charset_guess
 
 #: Names that mail programs write, and the wider codec that reads what they mean by it.
 ALIASES = {
@@ -33,11 +33,13 @@ ALIASES = {
 #: Codecs that take almost any bytes: UTF-8 that is valid says more than they do.
 _TAKES_ALL = {"cp1252", "utf-8"}
 _ALLOWED = re.compile(
-    r"utf[-_]?(?:8|16|32|7)(?:[-_]?[bl]e)?(?:_sig)?|(?:iso)?[-_]?8859[-_]\d+|cp\d+|koi8[-_][rut]|gb18030|big5"
-    r"(?:hkscs)?|hz|iso2022_(?:jp|kr)\w*|euc_(?:jp|kr)\w*|johab|mac_\w+|tis[-_]?620|windows[-_]\d+|ptcp154"
+    r"utf[-_]?(?:8|16|32|7)(?:[-_]?[bl]e)?(?:_sig)?|(?:iso)?[-_]?8859[-_]\d+|cp\d+|koi8[-_][rut]|"
+    r"gb18030|big5"
+    r"(?:hkscs)?|hz|iso2022_(?:jp|kr)\w*|euc_(?:jp|kr)\w*|johab|mac_\w+|tis[-_]?620|windows[-_]\d+|"
+    r"ptcp154"
 )
-#: What the guesser looks at: more costs time and tells nothing new.
-_GUESSED_ON = 64 * 1024
+#: Raw bytes, as the parser of headers keeps them.
+_LONE = re.compile("[\udc80-\udcff]")
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bqBQ])\?([^?]*)\?=")
 
 
@@ -67,12 +69,19 @@ def codec_of(declared: str) -> str | None:
     return "utf-8" if canonical == "utf_8" else name
 
 
-def decode_header(value: str) -> str:
-    """A header's text: encoded words read, raw 8-bit bytes put through the ladder, one line."""
-    return " ".join(_encoded_words(value).split())
+def decode_header(value: str, charset: str = "") -> str:
+    """A header's text, one line: encoded words read, raw 8-bit bytes put through the ladder.
+
+    Args:
+        value: the header as it came, raw bytes as lone surrogates.
+        charset: that of the body, which the sender's raw bytes are probably in.
+    """
+    if "=?" not in value and value.isascii():
+        return " ".join(value.split())
+    return " ".join(_encoded_words(value, charset).split())
 
 
-def _encoded_words(text: str) -> str:
+def _encoded_words(text: str, body_charset: str) -> str:
     pieces: list[str] = []
     raw, charset, end = b"", "", 0
     for word in _WORD.finditer(text):
@@ -82,10 +91,11 @@ def _encoded_words(text: str) -> str:
             raw += _word_bytes(word)  # a character may be split over two words
         else:
             pieces.append(decode(raw, charset) if raw else "")
-            pieces.append("" if raw and not between.strip() else _from_raw(between))
+            is_blank = raw and not between.strip()
+            pieces.append("" if is_blank else _from_raw(between, body_charset))
             raw, charset = _word_bytes(word), name
         end = word.end()
-    pieces += [decode(raw, charset) if raw else "", _from_raw(text[end:])]
+    pieces += [decode(raw, charset) if raw else "", _from_raw(text[end:], body_charset)]
     return "".join(pieces)
 
 
@@ -119,10 +129,8 @@ def _most(raw: bytes, codec: str) -> str:
 
 
 def _guessed(raw: bytes) -> str:
-    best = charset_normalizer.from_bytes(raw[:_GUESSED_ON]).best()
-    if best is not None and codec_of(best.encoding):
-        return raw.decode(best.encoding, "replace")
-    return raw.decode("cp1252", "replace")
+    codec = charset_guess.guess(raw)
+    return raw.decode(codec if codec_of(codec) else "cp1252", "replace")
 
 
 def _is_odd_ascii(declared: str) -> bool:
@@ -130,8 +138,8 @@ def _is_odd_ascii(declared: str) -> bool:
     return declared.strip("\"' ").casefold() in {"utf-7", "unicode-1-1-utf-7", "hz-gb-2312", "hz"}
 
 
-def _from_raw(text: str) -> str:
+def _from_raw(text: str, charset: str) -> str:
     """Raw 8-bit bytes, which the parser keeps as lone surrogates, put through the ladder."""
-    if any("\udc80" <= c <= "\udcff" for c in text):
-        return decode(text.encode("utf-8", "surrogateescape"))
+    if not text.isascii() and _LONE.search(text):
+        return decode(text.encode("utf-8", "surrogateescape"), charset)
     return text

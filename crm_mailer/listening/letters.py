@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
+from itertools import islice
 
 from crm_mailer.listening import charsets, plain
 
@@ -229,7 +230,8 @@ def _inner(piece: Message) -> Message:
 def _part(piece: Message, is_returned: bool) -> Part:
     kind = piece.get_content_type()
     raw = _payload(piece)
-    is_text = kind.startswith(("text/", "message/"))
+    name = _file_name(piece)
+    is_text = kind.startswith(("text/", "message/", "multipart/")) or "delivery-status" in name
     disposition = str(piece.get("content-disposition", "")).strip().lower()
     charset = piece.get_param("charset", "")
     return Part(
@@ -246,7 +248,9 @@ def _payload(piece: Message) -> bytes:
     if piece.is_multipart():  # message/delivery-status: groups of headers
         groups = [inner for inner in piece.get_payload() if isinstance(inner, Message)]
         blocks = [
-            "\n".join(f"{name}: {value}" for name, value in group.raw_items()) for group in groups
+            "\n".join(f"{name}: {value}" for name, value in group.raw_items())
+            + (f"\n\n{body}" if isinstance(body := group.get_payload(), str) else "")
+            for group in groups
         ]
         return "\n\n".join(blocks).encode("utf-8", "surrogateescape")
     payload = piece.get_payload(decode=True)
@@ -261,10 +265,20 @@ def _file_name(piece: Message) -> str:
 
 
 def _headers(message: Message) -> tuple[tuple[str, str], ...]:
+    charset = _body_charset(message)
     return tuple(
-        (name.lower(), charsets.decode_header(str(value)))
+        (name.lower(), charsets.decode_header(str(value), charset))
         for name, value in list(message.raw_items())[:HEADER_LINES]
     )
+
+
+def _body_charset(message: Message) -> str:
+    """The charset of the first text; what is declared as ASCII tells nothing of raw bytes."""
+    for piece, _ in islice(_walk(message, 3, False), 8):
+        charset = _plain(piece.get_param("charset", ""))
+        if charset and charset.lower() not in ("us-ascii", "ascii"):
+            return charset
+    return ""
 
 
 def _parameters(message: Message) -> dict[str, str]:

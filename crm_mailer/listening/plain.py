@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from html.parser import HTMLParser
 
 #: Longer HTML is cut: answers are short, and hostile HTML costs time by its length.
@@ -22,19 +23,33 @@ _VOID = {
     *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source"),
     *("track", "wbr"),
 }
-#: Class or id of the element from which on everything is the answered mail.
-_REST = re.compile(
-    r"divrplyfwdmsg|olk_src_body_section|outlookmessageheader|yahoo_quoted|replyforwardcontainer",
+#: Class, id or name of the element from which on everything is the answered mail.
+_REST_NAMES = (
+    r"divrplyfwdmsg|olk_src_body_section|outlookmessageheader|yahoo_quoted|replyforwardcontainer|"
+    r"appendonsend|zwchr|isforwardcontent|ms-outlook-mobile-reference-message|messagereplysection|"
+    r"mail-editor-reference-message-container"
+)
+_REST = re.compile(_REST_NAMES, re.IGNORECASE)
+_QUOTE_NAMES = (
+    r"protonmail_quote|tutanota_quote|mailru-?blockquote|zmail_extra|ntes-mailmaster-quote|"
+    r"mail-quote-collapse"
+)
+_QUOTE = re.compile(_QUOTE_NAMES, re.IGNORECASE)
+_PREFIX = re.compile(r"gmail_attr|moz-cite-prefix|gmail_extra_attr", re.IGNORECASE)
+_SIGNATURE = re.compile(
+    r"gmail_signature$|gmail_signature\s|moz-signature|ms-outlook-signature|(?:^|\s|x_)signature$|"
+    r"applemailsignature|protonmail_signature_block(?:\s|$)",
     re.IGNORECASE,
 )
-_QUOTE = re.compile(r"protonmail_quote|mailru-?blockquote|zmail_extra|ntes-mailmaster-quote", re.I)
-_PREFIX = re.compile(r"gmail_attr|moz-cite-prefix|gmail_extra_attr", re.IGNORECASE)
-_OUTLOOK_LINE = re.compile(
-    r"border:\s*none;\s*border-top:\s*solid\s+#[0-9a-f]{6}\s+1\.0pt", re.IGNORECASE
+#: The line above the header block of Outlook, as it writes it and as browsers write it again.
+_OUTLOOK_STYLE = (
+    r"border:\s*none;\s*border-top:\s*solid\s+(?:#[0-9a-f]{3,6}|\w+)\s+1(?:\.0)?pt|"
+    r"border-style:\s*solid\s+none\s+none"
 )
+_OUTLOOK_LINE = re.compile(_OUTLOOK_STYLE, re.IGNORECASE)
 _SIGNS = re.compile(
-    r"<blockquote|gmail_quote|moz-cite|divRplyFwdMsg|yahoo_quoted|protonmail_quote|"
-    r"OutlookMessageHeader|OLK_SRC|border-top:\s*solid|mailru-?blockquote|zmail_extra",
+    rf"<blockquote|gmail_quote|moz-cite|OLK_SRC|原始邮件|{_REST_NAMES}|{_QUOTE_NAMES}|"
+    rf"{_OUTLOOK_STYLE}",
     re.IGNORECASE,
 )
 
@@ -44,8 +59,9 @@ def has_quotes(html: str) -> bool:
     return _SIGNS.search(html[:HTML_LENGTH]) is not None
 
 
+@lru_cache(maxsize=8)
 def from_html(html: str) -> str:
-    """The text that a reader sees; never raises."""
+    """The text that a reader sees; never raises. One mail's is asked for many times in a row."""
     cut = _without_comments(html[:HTML_LENGTH])
     if cut.count("<") > TAGS:
         cut = "<".join(cut.split("<", TAGS)[:TAGS])
@@ -85,12 +101,15 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _LINE_TAGS:
             self._end_line(blank=tag in _PARAGRAPHS)
-        told = " ".join(value or "" for name, value in attrs if name in ("class", "id"))
+        told = " ".join(value or "" for name, value in attrs if name in ("class", "id", "name"))
         style = next((value or "" for name, value in attrs if name == "style"), "")
         if not self.is_rest and (_REST.search(told) or _OUTLOOK_LINE.search(style)):
             self.is_rest = True
             self._end_line()
             self.lines.append(REST_IS_QUOTED)
+        elif told and _SIGNATURE.search(told):
+            self._end_line()
+            self.lines.append("-- ")
         if tag in _VOID:
             return
         effect = self._effect(tag, told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,8 @@ def test_bounces_are_recognised_with_their_recipients(shared: Path, words: Words
         for label, told in found
     )
 
-    assert known / len(found) >= 0.95
-    assert right / len(found) >= 0.90
+    assert known / len(found) >= 0.98
+    assert right / len(found) >= 0.96
 
 
 def test_dead_addresses_are_told_from_full_and_filtered_ones(shared: Path, words: Words) -> None:
@@ -79,8 +80,8 @@ def test_dead_addresses_are_told_from_full_and_filtered_ones(shared: Path, words
         false += told and not is_dead
         missed += is_dead and not told
 
-    assert hits / (hits + false) >= 0.72
-    assert hits / (hits + missed) >= 0.80
+    assert hits / (hits + false) >= 0.93
+    assert hits / (hits + missed) >= 0.93
 
 
 def test_spam_reports_are_recognised(shared: Path) -> None:
@@ -90,7 +91,7 @@ def test_spam_reports_are_recognised(shared: Path) -> None:
         for _, raw in samples(shared / "corpora" / "arf" / folder)
     ]
 
-    assert sum(found) / len(found) >= 0.8
+    assert sum(found) / len(found) >= 0.95
 
 
 def test_automatic_answers_are_recognised(shared: Path, words: Words) -> None:
@@ -100,12 +101,12 @@ def test_automatic_answers_are_recognised(shared: Path, words: Words) -> None:
         for _, raw in samples(shared / "corpora" / "autoreply" / folder)
     ]
 
-    assert sum(found) / len(found) >= 0.9
+    assert sum(found) / len(found) >= 0.95
     assert autoreplies.evidence(letters.read(b"Subject: Re: my order\r\n\r\nx"), words) is None
 
 
 def test_most_quoted_text_is_cut_and_no_answer_is_emptied(shared: Path) -> None:
-    right = count = 0
+    right = near = count = 0
     for folder in sorted((shared / "corpora" / "quotes").iterdir()):
         for label, raw in samples(folder):
             expected, text = label["expected"], raw.decode("utf-8", "replace")
@@ -116,9 +117,22 @@ def test_most_quoted_text_is_cut_and_no_answer_is_emptied(shared: Path) -> None:
             own = quotes.own_text(text)
             assert bool(squeezed(own)) == bool(squeezed(text))
             right += squeezed(own) == squeezed(expected)
+            near += SequenceMatcher(None, squeezed(own), squeezed(expected), False).ratio() >= 0.9
             count += 1
 
-    assert right / count >= 0.75
+    assert right / count >= 0.85
+    assert near / count >= 0.9
+
+
+def test_few_texts_of_people_are_taken_for_automatic_answers(shared: Path, words: Words) -> None:
+    letter = letters.read(b"Subject: Re: hello\r\n\r\n")
+    texts = [
+        json.loads(line)["text"]
+        for path in sorted((shared / "corpora" / "messages").glob("*.jsonl"))
+        for line in path.read_text().splitlines()
+    ]
+
+    assert sum(autoreplies.evidence(letter, words, text) is not None for text in texts) == 0
 
 
 @pytest.mark.parametrize(("name", "most"), [("clinc150", 0.05), ("banking77", 0.15)])

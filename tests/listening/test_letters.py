@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -111,9 +112,30 @@ def test_a_character_split_over_two_encoded_words_is_whole() -> None:
     assert read(raw).subject == "Привет"
 
 
-def test_raw_bytes_in_a_header_are_read() -> None:
-    assert read("Subject: Посылка\r\n\r\nx".encode("koi8-r")).subject != ""
-    assert read("Subject: Посылка\r\n\r\nx".encode()).subject == "Посылка"
+@pytest.mark.parametrize("codec", ["utf-8", "koi8-r", "cp1251"])
+def test_raw_bytes_in_a_header_are_read(codec: str) -> None:
+    assert read("Subject: Посылка не пришла\r\n\r\nx".encode(codec)).subject == "Посылка не пришла"
+
+
+def test_raw_bytes_in_a_header_are_first_held_to_be_in_the_charset_of_the_body() -> None:
+    head = "Subject: Ürün\r\nContent-Type: text/plain; charset=iso-8859-9\r\n\r\n"
+
+    assert read((head + "Ürün gelmedi, şikayet").encode("iso-8859-9")).subject == "Ürün"
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp1251", "Где мой заказ? Верните деньги"), ("koi8-r", "Посылка не пришла"),
+        ("gb18030", "包裹还没有到，请退款"), ("big5", "包裹還沒有到，請退款給我"),
+        ("cp932", "荷物がまだ届きません"), ("euc-jp", "荷物がまだ届きません"),
+        ("cp949", "택배가 아직 안 왔어요"), ("cp1253", "Πού είναι το δέμα μου"),
+        ("cp1256", "أين الطرد الخاص بي"), ("cp1252", "Où est ma commande, déjà payée"),
+        ("cp1252", "Jürgen"), ("cp1250", "Gdzie jest paczka? ąęłżźć"),
+    ],
+)  # fmt: skip
+def test_a_charset_that_nobody_named_is_guessed(codec: str, text: str) -> None:
+    assert read(b"Subject: x\r\n\r\n" + text.encode(codec)).full_text == text
 
 
 def test_a_codec_that_is_no_charset_is_not_used() -> None:
