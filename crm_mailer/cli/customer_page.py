@@ -17,7 +17,7 @@ def show_story(story: CustomerStory, place: ZoneInfo) -> None:
     show.heading(f"{story.name or story.email or _('customer')}  ({story.id})")
     show.facts([
         (_("address"), story.email or _("none known")),
-        (_("BLACKLIST"), (story.flag_reason or _("yes")) if story.is_flagged else ""),
+        (_("BLACKLIST"), _blacklisted(story, place) if story.is_flagged else ""),
         (_("suppressed"), ", ".join(story.suppressed)),
         (_("case"), _("open: marketing is on hold") if story.has_open_case else ""),
         (_("phone"), story.phone),
@@ -35,6 +35,20 @@ def show_story(story: CustomerStory, place: ZoneInfo) -> None:
     _show_marks(story)
     _show_segments(story, place)
     _show_events(story, place)
+
+
+def _blacklisted(story: CustomerStory, place: ZoneInfo) -> str:
+    """Each flag that stands: what, why, on what evidence, since when and by whom."""
+    lines = []
+    for one in story.flags:
+        if not one.stands:
+            continue
+        case = _("case {number}").format(number=one.case_id) if one.case_id else ""
+        by = ", ".join(filter(None, (show.local(one.at, place)[:10], one.by)))
+        evidence = ", ".join(filter(None, (one.evidence, case)))
+        told = f"{show.word(one.kind)}: {one.reason} ({by})"
+        lines.append(f"{told}; {evidence}" if evidence else told)
+    return "\n".join(lines) or story.flag_reason or _("yes")
 
 
 def _show_marks(story: CustomerStory) -> None:

@@ -1,4 +1,4 @@
-"""Commands about single customers: find, tell the story, tag, flag, suppress, correct."""
+"""Commands about single customers: find, tell the story, tag, suppress, correct."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.cases import feedback
+from crm_mailer.cli.flags import flag
 from crm_mailer.cli.options import Group, as_json_option, by_option
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, n_
 from crm_mailer.model.customer import Gender
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def customer() -> None:
 
 
 customer.add_command(feedback)
+customer.add_command(flag)
 
 
 @customer.command("list")
@@ -127,27 +129,19 @@ def note(app: App, who: str, text: str, by: str) -> None:
 
 @customer.command()
 @_who
-@click.argument("reason")
-@by_option
+@click.argument("text", default="")
+@click.option("--stars", type=click.IntRange(1, 5), required=True, help=_("Stars, 1 to 5."))
+@click.option("--order", default="", help=_("The order's number."))
+@click.option("--product", default="", help=_("The product's sku or title."))
 @pass_app
-def flag(app: App, who: str, reason: str, by: str) -> None:
-    """Blacklist CUSTOMER for REASON: no marketing, and agents are warned."""
+def review(app: App, who: str, text: str, stars: int, order: str, product: str) -> None:
+    """Log a review that CUSTOMER left on a platform; TEXT is the comment."""
     from crm_mailer.app import customers
 
-    customers.flag(app, who, reason, by=by)
-    show.good(_("flagged: no more marketing mail"))
-
-
-@customer.command()
-@_who
-@by_option
-@pass_app
-def unflag(app: App, who: str, by: str) -> None:
-    """Take CUSTOMER off the blacklist."""
-    from crm_mailer.app import customers
-
-    customers.unflag(app, who, by=by)
-    show.good(_("not flagged any more"))
+    if customers.review(app, who, stars, text, order=order, product=product):
+        show.good(n_("review of 1 star logged", "review of {number} stars logged", stars))
+    else:
+        show.note(_("this review is known"))
 
 
 @customer.command()

@@ -1,4 +1,4 @@
-"""The command `import`: files of orders, customers, suppressions and reviews."""
+"""The command `import`: files of orders, customers, suppressions, reviews and ratings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHOWN = 20
 
 @click.group("import", cls=Group)
 def import_() -> None:
-    """Take in orders, customers, suppressions or reviews from a file."""
+    """Take in orders, customers, suppressions, reviews or ratings from a file."""
 
 
 def _file(command: F) -> F:
@@ -121,6 +121,19 @@ def reviews(app: App, /, file: Path, *, as_json: bool, strict: bool, **manner: A
 
 
 @import_.command()
+@_file
+@click.option("--platform", default="", metavar="NAME", help=_("Where the ratings come from."))
+@_manner
+@pass_app
+def ratings(app: App, /, file: Path, *, as_json: bool, strict: bool, **manner: Any) -> None:
+    """Take the detailed ratings of the shop in: a platform, a period, averages of stars."""
+    from crm_mailer.app import importing
+
+    report = importing.import_ratings(app, file, progress=_progress(), **manner)
+    _finish(report, as_json=as_json, is_strict=strict)
+
+
+@import_.command()
 @as_json_option
 @pass_app
 def maps(app: App, as_json: bool) -> None:
@@ -187,6 +200,9 @@ def _figures(report: ImportReport) -> list[tuple[str, object]]:
         "customers_unchanged": (_("Customers"), _("{count} unchanged")),
         "customers_merged": (_("Customers"), _("{count} merged")),
         "reviews": (_("Reviews"), _("{count} taken in")),
+        "ratings_new": (_("Ratings"), _("{count} new")),
+        "ratings_changed": (_("Ratings"), _("{count} changed")),
+        "ratings_unchanged": (_("Ratings"), _("{count} unchanged")),
         "addresses_new": (_("Addresses"), _("{count} new")),
         "addresses_known": (_("Addresses"), _("{count} known before")),
         "rows": (_("Rows"), _("{count} read")),

@@ -26,6 +26,9 @@ class Count(StrEnum):
     CUSTOMERS_UNCHANGED = "customers_unchanged"
     CUSTOMERS_MERGED = "customers_merged"
     REVIEWS = "reviews"
+    RATINGS_NEW = "ratings_new"
+    RATINGS_CHANGED = "ratings_changed"
+    RATINGS_UNCHANGED = "ratings_unchanged"
     ADDRESSES_NEW = "addresses_new"
     ADDRESSES_KNOWN = "addresses_known"
 

@@ -32,6 +32,7 @@ class Told:
     stars: int
     comment: str
     at: datetime | None
+    product: str = ""
 
 
 def import_reviews(
@@ -91,6 +92,7 @@ def _reader(opened: Opened, tally: Tally) -> Callable[[int, list[str]], Told | N
     comment_of, platform_of = binding.getter("review"), binding.getter("platform")
     comment_of = comment_of or binding.getter("note")
     at_of = binding.getter("reviewed_at") or binding.getter("placed_at")
+    product_of = binding.getter("sku") or binding.getter("title")
     assert number_of is not None
     assert stars_of is not None
 
@@ -112,6 +114,7 @@ def _reader(opened: Opened, tally: Tally) -> Callable[[int, list[str]], Told | N
             stars=stars,
             comment=clean(comment_of(cells), 5000) if comment_of else "",
             at=at,
+            product=clean(product_of(cells), 300) if product_of else "",
         )
 
     return read
@@ -146,8 +149,10 @@ def _take(connection: Connection, chunk: Sequence[Told], tally: Tally, now: date
                 stars=told.stars,
                 comment=told.comment,
                 at=told.at or now,
+                platform=platform,
+                product=told.product,
             )
-            for told, (order_id, _, customer_id) in found
+            for told, (order_id, platform, customer_id) in found
         ],
     )
     tally.add(Count.REVIEWS, len(found))

@@ -278,6 +278,7 @@ class Batch:
                     stars=draft.stars,
                     comment=draft.review,
                     at=at or draft.placed_at,  # type: ignore[arg-type]
+                    platform=draft.platform,
                 )
             )
 

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from click.testing import Result
 
 from crm_mailer.app import App
-from crm_mailer.store.tables import customer_identities
+from crm_mailer.learning import open_case
+from crm_mailer.store import customers
+from crm_mailer.store.tables import customer_identities, orders, reviews
 from tests.cli.conftest import Run
-from tests.segmenting.people import add_buyer, add_customer
+from tests.segmenting.people import add_buyer, add_customer, add_order
 
 
 @pytest.fixture
@@ -71,11 +74,139 @@ def test_a_pinned_tag_is_kept_as_such(run: Run, anna: int) -> None:
 
 
 def test_a_flagged_buyer_stands_out(run: Run, anna: int) -> None:
-    run("customer", "flag", "anna@example.com", "bad reviews on purpose")
+    run("customer", "flag", "add", "anna@example.com", "bad reviews on purpose")
 
     assert "BLACKLIST" in run("customer", "show", "anna@example.com").stdout
-    run("customer", "unflag", "anna@example.com")
+    assert "BLACKLIST" in run("customer", "list").stdout
+    run("customer", "flag", "remove", "anna@example.com", "it was her sister")
     assert not shown(run)["is_flagged"]
+
+
+def test_a_flag_has_kind_evidence_and_case(run: Run, app: App, anna: int) -> None:
+    case = opened(app, anna)
+    flagged(run, "wants money for stars", "--kind", "blackmail", "--evidence",
+            "https://example.com/1.png", "--case", str(case), "--by", "li")  # fmt: skip
+
+    [line] = json.loads(run("customer", "flag", "list", "--json").stdout)["data"]
+
+    flag = line["flag"]
+    assert (flag["kind"], flag["reason"], flag["by"]) == (
+        "blackmail",
+        "wants money for stars",
+        "li",
+    )
+    assert (flag["evidence"], flag["case_id"]) == ("https://example.com/1.png", case)
+    assert "blackmail: wants money for stars" in run("customer", "show", "anna@example.com").stdout
+
+
+def test_the_same_flag_twice_is_one_flag(run: Run, anna: int) -> None:
+    flagged(run, "fraud")
+
+    again = flagged(run, "fraud")
+
+    assert "stands already" in again.output
+    assert len(json.loads(run("customer", "flag", "list", "--json").stdout)["data"]) == 1
+
+
+def test_a_flag_that_was_taken_off_stays_as_history(run: Run, anna: int) -> None:
+    flagged(run, "fraud", "--kind", "fraud")
+    flagged(run, "one star on purpose", "--kind", "bad_review")
+    run("customer", "flag", "remove", "anna@example.com", "a mistake", "--by", "li")
+
+    standing = json.loads(run("customer", "flag", "list", "--json").stdout)["data"]
+    history = json.loads(run("customer", "flag", "list", "--all", "--json").stdout)["data"]
+
+    assert standing == []
+    assert [one["flag"]["removed_why"] for one in history] == ["a mistake", "a mistake"]
+    assert shown(run)["flag_reason"] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("add", "anna@example.com", "  "), "a flag needs a reason"),
+        (("add", "anna@example.com", "x", "--case", "99"), "there is no case 99"),
+        (("remove", "anna@example.com", "why"), "is on no blacklist"),
+        (("add", "nobody@example.com", "x"), "there is no customer"),
+    ],
+)
+def test_a_flag_that_cannot_be_is_one_clear_error(
+    run: Run, anna: int, arguments: tuple[str, ...], what: str
+) -> None:
+    result = run("customer", "flag", *arguments)
+
+    assert result.exit_code == 2
+    assert what in str(result.exception)
+
+
+def test_a_case_of_another_customer_is_no_evidence(run: Run, app: App, anna: int) -> None:
+    case = opened(app, add_customer(app.store, name="Boris"))
+
+    result = flagged(run, "fraud", "--case", str(case))
+
+    assert "another customer" in str(result.exception)
+
+
+def test_the_blacklist_goes_with_a_customer_who_turns_out_to_be_another(
+    run: Run, app: App, anna: int
+) -> None:
+    flagged(run, "fraud")
+    other = add_customer(app.store, name="Anna P.")
+
+    with app.store.write() as connection:
+        customers.merge(connection, anna, other, now=app.clock.now())
+
+    story = json.loads(run("customer", "show", str(other), "--json").stdout)["data"]
+    assert (story["is_flagged"], story["flag_reason"]) == (True, "fraud")
+
+
+def flagged(run: Run, reason: str, *options: str) -> Result:
+    return run("customer", "flag", "add", "anna@example.com", reason, *options)
+
+
+def opened(app: App, customer: int) -> int:
+    return open_case(app.store, customer_id=customer, reason="other", now=app.clock.now())
+
+
+# ------------------------------------------------------------------ reviews by hand
+
+
+def test_a_bad_review_told_by_hand_opens_a_case(run: Run, app: App, anna: int) -> None:
+    order = add_order(app.store, anna)
+    with app.store.read() as connection:
+        number = connection.scalar(sa.select(orders.c.number).where(orders.c.id == order))
+
+    done = run(
+        "customer",
+        "review",
+        "anna@example.com",
+        "broke at once",
+        "--stars",
+        "1",
+        "--order",
+        str(number),
+    )
+
+    [case] = json.loads(run("case", "list", "--json").stdout)["data"]
+    assert "1 star logged" in done.output
+    assert case["order_number"] == number
+    with app.store.read() as connection:
+        row = connection.execute(sa.select(reviews)).one()
+    assert (row.order_id, row.source, row.comment) == (order, "hand", "broke at once")
+
+
+def test_the_same_review_told_twice_is_one(run: Run, anna: int) -> None:
+    run("customer", "review", "anna@example.com", "lovely", "--stars", "5")
+
+    again = run("customer", "review", "anna@example.com", "lovely", "--stars", "5")
+
+    assert "is known" in again.output
+    assert len(json.loads(run("case", "tasks", "--json").stdout)["data"]) == 1
+
+
+@pytest.mark.parametrize("option", [("--stars", "6"), ("--stars", "0"), ()])
+def test_stars_are_one_to_five(run: Run, anna: int, option: tuple[str, ...]) -> None:
+    assert run("customer", "review", "anna@example.com", "x", *option).exit_code == 2
 
 
 def test_a_birthday_may_lack_its_year(run: Run, anna: int) -> None:

@@ -83,3 +83,28 @@ def test_a_review_of_a_number_that_two_platforms_have_asks_which(quick: Desk) ->
 
     assert "more than one platform" in vague.problems[0].what
     assert clear.count(Count.REVIEWS) == 1
+
+
+def test_a_review_keeps_its_platform_and_product(quick: Desk) -> None:
+    quick.orders([order()])
+
+    review(quick, quick.text("order number,stars,sku\nA1,5,TP-1\n"))
+
+    assert quick.all("reviews", "platform", "product", "source") == [
+        (quick.all("orders", "platform")[0], "TP-1", "file")
+    ]
+
+
+def test_the_same_reviews_twice_change_nothing(quick: Desk) -> None:
+    quick.orders([order()])
+    path = quick.text("order number,stars,comment,date\nA1,2,slow,2026-10-20\n")
+    review(quick, path)
+    with quick.store.write() as connection:
+        connection.exec_driver_sql("UPDATE reviews SET learnt_at = 5, answered_at = 6")
+
+    review(quick, path)
+
+    assert quick.count("reviews") == 1
+    with quick.store.read() as connection:
+        row = connection.exec_driver_sql("SELECT learnt_at, answered_at FROM reviews").one()
+    assert tuple(row) == (5, 6)

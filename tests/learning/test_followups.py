@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from crm_mailer.learning import followups
+from crm_mailer.learning import acts, followups
 from crm_mailer.model.case import Case, CaseState
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.reply import Severity
@@ -23,7 +23,7 @@ CASE = Case(
 
 
 def test_a_note_on_a_new_case_shows_that_somebody_looked() -> None:
-    move = followups.note(CASE, "x", by="Li", now=NOW, is_answer=False)
+    move = acts.note(CASE, "x", by="Li", now=NOW, is_answer=False)
 
     assert move.case.state is CaseState.OPEN
     assert move.case.first_response_at is None
@@ -31,9 +31,9 @@ def test_a_note_on_a_new_case_shows_that_somebody_looked() -> None:
 
 def test_only_the_first_answer_is_the_first_response() -> None:
     later = NOW + timedelta(hours=3)
-    first = followups.note(CASE, "x", by="Li", now=NOW, is_answer=True).case
+    first = acts.note(CASE, "x", by="Li", now=NOW, is_answer=True).case
 
-    second = followups.note(first, "y", by="Li", now=later, is_answer=True).case
+    second = acts.note(first, "y", by="Li", now=later, is_answer=True).case
 
     assert second.first_response_at == NOW
     assert second.state is CaseState.WAITING_CUSTOMER
@@ -45,28 +45,32 @@ def test_no_clock_runs_while_the_customer_has_the_turn() -> None:
     assert followups.time_left(waiting, NOW + timedelta(days=9)) is None
 
 
+def test_the_marketplaces_deadline_runs_on_while_the_customer_has_the_turn() -> None:
+    waiting = replace(CASE, state=CaseState.WAITING_CUSTOMER, deadline_at=CASE.due_at)
+
+    assert followups.time_left(waiting, NOW) == timedelta(hours=8)
+
+
 def test_an_overdue_case_has_less_than_no_time_left() -> None:
     assert followups.time_left(CASE, NOW + timedelta(hours=9)) == timedelta(hours=-1)
 
 
 def test_a_resolved_case_can_be_closed_and_a_closed_one_cannot() -> None:
-    resolved = followups.close(CASE, "", by="", now=NOW, is_resolved=True).case
-    closed = followups.close(resolved, "", by="", now=NOW, is_resolved=False).case
+    resolved = acts.close(CASE, "", by="", now=NOW, is_resolved=True).case
+    closed = acts.close(resolved, "", by="", now=NOW, is_resolved=False).case
 
     with pytest.raises(NotPossible, match="case 7 is closed already"):
-        followups.close(closed, "", by="", now=NOW, is_resolved=True)
+        acts.close(closed, "", by="", now=NOW, is_resolved=True)
 
 
-def test_reopening_sets_a_new_due_time() -> None:
-    later = NOW + timedelta(days=3)
-    closed = followups.close(CASE, "", by="", now=NOW, is_resolved=False).case
+def test_reopening_makes_the_turn_ours() -> None:
+    closed = acts.close(CASE, "", by="", now=NOW, is_resolved=False).case
 
-    case = followups.reopen(closed, "", by="", now=later).case
+    case = acts.reopen(closed, "", by="", now=NOW + timedelta(days=3)).case
 
     assert (case.state, case.closed_at) == (CaseState.OPEN, None)
-    assert case.due_at == later + timedelta(hours=8)
 
 
 def test_an_open_case_cannot_be_reopened() -> None:
     with pytest.raises(NotPossible, match="not closed"):
-        followups.reopen(CASE, "", by="", now=NOW)
+        acts.reopen(CASE, "", by="", now=NOW)
