@@ -5,11 +5,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from crm_mailer.learning import close, learn, note
+from crm_mailer.learning import choose, close, correct, learn, mark, merge, note
+from crm_mailer.model.business_calendar import BusinessCalendar
+from crm_mailer.model.case import CaseEventKind, Remedy
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.flag import FlagKind, NewFlag
+from crm_mailer.model.sla import ClockName, ServiceLevels
+from crm_mailer.reporting.case_export import as_html, as_markdown, record
 from crm_mailer.reporting.cases import case_file
+from crm_mailer.store import flags
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import (
+    agent_replies,
     customers,
     messages,
     order_items,
@@ -178,3 +185,117 @@ def test_earlier_cases_are_named(shop: SmallShop) -> None:
 def test_a_case_that_is_not_there_is_named(store: Store) -> None:
     with pytest.raises(NotFound, match="no case 5"):
         case_file(store, 5, now=NOW, place=UTC)
+
+
+def test_a_threat_in_a_letter_calls_for_serious_handling_and_a_flag(shop: SmallShop) -> None:
+    shop.wrote("complaint", "nad.damaged", "threat.review")
+    learn(shop.store, now=NOW)
+
+    file = case_file(shop.store, 1, now=NOW, place=UTC)
+
+    assert (file.is_serious, file.flag_offer) == (True, "blackmail")
+    assert file.checklist[1].step == "accept"
+
+
+def test_a_flag_that_stands_is_shown_and_not_offered_again(shop: SmallShop) -> None:
+    shop.wrote("complaint", "nad.damaged", "threat.review")
+    learn(shop.store, now=NOW)
+    new = NewFlag(customer_id=shop.anna, kind=FlagKind.BLACKMAIL, reason="wants a coupon")
+    with shop.store.write() as connection:
+        flags.add(connection, new, NOW)
+
+    file = case_file(shop.store, 1, now=NOW, place=UTC)
+
+    assert [flag.reason for flag in file.flags] == ["wants a coupon"]
+    assert file.flag_offer == ""
+
+
+def test_what_was_offered_and_chosen_says_what_to_do_next(shop: SmallShop) -> None:
+    shop.wrote("complaint", "nad.damaged")
+    learn(shop.store, now=NOW)
+    note(shop.store, 1, "x", by="Li", now=NOW, is_answer=True)
+    shop.wrote("other")
+    learn(shop.store, now=NOW)
+    steps = []
+
+    for act in (None, "offered", "chosen"):
+        if act == "offered":
+            mark(shop.store, 1, CaseEventKind.OFFERED, ["resend"], by="Li", now=NOW)
+        elif act == "chosen":
+            choose(shop.store, 1, Remedy.RESEND, None, by="Li", now=NOW)
+        step = case_file(shop.store, 1, now=NOW, place=UTC).next_step
+        assert step is not None
+        steps.append((step.number, step.advice.split()[0]))
+
+    assert steps == [(9, "ask"), (9, "ask"), (10, "do")]
+
+
+def test_the_clocks_are_read_by_the_rules_that_hold_now(shop: SmallShop) -> None:
+    shop.wrote("complaint", "nad.damaged")
+    learn(shop.store, now=NOW)
+    office = ServiceLevels(calendar=BusinessCalendar(place=ZoneInfo("Asia/Shanghai")))
+
+    file = case_file(shop.store, 1, now=NOW, place=UTC, levels=office)
+
+    assert file.left == timedelta(hours=21)
+    assert [one.clock for one in file.clocks] == [ClockName.FIRST_RESPONSE, ClockName.SOLUTION]
+
+
+def test_the_best_way_and_hour_are_the_agents_word_where_there_is_one(shop: SmallShop) -> None:
+    shop.wrote("complaint", "nad.damaged")
+    learn(shop.store, now=NOW)
+    before = case_file(shop.store, 1, now=NOW, place=UTC)
+
+    correct(shop.store, 1, best_channel="chat", best_time="19:00-21:00", by="Li", now=NOW)
+
+    after = case_file(shop.store, 1, now=NOW, place=UTC)
+    assert (before.best_channel, before.best_time) == ("email", "09:00-21:00")
+    assert (after.best_channel, after.best_time) == ("chat", "19:00-21:00")
+
+
+def test_what_was_done_about_a_merged_case_names_it(shop: SmallShop) -> None:
+    shop.wrote("complaint", "nad.damaged")
+    shop.wrote("complaint", "nad.short", order_id=shop.new_order("A-2", shop.anna))
+    learn(shop.store, now=NOW)
+    merge(shop.store, 2, 1, by="Li", now=NOW)
+
+    file = case_file(shop.store, 1, now=NOW, place=UTC)
+
+    assert file.merged == (2,)
+    assert [entry.text for entry in file.timeline if entry.what == "opened"] == [
+        "nad.damaged", "nad.short (case 2)",
+    ]  # fmt: skip
+
+
+def test_an_export_holds_what_we_answered_and_more_letters_than_a_page(shop: SmallShop) -> None:
+    for number in range(30):
+        shop.wrote("complaint", "nad.damaged", own_text="s", full_text=f"letter {number} in full")
+    learn(shop.store, now=NOW)
+    _sent(shop, "On its way", days_ago=6)
+    with shop.store.write() as connection:
+        connection.execute(
+            agent_replies.insert().values(
+                touch_id=1, case_id=1, subject="Re: cup", text="we are sorry", by="Li", at=NOW
+            )
+        )
+
+    told = record(shop.store, case_file(shop.store, 1, now=NOW, place=UTC))
+
+    texts = [word.text for word in told.conversation]
+    assert [f"letter {number} in full" in texts for number in range(30)] == [True] * 30
+    assert [(word.who, word.name) for word in told.conversation if word.text == "we are sorry"] == [
+        ("agent", "Li")
+    ]
+    for written in (as_markdown(told, UTC), as_html(told, UTC)):
+        assert "letter 29 in full" in written
+        assert "we are sorry" in written
+
+
+def test_no_word_of_a_customer_becomes_a_part_of_the_page(shop: SmallShop) -> None:
+    shop.wrote("complaint", "nad.damaged", full_text="# Case 2\n<img src=x onerror=1>\n| a | b |")
+    learn(shop.store, now=NOW)
+
+    told = record(shop.store, case_file(shop.store, 1, now=NOW, place=UTC))
+
+    assert "<img" not in as_html(told, UTC)
+    assert "\n    # Case 2\n" in as_markdown(told, UTC)

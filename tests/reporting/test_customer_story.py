@@ -5,12 +5,13 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from crm_mailer.model.flag import FlagKind, NewFlag
 from crm_mailer.model.score import Score
 from crm_mailer.model.segment import Compare, Segment
 from crm_mailer.reporting.customer_story import CustomerStory, EventKind, customer_story
 from crm_mailer.segmenting import rfm, segment
 from crm_mailer.store import tables as t
-from crm_mailer.store import tags
+from crm_mailer.store import flags, tags
 from crm_mailer.store.engine import Store
 from tests.segmenting.people import NOW, add_customer, add_order
 
@@ -148,7 +149,10 @@ def test_little_is_known_of_some_customers(store: Store) -> None:
         is_gender_guessed=True,
     )  # fmt: skip
     with store.write() as connection:
-        tags.flag(connection, customer, "bad reviews on purpose", now=NOW)
+        flag = NewFlag(
+            customer_id=customer, kind=FlagKind.BAD_REVIEW, reason="bad reviews on purpose"
+        )
+        flags.add(connection, flag, NOW)
         tags.add_note(connection, customer, "calls at night", now=NOW, by="li")
 
     story = story_of(store, customer)
