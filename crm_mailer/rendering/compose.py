@@ -27,6 +27,7 @@ from crm_mailer.rendering import (
     greetings,
     headers,
     languages,
+    letters,
     plain,
 )
 from crm_mailer.rendering.context import ShopFields, StepFields, localised
@@ -40,8 +41,8 @@ from crm_mailer.rendering.library import (
     Forme,
     Part,
     TemplateLibrary,
-    is_foreign,
 )
+from crm_mailer.store.agent_replies import AgentReply
 
 TEST_MARK = "[Test] "
 
@@ -67,6 +68,7 @@ class Occasion(NamedTuple):
     places: int = 1
     is_test: bool = False
     written: str = ""
+    answer: AgentReply | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,8 @@ class Unsigned(NamedTuple):
     body: Sequence[bytes]
     template: CompiledTemplate | None = None
     snapshot: bytes = b""
+    #: Of a letter without a template.
+    language: str = ""
 
 
 @dataclass(slots=True)
@@ -222,25 +226,15 @@ class Composer:
         )
 
     def _write_text(self, occasion: Occasion, now: datetime) -> Unsigned:
-        """A plain mail with what an agent wrote; a first line "Subject: ..." is its subject."""
-        head, _line, rest = occasion.written.partition("\n")
-        subject, written = self.shop.name, occasion.written
-        if head.lower().startswith("subject:"):
-            subject, written = head[8:].strip() or subject, rest
+        """A plain letter that an agent wrote."""
         letter = self._envelope(occasion)
-        text = written.strip("\n") + "\n"
-        is_base64 = is_foreign(text)
-        stream = Stream.TRANSACTIONAL
-        shared = envelope.shared_fields(
-            letter, self.shop, stream=stream, campaign="case", step="", is_by_hand=True
-        )
-        own = envelope.own_fields(letter, stream=stream, subject=subject, now=now)
-        return Unsigned(
-            letter=letter,
-            subject=clean.line(subject, 255),
-            head=headers.block([*shared, *own, *assembly.content("plain", is_base64)]),
-            body=[assembly.encoded(text, is_base64)],
-        )
+        if occasion.answer is not None:
+            language = occasion.answer.language
+            done = letters.write(occasion.answer, letter, self.shop, now)
+        else:
+            language = ""
+            done = letters.write_plain(occasion.written, letter, self.shop, now)
+        return Unsigned(letter, done.subject, done.head, done.body, language=language)
 
     def finish(self, mails: Iterable[Unsigned], now: datetime) -> list[Message]:
         """The mails with their signatures, in the same order."""
@@ -373,7 +367,7 @@ def _message(mail: Unsigned, signature: bytes) -> Message:
         rcpt_to=mail.letter.recipient,
         content=content,
         subject=mail.subject,
-        language=template.language if template else "",
+        language=template.language if template else mail.language,
         template=template.name if template else "",
         template_version=template.version if template else "",
         sha256=hashlib.sha256(content).hexdigest(),

@@ -22,7 +22,7 @@ from crm_mailer.model.campaign import (
 from crm_mailer.model.errors import RenderError
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
-from crm_mailer.rendering import engine, field_check, markup, mjml_lint, samples
+from crm_mailer.rendering import engine, field_check, markup, mjml_lint, replies, samples
 from crm_mailer.rendering.compose import Composer, Occasion
 from crm_mailer.rendering.faults import TemplateFault
 from crm_mailer.rendering.headers import UnsafeHeader
@@ -91,6 +91,7 @@ def check_templates(root: Path, wanted: Mapping[str, TemplateUse]) -> list[Probl
     """
     problems: list[Problem] = []
     sound: list[Draft] = []
+    wanted = {**_canned_replies(root), **wanted}
     for name, files in index(root).items():
         use = wanted.get(name)
         for code, path in files.items():
@@ -101,6 +102,14 @@ def check_templates(root: Path, wanted: Mapping[str, TemplateUse]) -> list[Probl
         problems += _missing_languages(name, files, use)
     problems += _tried(root, sound, wanted)
     return sorted(set(problems), key=lambda one: (one.file, one.line, one.column, one.code))
+
+
+def _canned_replies(root: Path) -> dict[str, TemplateUse]:
+    """Canned replies belong to no campaign: cases and tasks give them an order and values."""
+    return {
+        name: TemplateUse(stream=Stream.TRANSACTIONAL, has_order=True, vars=vars)
+        for name, vars in replies.trial_vars(index(root)).items()
+    }
 
 
 def _look(

@@ -18,7 +18,8 @@ from crm_mailer.rendering.compose import Composer, NoLanguage, Occasion, Unsigne
 from crm_mailer.rendering.dkim import Signer
 from crm_mailer.rendering.headers import UnsafeHeader
 from crm_mailer.rendering.library import TemplateLibrary
-from crm_mailer.store import messages
+from crm_mailer.store import agent_replies, messages
+from crm_mailer.store.agent_replies import AgentReply
 from crm_mailer.store.engine import Store
 
 
@@ -30,6 +31,7 @@ class Facts:
     customers: Mapping[int, Customer]
     orders: Mapping[int, Order]
     texts: Mapping[int, str]
+    answers: Mapping[int, AgentReply]
 
 
 class StoreRenderer:
@@ -85,6 +87,7 @@ class StoreRenderer:
                 customers=messages.find_customers(connection, customers),
                 orders=messages.find_orders(connection, orders),
                 texts=messages.find_texts(connection, texts),
+                answers=agent_replies.find(connection, texts) if texts else {},
             )
 
     def _look(self, touch: Touch, facts: Facts) -> Message | NotRendered | Occasion:
@@ -113,6 +116,7 @@ class StoreRenderer:
             places=touch.places,
             is_test=touch.kind is TouchKind.TEST,
             written=facts.texts.get(touch.id, ""),
+            answer=facts.answers.get(touch.id),
         )
 
 

@@ -15,7 +15,7 @@ from crm_mailer.store.audit import Audit as Audit
 from crm_mailer.store.audit import audit as audit
 from crm_mailer.store.deliveries import Delivery
 from crm_mailer.store.doubts import Evidence
-from crm_mailer.store.tables import bounces, customers, messages, touches
+from crm_mailer.store.tables import agent_replies, bounces, customers, messages, touches
 from crm_mailer.store.tables import deliveries as delivery_rows
 
 #: Reasons that a person may have mended: a template, a header, a missing language.
@@ -159,10 +159,13 @@ def list_(
     connection: sa.Connection, wanted: Wanted = EVERYTHING, *, limit: int = 50
 ) -> list[OutboxLine]:
     """Mails, the newest first."""
+    # an agent's letter has its subject before it is rendered
+    subject = sa.func.coalesce(messages.c.subject, agent_replies.c.subject).label("subject")
     query = (
-        sa.select(touches, customers.c.email, messages.c.subject)
+        sa.select(touches, customers.c.email, subject)
         .join(customers, customers.c.id == touches.c.customer_id)
         .outerjoin(messages, messages.c.touch_id == touches.c.id)
+        .outerjoin(agent_replies, agent_replies.c.touch_id == touches.c.id)
         .where(*wanted.conditions())
         .order_by(touches.c.id.desc())
         .limit(limit)
@@ -344,4 +347,11 @@ def _message(connection: sa.Connection, touch_id: int) -> dict[str, Any]:
             messages.c.content.is_not(None).label("has_content"),
         ).where(messages.c.touch_id == touch_id)
     ).first()
-    return {} if row is None else {**row._mapping, "has_content": bool(row.has_content)}
+    if row is not None:
+        return {**row._mapping, "has_content": bool(row.has_content)}
+    letter = connection.execute(
+        sa.select(agent_replies.c.subject, agent_replies.c.language).where(
+            agent_replies.c.touch_id == touch_id
+        )
+    ).first()
+    return {} if letter is None else dict(letter._mapping)
