@@ -26,12 +26,21 @@ rendering/straight rendering/compose rendering/fields rendering/render
 delivering/settling delivering/logbook delivering/runway delivering/trips delivering/answers
 delivering/outcomes delivering/commands delivering/conversation delivering/meters
 delivering/recheck delivering/permission
-store/departures store/deliveries store/messages store/claims store/bulk
+store/departures store/deliveries store/messages store/claims
 delivering/air delivering/journal delivering/guards delivering/pacing delivering/booking
 delivering/typesetting delivering/tower delivering/routing delivering/port
 rendering/library rendering/greetings rendering/formats rendering/plain rendering/folding
-model/windows model/standing model/zones model/touch model/message model/customer model/delivery app/clocks
+model/windows model/standing model/zones model/touch model/message model/customer
+model/delivery app/clocks
 """.split()
+SETUP = """
+from mypyc.build import mypycify
+from setuptools import setup
+
+options = ["--ignore-missing-imports", "--follow-imports=silent"]
+made = mypycify([*{files!r}, *options], opt_level="3", debug_level="0")
+setup(name="crm_mailer_compiled", packages=[], ext_modules=made)
+"""
 
 
 class CompiledHook(BuildHookInterface[Any]):
@@ -60,14 +69,7 @@ class CompiledHook(BuildHookInterface[Any]):
 def compile_in(place: Path, root: Path) -> list[Path]:
     """Compile a copy of the package of `root` in `place`; the files that were made."""
     shutil.copytree(root / "crm_mailer", place / "crm_mailer", dirs_exist_ok=True)
-    files = [f"crm_mailer/{name}.py" for name in HOT]
-    script = f"""
-from setuptools import setup
-from mypyc.build import mypycify
-setup(name="crm_mailer_compiled", packages=[], ext_modules=mypycify(
-    [*{files!r}, "--ignore-missing-imports", "--follow-imports=silent"], opt_level="3", debug_level="0"))
-"""
-    (place / "setup.py").write_text(script)
+    (place / "setup.py").write_text(SETUP.format(files=[f"crm_mailer/{one}.py" for one in HOT]))
     subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=place, check=True
     )
