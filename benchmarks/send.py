@@ -13,6 +13,10 @@ smtp-sink reads bodies byte by byte and is the limit from ten connections on. Wh
 what two processes do, the mails go to our own cheap sink (`sink.c`); `ratios` then tells both, the
 ratio to smtp-source against the same cheap sink and against smtp-sink. Sink and senders share the
 machine's cores.
+
+Senders run the compiled build (`hatch_build.py`), which is made first where it is missing: that
+takes a minute. `--plain` measures what a wheel without it does; so does a machine without a C
+compiler, and `config` says which it was.
 """
 
 from __future__ import annotations
@@ -35,7 +39,7 @@ from typing import Any
 if not __package__:  # started as a file
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from benchmarks import naive, shops, sinks
+from benchmarks import compiled, naive, shops, sinks
 from benchmarks.sinks import Missing, Sink
 from crm_mailer.app import rendering
 from crm_mailer.model.message import Message
@@ -121,6 +125,8 @@ class Bench:
     mails: int
     planned: int
     profile: str
+    #: Where the senders' code lies.
+    code: Path = ROOT
     sample: list[Message] = field(default_factory=list)
 
     @property
@@ -211,7 +217,7 @@ class Bench:
         running = [
             subprocess.Popen(
                 [*command, "--number", str(number + 1)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=self.code,
             )
             for number in range(self.case.workers)
         ]  # fmt: skip
@@ -260,6 +266,7 @@ def main() -> None:
     options.add_argument("--workers", type=int, help="sending processes")
     options.add_argument("--connections", type=int, help="connections of each process")
     options.add_argument("--sink", choices=["smtp-sink", "cheap"], help="where mails go")
+    options.add_argument("--plain", action="store_true", help="without what is compiled")
     options.add_argument("--profile", default="", help="a file for cProfile; spoils the rate")
     given = options.parse_args()
     changes = {
@@ -268,14 +275,29 @@ def main() -> None:
         if getattr(given, name) is not None
     }
     case = replace(CASES[given.case], **changes)
+    code = ROOT if given.plain else _compiled()
     try:
-        rounds, size = measure(case, given.rounds, given.planned, given.profile)
+        rounds, size = measure(case, given.rounds, given.planned, given.profile, code)
     except (Missing, Disagreement) as error:
         sys.exit(f"no rate: {error}")
-    print(json.dumps(summary(given.case, case, rounds, size, given.planned)))
+    found = summary(given.case, case, rounds, size, given.planned)
+    found["config"]["compiled"] = code != ROOT
+    print(json.dumps(found))
 
 
-def measure(case: Case, rounds: int, planned: int, profile: str) -> tuple[list[Round], int]:
+def _compiled() -> Path:
+    """The folder of the compiled build; the checkout itself where it cannot be made."""
+    try:
+        print("the compiled build is made where it is missing (a minute)", file=sys.stderr)
+        return compiled.tree()
+    except Missing as error:
+        print(f"without what is compiled: {error}", file=sys.stderr)
+        return ROOT
+
+
+def measure(
+    case: Case, rounds: int, planned: int, profile: str, code: Path = ROOT
+) -> tuple[list[Round], int]:
     """All rounds of a case, and the size of its mails."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crm-bench-")))
@@ -288,6 +310,7 @@ def measure(case: Case, rounds: int, planned: int, profile: str) -> tuple[list[R
             mails=case.mails - case.mails % case.workers,
             planned=planned,
             profile=profile,
+            code=code,
         )  # fmt: skip
         bench.open(database)
         found = []

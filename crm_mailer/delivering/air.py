@@ -70,6 +70,10 @@ class Air:
         runway = self.runways.get(outlet)
         return runway is None or len(runway) <= runway.low
 
+    def has_run_dry(self) -> bool:
+        """Whether a connection has nothing to send next."""
+        return not self.runways or not all(map(len, self.runways.values()))
+
     def keep_ready(self, number: int) -> None:
         """How many flights shall wait on a runway: what leaves while more are prepared."""
         self._stock = number

@@ -90,7 +90,7 @@ def deliver(
     tower = Tower(
         store=store,
         desk=desk,
-        typesetter=Typesetter(store=store, renderer=renderer, journal=journal, guards=guards),
+        typesetter=Typesetter(renderer=renderer, journal=journal, guards=guards),
         guards=guards,
         logbook=logbook,
         journal=journal,

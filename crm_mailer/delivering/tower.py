@@ -16,13 +16,14 @@ from datetime import UTC, datetime
 
 import structlog
 
-from crm_mailer.delivering import crash, recheck, settling
+from crm_mailer.delivering import crash, recheck, settling, typesetting
 from crm_mailer.delivering.air import Air, awake
 from crm_mailer.delivering.booking import Booking, Desk, Order
 from crm_mailer.delivering.guards import Guards
 from crm_mailer.delivering.journal import Journal
 from crm_mailer.delivering.logbook import Logbook
 from crm_mailer.delivering.permission import Rules
+from crm_mailer.delivering.port import Flight
 from crm_mailer.delivering.report import DeliverReport
 from crm_mailer.delivering.terms import Pace, Wanted
 from crm_mailer.delivering.typesetting import Typesetter
@@ -31,7 +32,7 @@ from crm_mailer.model.moment import Clock
 from crm_mailer.model.touch import TouchKind
 from crm_mailer.store import claims, pauses
 from crm_mailer.store.claims import Settlement
-from crm_mailer.store.engine import Connection, Store
+from crm_mailer.store.engine import Connection, Queued, Store
 from crm_mailer.store.pauses import Pauses
 
 log = structlog.get_logger()
@@ -45,8 +46,12 @@ NAP = 0.2
 LISTEN_EVERY = 0.5
 #: So many are rendered before the first of them may leave.
 AT_ONCE = 100
+#: So many wait for one write turn together, unless a runway is empty.
+SAVED_AT_ONCE = 250
 #: A flight is looked at no earlier than this before its time, in seconds.
 AHEAD = 0.1
+#: Seconds between two looks whether the write turn has come.
+LOOK_EVERY = 0.001
 #: A cycle that lasts less is followed by a larger one, one that lasts more by a smaller one.
 QUICK, SLOW = 0.1, 0.3
 
@@ -98,7 +103,7 @@ class Tower:
             await self.air.land()
             self._free(self.bookings)
             self.bookings.clear()
-        self._settle()
+        await self._settle()
         self.report.faults = {
             outlet.name: fault
             for outlet in self.desk.ways.outlets
@@ -114,12 +119,12 @@ class Tower:
             await self._prepare(cycle)
             await asyncio.sleep(0)
             return True
-        if self._may_book() and self._book():
+        if self._may_book() and await self._book():
             return True
         if self._is_idle() and not self._is_worth_waiting():
             return False
         if self.logbook.is_due or (self._is_idle() and not self.logbook.is_empty):
-            self._settle()
+            await self._settle()
         await self._rest()
         return True
 
@@ -164,24 +169,18 @@ class Tower:
     def _claimed_enough(self) -> bool:
         return self.wanted.limit is not None and self.report.claimed >= self.wanted.limit
 
-    def _book(self) -> bool:
+    async def _book(self) -> bool:
         """Claim more; whether there was any."""
         limit = self.pace.batch
         if self.wanted.limit is not None:
             limit = min(limit, self.wanted.limit - self.report.claimed)
-        now = self.clock.now()
-        order = Order(
-            owner=self.journal.owner,
-            until=now + self.pace.claim_for,
-            boot_id=self.boot,
-            fence=self.fence,
-            streams=self.wanted.streams,
-            campaign=self.wanted.campaign,
-        )
-        began = awake()
-        with self.store.write(durable=True) as connection:
-            found = self.desk.book(connection, order, self.air.paused, limit=limit, now=now)
-            crash.point("K1")
+        with self.store.queued() as place:
+            await _turn(place)
+            began, now = awake(), self.clock.now()
+            order = self._order(now)
+            with self.store.write(durable=True, place=place) as connection:
+                found = self.desk.book(connection, order, self.air.paused, limit=limit, now=now)
+                crash.point("K1")
         crash.point("K2")
         if not self.air.deadline:
             self._extend(began, order.until)
@@ -190,6 +189,16 @@ class Tower:
         if not found:
             self._book_at = time.monotonic() + NAP
         return bool(found)
+
+    def _order(self, now: datetime) -> Order:
+        return Order(
+            owner=self.journal.owner,
+            until=now + self.pace.claim_for,
+            boot_id=self.boot,
+            fence=self.fence,
+            streams=self.wanted.streams,
+            campaign=self.wanted.campaign,
+        )
 
     def _is_renewal_due(self, now: datetime) -> bool:
         is_late = now >= self._until - self.pace.claim_for * 3 / 4
@@ -269,15 +278,29 @@ class Tower:
 
     async def _prepare(self, bookings: list[Booking]) -> None:
         self._adapt()
-        ready = self._look(bookings)
-        if not ready:
-            return
-        for part in range(0, len(ready), AT_ONCE):
-            await self._line_up(ready[part : part + AT_ONCE])
+        ready = await self._look(bookings)
+        flights: list[Flight] = []
+        skips: list[Settlement] = []
+        for start in range(0, len(ready), AT_ONCE):
+            part = ready[start : start + AT_ONCE]
+            more, left_out = self.typesetter.set(part, self.clock.now())
+            flights += more
+            skips += left_out
+            await asyncio.sleep(0)  # the connections' turn
+            is_last = start + AT_ONCE >= len(ready)
+            if is_last or len(flights) >= SAVED_AT_ONCE or self.air.has_run_dry():
+                await self._line_up(ready, flights, skips)
+                flights, skips = [], []
 
-    async def _line_up(self, bookings: list[Booking]) -> None:
-        """Render a few and put them on their runways."""
-        flights, skips = await self.typesetter.set(bookings, self.clock.now())
+    async def _line_up(
+        self, bookings: list[Booking], flights: list[Flight], skips: list[Settlement]
+    ) -> None:
+        """Save what was rendered and put it on its runways."""
+        is_lasting = typesetting.are_kept(flights)
+        with self.store.queued() as place:
+            await _turn(place)
+            with self.store.write(durable=is_lasting, place=place) as connection:
+                self.typesetter.save(connection, flights, skips, self.clock.now())
         self.logbook.skipped(skips)
         left_out = {end.touch_id for end in skips}
         outlets = {one.claimed.touch.id: one.outlet for one in bookings}
@@ -285,20 +308,23 @@ class Tower:
         for flight in flights:
             self.air.line_up(flight, outlets[flight.message.touch_id])
 
-    def _look(self, bookings: list[Booking]) -> list[Booking]:
+    async def _look(self, bookings: list[Booking]) -> list[Booking]:
         """The last look before hand-over: still ours, not paused, still allowed?
 
         What has landed meanwhile is settled in the same turn.
         """
-        now = self.clock.now()
-        with self.store.write() as connection:
-            self._write(connection, now)
-            held = self._held(connection, bookings, now)
-            stops = pauses.load(connection)
-            going, back = self._sorted(held, stops)
-            claims.release(connection, self.journal.owner, [one.claimed.touch.id for one in back])
-            going, ends = self._allowed(connection, going, stops, now)
-            claims.settle(connection, self.journal.owner, ends)
+        with self.store.queued() as place:
+            await _turn(place)
+            now = self.clock.now()
+            with self.store.write(place=place) as connection:
+                self._write(connection, now)
+                held = self._held(connection, bookings, now)
+                stops = pauses.load(connection)
+                going, back = self._sorted(held, stops)
+                given_up = [one.claimed.touch.id for one in back]
+                claims.release(connection, self.journal.owner, given_up)
+                going, ends = self._allowed(connection, going, stops, now)
+                claims.settle(connection, self.journal.owner, ends)
         self._written()
         self._extend_renewed()
         self._hear(stops)
@@ -364,11 +390,13 @@ class Tower:
         self.report.is_paused = stops.everything is not None
         self.air.hear(stops)
 
-    def _settle(self) -> None:
+    async def _settle(self) -> None:
         if self.logbook.is_empty and not self.guards.is_dirty and not self.desk.pacer.is_dirty:
             return
-        with self.store.write() as connection:
-            self._write(connection, self.clock.now())
+        with self.store.queued() as place:
+            await _turn(place)
+            with self.store.write(place=place) as connection:
+                self._write(connection, self.clock.now())
         self._written()
 
     def _write(self, connection: Connection, now: datetime) -> None:
@@ -391,3 +419,9 @@ class Tower:
                 for flight in runway.in_air
                 if flight.has_left
             )
+
+
+async def _turn(place: Queued) -> None:
+    """Let connections move bytes until the write turn has come."""
+    while not place.has_come():
+        await asyncio.sleep(LOOK_EVERY)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from time import perf_counter
 
 import structlog
 
@@ -21,35 +19,31 @@ from crm_mailer.model.message import Message, NotRendered, Renderer
 from crm_mailer.model.touch import SkipReason, Touch
 from crm_mailer.store import claims, messages
 from crm_mailer.store.claims import Settlement
-from crm_mailer.store.engine import Store
+from crm_mailer.store.engine import Connection
 
 log = structlog.get_logger()
-
-#: Seconds of rendering after which the connections get a turn.
-SPELL = 0.001
 
 
 @dataclass(slots=True, kw_only=True)
 class Typesetter:
     """Turns bookings into flights."""
 
-    store: Store
     renderer: Renderer
     journal: Journal
     guards: Guards
 
-    async def set(
+    def set(
         self, bookings: Sequence[Booking], now: datetime
     ) -> tuple[list[Flight], list[Settlement]]:
         """The flights, in the order of the bookings, and why the others are left out.
 
-        Both are in the database when this returns.
+        Both must be saved before any of the flights may leave.
         """
         flights: list[Flight] = []
         skips: list[Settlement] = []
         self.journal.render([booking.claimed.touch.id for booking in bookings])
         try:
-            results = [one async for one in self._results(bookings)]
+            results = list(self._rendered([booking.claimed.touch for booking in bookings]))
             crash.point("KR")
         finally:  # a fault that is told is no crash, and nothing of these is on the wire yet
             self.journal.rendered()
@@ -64,29 +58,19 @@ class Typesetter:
                 self.guards.rendered(touch, False, result.reason)
                 obstacle = permission.waiting(touch, result.reason, now)
                 skips.append(settling.held_up(booking.claimed, obstacle, now, result.detail))
-        self._save(flights, skips, now)
         return flights, skips
 
-    def _save(self, flights: list[Flight], skips: list[Settlement], now: datetime) -> None:
-        kept = {
-            flight.message.touch_id
-            for flight in flights
-            if flight.claimed.touch.stream is Stream.TRANSACTIONAL
-        }
-        # a second attempt repeats these bytes exactly, even after a power cut
-        with self.store.write(durable=bool(kept)) as connection:
-            claims.settle(connection, self.journal.owner, skips)
-            messages.save(connection, [flight.message for flight in flights], now, kept)
-
-    async def _results(self, bookings: Sequence[Booking]) -> AsyncIterator[Message | NotRendered]:
-        """One result for each, with turns for the connections in between."""
-        wanted = [booking.claimed.touch for booking in bookings]
-        spell_ends = perf_counter() + SPELL
-        for result in self._rendered(wanted):
-            yield result
-            if perf_counter() > spell_ends:
-                await asyncio.sleep(0)
-                spell_ends = perf_counter() + SPELL
+    def save(
+        self,
+        connection: Connection,
+        flights: Sequence[Flight],
+        skips: Sequence[Settlement],
+        now: datetime,
+    ) -> None:
+        """Keep what was rendered; the turn must be durable where `are_kept`."""
+        claims.settle(connection, self.journal.owner, skips)
+        kept = {one.message.touch_id for one in flights if _is_kept(one)}
+        messages.save(connection, [flight.message for flight in flights], now, kept)
 
     def _rendered(self, wanted: Sequence[Touch]) -> Iterator[Message | NotRendered]:
         """One result for each touch: a fault that breaks the batch is found one by one."""
@@ -111,3 +95,14 @@ class Typesetter:
             why = f"{type(error).__name__}: {error}"
             return NotRendered(touch_id=touch.id, reason=SkipReason.TEMPLATE_ERROR, detail=why)
         return result
+
+
+def are_kept(flights: Sequence[Flight]) -> bool:
+    """Whether there is order mail among them: a second attempt repeats its bytes exactly, even
+    after a power cut.
+    """
+    return any(map(_is_kept, flights))
+
+
+def _is_kept(flight: Flight) -> bool:
+    return flight.claimed.touch.stream is Stream.TRANSACTIONAL

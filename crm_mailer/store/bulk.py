@@ -105,6 +105,16 @@ def given_ids(dialect: str, name: str = "ids") -> Any:
     return sa.select(sa.func.json_each(text).table_valued("value").c.value)
 
 
+def every(connection: sa.Connection, query: Any) -> list[Any]:
+    """All rows. What is compiled must not take them for the tuples that typing calls them."""
+    return list(connection.execute(query))
+
+
+def first(connection: sa.Connection, query: Any) -> Any:
+    """The first row; None where there is none."""
+    return connection.execute(query).first()
+
+
 def take_ids(connection: sa.Connection, table: sa.Table, count: int) -> Sequence[int]:
     """`count` ids that nobody else has or will get; in a write transaction only."""
     if not count:

@@ -21,7 +21,7 @@ from crm_mailer.model.delivery import Outcome
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.touch import SETTLED, Touch, TouchKind, TouchState
 from crm_mailer.store import deliveries, disabled, suppressions
-from crm_mailer.store.bulk import as_rows, given_ids, maybe_seconds, seconds
+from crm_mailer.store.bulk import as_rows, every, given_ids, maybe_seconds, seconds
 from crm_mailer.store.deliveries import NO_HISTORY, History
 from crm_mailer.store.engine import Instant
 from crm_mailer.store.tables import customers, messages, touches
@@ -394,13 +394,14 @@ def _bury(connection: sa.Connection, rows: Sequence[Settlement]) -> None:
     words = {row.touch_id: row for row in rows}
     # after a power cut the message itself may be lost
     mailed = sa.func.coalesce(messages.c.rcpt_to, customers.c.email)
-    found = connection.execute(
+    found = every(
+        connection,
         sa.select(touches.c.id, mailed)
         .join(customers, customers.c.id == touches.c.customer_id)
         .outerjoin(messages, messages.c.touch_id == touches.c.id)
-        .where(touches.c.id.in_(words), mailed.is_not(None))
+        .where(touches.c.id.in_(words), mailed.is_not(None)),
     )
-    for touch_id, address in found.all():
+    for touch_id, address in found:
         row = words[touch_id]
         assert row.outcome is not None
         said = f"{row.outcome.code} {row.outcome.status} {row.outcome.text}"

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
-from crm_mailer.store.bulk import as_rows, seconds
+from crm_mailer.store.bulk import as_rows, every, seconds
 from crm_mailer.store.tables import deliveries
 
 
@@ -48,7 +48,8 @@ def add(connection: sa.Connection, rows: Sequence[tuple[int, int, Outcome, datet
 def history(connection: sa.Connection, touch_ids: Sequence[int]) -> dict[int, History]:
     """What was tried for each of these touches; those never tried are not in the answer."""
     doubts = sa.func.sum(sa.case((deliveries.c.outcome == OutcomeKind.UNKNOWN.value, 1), else_=0))
-    rows = connection.execute(
+    rows = every(
+        connection,
         sa.select(
             deliveries.c.touch_id,
             sa.func.count().label("tries"),
@@ -56,18 +57,15 @@ def history(connection: sa.Connection, touch_ids: Sequence[int]) -> dict[int, Hi
             sa.func.min(deliveries.c.at).label("first_at"),
         )
         .where(deliveries.c.touch_id.in_(touch_ids))
-        .group_by(deliveries.c.touch_id)
+        .group_by(deliveries.c.touch_id),
     )
     return {row.touch_id: History(row.tries, row.doubts, row.first_at) for row in rows}
 
 
 def list_(connection: sa.Connection, touch_id: int) -> list[Delivery]:
     """All attempts for one touch, oldest first."""
-    rows = connection.execute(
-        sa.select(deliveries)
-        .where(deliveries.c.touch_id == touch_id)
-        .order_by(deliveries.c.attempt)
-    )
+    query = sa.select(deliveries).where(deliveries.c.touch_id == touch_id)
+    rows = every(connection, query.order_by(deliveries.c.attempt))
     return [Delivery(row.attempt, row.at, _outcome(row)) for row in rows]
 
 
@@ -119,7 +117,7 @@ def _values(touch_id: int, attempt: int, outcome: Outcome, at: datetime) -> tupl
     )
 
 
-def _outcome(row: sa.Row[tuple[object, ...]]) -> Outcome:
+def _outcome(row: Any) -> Outcome:
     return Outcome(
         kind=OutcomeKind(row.outcome),
         phase=Phase(row.phase),

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -108,19 +108,31 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[sa.Connection]:
+    def write(
+        self, *, durable: bool = False, place: Queued | None = None
+    ) -> Iterator[sa.Connection]:
         """One transaction: committed at the end, undone by an exception.
 
         Args:
             durable: survive a power cut, not only a crash of the program (claims need it).
+            place: a place in the queue, where one was taken before.
         """
+        with nullcontext(place) if place else self.queued() as mine, self._plain_errors():
+            level = "FULL" if durable else "NORMAL"
+            turn = _write_turn(mine.connection, level) if self.is_sqlite else nullcontext()
+            with turn, mine.connection.begin():
+                yield mine.connection
+
+    @contextmanager
+    def queued(self) -> Iterator[Queued]:
+        """A place in the queue of writers: for a loop that has other work while it waits."""
         with self._plain_errors(), self.engine.connect() as connection:
-            if self.is_sqlite:
-                with _write_turn(connection, "FULL" if durable else "NORMAL"), connection.begin():
-                    yield connection
-            else:
-                with connection.begin():
-                    yield connection
+            turn: Turn | None = connection.info["turn"] if self.is_sqlite else None
+            try:
+                yield Queued(connection, turn)
+            finally:
+                if turn is not None:
+                    turn.give_back()
 
     def keep_few_pages(self) -> None:
         """Use less memory from now on: for a process that sends, of which there are several."""
@@ -146,6 +158,22 @@ class Store:
             if plain is None:
                 raise
             raise plain from error
+
+
+class Queued:
+    """One write turn to come, on a connection of its own."""
+
+    def __init__(self, connection: sa.Connection, turn: Turn | None) -> None:
+        self.connection = connection
+        self._turn = turn
+
+    def has_come(self) -> bool:
+        """Whether the turn is ours now; a server has its own queue.
+
+        Raises:
+            StoreBusy: others had it for too long.
+        """
+        return self._turn is None or self._turn.is_ours()
 
 
 @contextmanager

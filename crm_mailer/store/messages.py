@@ -57,7 +57,7 @@ def find_content(connection: sa.Connection, touch_ids: Sequence[int]) -> dict[in
         query = sa.select(messages).where(
             messages.c.touch_id.in_(ids), messages.c.content.is_not(None)
         )
-        for row in connection.execute(query):
+        for row in bulk.every(connection, query):
             found[row.touch_id] = _message(row)
     return found
 
@@ -81,9 +81,10 @@ def find_orders(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Orde
     found: dict[int, Order] = {}
     for part in _chunks(ids):
         query = sa.select(order_items).where(order_items.c.order_id.in_(part))
-        for row in connection.execute(query.order_by(order_items.c.order_id, order_items.c.line)):
+        in_order = query.order_by(order_items.c.order_id, order_items.c.line)
+        for row in bulk.every(connection, in_order):
             items.setdefault(row.order_id, []).append(_item(row))
-        for row in connection.execute(sa.select(orders).where(orders.c.id.in_(part))):
+        for row in bulk.every(connection, sa.select(orders).where(orders.c.id.in_(part))):
             found[row.id] = _order(row, tuple(items.get(row.id, ())))
     return found
 
@@ -101,7 +102,7 @@ def find_texts(connection: sa.Connection, touch_ids: Sequence[int]) -> dict[int,
     found: dict[int, str] = {}
     for ids in _chunks(touch_ids):
         query = sa.select(touches.c.id, touches.c.detail).where(touches.c.id.in_(ids))
-        found.update({row.id: row.detail for row in connection.execute(query)})
+        found.update({row.id: row.detail for row in bulk.every(connection, query)})
     return found
 
 
@@ -117,7 +118,7 @@ def find_order_event(
     if order_id is not None:
         query = query.where(orders.c.id == order_id)
     query = query.order_by(order_events.c.at.desc()).limit(1)
-    row = connection.execute(query).first()
+    row = bulk.first(connection, query)
     return None if row is None else (row.id, row.at)
 
 

@@ -47,6 +47,10 @@ class Turn:
     wait: float
     checkpoint_at: int = CHECKPOINT_AT
     _locks: tuple[int, int] | None = None
+    #: Until when to wait; 0: nobody waits.
+    _until: float = 0.0
+    _is_next: bool = False
+    _is_taken: bool = False
     _not_before: float = field(default=0.0)
     _no_wait_before: float = field(default=0.0)
 
@@ -57,18 +61,41 @@ class Turn:
             StoreBusy: others had it for too long.
             StoreError: the lock files cannot be written.
         """
+        while not self.is_ours():
+            time.sleep(POLL)
+
+    def is_ours(self) -> bool:
+        """Queue for the turn; whether it has come. To be asked again and again until it has.
+
+        Raises:
+            StoreBusy: others had it for too long.
+            StoreError: the lock files cannot be written.
+        """
+        if self._is_taken:
+            return True
         following, turn = self._locks or self._open()
-        until = time.monotonic() + self.wait
-        self._lock(following, until)
-        try:
-            self._lock(turn, until)
-        finally:
-            fcntl.flock(following, fcntl.LOCK_UN)
+        self._until = self._until or time.monotonic() + self.wait
+        self._is_next = self._is_next or self._has_locked(following)
+        if self._is_next and self._has_locked(turn):
+            self._is_taken, self._until = True, 0.0
+            self._leave_queue()
+            return True
+        if time.monotonic() >= self._until:
+            self._until = 0.0
+            self._leave_queue()
+            raise StoreBusy(
+                f"the database is locked by another program: {self.file}",
+                hint="close it there, or try again; the daemon may be running",
+            )
+        return False
 
     def give_back(self) -> None:
-        """Let the next one have it."""
-        assert self._locks is not None
-        fcntl.flock(self._locks[1], fcntl.LOCK_UN)
+        """Let the next one have it; or leave the queue."""
+        self._until = 0.0
+        self._leave_queue()
+        if self._is_taken and self._locks is not None:
+            self._is_taken = False
+            fcntl.flock(self._locks[1], fcntl.LOCK_UN)
 
     def checkpoint(self, raw: sqlite3.Connection) -> None:
         """Bring the log into the database when it has grown; only while the turn is ours.
@@ -97,6 +124,12 @@ class Turn:
         for lock in self._locks or ():
             os.close(lock)
         self._locks = None
+        self._is_next = self._is_taken = False
+
+    def _leave_queue(self) -> None:
+        if self._is_next and self._locks is not None:
+            self._is_next = False
+            fcntl.flock(self._locks[0], fcntl.LOCK_UN)
 
     def _open(self) -> tuple[int, int]:
         place = Path(self.file)
@@ -116,19 +149,14 @@ class Turn:
         self._locks = (opened[0], opened[1])
         return self._locks
 
-    def _lock(self, lock: int, until: float) -> None:
-        while True:
-            try:
-                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                    raise StoreError(
-                        f"the database's folder knows no locks: {self.file} ({error.strerror})",
-                        hint="put the database on a disk of this machine, not on a network share",
-                    ) from error
-            if time.monotonic() >= until:
-                raise StoreBusy(
-                    f"the database is locked by another program: {self.file}",
-                    hint="close it there, or try again; the daemon may be running",
-                )
-            time.sleep(POLL)
+    def _has_locked(self, lock: int) -> bool:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                return False
+            raise StoreError(
+                f"the database's folder knows no locks: {self.file} ({error.strerror})",
+                hint="put the database on a disk of this machine, not on a network share",
+            ) from error
+        return True

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -455,10 +456,10 @@ def test_a_database_that_fails_at_the_end_loses_no_outcome(
     plan(store, 3, sender.clock.now())
     real, faults = store.write, iter([True])
 
-    def failing(*, durable: bool = False) -> object:
+    def failing(**how: Any) -> object:
         if len(sink.letters) == 3 and next(faults, False):
             raise StoreError("disk full")
-        return real(durable=durable)
+        return real(**how)
 
     monkeypatch.setattr(store, "write", failing)
     with smtp_sink() as sink:

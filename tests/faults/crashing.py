@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model.message import Message, NotRendered
 from crm_mailer.model.touch import Touch
-from crm_mailer.store.engine import Store
+from crm_mailer.store.engine import Queued, Store
 from tests.delivering.letters import PlainRenderer
 from tests.faults.scripted import Passing
 
@@ -44,8 +44,10 @@ class PassingStore(Store):
         self.passing = passing
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[sa.Connection]:
-        with super().write(durable=durable) as connection:
+    def write(
+        self, *, durable: bool = False, place: Queued | None = None
+    ) -> Iterator[sa.Connection]:
+        with super().write(durable=durable, place=place) as connection:
             yield connection
             self.passing("claim" if durable else "commit")
         self.passing("booked" if durable else "committed")

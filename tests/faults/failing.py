@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from crm_mailer.delivering import journal
 from crm_mailer.model.errors import StoreError
-from crm_mailer.store.engine import Store
+from crm_mailer.store.engine import Queued, Store
 
 #: What SQLite says, word for word.
 FULL = "database or disk is full"
@@ -49,8 +49,10 @@ class FailingStore(Store):
         return self.calls >= self.nth
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[sa.Connection]:
-        with super().write(durable=durable) as connection:
+    def write(
+        self, *, durable: bool = False, place: Queued | None = None
+    ) -> Iterator[sa.Connection]:
+        with super().write(durable=durable, place=place) as connection:
             yield connection
         if self.at == "committed":
             try:

@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from crm_mailer.delivering import Pace, SmtpTransport, deliver, recover
 from crm_mailer.delivering.journal import SUFFIX
 from crm_mailer.store import migrate, outbox
-from crm_mailer.store.engine import Store, open_store
+from crm_mailer.store.engine import Queued, Store, open_store
 from crm_mailer.store.tables import touches
 from tests.conftest import StandingClock
 from tests.delivering.letters import PlainRenderer, account, plan, states
@@ -53,8 +53,10 @@ class WitnessedStore(Store):
     """Notes after each durable commit how much of the log is safe, before it is relied on."""
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[sa.Connection]:
-        with super().write(durable=durable) as connection:
+    def write(
+        self, *, durable: bool = False, place: Queued | None = None
+    ) -> Iterator[sa.Connection]:
+        with super().write(durable=durable, place=place) as connection:
             yield connection
         if durable:
             path = str(self.url.database)

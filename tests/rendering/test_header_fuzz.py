@@ -20,6 +20,7 @@ def test_no_random_name_subject_or_address_escapes_from_its_header() -> None:
     assert 0 < result.refused < result.addresses / 2
 
 
+@pytest.mark.skipif(not headers.__file__.endswith(".py"), reason="compiled rules cannot be broken")
 @pytest.mark.parametrize(
     ("rule", "broken"),
     [
