@@ -1,10 +1,10 @@
-"""The clockwork: APScheduler ticks each room, one thread reads the mailbox, a signal ends it well.
+"""The clockwork: APScheduler ticks each room, a thread reads each mailbox, a signal ends it well.
 
 Jobs only tick. What is due is decided by the tables, so a missed or doubled tick does no harm;
 the scheduler keeps nothing and runs in UTC, where no hour is missing or repeated.
 
-Several daemons may share a PostgreSQL database. All of them send, understand and learn; the
-one that holds the lease also reads the mailbox, scores and plans. Another takes over when it dies.
+Several daemons may share a PostgreSQL database. All of them send, understand and learn; the one
+that holds the lease also reads the mailboxes, scores and plans. Another takes over when it dies.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from crm_mailer import logs
-from crm_mailer.app import App, delivering, listening, operating, rounds
+from crm_mailer.app import App, delivering, listening, mailboxes, operating, rounds
 from crm_mailer.model.errors import CrmMailerError, LoginRefused, SettingsError
+from crm_mailer.settings import ImapSettings
 from crm_mailer.store import leases
 from crm_mailer.workers import CUT_OFF, Team, spare_collector
 
@@ -45,23 +46,24 @@ TICKS = {
     "workers": 10,
     "understand": 30,
     "learn": 5,
+    "mailboxes": 60,
 }
 #: Work that one daemon alone does, however many there are.
-ALONE = {"segment", "plan"}
+ALONE = {"segment", "plan", "mailboxes"}
 LEASE = "daemon"
 LEASE_SECONDS = 60
 #: How long a stop waits for mails in flight. A supervisor should allow a little more.
 DRAIN_SECONDS = 30.0
 #: How much longer it waits for workers, which cut themselves off after the same time.
 WORKERS_GRACE = 3.0
-#: How long it waits for other work, and for the mailbox's thread to notice.
+#: How long it waits for other work, and for the threads of the mailboxes to notice.
 SHORT_DRAIN_SECONDS = 5.0
 EARS_PATIENCE = 3.0
 #: How often the main thread looks after the others.
 LOOK_SECONDS = 2.0
 #: A clock that moved by more than this was set, or the machine slept.
 JUMP_SECONDS = 5.0
-#: First and longest rest of the mailbox after a fault of ours, after a refused login.
+#: First and longest rest of a mailbox after a fault of ours, after a refused login.
 EARS_REST = (5.0, 300.0)
 LOGIN_REST = (300.0, 3600.0)
 
@@ -79,6 +81,8 @@ class Daemon:
     #: Set while the mailbox is not ours to read.
     _hush: threading.Event = field(default_factory=threading.Event)
     _leads_until: float = 0.0
+    #: Since when the mailboxes are ours.
+    _hears_since: datetime | None = None
     _busy: set[str] = field(default_factory=set)
     _troubles: logs.Troubles = field(default_factory=logs.Troubles)
     #: The processes that send; none where our own thread does.
@@ -92,7 +96,7 @@ class Daemon:
 
         Raises:
             AlreadyRunning: another daemon holds the database.
-            SettingsError: the mailbox's settings make no sense.
+            SettingsError: the settings make no sense.
             StoreError: the database cannot be used.
         """
         with operating.hold_database(self.app):
@@ -107,23 +111,21 @@ class Daemon:
 
     def _work(self) -> None:
         settings = self.app.settings
-        if listening.is_configured(self.app):
-            listening.first_contact(settings.imap.first_contact)
         recovered = delivering.recover(self.app)
         self.app.reload_if_changed()
         self._tell_problems()
         self.tick("lease", self.renew)
-        scheduler, ears = self._scheduler(), threading.Thread(target=self._listen, daemon=True)
+        scheduler, ears = self._scheduler(), self._ears()
         self.log.info(
             "started", home=str(self.app.home), pid=os.getpid(),
             database=self.app.store.url.get_backend_name(), leads="yes" if self.leads else "no",
-            smtp=settings.way_out or "sandbox", imap=settings.imap.host or "none",
+            smtp=settings.way_out or "sandbox", imap=_hosts(self.app),
             workers=settings.workers or None, **recovered,
         )  # fmt: skip
         spare_collector()
         scheduler.start()
-        if listening.is_configured(self.app):
-            ears.start()
+        for ear in ears:
+            ear.start()
         why = self._look_after(scheduler)
         self.log.info("stopping", why=why, busy=" ".join(sorted(self._busy)))
         self._finish(scheduler, ears)
@@ -156,6 +158,8 @@ class Daemon:
             "understand": lambda: rounds.understand(self.app),
             "learn": lambda: rounds.learn(self.app),
         }
+        if listening.is_configured(self.app):
+            works["mailboxes"] = self._mind_mailboxes
         if self._team.size:
             works["workers"] = lambda: self._team.listen(self.app)
             del works["send"]
@@ -228,27 +232,40 @@ class Daemon:
                 hint="`crm-mailer check` shows all; what a file said before stands until then",
             )  # fmt: skip
 
-    # ------------------------------------------------------------------ the mailbox
+    # ------------------------------------------------------------------ the mailboxes
 
-    def _listen(self) -> None:
-        """Stay at the mailbox while it is ours, and come back after whatever happens."""
-        faults = 0
+    def _ears(self) -> list[threading.Thread]:
+        """A thread for each mailbox: one that is down or slow hinders no other."""
+        return [
+            threading.Thread(target=self._listen, args=(box,), name=box.name, daemon=True)
+            for box in self.app.settings.mailboxes
+        ]
+
+    def _mind_mailboxes(self) -> str:
+        """See that each was read lately."""
+        if self._hears_since is None:
+            self._hears_since = self.app.clock.now()
+        return mailboxes.watchdog(self.app, self._hears_since)
+
+    def _listen(self, box: ImapSettings) -> None:
+        """Stay at a mailbox while it is ours, and come back after whatever happens."""
+        faults, log = 0, self.log.bind(mailbox=box.name)
         while not self.stop.is_set():
             if self._hush.is_set() or not self.leads:
                 self.stop.wait(1.0)
                 continue
             try:
-                listening.watch(self.app, self._hush)
+                listening.watch(self.app, self._hush, box)
                 faults, rest = 0, 0.0
             except (LoginRefused, SettingsError) as error:
                 faults, rest = faults + 1, _rest(LOGIN_REST, faults)
-                self.log.error("listen", error=str(error), hint=error.hint, rests=f"{rest:.0f} s")
+                log.error("listen", error=str(error), hint=error.hint, rests=f"{rest:.0f} s")
             except CrmMailerError as error:
                 faults, rest = faults + 1, _rest(EARS_REST, faults)
-                self.log.error("listen", error=str(error), hint=error.hint, rests=f"{rest:.0f} s")
+                log.error("listen", error=str(error), hint=error.hint, rests=f"{rest:.0f} s")
             except Exception:
                 faults, rest = faults + 1, _rest(EARS_REST, faults)
-                self.log.exception("listen", rests=f"{rest:.0f} s")
+                log.exception("listen", rests=f"{rest:.0f} s")
             self.stop.wait(rest)
 
     # ------------------------------------------------------------------ the main thread
@@ -264,12 +281,13 @@ class Daemon:
                 pass
             if not self.leads:
                 self._hush.set()
+                self._hears_since = None
             jump = clock.jump(time.time(), time.monotonic())
             if abs(jump) > JUMP_SECONDS:
                 self.log.warning("clock", moved=f"{jump:+.0f} s")
                 tick_now(scheduler)
 
-    def _finish(self, scheduler: BackgroundScheduler, ears: threading.Thread) -> None:
+    def _finish(self, scheduler: BackgroundScheduler, ears: list[threading.Thread]) -> None:
         """End what is in flight, but do not wait for ever."""
         begun = time.monotonic()
         self.stop.set()
@@ -278,11 +296,13 @@ class Daemon:
         scheduler.pause()
         while self._busy and time.monotonic() - begun < self._patience():
             time.sleep(0.02)
-        if ears.is_alive():
-            ears.join(EARS_PATIENCE)
+        until = time.monotonic() + EARS_PATIENCE
+        for ear in ears:
+            if ear.is_alive():
+                ear.join(max(0.0, until - time.monotonic()))
         late = self._team.wait(begun + DRAIN_SECONDS + WORKERS_GRACE - time.monotonic())
         self._release()
-        left = sorted(self._busy | ({"listen"} if ears.is_alive() else set()))
+        left = sorted(self._busy | {"listen" for ear in ears if ear.is_alive()})
         left += [f"worker {number}" for number in late]
         if left:
             self.log.warning("cut off", work=" ".join(left), goes_on="at the next start")
@@ -328,6 +348,10 @@ class Drift:
         """Seconds by which the wall clock moved away since the last look."""
         before, self._offset = self._offset, wall - steady
         return self._offset - before
+
+
+def _hosts(app: App) -> str:
+    return " ".join(dict.fromkeys(box.host for box in app.settings.mailboxes)) or "none"
 
 
 def _rest(first_and_longest: tuple[float, float], faults: int) -> float:

@@ -1,21 +1,25 @@
-"""Verbs about single customers: find, tell their story, tag, note, flag, correct."""
+"""Verbs about single customers: find, tell their story, tag, note, flag, review, correct."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from crm_mailer.app import cases as learn
 from crm_mailer.app import names, segmenting
 from crm_mailer.app.segmenting import Explanation
 from crm_mailer.app.wiring import App
 from crm_mailer.model.customer import BuyingBehaviour, Personality
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.flag import Flag, FlagKind, NewFlag
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.reporting import customer_story
 from crm_mailer.reporting.customer_story import CustomerStory
-from crm_mailer.store import directory, suppressions, tags
+from crm_mailer.store import cases, directory, flags, reviews, suppressions, tags
 from crm_mailer.store.directory import Entry
 from crm_mailer.store.engine import Connection
+from crm_mailer.store.flags import ListedFlag
+from crm_mailer.store.reviews import HeardReview
 
 #: A tag is a short word or phrase.
 LONGEST_TAG = 40
@@ -93,22 +97,109 @@ def add_note(app: App, who: str, text: str, *, by: str) -> None:
         tags.add_note(connection, customer_id, text, now=app.clock.now(), by=by)
 
 
-def flag(app: App, who: str, reason: str, *, by: str) -> None:
-    """Put a buyer on the blacklist: no marketing; the reason stays as a note."""
+def flag(
+    app: App,
+    who: str,
+    reason: str,
+    *,
+    kind: FlagKind,
+    evidence: str = "",
+    case: int | None = None,
+    by: str,
+) -> bool:
+    """Put a buyer on the blacklist: no marketing; False where the same flag stands already.
+
+    Raises:
+        NotFound: no such customer or case.
+        NotPossible: there is no reason, or the case is another customer's.
+    """
+    if not reason.strip():
+        raise NotPossible("a flag needs a reason", hint="write what the buyer did")
     now = app.clock.now()
     with app.store.write() as connection:
         customer_id = directory.find_customer(connection, who)
-        tags.flag(connection, customer_id, reason, now=now)
-        tags.add_note(connection, customer_id, f"flagged: {reason}", now=now, by=by)
+        if case is not None and cases.get(connection, case).customer_id != customer_id:
+            raise NotPossible(
+                f"case {case} is another customer's",
+                hint="`crm-mailer case list` has the numbers",
+            )
+        new = NewFlag(
+            customer_id=customer_id,
+            kind=kind,
+            reason=reason.strip(),
+            evidence=evidence.strip(),
+            case_id=case,
+            by=by,
+        )
+        is_new = flags.add(connection, new, now)
+        if is_new:
+            tags.add_note(connection, customer_id, _flag_note(new), now=now, by=by)
+    return is_new
 
 
-def unflag(app: App, who: str, *, by: str) -> None:
-    """Take a buyer off the blacklist."""
+def _flag_note(new: NewFlag) -> str:
+    case = f"case {new.case_id}" if new.case_id else ""
+    evidence = ", ".join(filter(None, (new.evidence, case)))
+    return f"flagged ({new.kind}): {new.reason}" + (f" [{evidence}]" if evidence else "")
+
+
+def unflag(app: App, who: str, why: str, *, by: str) -> list[Flag]:
+    """Take a buyer off the blacklist; the flags that stood. They stay as history, with `why`.
+
+    Raises:
+        NotFound: there is no such customer.
+        NotPossible: no flag stands, or nobody says why.
+    """
+    if not why.strip():
+        raise NotPossible("say why the flag goes", hint="it is kept with the history")
     now = app.clock.now()
     with app.store.write() as connection:
         customer_id = directory.find_customer(connection, who)
-        tags.unflag(connection, customer_id, now=now)
-        tags.add_note(connection, customer_id, "unflagged", now=now, by=by)
+        standing = flags.remove(connection, customer_id, why.strip(), by=by, now=now)
+        if not standing:
+            raise NotPossible(
+                f"customer {customer_id} is on no blacklist",
+                hint="`crm-mailer customer flag list` has all",
+            )
+        tags.add_note(connection, customer_id, f"unflagged: {why.strip()}", now=now, by=by)
+    return standing
+
+
+def list_flags(app: App, who: str, *, is_past: bool, limit: int) -> list[ListedFlag]:
+    """The blacklist, or the flags of one customer; with `is_past` those that were taken off, too.
+
+    Raises:
+        NotFound: there is no such customer.
+    """
+    with app.store.read() as connection:
+        customer_id = directory.find_customer(connection, who) if who else None
+        return flags.list_all(connection, customer_id=customer_id, is_past=is_past, limit=limit)
+
+
+def review(app: App, who: str, stars: int, comment: str, *, order: str, product: str) -> bool:
+    """Log a review that a customer left on a platform, and do what it calls for.
+
+    False where the same review is known.
+
+    Raises:
+        NotFound: no such customer, or no such order of theirs.
+    """
+    now = app.clock.now()
+    with app.store.write() as connection:
+        customer_id = directory.find_customer(connection, who)
+        order_id = cases.find_order(connection, order, customer_id) if order else None
+        heard = HeardReview(
+            stars=stars,
+            at=now,
+            source="hand",
+            comment=comment.strip(),
+            customer_id=customer_id,
+            order_id=order_id,
+            product=product.strip(),
+        )
+        is_new = reviews.hear(connection, heard) is not None
+    learn.learn(app)
+    return is_new
 
 
 def suppress(app: App, who: str, why: str, *, by: str) -> str:

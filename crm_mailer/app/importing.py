@@ -1,4 +1,4 @@
-"""Verbs of importing: orders, customers, suppressions and reviews from files."""
+"""Verbs of importing: orders, customers, suppressions, reviews and ratings from files."""
 
 from __future__ import annotations
 
@@ -105,6 +105,32 @@ def import_reviews(
         shop_zone=app.zone,
         progress=progress,
         **_common(app, map_name, platform, encoding, is_dry_run=is_dry_run),
+    )
+
+
+def import_ratings(
+    app: App,
+    path: Path,
+    *,
+    platform: str = "",
+    encoding: str = "",
+    is_dry_run: bool = False,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Take the detailed ratings of the shop in; those of a known period take the new figures.
+
+    Raises:
+        SourceError: the file cannot be read, or has no period or no figure.
+    """
+    return room.import_ratings(
+        app.store,
+        path,
+        platform=platform.strip().lower(),
+        shop_zone=app.zone,
+        now=app.clock.now(),
+        is_dry_run=is_dry_run,
+        encodings=_encodings(app, encoding),
+        progress=progress,
     )
 
 

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from crm_mailer import listening, logs
-from crm_mailer.app import cases
+from crm_mailer.app import cases, mailboxes
+from crm_mailer.app.mailboxes import Look
 from crm_mailer.app.wiring import App
 from crm_mailer.learning import LearnReport
-from crm_mailer.listening import Account, FetchReport, FirstContact, ImapMailbox, ListenReport
-from crm_mailer.model.errors import CrmMailerError, SettingsError
+from crm_mailer.listening import FetchReport, FirstContact, ImapMailbox, ListenReport
+from crm_mailer.model.errors import (
+    CrmMailerError,
+    LoginRefused,
+    MailboxError,
+    ServiceDown,
+    SettingsError,
+)
+from crm_mailer.settings import ImapSettings
 from crm_mailer.store import inbound, replies
 from crm_mailer.store.inbound import InboundMail
 from crm_mailer.store.replies import ReplyRow
+
+#: Seconds before moving is tried again after it failed.
+MOVE_REST = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,90 +41,49 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """What one round by hand brought."""
+    """What one round by hand brought, from all mailboxes together and from each."""
 
     fetched: FetchReport
     understood: ListenReport
     learnt: LearnReport
+    looks: tuple[Look, ...]
+    moved: int = 0
 
 
 def is_configured(app: App) -> bool:
     """Whether there is a mailbox to read."""
-    return bool(app.settings.imap.host)
+    return bool(app.settings.mailboxes)
 
 
-def account(app: App) -> Account:
-    """The mailbox of the settings.
+class _Turn:
+    """Who understands at present: several threads may bring mail home, one reads it at a time."""
 
-    Raises:
-        SettingsError: none is configured.
-    """
-    imap = app.settings.imap
-    if not imap.host:
-        raise SettingsError(
-            "no mailbox is configured, so no answers can be read",
-            hint="set imap.host, imap.username and imap.password in crm-mailer.toml "
-            "(or CRM_MAILER_IMAP_HOST and so on)",
-        )
-    return Account(
-        host=imap.host,
-        port=imap.port,
-        username=imap.username,
-        password=imap.password,
-        tls=imap.tls,
-        ca_file=imap.ca_file,
-        folder=imap.folder,
-    )
+    def __init__(self) -> None:
+        self.is_wanted = threading.Event()
+        self.lock = threading.Lock()
 
 
-def first_contact(written: str) -> FirstContact:
-    """The setting `imap.first_contact`: new, all, or a day.
-
-    Raises:
-        SettingsError: it is none of these.
-    """
-    if written in ("new", "all"):
-        return written
-    try:
-        return date.fromisoformat(written)
-    except ValueError as error:
-        raise SettingsError(
-            f"imap.first_contact is `{written}`",
-            hint="write new, all, or a day such as 2026-11-01",
-        ) from error
-
-
-def fetch(app: App, since: FirstContact | None = None) -> FetchReport:
-    """Bring home what is new in the mailbox.
-
-    Args:
-        since: at the very first contact only: new, all, or a day; None asks the settings.
-
-    Raises:
-        SettingsError: no mailbox is configured.
-        ServiceDown, MailboxError: the server does not give it.
-    """
-    at = account(app)
-    start = since or first_contact(app.settings.imap.first_contact)
-    try:
-        with ImapMailbox(at) as mailbox:
-            return listening.fetch(
-                app.store,
-                mailbox,
-                account=at.name,
-                folder=at.folder,
-                raw_folder=app.raw_folder,
-                now=app.clock.now(),
-                first_contact=start,
-            )
-    except CrmMailerError as error:
-        with app.store.write() as connection:
-            inbound.note_trouble(connection, at.name, at.folder, str(error))
-        raise
+_TURNS: WeakKeyDictionary[App, _Turn] = WeakKeyDictionary()
 
 
 def understand(app: App, limit: int | None = None) -> ListenReport:
-    """Find out what the fetched mails are and say."""
+    """Find out what the fetched mails are and say.
+
+    While another thread does so nothing is done here: it goes on with what has come meanwhile.
+    """
+    turn = _TURNS.setdefault(app, _Turn())
+    report = ListenReport()
+    turn.is_wanted.set()
+    while turn.is_wanted.is_set() and turn.lock.acquire(blocking=False):
+        try:
+            turn.is_wanted.clear()
+            report.absorb(_understand(app, limit))
+        finally:
+            turn.lock.release()
+    return report
+
+
+def _understand(app: App, limit: int | None) -> ListenReport:
     return listening.understand(
         app.store,
         keys=app.keys,
@@ -124,46 +95,97 @@ def understand(app: App, limit: int | None = None) -> ListenReport:
     )
 
 
-def listen(app: App, since: FirstContact | None = None) -> Round:
-    """One round by hand: fetch, understand, and learn, so that a complaint is a case at once."""
-    return Round(fetched=fetch(app, since), understood=understand(app), learnt=cases.learn(app))
+def listen(app: App, since: FirstContact | None = None, names: Sequence[str] = ()) -> Round:
+    """One round by hand: fetch, understand, and learn, so that a complaint is a case at once.
+
+    Raises:
+        SettingsError: no mailbox is configured.
+        ServiceDown, MailboxError: no mailbox could be read.
+    """
+    looks = mailboxes.fetch(app, since, names)
+    total = FetchReport()
+    for look in looks:
+        total.absorb(look.fetched)
+    understood, learnt = understand(app), cases.learn(app)
+    moved, after = 0, []
+    for box, look in zip(mailboxes.chosen(app, names), looks, strict=True):
+        try:
+            moved += 0 if look.error else mailboxes.move_done(app, box)
+            after.append(look)
+        except CrmMailerError as error:
+            after.append(replace(look, error=str(error), hint=error.hint))
+    return Round(
+        fetched=total, understood=understood, learnt=learnt, looks=tuple(after), moved=moved
+    )
 
 
 def watch(
-    app: App, stop: threading.Event, after_round: Callable[[ListenReport], None] | None = None
+    app: App,
+    stop: threading.Event,
+    box: ImapSettings,
+    after_round: Callable[[ListenReport], None] | None = None,
 ) -> None:
-    """Stay at the mailbox until `stop` is set; returns at once where none is configured.
+    """Stay at a mailbox until `stop` is set. One thread a mailbox.
 
     Args:
         stop: set it to end within a second or two.
+        box: the mailbox, as the settings have it.
         after_round: called after each round that understood something, for example to learn.
 
     Raises:
         LoginRefused: the server does not take user name and password.
+        SettingsError: the folder is not there.
     """
-    if not is_configured(app):
-        return
-    at, log = account(app), logs.get()
+    at, log = mailboxes.account(app, box), logs.get()
+    tidy = _Tidy(app, box)
 
     def after_fetch(fetched: FetchReport) -> None:
+        mailboxes.end_alerts(app, box, "login", "silent")
         report = understand(app)
-        if report.handled:
-            log.info("listen", new=fetched.new, handled=report.handled, **report.kinds)
-            if after_round is not None:
-                after_round(report)
+        if fetched.new or report.handled:
+            log.info(
+                "listen", mailbox=box.name, new=fetched.new, handled=report.handled, **report.kinds
+            )
+        if report.handled and after_round is not None:
+            after_round(report)
+        tidy()
 
-    listening.watch(
-        lambda: ImapMailbox(at),
-        app.store,
-        account=at.name,
-        folder=at.folder,
-        raw_folder=app.raw_folder,
-        clock=app.clock,
-        stop=stop,
-        first_contact=first_contact(app.settings.imap.first_contact),
-        after_fetch=after_fetch,
-        on_trouble=lambda error: log.warning("listen", error=str(error), hint=error.hint),
-    )
+    try:
+        listening.watch(
+            lambda: ImapMailbox(at),
+            app.store,
+            account=at.name,
+            folder=at.folder,
+            raw_folder=app.raw_folder,
+            clock=app.clock,
+            stop=stop,
+            first_contact=mailboxes.first_contact(box.first_contact),
+            after_fetch=after_fetch,
+            on_trouble=lambda error: log.warning(
+                "listen", mailbox=box.name, error=str(error), hint=error.hint
+            ),
+        )
+    except (LoginRefused, SettingsError) as error:
+        mailboxes.raise_alert(app, box, "login", error)
+        raise
+
+
+class _Tidy:
+    """Moves what was understood; after a failure it rests, so that reading goes on."""
+
+    def __init__(self, app: App, box: ImapSettings) -> None:
+        self.app, self.box = app, box
+        self.rests_until = 0.0
+
+    def __call__(self) -> None:
+        if not self.box.move_done_to or time.monotonic() < self.rests_until:
+            return
+        try:
+            mailboxes.move_done(self.app, self.box)
+            mailboxes.end_alerts(self.app, self.box, "move")
+        except (MailboxError, ServiceDown, SettingsError) as error:
+            self.rests_until = time.monotonic() + MOVE_REST
+            mailboxes.raise_alert(self.app, self.box, "move", error)
 
 
 def list_replies(
@@ -197,17 +219,25 @@ def explain(app: App, reply_id: int) -> Explanation:
 
 
 def quarantine(app: App) -> list[InboundMail]:
-    """Mails that broke the reader three times; they wait and hinder nobody."""
+    """Mails that broke the reader or the fetching three times; they wait and hinder nobody."""
     with app.store.read() as connection:
         return inbound.list_quarantined(connection)
 
 
-def retry(app: App, inbound_id: int) -> ListenReport:
-    """Read a mail from quarantine once more.
+def retry(app: App, numbers: Sequence[int]) -> ListenReport:
+    """Read mails from quarantine once more, or fetch those again that the server would not give.
 
     Raises:
-        NotFound: it is not in quarantine.
+        NotFound: one is not in quarantine; then nothing was done.
+        NotPossible: one is gone from the server, or its mailbox is not configured any more.
+        ServiceDown, MailboxError: the server, as before.
     """
+    with app.store.read() as connection:
+        mails = [inbound.get(connection, number) for number in numbers]
     with app.store.write() as connection:
-        inbound.retry(connection, inbound_id)
+        for mail in mails:
+            inbound.retry(connection, mail.id)
+    for mail in mails:
+        if mail.is_unfetched:
+            mailboxes.fetch_again(app, mail)
     return understand(app)

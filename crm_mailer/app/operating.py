@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TextIO
 
 from crm_mailer import home as homes
+from crm_mailer.app import mailbox_states
+from crm_mailer.app.mailbox_states import MailboxState
 from crm_mailer.app.wiring import App
 from crm_mailer.model.errors import AlreadyRunning, StoreError
 from crm_mailer.store import alerts, doubts, health, lanes, leases, migrate, pauses
@@ -47,6 +49,8 @@ class Status:
     #: Why the mail server is left alone for a while, and until when; empty when it is used.
     resting: str
     mailbox: str
+    #: Each of them, with its trouble.
+    mailboxes: list[MailboxState]
     next_step: str
 
 
@@ -91,7 +95,8 @@ def status(app: App) -> Status:
         problems=len(definitions.errors),
         mail_server=app.settings.way_out,
         resting=_resting(app),
-        mailbox=_place(app.settings.imap.host, app.settings.imap.port),
+        mailbox=", ".join(box.place for box in app.settings.mailboxes),
+        mailboxes=mailbox_states.states(app),
         next_step=_next_step(app, figures, live=len(live), daemon=daemon),
     )
 
@@ -142,10 +147,6 @@ def _resting(app: App) -> str:
     return "; ".join(
         f"{rest.message} (until {rest.until:%F %T}Z)" for rest in rests if rest and now < rest.until
     )
-
-
-def _place(host: str, port: int) -> str:
-    return f"{host}:{port}" if host else ""
 
 
 def _next_step(app: App, figures: health.Figures, *, live: int, daemon: str) -> str:

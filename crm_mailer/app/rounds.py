@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from crm_mailer.app import cases, delivering, listening, pausing, planning, segmenting
+from crm_mailer.app import cases, delivering, judging, listening, pausing, planning, segmenting
 from crm_mailer.app.wiring import App
 from crm_mailer.model.campaign import Stream
 
@@ -55,7 +55,9 @@ def understand(app: App) -> str:
 def learn(app: App) -> str:
     """Feedback, cases and tasks from what was understood."""
     report = cases.learn(app)
-    return _told({"feedback": report.feedback, "cases": report.cases_opened, "tasks": report.tasks})
+    judging.train_if_due(app)
+    told = {"feedback": report.feedback, "cases": report.cases_opened, "tasks": report.tasks}
+    return _told(told | {"late cases told of": cases.escalate(app)})
 
 
 def _told(counts: Mapping[str, int]) -> str:

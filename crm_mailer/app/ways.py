@@ -13,7 +13,7 @@ from crm_mailer.delivering.sandbox import FolderTransport, NullTransport
 from crm_mailer.delivering.ses import SesAccount, SesTransport
 from crm_mailer.delivering.smtp_transport import SmtpTransport
 from crm_mailer.model.campaign import Stream
-from crm_mailer.settings import AccountSettings
+from crm_mailer.settings import AccountSettings, ImapSettings
 from crm_mailer.store import lanes
 
 #: Access tokens and certificates that were got for one round serve the next.
@@ -74,7 +74,7 @@ def _smtp(app: App, account: AccountSettings) -> Account:
         username=account.username,
         password=account.password,
         auth=Auth(account.auth),
-        oauth=_tokens(app, account),
+        oauth=token_source(app, account),
         tls=Tls(account.tls),
         ca_file=account.ca_file,
         hello=account.hello,
@@ -85,7 +85,8 @@ def _smtp(app: App, account: AccountSettings) -> Account:
     )
 
 
-def _tokens(app: App, account: AccountSettings) -> TokenSource | None:
+def token_source(app: App, account: AccountSettings | ImapSettings) -> TokenSource | None:
+    """Where the access tokens of an account or a mailbox come from; None where it has none."""
     oauth = account.oauth
     if oauth.token_file:
         return TokenFile(app.home / oauth.token_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,10 @@ from crm_mailer.definitions import library
 from crm_mailer.definitions.library import Definitions
 from crm_mailer.definitions.problems import raise_all
 from crm_mailer.definitions.template_index import index
-from crm_mailer.definitions.words_reader import read_words
-from crm_mailer.model.errors import SettingsError
+from crm_mailer.definitions.words_reader import read_reasons, read_words
+from crm_mailer.model.errors import DefinitionError, SettingsError
 from crm_mailer.model.moment import Clock, zone
+from crm_mailer.model.reply import SHIPPED_REASONS, adopt_reasons
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
 from crm_mailer.model.words import Words
@@ -56,11 +58,14 @@ class App:
     @cached_property
     def words(self) -> Words:
         """The word lists of listening: what ships, and what lies in the shop's `words` folder."""
-        return read_words(self.home / "words")
+        words = read_words(self.home / "words")
+        adopt_reasons({c: r for c, r in words.reasons.items() if c not in SHIPPED_REASONS})
+        return words
 
     def reload(self) -> None:
         """Read the files anew when they are next needed."""
         self.__dict__.pop("definitions", None)
+        self.__dict__.pop("_shop_alone", None)
         self.__dict__.pop("words", None)
         self.__dict__.pop("templates", None)
 
@@ -98,8 +103,12 @@ class App:
     @property
     def zone(self) -> ZoneInfo:
         """The zone in which the shop counts its days; the default one while its file is wrong."""
-        shop = self.definitions.shop if "definitions" in self.__dict__ else self._shop_alone
-        return zone(shop.time_zone)
+        return zone(self.shop_or_default.time_zone)
+
+    @property
+    def shop_or_default(self) -> Shop:
+        """The shop's facts for who can do with the defaults while its file is wrong."""
+        return self.definitions.shop if "definitions" in self.__dict__ else self._shop_alone
 
     @cached_property
     def _shop_alone(self) -> Shop:
@@ -155,7 +164,14 @@ class App:
 def open_app(given_home: str | None = None, clock: Clock | None = None) -> App:
     """The shop in `given_home`, or the nearest one."""
     home = homes.find_home(given_home)
+    _adopt_reasons(home / "words")
     return App(home, read_settings(home), clock)
+
+
+def _adopt_reasons(folder: Path) -> None:
+    """The shop's own complaint reasons; `check` and listening tell what is wrong with the files."""
+    with suppress(DefinitionError):
+        adopt_reasons(read_reasons(folder) if folder.is_dir() else {})
 
 
 def _fingerprint(home: Path) -> int:

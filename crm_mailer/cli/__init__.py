@@ -41,6 +41,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "rfm": "segmenting:rfm",
         "customer": "customers:customer",
         "case": "cases:case",
+        "report": "reports:report",
     },
     "Mail": {
         "send": "delivering:send",

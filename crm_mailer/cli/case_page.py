@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crm_mailer.cli import show
-from crm_mailer.cli.cases import left_in_words
+from crm_mailer.cli.cases import left_in_words, span_in_words
 from crm_mailer.i18n import _, n_
+from crm_mailer.learning.checklist import SENTENCES
 from crm_mailer.model import address
-from crm_mailer.model.case import FIRST_RESPONSE
-from crm_mailer.model.reply import Severity
+from crm_mailer.model.case import Arbitration, CaseState, Remedy
+from crm_mailer.model.sla import ClockName, Target
 
 if TYPE_CHECKING:
+    from crm_mailer.learning.clocks import Reading
     from crm_mailer.reporting.cases import CaseFile
     from crm_mailer.store.case_files import KnownOrder, WrittenReply
 
@@ -26,18 +27,129 @@ def show_case(file: CaseFile, place: ZoneInfo) -> None:
     )
     show.facts([
         (_("state"), f"{show.word(case.state)}, {case.owner or _('nobody has it')}"),
-        (_("severity"), _severity(case.severity)),
-        (_("answer due"), left_in_words(file.left)),
-        (_("opened"), show.local(case.opened_at, place)),
-        (_("wants"), show.word(case.asks) if case.asks != "none" else ""),
+        (_("severity"), _severity(file)),
+        (_("due"), left_in_words(file.left)),
         (_("do next"), _next(file)),
         (_("answer by"), _channel(file)),
+        (_("wants"), show.word(case.asks) if case.asks != "none" else ""),
+        (_("opened"), show.local(case.opened_at, place)),
+        (_("facts disagree"), file.clash),
+        (_("dispute"), _dispute(file)),
+        (_("goes on with"), _of_case(case.follows_id)),
+        (_("merged into"), _of_case(case.merged_into_id)),
+        (_("took in"), ", ".join(map(_of_case, file.merged))),
+        (_("satisfaction"), _("{stars} of 5").format(stars=case.satisfaction)
+         if case.satisfaction else ""),
     ])  # fmt: skip
+    if file.flag_offer:
+        show.line(_flag_offer(file), style="yellow")
+    _show_clocks(file, place)
+    _show_remedies(file)
+    if case.state is not CaseState.CLOSED:
+        _show_work_list(file)
     _show_customer(file, place)
     _show_orders(file, place)
     _show_words(file.wrote, place)
     _show_timeline(file, place)
     _show_earlier(file, place)
+
+
+def _of_case(number: int | None) -> str:
+    return _("case {number}").format(number=number) if number else ""
+
+
+def _show_clocks(file: CaseFile, place: ZoneInfo) -> None:
+    if not file.clocks:
+        return
+    show.line()
+    show.table(
+        [_("clock"), _("due"), ""],
+        [
+            (
+                show.word(one.clock),
+                "" if one.is_paused else show.local(one.due_at, place),
+                _left(one, file),
+            )
+            for one in file.clocks
+        ],
+        title=_("Time"),
+    )
+
+
+def _left(one: Reading, file: CaseFile) -> object:
+    if one.stopped_at is not None:
+        return _("too late") if one.is_late else _("in time")
+    if one.is_paused:
+        left = span_in_words(abs(one.left))
+        told = _("{span} too late") if one.is_late else _("{span} left")
+        return _("stands still, {left}").format(left=told.format(span=left))
+    return left_in_words(None if one.due_at is None else one.due_at - file.now)
+
+
+def _show_work_list(file: CaseFile) -> None:
+    show.line()
+    show.table(
+        ["", _("step"), "", _("done by")],
+        [
+            (
+                "✓" if one.done_at else "·",
+                one.step.value,
+                _(SENTENCES[one.step]),
+                one.by if one.done_at else "",
+            )
+            for one in file.checklist
+        ],
+        title=_("Work list of a serious case") if file.is_serious else _("Work list"),
+    )
+
+
+def _show_remedies(file: CaseFile) -> None:
+    case = file.case
+    paid = case.compensation
+    money = f", {paid.amount:,} {paid.currency}" if paid else ""
+    rows = [
+        (_("chosen"), show.word(case.remedy) + money if case.remedy else ""),
+        (_("offered"), _remedies(file.offered)),
+        (_("what fits"), "" if case.remedy else _remedies(file.suggested)),
+        (_("evidence"), "\n".join(f"{one.ref} {one.text}".strip() for one in file.evidence)),
+    ]
+    if any(value for _name, value in rows):
+        show.line()
+        show.heading(_("Remedies"))
+        show.facts(rows)
+
+
+def _remedies(found: tuple[Remedy, ...]) -> str:
+    return ", ".join(show.word(one) for one in found)
+
+
+def _flag_offer(file: CaseFile) -> str:
+    who = file.known.customer.email or file.case.customer_id
+    command = f"crm-mailer customer flag add {who} WHY --kind {file.flag_offer}"
+    return _("this looks like {what}: blacklist? `{command}`").format(
+        what=show.word(file.flag_offer), command=f"{command} --case {file.case.id}"
+    )
+
+
+def _flags(file: CaseFile) -> str:
+    told = [
+        ": ".join(part for part in (show.word(one.kind), one.reason, one.evidence) if part)
+        for one in file.flags
+    ]
+    if not told and file.known.customer.is_flagged:
+        return file.known.flag_reason or _("yes")
+    return "\n".join(told)
+
+
+def _dispute(file: CaseFile) -> str:
+    case = file.case
+    stages = {
+        Arbitration.OPENED: _("arbitration opened"),
+        Arbitration.DECIDED: _("arbitration decided"),
+    }
+    stage = stages[case.arbitration] if case.arbitration else ""
+    liable = {None: "", True: _("we are liable"), False: _("we are not liable")}[case.is_liable]
+    return ", ".join(part for part in (case.dispute_number, stage, liable) if part)
 
 
 def _show_customer(file: CaseFile, place: ZoneInfo) -> None:
@@ -48,7 +160,7 @@ def _show_customer(file: CaseFile, place: ZoneInfo) -> None:
     show.heading(_("Customer"))
     show.facts([
         (_("name"), f"{one.name}  <{one.email}>" if one.email else one.name),
-        (_("BLACKLIST"), known.flag_reason or _("yes") if one.is_flagged else ""),
+        (_("BLACKLIST"), _flags(file)),
         (_("suppressed"), ", ".join(map(show.word, known.suppressed))),
         (_("phone"), address.masked(one.phone)),
         (_("lives in"), ", ".join(part for part in (one.city, one.country) if part)),
@@ -146,14 +258,22 @@ def _next(file: CaseFile) -> str:
 
 
 def _channel(file: CaseFile) -> str:
+    best = _("best {hours} of their day").format(hours=file.best_time)
     if file.local_time is None:
-        return show.word(file.best_channel)
+        return f"{show.word(file.best_channel)}; {best}"
     there = _("it is {time} there").format(time=file.local_time.strftime("%H:%M"))
-    return f"{show.word(file.best_channel)}; {there}"
+    return f"{show.word(file.best_channel)}; {best}, {there}"
 
 
-def _severity(severity: Severity) -> str:
-    hours = FIRST_RESPONSE[severity] // timedelta(hours=1)
-    return _("{severity}: first answer within {hours} hours").format(
-        severity=severity.value, hours=hours
+def _severity(file: CaseFile) -> str:
+    kind = _("serious") if file.is_serious else _("ordinary")
+    told = _("first answer in {first}, later ones in {later}, solved in {solution}").format(
+        first=_target(file.target, ClockName.FIRST_RESPONSE),
+        later=_target(file.target, ClockName.UPDATE),
+        solution=_target(file.target, ClockName.SOLUTION),
     )
+    return f"{file.case.severity.value}, {kind}: {told}"
+
+
+def _target(target: Target, clock: ClockName) -> str:
+    return span_in_words(target.of(clock))

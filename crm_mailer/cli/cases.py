@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from crm_mailer.cli import pass_app, show
+from crm_mailer.cli import answering, case_work, pass_app, show
 from crm_mailer.cli.options import Command, Group, as_json_option, by_option, number_argument
 from crm_mailer.i18n import _
 from crm_mailer.model.case import UNDER_WAY, CaseState, Channel
@@ -25,6 +25,15 @@ _HAND_CHANNELS = [channel.value for channel in Channel if channel is not Channel
 @click.group(cls=Group)
 def case() -> None:
     """Cases: follow-ups that we owe unhappy customers."""
+
+
+for _command in (
+    answering.reply,
+    answering.answer,
+    answering.templates,
+    *case_work.COMMANDS,
+):
+    case.add_command(_command)
 
 
 @case.command("list")
@@ -71,13 +80,14 @@ def show_(app: App, number: int, as_json: bool) -> None:
 @number_argument
 @click.argument("text")
 @click.option("--answered", is_flag=True, help=_("The customer was answered: their turn now."))
+@click.option("--ours", is_flag=True, help=_("With --answered: the next word is ours again."))
 @by_option
 @pass_app
-def note(app: App, number: int, text: str, answered: bool, by: str) -> None:
+def note(app: App, number: int, text: str, answered: bool, ours: bool, by: str) -> None:
     """Write TEXT on case NUMBER."""
     from crm_mailer.app import cases
 
-    done = cases.note(app, number, text, by=by, is_answer=answered)
+    done = cases.note(app, number, text, by=by, is_answer=answered or ours, is_ours=ours)
     show.good(_("case {number} is {state}").format(
         number=number, state=show.word(done.state)))  # fmt: skip
 
@@ -91,21 +101,25 @@ def assign(app: App, number: int, who: str, by: str) -> None:
     """Give case NUMBER to WHO."""
     from crm_mailer.app import cases
 
-    cases.assign(app, number, who, by=by)
-    show.good(_("case {number} belongs to {who}").format(number=number, who=who))
+    done = cases.assign(app, number, who, by=by)
+    show.good(_("case {number} belongs to {who}").format(number=number, who=done.owner))
 
 
 @case.command()
 @number_argument
 @click.option("--reason", default="", help=_("Why, in a few words."))
 @click.option("--resolved", is_flag=True, help=_("Solved: a letter within 7 days reopens it."))
+@click.option("--satisfaction", type=click.IntRange(1, 5),
+              help=_("The customer's word on how it was handled."))  # fmt: skip
 @by_option
 @pass_app
-def close(app: App, number: int, reason: str, resolved: bool, by: str) -> None:
+def close(
+    app: App, number: int, reason: str, resolved: bool, satisfaction: int | None, by: str
+) -> None:
     """End case NUMBER; marketing to the customer may go on."""
     from crm_mailer.app import cases
 
-    done = cases.close(app, number, reason, by=by, is_resolved=resolved)
+    done = cases.close(app, number, reason, by=by, is_resolved=resolved, satisfaction=satisfaction)
     show.good(_("case {number} is {state}").format(
         number=number, state=show.word(done.state)))  # fmt: skip
 
@@ -220,7 +234,8 @@ def _show_list(lines: list[CaseLine]) -> None:
             (
                 line.number,
                 left_in_words(line.left),
-                Text(line.severity.value, style=_STYLES[line.severity]),
+                Text(line.severity.value + ("!" if _is_graver(line) else ""),
+                     style="bold red" if line.is_serious else _STYLES[line.severity]),
                 _(line.reason_in_words),
                 line.customer,
                 line.order_number,
@@ -231,23 +246,31 @@ def _show_list(lines: list[CaseLine]) -> None:
         ],
         right=(0,),
         empty=_("no case is open"),
-    )
+    )  # fmt: skip
+
+
+def _is_graver(line: CaseLine) -> bool:
+    """A threat or an arbitration is handled like P1, whatever went wrong."""
+    return line.is_serious and line.severity is not Severity.P1
 
 
 def left_in_words(left: timedelta | None) -> Text:
     """`in 3 h 20 min`, red and `2 d overdue` when it is too late, a dash when nothing is owed."""
     if left is None:
         return Text("-", style="dim")
-    span = _span(abs(left))
+    span = span_in_words(abs(left))
     if left < timedelta(0):
         return Text(_("{span} overdue").format(span=span), style="bold red")
     return Text(_("in {span}").format(span=span))
 
 
-def _span(length: timedelta) -> str:
+def span_in_words(length: timedelta) -> str:
+    """`40 min`, `3 h 20 min`, `8 h`, or whole days from two days on."""
     minutes = int(length.total_seconds() // 60)
     if minutes < 60:
         return _("{minutes} min").format(minutes=minutes)
+    if minutes < 48 * 60 and minutes % 60 == 0:
+        return _("{hours} h").format(hours=minutes // 60)
     if minutes < 48 * 60:
         return _("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)
     return _("{days} d").format(days=minutes // (24 * 60))

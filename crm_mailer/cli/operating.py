@@ -95,8 +95,7 @@ def _show_status(app: App, state: Status) -> None:
          else state.mail_server or _("sandbox")),
         (_("sending rests"), state.resting),
         (_("mailbox"), state.mailbox or _("not configured")),
-        (_("mailbox trouble"), figures.mailbox_trouble),
-        (_("last fetched"), show.local(figures.last_sync_at, app.zone)),
+        *_mailbox_facts(app, state),
         (_("daemon"), state.daemon or _("not running")),
         (_("workers"), ", ".join(state.workers)),
         (_("campaigns"), _("{live} live of {all}").format(
@@ -116,6 +115,19 @@ def _show_status(app: App, state: Status) -> None:
     _show_troubles(app, state)
     if state.next_step:
         show.note(_("Next: {command}").format(command=_(state.next_step)))
+
+
+def _mailbox_facts(app: App, state: Status) -> list[tuple[str, object]]:
+    """How each mailbox is; named where there are several."""
+    facts: list[tuple[str, object]] = []
+    for box in state.mailboxes:
+        name = f" {box.name}" if len(state.mailboxes) > 1 else ""
+        facts += [
+            (_("mailbox trouble") + name, box.trouble),
+            (_("last fetched") + name, show.local(box.synced_at, app.zone)),
+            (_("mails missing") + name, box.missing or ""),
+        ]
+    return facts
 
 
 def _show_troubles(app: App, state: Status) -> None:

@@ -8,7 +8,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from crm_mailer.definitions.cases_reader import CasesShape, faults_of, rules_of
 from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
+from crm_mailer.definitions.health_reader import HealthFile, rules
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.definitions.written import (
     Color,
@@ -65,6 +67,8 @@ class ShopFile(Strict):
     cap: Cap = Cap()
     subject_prefix: dict[Country, str] = Field(default_factory=dict)
     order_number_pattern: Text = ""
+    health: HealthFile = HealthFile()
+    cases: CasesShape = CasesShape()
 
 
 def read_shop(path: Path, problems: list[Problem], shown: str = "") -> Shop | None:
@@ -81,13 +85,15 @@ def read_shop(path: Path, problems: list[Problem], shown: str = "") -> Shop | No
 
 
 def _shop(shape: ShopFile) -> Shop:
-    plain = shape.model_dump(exclude={"quiet_hours", "cap"})
+    plain = shape.model_dump(exclude={"quiet_hours", "cap", "cases", "health"})
     return Shop(
         **plain,
         quiet_from=shape.quiet_hours.from_,
         quiet_until=shape.quiet_hours.until,
         cap_count=shape.cap.count,
         cap_days=shape.cap.days,
+        health=rules(shape.health),
+        cases=rules_of(shape.cases),
     )
 
 
@@ -117,4 +123,4 @@ def _faults(node: Node, shape: ShopFile) -> list[Problem]:
     if not set(shape.fallback) & set(shape.languages):
         message = "`fallback` names none of the shop's `languages`"
         faults.append(node.problem("CRM125", message, "fallback", severity=Severity.WARNING))
-    return faults
+    return [*faults, *faults_of(node, shape.cases)]

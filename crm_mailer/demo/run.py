@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from crm_mailer import home as homes
-from crm_mailer.app import App, importing, listening, planning, rounds
+from crm_mailer.app import App, importing, listening, mailboxes, planning, rounds
 from crm_mailer.app.clocks import SetClock
 from crm_mailer.demo import agents, exports
 from crm_mailer.demo.child import Child
@@ -100,7 +100,7 @@ def run(folder: Path, *, seed: int, days: int, on_day: Callable[[Progress], None
     ):
         importing.import_orders(app, _export(folder, PAST), map_name="generic")
         rounds.segment(app)
-        listening.fetch(app, "all")
+        mailboxes.fetch(app, "all")
         shop = _Shop(app, outside, order_mails, Calendar(story), seed)
         answers = 0
         for day in range(days):

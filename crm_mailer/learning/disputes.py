@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
+from crm_mailer.model.case import Case
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.flag import FlagKind
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import REASONS, Severity
 
@@ -16,10 +19,23 @@ Facts = Mapping[OrderState, datetime]
 #: Codes that stand beside complaint reasons and are none.
 _NO_COMPLAINT = ("ask.", "objection.", "wants.", "confirm", "suggestion", "praise", "thanks",
                  "question", "displeasure")  # fmt: skip
+#: Words of agents' notes that speak of a buyer to beware of.
+_SIGNS = {
+    FlagKind.BLACKMAIL: re.compile(
+        r"\b(blackmail|extort)|шантаж|вымога|chantaj|extorsi|chantage|erpress|勒索|敲诈|要挟"
+    ),
+    FlagKind.FRAUD: re.compile(
+        r"fraudster|fraudulent|scammer|fake (photo|picture|claim)|мошенни|estafador|fraudeur"
+        r"|betrüger|欺诈|诈骗|骗子"
+    ),
+    FlagKind.BAD_REVIEW: re.compile(
+        r"\bbad review on purpose|malicious review|накрут|恶意差评|恶意评价|职业差评"
+    ),
+}
 #: The customer says the parcel is not there.
 _ABSENT = ("nr.in_transit", "nr.no_tracking", "nr.customs", "nr.returned")
 #: The customer must hold the goods to say so.
-_IN_HAND = ("nad.damaged", "nad.short", "nad.quality", "nad.description", "nad.counterfeit",
+IN_HAND = ("nad.damaged", "nad.short", "nad.quality", "nad.description", "nad.counterfeit",
             "order.wrong_item", "order.size", "nr.buyer_returned")  # fmt: skip
 
 
@@ -80,9 +96,28 @@ def clash(reason: str, facts: Facts) -> str:
         return "the customer waits for a parcel of which our facts know no shipment"
     if reason == "nr.marked_delivered" and not arrived:
         return "the customer says tracking shows it delivered; our facts know of no arrival"
-    if reason in _IN_HAND and not arrived:
+    if reason in IN_HAND and not arrived:
         return "the customer writes of goods in hand; our facts know of no arrival"
     return _clash_of_money(reason, facts)
+
+
+def flag_offer(case: Case, reasons: Collection[str], evidence: Iterable[str]) -> str:
+    """The kind of flag that a case calls for, such as "blackmail"; empty where it calls for none.
+
+    The program only offers it: whether somebody belongs on the blacklist, a person says.
+
+    Args:
+        case: the case.
+        reasons: all codes of what the customer wrote about it.
+        evidence: what agents noted.
+    """
+    if case.reason == "threat.review" or "threat.review" in reasons:
+        return FlagKind.BLACKMAIL.value
+    told = " ".join(evidence).casefold()
+    for kind, words in _SIGNS.items():
+        if words.search(told):
+            return kind.value
+    return ""
 
 
 def _clash_of_money(reason: str, facts: Facts) -> str:

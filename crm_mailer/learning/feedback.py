@@ -76,7 +76,7 @@ def of_review(review: UnlearntReview) -> Feedback:
     return Feedback(
         customer_id=review.customer_id,
         kind=kind,
-        channel="platform",
+        channel=review.channel,
         at=review.at,
         order_id=review.order_id,
         review_id=review.id,

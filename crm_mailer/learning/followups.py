@@ -1,4 +1,4 @@
-"""What a complaint, a later letter or an agent's act makes of a case: values in, values out."""
+"""What a complaint or a later letter makes of a case: values in, values out."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from crm_mailer.learning import disputes
-from crm_mailer.model.case import FIRST_RESPONSE, UNDER_WAY, Case, CaseState, Channel
+from crm_mailer.model.case import THANKS, THREAT, UNDER_WAY, Case, CaseState, Channel
 from crm_mailer.model.case import CaseEvent as Event
 from crm_mailer.model.case import CaseEventKind as Did
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.feedback import UnlearntReply, UnlearntReview
-from crm_mailer.model.reply import Intent, Severity
+from crm_mailer.model.reply import Intent, ReplyKind, Severity
 
 #: A letter after a case was resolved reopens it this long; a later one opens a new case.
 REOPENS_FOR = timedelta(days=7)
 #: States in which we owe the customer an answer.
 OWED = frozenset({CaseState.NEW, CaseState.OPEN})
+#: What machines write that belongs to a case, and how it is noted there.
+MACHINES = {
+    ReplyKind.AUTO_REPLY: "automatic reply",
+    ReplyKind.BOUNCE: "our mail came back",
+    ReplyKind.CHALLENGE: "their mailbox asks for a confirmation",
+}
 #: Reviews of so many stars or fewer are complaints.
 BAD_STARS = 2
 _EXCERPT = 300
@@ -27,7 +33,8 @@ _EXCERPT = 300
 class Move:
     """A case as it stands after something happened, and what is written into its log.
 
-    `case.id` is 0 for a case that is to be opened.
+    `case.id` is 0 for a case that is to be opened. When it is due follows from the log: see
+    `filing`. No event: nothing changed.
     """
 
     case: Case
@@ -49,6 +56,7 @@ class Trouble:
     severity: Severity
     is_complaint: bool
     wants_an_answer: bool = True
+    is_threat: bool = False
     order_id: int | None = None
     reply_id: int | None = None
     touch_id: int | None = None
@@ -72,6 +80,7 @@ def of_reply(reply: UnlearntReply, customer_id: int, now: datetime) -> Trouble:
         severity=disputes.worst([reply.severity, *told]),
         is_complaint=is_complaint,
         wants_an_answer=reply.intent not in (Intent.PRAISE, Intent.CONFIRM),
+        is_threat=any(code.startswith("threat.") for code in reasons),
         order_id=reply.order_id,
         reply_id=reply.id,
         touch_id=reply.touch_id,
@@ -107,7 +116,7 @@ def decide(
         facts: when the order in question reached which state.
         now: the present instant.
     """
-    case = _under_way(trouble, cases)
+    case = under_way(trouble.order_id, cases, is_complaint=trouble.is_complaint)
     if case is not None:
         move = _join(case, trouble, now)
     elif (resolved := _resolved_lately(trouble, cases)) is not None:
@@ -119,16 +128,40 @@ def decide(
     return _with_clash(move, trouble, facts, now)
 
 
-def _under_way(trouble: Trouble, cases: Sequence[Case]) -> Case | None:
+def of_machine(reply: UnlearntReply, cases: Sequence[Case], now: datetime) -> Move | None:
+    """What an automatic mail is to a case: a note; it reopens nothing and changes no owner."""
+    if reply.kind not in MACHINES:
+        return None
+    case = under_way(reply.order_id, cases, is_complaint=True)
+    if case is None:
+        return None
+    words = " ".join(reply.text.split())
+    text = f"{MACHINES[reply.kind]}: {words}" if words else MACHINES[reply.kind]
+    event = Event(kind=Did.NOTE, at=now, text=text[:_EXCERPT], reply_id=reply.id)
+    return Move(case=case, events=(event,))
+
+
+def under_way(order_id: int | None, cases: Sequence[Case], *, is_complaint: bool) -> Case | None:
+    """The case that words about this order belong to; what was merged leads to where it went."""
     running = [case for case in cases if case.state in UNDER_WAY]
-    exact = [case for case in running if case.order_id == trouble.order_id]
+    exact = [case for case in running if case.order_id == order_id]
     if exact:
         return exact[0]
-    if trouble.order_id is None:
+    if order_id is None:
         return running[0] if running else None
+    merged = [case for case in cases if case.merged_into_id and case.order_id == order_id]
+    if merged and (target := _goes_on_in(merged[0], cases)) in running:
+        return target
     # A question about another order is no part of a case that names none.
     loose = [case for case in running if case.order_id is None]
-    return loose[0] if loose and trouble.is_complaint else None
+    return loose[0] if loose and is_complaint else None
+
+
+def _goes_on_in(case: Case, cases: Sequence[Case]) -> Case:
+    by_id = {one.id: one for one in cases}
+    while case.merged_into_id in by_id:
+        case = by_id[case.merged_into_id]
+    return case
 
 
 def _resolved_lately(trouble: Trouble, cases: Sequence[Case]) -> Case | None:
@@ -148,42 +181,44 @@ def _open(trouble: Trouble, cases: Sequence[Case], now: datetime) -> Move:
         reason=trouble.reason,
         severity=trouble.severity,
         opened_at=now,
-        due_at=trouble.at + FIRST_RESPONSE[trouble.severity],
+        due_at=trouble.at,
         order_id=trouble.order_id,
         channel=trouble.channel,
         asks=trouble.asks,
+        is_threat=trouble.is_threat,
         reply_id=trouble.reply_id,
         touch_id=trouble.touch_id,
     )
-    earlier = [one for one in cases if one.order_id == trouble.order_id]
-    linked = f" (follows case {earlier[0].id})" if earlier else ""
-    return Move(case=case, events=(_event(Did.OPENED, trouble, now, case.reason + linked),))
+    earlier = next((one.id for one in cases if one.order_id == trouble.order_id), None)
+    linked = f" (follows case {earlier})" if earlier else ""
+    opened = _event(Did.OPENED, trouble, now, case.reason + linked)
+    opened = replace(opened, ref=case.severity.value)
+    return Move(case=replace(case, follows_id=earlier), events=(opened,))
 
 
 def _join(case: Case, trouble: Trouble, now: datetime) -> Move:
     after, raised = _raise(case, trouble, now)
-    said = _event(Did.REPLY, trouble, now, trouble.text)
-    if trouble.wants_an_answer:
-        after = _owe_an_answer(after, trouble.at)
-    return Move(case=after, events=(said, *raised))
+    said = _said(trouble, now)
+    if not trouble.wants_an_answer:
+        return Move(case=after, events=(replace(said, ref=THANKS), *raised))
+    return Move(case=owe_an_answer(after), events=(said, *raised))
 
 
 def _write_after_resolved(case: Case, trouble: Trouble, now: datetime) -> Move:
-    said = _event(Did.REPLY, trouble, now, trouble.text)
+    said = _said(trouble, now)
     if not trouble.wants_an_answer:
-        return Move(case=case, events=(said,))
+        return Move(case=case, events=(replace(said, ref=THANKS),))
     after, raised = _raise(case, trouble, now)
     days = (trouble.at - (case.closed_at or trouble.at)).days
     again = _event(Did.REOPENED, trouble, now, f"the customer wrote {days} days after")
-    return Move(case=_owe_an_answer(after, trouble.at), events=(said, again, *raised))
+    return Move(case=owe_an_answer(after), events=(said, again, *raised))
 
 
-def _owe_an_answer(case: Case, since: datetime) -> Case:
-    """The same case with an answer due; a clock that already runs is never set back."""
-    due_at = since + FIRST_RESPONSE[case.severity]
+def owe_an_answer(case: Case) -> Case:
+    """The same case with the turn ours."""
     if case.state in OWED:
-        return replace(case, due_at=min(case.due_at, due_at))
-    return replace(case, state=CaseState.OPEN, due_at=due_at, closed_at=None)
+        return case
+    return replace(case, state=CaseState.OPEN, closed_at=None)
 
 
 def _raise(case: Case, trouble: Trouble, now: datetime) -> tuple[Case, tuple[Event, ...]]:
@@ -198,11 +233,13 @@ def _raise(case: Case, trouble: Trouble, now: datetime) -> tuple[Case, tuple[Eve
         reason=reason,
         order_id=case.order_id or trouble.order_id,
         asks=trouble.asks or case.asks,
+        is_threat=case.is_threat or trouble.is_threat,
     )
     if (severity, reason) == (case.severity, case.reason):
         return after, ()
     change = f"{case.severity} {case.reason} is now {severity} {reason}"
-    return after, (_event(Did.RAISED, trouble, now, change),)
+    raised = _event(Did.RAISED, trouble, now, change)
+    return after, (replace(raised, ref=severity.value),)
 
 
 def _with_clash(move: Move, trouble: Trouble, facts: disputes.Facts, now: datetime) -> Move:
@@ -212,11 +249,13 @@ def _with_clash(move: Move, trouble: Trouble, facts: disputes.Facts, now: dateti
     return replace(move, events=(*move.events, _event(Did.CLASH, trouble, now, words)))
 
 
+def _said(trouble: Trouble, now: datetime) -> Event:
+    said = _event(Did.REPLY, trouble, now, trouble.text)
+    return replace(said, ref=THREAT) if trouble.is_threat else said
+
+
 def _event(kind: Did, trouble: Trouble, now: datetime, text: str) -> Event:
     return Event(kind=kind, at=now, text=text[:_EXCERPT], reply_id=trouble.reply_id)
-
-
-# ------------------------------------------------------------------ what an agent does
 
 
 def open_by_hand(
@@ -239,55 +278,10 @@ def open_by_hand(
     return _with_clash(replace(move, events=(opened, *said)), trouble, facts, now)
 
 
-def note(case: Case, text: str, *, by: str, now: datetime, is_answer: bool) -> Move:
-    """Write a note; one that says the customer was answered hands the turn to the customer."""
-    kind = Did.ANSWERED if is_answer else Did.NOTE
-    after = case
-    if is_answer and case.state in UNDER_WAY:
-        after = replace(case, state=CaseState.WAITING_CUSTOMER)
-    elif case.state is CaseState.NEW:
-        after = replace(case, state=CaseState.OPEN)
-    if is_answer and case.first_response_at is None:
-        after = replace(after, first_response_at=now)
-    return Move(case=after, events=(Event(kind=kind, at=now, by=by, text=text),))
-
-
-def assign(case: Case, owner: str, *, by: str, now: datetime) -> Move:
-    """Give the case to somebody."""
-    state = CaseState.OPEN if case.state is CaseState.NEW else case.state
-    after = replace(case, owner=owner, state=state)
-    return Move(case=after, events=(Event(kind=Did.ASSIGNED, at=now, by=by, text=owner),))
-
-
-def close(case: Case, text: str, *, by: str, now: datetime, is_resolved: bool) -> Move:
-    """End the case: resolved may be reopened by the customer for seven days, closed is final.
-
-    Raises:
-        NotPossible: it ended before.
-    """
-    state = CaseState.RESOLVED if is_resolved else CaseState.CLOSED
-    if case.state in (CaseState.CLOSED, state):
-        raise NotPossible(
-            f"case {case.id} is {case.state} already",
-            hint=f"`crm-mailer case reopen {case.id}` opens it again",
-        )
-    kind = Did.RESOLVED if is_resolved else Did.CLOSED
-    after = replace(case, state=state, closed_at=now)
-    return Move(case=after, events=(Event(kind=kind, at=now, by=by, text=text),))
-
-
-def reopen(case: Case, text: str, *, by: str, now: datetime) -> Move:
-    """Take up a case that had ended; an answer is due afresh.
-
-    Raises:
-        NotPossible: it has not ended.
-    """
-    if case.state in UNDER_WAY:
-        raise NotPossible(f"case {case.id} is not closed, it is {case.state}")
-    after = _owe_an_answer(case, now)
-    return Move(case=after, events=(Event(kind=Did.REOPENED, at=now, by=by, text=text),))
-
-
 def time_left(case: Case, now: datetime) -> timedelta | None:
-    """How long until the answer is due, negative when overdue; None while no answer is owed."""
-    return case.due_at - now if case.state in OWED else None
+    """How long until the nearest clock runs out, negative when it did; None while none runs.
+
+    While the customer has the turn, only the marketplace's deadline goes on.
+    """
+    waits_with_deadline = case.state is CaseState.WAITING_CUSTOMER and case.deadline_at is not None
+    return case.due_at - now if case.state in OWED or waits_with_deadline else None

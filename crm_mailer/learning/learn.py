@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol, TypeVar
 
 import structlog
 
-from crm_mailer.learning import disputes, feedback, followups, requests
-from crm_mailer.model.case import Channel
+from crm_mailer.learning import (
+    disputes,
+    feedback,
+    filing,
+    followups,
+    hearing,
+    requests,
+    stars,
+    unrest,
+)
+from crm_mailer.model.case import UNDER_WAY, CaseEventKind, Channel
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.model.feedback import UnlearntReply, UnlearntReview
-from crm_mailer.model.reply import ReplyKind
+from crm_mailer.model.reply import Intent, ReplyKind
+from crm_mailer.model.sla import DEFAULT_LEVELS, ServiceLevels
+from crm_mailer.model.touch import SkipReason
+from crm_mailer.store import cancelling, touches
 from crm_mailer.store import cases as store_cases
 from crm_mailer.store import feedback as store_feedback
+from crm_mailer.store import reviews as store_reviews
 from crm_mailer.store import tasks as store_tasks
 from crm_mailer.store.engine import Connection, Store
 
@@ -47,7 +61,15 @@ class LearnReport:
     failed: int = 0
 
 
-def learn(store: Store, *, now: datetime, limit: int | None = None) -> LearnReport:
+def learn(
+    store: Store,
+    *,
+    now: datetime,
+    limit: int | None = None,
+    is_praise_thanked: bool = False,
+    levels: ServiceLevels = DEFAULT_LEVELS,
+    unrest_limits: unrest.UnrestLimits = unrest.DEFAULTS,
+) -> LearnReport:
     """Give each reply and each review that has none its effects, once.
 
     One transaction each: a crash loses nothing and repeats nothing.
@@ -56,12 +78,18 @@ def learn(store: Store, *, now: datetime, limit: int | None = None) -> LearnRepo
         store: the shop's database.
         now: the present instant.
         limit: at most so many replies, and as many reviews.
+        is_praise_thanked: a campaign answers letters of praise, so that nobody else has to.
+        levels: how fast cases must be answered, and in which hours.
+        unrest_limits: how many complaints after one campaign raise an alert.
     """
+    learn_reply = partial(_learn_reply, is_praise_thanked=is_praise_thanked, levels=levels)
+    learn_review = partial(_learn_review, levels=levels)
     counts: Counter[str] = Counter()
     for reply in _pages(store, store_feedback.list_unlearnt_replies, limit):
-        counts.update(_guarded(store, reply, now, _learn_reply))
+        counts.update(_guarded(store, reply, now, learn_reply))
     for review in _pages(store, store_feedback.list_unlearnt_reviews, limit):
-        counts.update(_guarded(store, review, now, _learn_review))
+        counts.update(_guarded(store, review, now, learn_review))
+    unrest.watch(store, now=now, limits=unrest_limits)
     return LearnReport(**counts)
 
 
@@ -110,54 +138,113 @@ def _hand_to_a_person(store: Store, row: _Numbered, now: datetime) -> None:
             store_tasks.add(connection, task, now)
 
 
-def _learn_reply(connection: Connection, reply: UnlearntReply, now: datetime) -> Counter[str]:
+def _learn_reply(
+    connection: Connection,
+    reply: UnlearntReply,
+    now: datetime,
+    *,
+    is_praise_thanked: bool,
+    levels: ServiceLevels,
+) -> Counter[str]:
     if not store_feedback.mark_reply_learnt(connection, reply.id, now):
         return Counter()
     counts = Counter(replies=1)
+    told = stars.of_platform(reply)
+    if told is not None:
+        hearing.hear_of(connection, reply, told)
+        return counts
     line = feedback.of_reply(reply)
     if line is None:
+        filing.note_machine_mail(connection, reply, now, levels)
         return counts
-    store_feedback.add(connection, line)
+    given = stars.of_customer(reply)
+    review_id = hearing.hear(connection, reply, given, now) if given else None
+    hearing.log(connection, reply, line, rating=given.stars if given else None, review_id=review_id)
     counts["feedback"] += 1
-    move = _follow_reply(connection, reply, now)
+    move = _follow_reply(connection, reply, now, levels)
+    if move is None and given is not None:
+        move = _follow_stars(connection, reply, given, now, levels)
     counts.update(_counted(move))
     counts["tasks"] += _do_requests(connection, reply, now, has_case=move is not None)
-    until = requests.snooze_until(reply)
-    if until and reply.customer_id is not None:
-        store_feedback.snooze(connection, reply.customer_id, until)
-        counts["snoozed"] += 1
+    if review_id is not None and given is not None and move is None:
+        is_thanked = is_praise_thanked and reply.intent is Intent.PRAISE
+        counts["tasks"] += hearing.answer(
+            connection, reply, given, review_id, now, is_thanked=is_thanked
+        )
+    counts["snoozed"] += _snooze(connection, reply)
     return counts
 
 
+def _snooze(connection: Connection, reply: UnlearntReply) -> bool:
+    """Whether the customer said "not now": marketing rests."""
+    until = requests.snooze_until(reply)
+    if until is None or reply.customer_id is None:
+        return False
+    store_feedback.snooze(connection, reply.customer_id, until)
+    return True
+
+
+def _follow_stars(
+    connection: Connection,
+    reply: UnlearntReply,
+    given: stars.Told,
+    now: datetime,
+    levels: ServiceLevels,
+) -> followups.Move | None:
+    """Few stars are a complaint, however friendly the words."""
+    if given.stars > followups.BAD_STARS or reply.customer_id is None:
+        return None
+    trouble = followups.of_reply(reply, reply.customer_id, now)
+    trouble = replace(trouble, is_complaint=True, wants_an_answer=True)
+    return follow(connection, trouble, now, levels)
+
+
 def _follow_reply(
-    connection: Connection, reply: UnlearntReply, now: datetime
+    connection: Connection, reply: UnlearntReply, now: datetime, levels: ServiceLevels
 ) -> followups.Move | None:
     if reply.customer_id is None:
         return None
     if not (reply.kind is ReplyKind.HUMAN or feedback.is_complaint(reply)):
         return None
-    return follow(connection, followups.of_reply(reply, reply.customer_id, now), now)
+    trouble = followups.of_reply(reply, reply.customer_id, now)
+    return follow(connection, trouble, now, levels)
 
 
 def follow(
-    connection: Connection, trouble: followups.Trouble, now: datetime
+    connection: Connection,
+    trouble: followups.Trouble,
+    now: datetime,
+    levels: ServiceLevels = DEFAULT_LEVELS,
 ) -> followups.Move | None:
     """Open or go on with the case that an unhappy customer's words call for."""
     store_cases.lock_customer(connection, trouble.customer_id)
-    earlier = store_cases.list_of_customer(connection, trouble.customer_id)
+    earlier = store_cases.list_of_customer(connection, trouble.customer_id, for_change=True)
     facts = store_cases.order_facts(connection, trouble.order_id)
     move = followups.decide(trouble, earlier, facts, now)
     if move is not None:
-        save(connection, move)
+        save(connection, move, levels)
     return move
 
 
-def save(connection: Connection, move: followups.Move) -> int:
+def save(
+    connection: Connection, move: followups.Move, levels: ServiceLevels = DEFAULT_LEVELS
+) -> int:
     """Write a case as a move leaves it; its number."""
-    if move.is_new:
-        return store_cases.add(connection, move.case, move.events)
-    store_cases.save(connection, move.case, move.events)
-    return move.case.id
+    _cancel_what_is_out_of_place(connection, move)
+    return filing.save(connection, move, levels).id
+
+
+def _cancel_what_is_out_of_place(connection: Connection, move: followups.Move) -> None:
+    """A case that is opened ends requests for a review and the like; all else merely waits."""
+    begins = (CaseEventKind.OPENED, CaseEventKind.REOPENED, CaseEventKind.REPLY)
+    acts = [event for event in move.events if event.kind in begins]
+    if not acts or move.case.state not in UNDER_WAY:
+        return
+    case = move.case
+    ids = cancelling.list_out_of_place(
+        connection, case.customer_id, order_id=case.order_id, touch_id=case.touch_id
+    )
+    touches.end(connection, ids, SkipReason.CASE_OPEN, acts[-1].at)
 
 
 def _do_requests(
@@ -176,21 +263,35 @@ def _do_requests(
     return int(store_tasks.add(connection, task, now))
 
 
-def _learn_review(connection: Connection, review: UnlearntReview, now: datetime) -> Counter[str]:
+def _learn_review(
+    connection: Connection, review: UnlearntReview, now: datetime, *, levels: ServiceLevels
+) -> Counter[str]:
     if not store_feedback.mark_review_learnt(connection, review.id, now):
         return Counter()
-    store_feedback.add(connection, feedback.of_review(review))
+    line = feedback.of_review(review)
+    product = review.product or hearing.product(
+        connection, review.order_id, review.customer_id, review.comment, line.kind
+    )
+    store_reviews.set_product(connection, review.id, product)
+    store_feedback.add(connection, replace(line, product=product))
     counts = Counter(reviews=1, feedback=1)
     task = requests.task_of_review(review, now)
     if task is not None:
         counts["tasks"] += store_tasks.add(connection, task, now)
-    if review.customer_id is not None and review.stars <= followups.BAD_STARS:
+    if review.customer_id is not None and requests.is_bad(review, now):
         trouble = followups.of_review(review, review.customer_id, now)
-        counts.update(_counted(follow(connection, trouble, now)))
+        counts.update(_counted(follow(connection, trouble, now, levels)))
     return counts
 
 
-def rate(store: Store, reply_id: int, stars: int, *, now: datetime) -> None:
+def rate(
+    store: Store,
+    reply_id: int,
+    stars: int,
+    *,
+    now: datetime,
+    levels: ServiceLevels = DEFAULT_LEVELS,
+) -> None:
     """Add stars, given by word of mouth, to a logged reply; few stars open a case."""
     with store.write() as connection:
         store_feedback.rate(connection, reply_id, stars)
@@ -209,7 +310,7 @@ def rate(store: Store, reply_id: int, stars: int, *, now: datetime) -> None:
             channel=Channel(said.channel),
             text=said.text,
         )
-        follow(connection, trouble, now)
+        follow(connection, trouble, now, levels)
 
 
 def _counted(move: followups.Move | None) -> Counter[str]:

@@ -18,7 +18,9 @@ ANSWER_IN = timedelta(hours=24)
 #: Shorter letters that no rule understood are the like of "ok, thanks"; a Chinese letter says as
 #: much in a third of the characters.
 _WORTH_READING, _WORTH_READING_CJK = 36, 12
-_MIDDLING_STARS = 3
+#: Reviews of an old file are nobody's work any more.
+ANSWERED_WITHIN = timedelta(days=60)
+_BAD_STARS = 2
 _EXCERPT = 300
 
 
@@ -37,19 +39,34 @@ def task_of(reply: UnlearntReply, facts: disputes.Facts, now: datetime) -> NewTa
     )
 
 
-def task_of_review(review: UnlearntReview, now: datetime) -> NewTask | None:
-    """A review of three stars is worth a word before it becomes two."""
-    if review.stars != _MIDDLING_STARS:
+def task_of_review(
+    review: UnlearntReview, now: datetime, *, is_thanked: bool = False
+) -> NewTask | None:
+    """A review that is not bad is answered, too: praise is thanked, and three stars are worth a
+    word before they become two.
+
+    Args:
+        review: a bad one opens a case instead.
+        now: the present instant; what is older than two months is left alone.
+        is_thanked: a campaign thanks for it.
+    """
+    if review.stars <= _BAD_STARS or now - review.at > ANSWERED_WITHIN or is_thanked:
         return None
     about = f" of order {review.order_number}" if review.order_number else ""
+    what = "thank for" if review.stars > _BAD_STARS + 1 else "answer"
     return NewTask(
         kind=TaskKind.REVIEW,
-        key=f"review:{review.id}",
-        text=f"answer the {review.stars}-star review{about}: {review.comment}"[:_EXCERPT],
+        key=f"review:{review.id}:{review.stars}",
+        text=f"{what} the {review.stars}-star review{about}: {review.comment}"[:_EXCERPT],
         due_at=min(review.at, now) + ANSWER_IN,
         customer_id=review.customer_id,
         order_id=review.order_id,
     )
+
+
+def is_bad(review: UnlearntReview, now: datetime) -> bool:
+    """Whether a case is owed: two stars or fewer, not in an old file."""
+    return review.stars <= _BAD_STARS and now - review.at <= ANSWERED_WITHIN
 
 
 def who_is_it(reply: UnlearntReply, now: datetime) -> NewTask:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from crm_mailer.listening import ourfaults
 from crm_mailer.listening.bounces import Bounce
 from crm_mailer.listening.kinds import SortedMail
 from crm_mailer.listening.letters import Letter
 from crm_mailer.listening.matching import Proof
 from crm_mailer.model.reply import BounceKind, ReplyKind, Rung
 from crm_mailer.model.suppression import SuppressionReason
-from crm_mailer.store import disabled, doubts, replies, suppressions
+from crm_mailer.store import bounces, disabled, doubts, replies, suppressions
 from crm_mailer.store.inbound import InboundMail
 from crm_mailer.store.replies import CustomerFact
 
@@ -167,50 +168,56 @@ def _bounce(
 ) -> int:
     """Keep what a report says of one address, and give up an address that is dead."""
     address = match.address if match.is_proven and match.address else bounce.recipient
-    replies.add_bounce(
+    bounces.add(
         connection,
         inbound_id=mail.id,
         touch_id=match.touch_id,
         recipient=address,
         kind=bounce.kind,
-        reason=bounce.reason,
+        reason=bounce.reason.value,
         action=bounce.action,
         status=bounce.status,
-        diagnostic=bounce.diagnostic,
-        remote_host=bounce.remote_host,
+        diagnostic=_storable(bounce.diagnostic),
+        remote_host=_storable(bounce.remote_host),
+        message_id=_storable(bounce.message_id),
         at=mail.received_at,
     )
-    evidence = f"{bounce.status} {bounce.diagnostic}".strip()
-    if bounce.is_dead and _is_believed(connection, address, match, mail.received_at):
-        return suppressions.add(
-            connection,
-            address,
-            SuppressionReason.HARD_BOUNCE,
-            source=f"mail {mail.id}",
-            evidence=evidence,
-            at=now,
-        )
+    if not _is_believed(connection, address, match, mail.received_at):
+        return 0
+    if bounce.kind is BounceKind.OURS:
+        ourfaults.tell(connection, bounce, address, now)
+    why = _why_given_up(connection, mail, bounce, match, address)
+    if why is None:
+        return 0
+    return suppressions.add(
+        connection,
+        address,
+        SuppressionReason.HARD_BOUNCE,
+        source=f"mail {mail.id}{why}",
+        evidence=_storable(f"{bounce.status} {bounce.diagnostic}".strip()),
+        at=now,
+    )
+
+
+def _why_given_up(
+    connection: Connection, mail: InboundMail, bounce: Bounce, match: Match, address: str
+) -> str | None:
+    """What ends an address: dead, switched off twice, or soft on three days; None for no end."""
+    if bounce.is_dead:
+        return ""
+    if bounce.kind is not BounceKind.SOFT:
+        return None
     if bounce.status == disabled.STATUS and _is_second(connection, mail, address, match):
-        return suppressions.add(
-            connection,
-            address,
-            SuppressionReason.HARD_BOUNCE,
-            source=f"mail {mail.id}: switched off twice",
-            evidence=evidence,
-            at=now,
-        )
-    if bounce.kind is BounceKind.SOFT and match.customer is not None:
-        since = mail.received_at - SOFT_WITHIN
-        if replies.soft_bounce_days(connection, address, since=since) >= SOFT_DAYS:
-            return suppressions.add(
-                connection,
-                address,
-                SuppressionReason.HARD_BOUNCE,
-                source=f"mail {mail.id}: soft bounces on {SOFT_DAYS} days",
-                evidence=evidence,
-                at=now,
-            )
-    return 0
+        return ": switched off twice"
+    since = mail.received_at - SOFT_WITHIN
+    if bounces.soft_days(connection, address, since=since) >= SOFT_DAYS:
+        return f": soft bounces on {SOFT_DAYS} days"
+    return None
+
+
+def _storable(text: str) -> str:
+    """Text that any database takes: no NUL, no lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _is_second(connection: Connection, mail: InboundMail, address: str, match: Match) -> bool:
@@ -241,16 +248,17 @@ def _spam_report(
         inbound_id=mail.id,
         touch_id=match.touch_id,
         customer_id=match.customer.id if match.customer else None,
-        recipient=report.recipient,
+        recipient=_storable(report.recipient),
         feedback_type=report.feedback_type,
         at=mail.received_at,
     )
     if not match.address or match.rung is Rung.SENDER:
         return 0
+    reason = SuppressionReason.UNSUBSCRIBED if report.is_opt_out else SuppressionReason.SPAM_REPORT
     return suppressions.add(
         connection,
         match.address,
-        SuppressionReason.SPAM_REPORT,
+        reason,
         source=f"mail {mail.id}",
         evidence=report.feedback_type,
         at=now,

@@ -1,28 +1,28 @@
 """Brings mail home without losing or doubling any: bytes and cursor in one commit, nothing read.
 
 The cursor never moves without the bytes, a rescan is absorbed by the digest, and what a mail means
-is found out later, by a step that can be run again.
+is found out later, by a step that can be run again. A mail that the server cannot give is noted
+after three strikes, and the others come.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from crm_mailer.listening.mailbox import LARGE, Fetched, Mailbox, Opened
-from crm_mailer.store import inbound
+from crm_mailer.listening.raw_files import raw_mail
+from crm_mailer.model.errors import FetchBroken, MailboxError, ServiceDown
+from crm_mailer.store import inbound, places
 from crm_mailer.store.engine import Store
 from crm_mailer.store.inbound import MailboxRow, RawMail
 
-#: Larger mails lie in files beside the database.
-IN_DATABASE = 64 * 1024
-
 #: What to read at the first contact: "new" nothing that is there, "all", or from a day on.
 FirstContact = str | date
+#: Servers compare days by their own clock, which may be a zone away from ours.
+ZONES = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,21 @@ class FetchReport:
     bytes: int = 0
     was_replaced: bool = False
 
+    def absorb(self, other: FetchReport) -> None:
+        """Add what another look brought."""
+        self.seen += other.seen
+        self.new += other.new
+        self.truncated += other.truncated
+        self.bytes += other.bytes
+        self.was_replaced |= other.was_replaced
+
+    def add(self, mails: Sequence[RawMail], new: int) -> None:
+        """Count what came."""
+        self.seen += len(mails)
+        self.new += new
+        self.truncated += sum(mail.is_truncated for mail in mails)
+        self.bytes += sum(mail.size for mail in mails)
+
 
 def fetch(
     store: Store,
@@ -62,49 +77,86 @@ def fetch(
     now: datetime,
     first_contact: FirstContact = "new",
     limits: Limits = DEFAULT_LIMITS,
+    report: FetchReport | None = None,
 ) -> FetchReport:
     """Keep every mail that is new in a mailbox. May be killed at any moment and run again.
 
+    `report` is added to, so that it is right even where the look breaks off.
+
     Raises:
+        FetchBroken: the server stumbled over one mail, and the strike is noted; look again.
         ServiceDown, MailboxError: the server; what was fetched until then is kept.
+        CannotWrite: there is no room for a large mail.
     """
-    report = FetchReport()
+    report = FetchReport() if report is None else report
     opened = mailbox.open()
     with store.write() as connection:
         row = inbound.open_mailbox(connection, account, folder)
-        last, since = _start(row, opened, first_contact)
-        if row.uidvalidity != opened.uidvalidity:
-            report.was_replaced = row.uidvalidity is not None
-            inbound.set_cursor(connection, row.id, uidvalidity=opened.uidvalidity, last_uid=last)
+    if row.uidvalidity == opened.uidvalidity and opened.uidnext <= row.last_uid:
+        opened = mailbox.open()  # another program may have read on since
+    if _is_new(row, opened):
+        report.was_replaced |= row.uidvalidity is not None
+        row = _meet(store, row, opened, first_contact, now)
+    hands = Hands(store, mailbox, row, raw_folder, now, limits)
+    last = row.last_uid
     while last < opened.uidnext - 1:
-        end = min(last + limits.window, opened.uidnext - 1)
-        uids = mailbox.uids(last + 1, end, since)
-        for chunk in _chunks(uids, mailbox.sizes(uids), limits):
-            mails = _raw_mails(mailbox, chunk, raw_folder, now, limits)
-            with store.write() as connection:
-                report.new += inbound.add_many(connection, row.id, opened.uidvalidity, mails)
-                inbound.set_cursor(
-                    connection, row.id, uidvalidity=opened.uidvalidity, last_uid=chunk[-1][0]
-                )
-            _count(report, mails)
-        last = end
-        with store.write() as connection:
-            inbound.set_cursor(connection, row.id, uidvalidity=opened.uidvalidity, last_uid=last)
+        last = _read_window(hands, last, opened, report)
         opened = _grown(mailbox, opened)
     with store.write() as connection:
         inbound.note_sync(connection, row.id, now)
     return report
 
 
-def _start(row: MailboxRow, opened: Opened, first_contact: FirstContact) -> tuple[int, date | None]:
-    """From which uid to read on, and from which day where the first contact says one."""
-    if row.uidvalidity == opened.uidvalidity:
-        return row.last_uid, None
-    if row.uidvalidity is not None:
-        return 0, None  # a replaced mailbox is read anew; what we have is known by its digest
-    if first_contact == "new":
-        return opened.uidnext - 1, None
-    return 0, first_contact if isinstance(first_contact, date) else None
+def _is_new(row: MailboxRow, opened: Opened) -> bool:
+    """Whether uids mean something else than before: a new UIDVALIDITY, or counting went back."""
+    return row.uidvalidity != opened.uidvalidity or opened.uidnext <= row.last_uid
+
+
+def _meet(
+    store: Store, row: MailboxRow, opened: Opened, first_contact: FirstContact, now: datetime
+) -> MailboxRow:
+    """Decide where to begin. A replaced mailbox is read anew: what we have is known by its digest.
+
+    What was left alone at the first contact on purpose is left alone then, too, by its day.
+    """
+    there = opened.uidnext - 1
+    skipped_to, since = 0, row.since_on
+    if row.uidvalidity is None:
+        since = first_contact if isinstance(first_contact, date) else None
+        if first_contact == "new":
+            skipped_to, since = there, (now - ZONES).date()
+    with store.write() as connection:
+        inbound.meet(
+            connection, row.id, uidvalidity=opened.uidvalidity, met_to=there,
+            skipped_to=skipped_to, since_on=since,
+        )  # fmt: skip
+        places.forget_before(connection, row.id, opened.uidvalidity)
+        return inbound.get_mailbox(connection, row.id)
+
+
+def _read_window(hands: Hands, last: int, opened: Opened, report: FetchReport) -> int:
+    """Bring home the mails of one window of uids; the last of them."""
+    row = hands.row
+    end = min(last + hands.limits.window, opened.uidnext - 1)
+    if last < row.met_to:
+        end = min(end, row.met_to)
+    uids = hands.mailbox.uids(last + 1, end, wanted_since(row, end))
+    for unit in _units(uids, row.careful_to, hands.limits.chunk):
+        for mails in hands.take(unit):
+            with hands.store.write() as connection:
+                new = inbound.add_many(connection, row.id, opened.uidvalidity, mails)
+                inbound.set_cursor(
+                    connection, row.id, uidvalidity=opened.uidvalidity, last_uid=mails[-1].uid
+                )
+            report.add(mails, new)
+    with hands.store.write() as connection:
+        inbound.set_cursor(connection, row.id, uidvalidity=opened.uidvalidity, last_uid=end)
+    return end
+
+
+def wanted_since(row: MailboxRow, uid: int) -> date | None:
+    """Since which day mails are wanted that have a uid up to this one; None: all."""
+    return row.since_on if uid <= row.met_to else None
 
 
 def _grown(mailbox: Mailbox, opened: Opened) -> Opened:
@@ -113,82 +165,107 @@ def _grown(mailbox: Mailbox, opened: Opened) -> Opened:
     return again if again.uidvalidity == opened.uidvalidity else opened
 
 
-def _chunks(
-    uids: Sequence[int], sizes: dict[int, int], limits: Limits
-) -> Iterator[list[tuple[int, int]]]:
+def _units(uids: Sequence[int], careful_to: int, size: int) -> Iterator[list[int]]:
+    """Groups of uids; where fetching broke before, each stands alone."""
+    for uid in (one for one in uids if one <= careful_to):
+        yield [uid]
+    rest = [one for one in uids if one > careful_to]
+    for start in range(0, len(rest), size):
+        yield rest[start : start + size]
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What takes mails from one mailbox, a group at a time."""
+
+    store: Store
+    mailbox: Mailbox
+    row: MailboxRow
+    raw_folder: Path
+    now: datetime
+    limits: Limits = DEFAULT_LIMITS
+
+    def take(self, uids: Sequence[int]) -> Iterator[list[RawMail]]:
+        """The mails of a group, in pieces that fit into the memory; gone ones are left out.
+
+        Raises:
+            FetchBroken: the server stumbled; the strike is noted.
+        """
+        is_last_try = len(uids) == 1 and self._strikes(uids[0]) >= inbound.STRIKES - 1
+        try:
+            yield from self.pieces(uids, large=-1 if is_last_try else None)
+        except (ServiceDown, MailboxError) as error:
+            self._strike(uids, error)
+            raise FetchBroken(f"{_names(uids)}: {error}", hint=error.hint) from error
+
+    def pieces(self, uids: Sequence[int], large: int | None = None) -> Iterator[list[RawMail]]:
+        """The same without counting strikes.
+
+        Args:
+            uids: which mails.
+            large: of mails with more bytes only the beginning; None: as the limits say.
+        """
+        limit = self.limits.large if large is None else large
+        for chunk in _chunks(uids, self.mailbox.sizes(uids), self.limits):
+            mails = [
+                raw_mail(mail, chunk[mail.uid], self.raw_folder, self.now)
+                for mail in self._fetch(chunk, limit)
+            ]
+            if mails:
+                yield mails
+
+    def _fetch(self, chunk: dict[int, int], large: int) -> list[Fetched]:
+        """Whole mails, or the beginning of one; each that is still there must have come."""
+        uids = list(chunk)
+        if len(uids) == 1 and chunk[uids[0]] > large:
+            beginning = self.mailbox.fetch_beginning(uids[0])
+            fetched = [beginning] if beginning else []
+        else:
+            fetched = self.mailbox.fetch(uids)
+        absent = [uid for uid in uids if uid not in {mail.uid for mail in fetched}]
+        if absent and (kept_back := sorted(self.mailbox.sizes(absent))):
+            raise MailboxError(
+                f"the server lists {_names(kept_back)} but does not give it",
+                hint="look at it in the web mail",
+            )
+        return fetched
+
+    def _strikes(self, uid: int) -> int:
+        with self.store.read() as connection:
+            row = inbound.get_mailbox(connection, self.row.id)
+        return row.strikes if row.stuck_at == uid else 0
+
+    def _strike(self, uids: Sequence[int], error: Exception) -> None:
+        """Note it; the third time for one mail, the mail is set aside and the cursor goes on."""
+        row, uidvalidity = self.row, self.row.uidvalidity or 0
+        with self.store.write() as connection:
+            strikes = inbound.note_break(connection, row.id, uids[0], uids[-1])
+            if strikes >= inbound.STRIKES:
+                places.add_unfetched(
+                    connection, row.id, uidvalidity, uids[0], error=str(error),
+                    strikes=strikes, now=self.now,
+                )  # fmt: skip
+                inbound.set_cursor(connection, row.id, uidvalidity=uidvalidity, last_uid=uids[0])
+
+
+def _chunks(uids: Sequence[int], sizes: dict[int, int], limits: Limits) -> Iterator[dict[int, int]]:
     """Uids with their sizes, within the limits; a large mail stands alone."""
-    chunk: list[tuple[int, int]] = []
-    total = 0
+    chunk: dict[int, int] = {}
     for uid in uids:
         if uid not in sizes:
             continue  # went away meanwhile
         size = sizes[uid]
-        is_full = len(chunk) >= limits.chunk or total + size > limits.chunk_bytes
+        is_full = len(chunk) >= limits.chunk or sum(chunk.values()) + size > limits.chunk_bytes
         if chunk and (is_full or size > limits.large):
             yield chunk
-            chunk, total = [], 0
-        chunk.append((uid, size))
-        total += size
+            chunk = {}
+        chunk[uid] = size
         if size > limits.large:
             yield chunk
-            chunk, total = [], 0
+            chunk = {}
     if chunk:
         yield chunk
 
 
-def _raw_mails(
-    mailbox: Mailbox,
-    chunk: Sequence[tuple[int, int]],
-    raw_folder: Path,
-    now: datetime,
-    limits: Limits,
-) -> list[RawMail]:
-    sizes = dict(chunk)
-    uids = list(sizes)
-    if len(uids) == 1 and sizes[uids[0]] > limits.large:
-        beginning = mailbox.fetch_beginning(uids[0])
-        fetched = [beginning] if beginning else []
-    else:
-        fetched = mailbox.fetch(uids)
-    return [_raw_mail(mail, sizes.get(mail.uid, 0), raw_folder, now) for mail in fetched]
-
-
-def _count(report: FetchReport, mails: Sequence[RawMail]) -> None:
-    report.seen += len(mails)
-    report.truncated += sum(mail.is_truncated for mail in mails)
-    report.bytes += sum(mail.size for mail in mails)
-
-
-def _raw_mail(mail: Fetched, size: int, raw_folder: Path, now: datetime) -> RawMail:
-    digest = hashlib.sha256(mail.raw).hexdigest()
-    is_small = len(mail.raw) <= IN_DATABASE
-    return RawMail(
-        uid=mail.uid,
-        digest=digest,
-        size=max(size, len(mail.raw)),
-        received_at=mail.received_at or now,
-        raw=mail.raw if is_small else None,
-        raw_path="" if is_small else _write(raw_folder, digest, mail.raw),
-        is_truncated=mail.is_truncated,
-    )
-
-
-def _write(raw_folder: Path, digest: str, raw: bytes) -> str:
-    """A file named by its content, safe on disk before the database speaks of it."""
-    name = f"{digest[:2]}/{digest}.eml"
-    path = raw_folder / name
-    if path.exists():
-        return name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return name
+def _names(uids: Sequence[int]) -> str:
+    return f"mail {uids[0]}" if len(uids) == 1 else f"mails {uids[0]} to {uids[-1]}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from crm_mailer.listening import autoreplies, bounces, quotes, spamreports, wishes
+from crm_mailer.listening import autoreplies, bounces, challenge, quotes, spamreports, wishes
 from crm_mailer.listening.bounces import Bounce
 from crm_mailer.listening.letters import Letter
 from crm_mailer.listening.matching import Proof
@@ -14,13 +13,6 @@ from crm_mailer.listening.spamreports import SpamReport
 from crm_mailer.model.reply import Evidence, ReplyKind, Rung
 from crm_mailer.model.token import Purpose
 from crm_mailer.model.words import Words
-
-_CHALLENGE = re.compile(
-    r"(?:please )?(?:confirm|verify|validate) (?:your|that you|you are) .{0,40}(?:message|mail|"
-    r"sender|human|"
-    r"delivery|e-?mail)|challenge.?response|mailblocks|spamarrest|boxtrapper|tmda",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +31,12 @@ class SortedMail:
 def sort(letter: Letter, words: Words, proof: Proof | None, received_at: datetime) -> SortedMail:
     """The kind of a mail. A person's mail that quotes a report stays a person's mail."""
     report = spamreports.read(letter)
+    if report is not None and report.is_opt_out and report.recipient == letter.sender:
+        return SortedMail(
+            kind=ReplyKind.UNSUBSCRIBE,
+            full_text="\n".join(letter.texts())[:10_000],
+            evidence=Evidence(code="wish.program", weight=5.0, words="the mail program's button"),
+        )
     if report is not None:
         kind = ReplyKind.SPAM_REPORT if report.is_unwanted else ReplyKind.BULK
         return SortedMail(
@@ -61,16 +59,17 @@ def _by_words(
 ) -> SortedMail:
     full = letter.full_text
     own = quotes.own_text(full)
-    if _is_challenge(letter):
-        return SortedMail(kind=ReplyKind.CHALLENGE, own_text=own, full_text=full)
-    automatic = autoreplies.evidence(letter, words)
+    asked = challenge.evidence(letter, own)
+    if asked is not None:
+        return SortedMail(kind=ReplyKind.CHALLENGE, own_text=own, full_text=full, evidence=asked)
+    automatic = autoreplies.evidence(letter, words, own)
     if automatic is not None:
         return SortedMail(
             kind=ReplyKind.AUTO_REPLY,
             own_text=own,
             full_text=full,
             evidence=automatic,
-            return_on=autoreplies.return_on(own, received_at.date()),
+            return_on=autoreplies.return_on(f"{letter.subject}\n{own}", received_at.date()),
         )
     wish = _wish(letter, own, words, proof)
     if wish is not None:
@@ -88,11 +87,6 @@ def _wish(letter: Letter, own: str, words: Words, proof: Proof | None) -> Eviden
     ):
         return Evidence(code="wish.token", weight=5.0, words="our List-Unsubscribe address")
     return wishes.evidence(letter.subject, own, words)
-
-
-def _is_challenge(letter: Letter) -> bool:
-    subject = letter.subject
-    return _CHALLENGE.search(subject) is not None and not subject.lower().startswith(("re:", "aw:"))
 
 
 def _is_bulk(letter: Letter) -> bool:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from crm_mailer.listening import complaints, effects, kinds, letters, matching, wishes
+from crm_mailer.listening import (
+    complaints,
+    effects,
+    kinds,
+    letters,
+    matching,
+    ourfaults,
+    second_look,
+    wishes,
+)
 from crm_mailer.listening.complaints import Understanding
 from crm_mailer.listening.effects import Match, Reading
 from crm_mailer.model.errors import StoreError
-from crm_mailer.model.reply import Intent, ReplyKind
+from crm_mailer.model.reply import Evidence, Intent, ReplyKind
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.token import KeyRing
 from crm_mailer.model.words import Words
-from crm_mailer.store import doubts, inbound, replies, suppressions
+from crm_mailer.store import doubts, inbound, loops, replies, suppressions
 from crm_mailer.store.engine import Store
 from crm_mailer.store.inbound import InboundMail
 from crm_mailer.store.replies import NewReply
@@ -41,6 +50,17 @@ class ListenReport:
     quarantined: int = 0
     #: Mails the reader stumbled over: number and error.
     troubles: list[tuple[int, str]] = field(default_factory=list)
+    #: Machine mails that came once too often: whoever wrote them must not be answered by machine.
+    loops: int = 0
+
+    def absorb(self, other: ListenReport) -> None:
+        """Add what another round understood."""
+        self.kinds += other.kinds
+        self.intents += other.intents
+        self.bounces += other.bounces
+        self.troubles += other.troubles
+        for name in ("handled", "suppressed", "copies", "unmatched", "quarantined", "loops"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 def understand(
@@ -75,6 +95,8 @@ def understand(
             after = inbound_id
             _one(store, inbound_id, report, keys, words, order_pattern, raw_folder, now)
     _settle_heard(store)
+    with store.write() as connection:
+        ourfaults.calm(connection, now)
     return report
 
 
@@ -107,6 +129,7 @@ def log_by_hand(
         customer = replies.find_customer_by_id(connection, customer_id)
         language = customer.language if customer else ""
         said = complaints.understand(text, words, customer_language=language)
+        said = second_look.take(connection, said, text)
         wish = wishes.evidence("", text, words)
         if wish is not None and customer is not None and customer.address:
             suppressions.add(
@@ -189,11 +212,24 @@ def _save(
         )
         said = _understood(connection, reading, match, mail.received_at, words)
         reply = _reply(mail, reading, match, said, is_copy)
+        if loop := _loop(connection, reply):
+            reply = replace(reply, evidence=(*reply.evidence, loop))
+            report.loops += 1
         replies.add(connection, reply)
         suppressed = 0
         if not is_copy:
             suppressed = effects.apply(connection, mail, reading, match, now)
     _count(report, reading, reply, suppressed)
+
+
+def _loop(connection: Any, reply: NewReply) -> Evidence | None:
+    """The note on a machine mail that came once too often; None for all others."""
+    if reply.kind not in loops.MACHINES:
+        return None
+    number = 1 + loops.count(connection, reply.sender, reply.touch_id, reply.received_at)
+    if number < loops.LOOP:
+        return None
+    return Evidence(code="loop", weight=0.0, words=f"{number} machine mails within a day")
 
 
 def _understood(
@@ -206,8 +242,10 @@ def _understood(
     is_followup = match.customer is not None and replies.has_unanswered(
         connection, match.customer.id, since=at - FOLLOW_UP
     )
-    text = reading.sorted_.own_text
-    return complaints.understand(text, words, customer_language=language, is_followup=is_followup)
+    text = complaints.with_subject(reading.letter.subject, reading.sorted_.own_text)
+    said = complaints.understand(text, words, customer_language=language, is_followup=is_followup)
+    is_person = reading.sorted_.kind is ReplyKind.HUMAN
+    return second_look.take(connection, said, text) if is_person else said
 
 
 def _reply(
@@ -250,6 +288,8 @@ def _said(said: Understanding | None) -> dict[str, Any]:
         "asks": said.asks,
         "reasons": said.reasons,
         "evidence": said.evidence,
+        "chance": second_look.chance_of(said),
+        "score": said.score,
     }
 
 

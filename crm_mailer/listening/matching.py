@@ -19,6 +19,12 @@ _ID = re.compile(r"<?([^<>\s@]{20,120})@[^<>\s]{1,255}>?")
 _TEXT_ID = re.compile(
     r"(?:message-id|x-crm-send)\s*:\s*<?([a-z2-7]{15}\.[a-z2-7]{16})", re.IGNORECASE
 )
+#: Headers that carry a token, in a returned copy that is written as text.
+_TEXT_HEADER = re.compile(
+    r"^[> \t]{0,8}(?:list-unsubscribe|feedback-id|return-path)\s*:"
+    r"([^\n]{1,1000}(?:\n[ \t][^\n]{1,1000}){0,4})",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ def prove(letter: Letter, keys: KeyRing) -> Proof | None:
         if touch_id is not None:
             return Proof(touch_id, Rung.MESSAGE_ID, Purpose.MESSAGE_ID)
     for token in _returned_tokens(letter):
-        for purpose in (Purpose.UNSUBSCRIBE, Purpose.VERP):
+        for purpose in (Purpose.UNSUBSCRIBE, Purpose.VERP, Purpose.MESSAGE_ID):
             touch_id = keys.read(purpose, token)
             if touch_id is not None:
                 return Proof(touch_id, Rung.RETURNED_TOKEN, purpose)
@@ -82,6 +88,9 @@ def _message_tokens(letter: Letter) -> Iterator[str]:
 def _returned_tokens(letter: Letter) -> Iterator[str]:
     for name in ("list-unsubscribe", "return-path", "feedback-id"):
         yield from _tokens(letter.returned_header(name))
+    for part in letter.parts:
+        for match in _TEXT_HEADER.finditer(part.text[:TEXT_LENGTH]):
+            yield from _tokens(match[1])
 
 
 def _ids(values: Iterable[str]) -> list[str]:

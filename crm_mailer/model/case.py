@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
+from crm_mailer.model.money import Money
 from crm_mailer.model.reply import Severity
 
 
@@ -44,19 +45,61 @@ class CaseEventKind(StrEnum):
     ASSIGNED = "assigned"
     #: Severity or reason became worse.
     RAISED = "raised"
+    #: An agent put reason, severity, channel or time right.
+    CORRECTED = "corrected"
     #: The order's facts contradict the customer's words.
     CLASH = "clash"
+    #: A link, a file or a tracking number that shows what happened.
+    EVIDENCE = "evidence"
+    #: A step of the work list was done.
+    STEP = "step"
+    #: A remedy was offered; the customer chose one.
+    OFFERED = "offered"
+    CHOSEN = "chosen"
+    #: The dispute on the marketplace: its number, its deadline, its arbitration.
+    DISPUTE = "dispute"
+    DEADLINE = "deadline"
+    ARBITRATION = "arbitration"
+    #: Put together with another case about the same matter.
+    MERGED = "merged"
+    #: A clock ran out, or nearly; somebody was told.
+    ESCALATED = "escalated"
+    #: The customer said how content they are.
+    RATED = "rated"
     RESOLVED = "resolved"
     CLOSED = "closed"
     REOPENED = "reopened"
 
 
-#: Time to the first answer, by severity.
-FIRST_RESPONSE = {
-    Severity.P1: timedelta(hours=2),
-    Severity.P2: timedelta(hours=8),
-    Severity.P3: timedelta(hours=24),
-}
+class Remedy(StrEnum):
+    """What a shop may offer an unhappy buyer."""
+
+    REPLACEMENT = "replacement"
+    EXCHANGE = "exchange"
+    REPAIR = "repair"
+    RESEND = "resend"
+    RETURN_REFUND = "return_refund"
+    REFUND = "refund"
+    PARTIAL_REFUND = "partial_refund"
+    #: The difference in price.
+    DIFFERENCE = "difference"
+    POSTAGE = "postage"
+    COUPON = "coupon"
+
+
+class Arbitration(StrEnum):
+    """How a dispute stands that the marketplace itself decides."""
+
+    OPENED = "opened"
+    DECIDED = "decided"
+
+
+#: In `CaseEvent.ref` of a reply: words that ask for no answer.
+THANKS = "thanks"
+#: The same: words that threaten.
+THREAT = "threat"
+#: In `CaseEvent.ref` of an answer: the next word is ours again.
+OURS = "ours"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +112,7 @@ class Case:
     reason: str
     severity: Severity
     opened_at: datetime
+    #: When the nearest of its clocks runs out; kept from before while none runs.
     due_at: datetime
     order_id: int | None = None
     owner: str = ""
@@ -78,6 +122,40 @@ class Case:
     asks: str = ""
     reply_id: int | None = None
     touch_id: int | None = None
+    #: The customer threatens, whatever else went wrong.
+    is_threat: bool = False
+    #: The marketplace's own deadline, by the clock on the wall.
+    deadline_at: datetime | None = None
+    #: The earlier case that this one goes on with, and the one that it was merged into.
+    follows_id: int | None = None
+    merged_into_id: int | None = None
+    dispute_number: str = ""
+    arbitration: Arbitration | None = None
+    #: Whether the marketplace found the seller liable.
+    is_liable: bool | None = None
+    remedy: Remedy | None = None
+    compensation: Money | None = None
+    #: How and when the customer is best reached, where an agent said so.
+    best_channel: str = ""
+    best_time: str = ""
+    #: The customer's word on how it was handled, 1 to 5.
+    satisfaction: int | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something is still to be done."""
+        return self.state in UNDER_WAY
+
+    @property
+    def is_serious(self) -> bool:
+        """Whether ordinary handling is not enough: a threat, danger, an arbitration."""
+        return (
+            self.severity is Severity.P1
+            or self.reason == "safety"
+            or self.is_threat
+            or self.reason.startswith("threat.")
+            or self.arbitration is Arbitration.OPENED
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,4 +166,10 @@ class CaseEvent:
     at: datetime
     by: str = ""
     text: str = ""
+    #: What it is about in a word: a severity, a step, a remedy, a link.
+    ref: str = ""
     reply_id: int | None = None
+    #: When the customer said what is logged here, where that was earlier than `at`.
+    said_at: datetime | None = None
+    #: The case in whose log it stands; 0 before it is saved.
+    case_id: int = 0

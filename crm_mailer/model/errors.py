@@ -17,6 +17,7 @@ CrmMailerError                     exit code 70
 ├─ ServiceDown                     69  an SMTP or IMAP server does not answer
 └─ MailboxError                    69
    ├─ LoginRefused                 77
+   ├─ FetchBroken                  69
    └─ MailboxReplaced              69
 """
 
@@ -137,6 +138,10 @@ class LoginRefused(MailboxError):
     """The server refuses the user name or the password."""
 
     exit_code = 77
+
+
+class FetchBroken(MailboxError):
+    """The mail server stumbled over a mail; after another connection the others come."""
 
 
 class MailboxReplaced(MailboxError):

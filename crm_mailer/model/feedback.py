@@ -39,6 +39,8 @@ class Feedback:
     rating: int | None = None
     reason: str = ""
     campaign: str = ""
+    #: What it is about, where one product is meant: its sku, else its title.
+    product: str = ""
     text: str = ""
 
 
@@ -51,6 +53,7 @@ class UnlearntReply:
     channel: str
     received_at: datetime
     sender: str = ""
+    subject: str = ""
     text: str = ""
     intent: Intent | None = None
     reasons: tuple[str, ...] = ()
@@ -78,3 +81,6 @@ class UnlearntReview:
     customer_id: int | None = None
     order_id: int | None = None
     order_number: str = ""
+    #: Sku or title, where the platform or the customer named it.
+    product: str = ""
+    channel: str = "platform"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -44,11 +45,15 @@ class Rung(StrEnum):
 class BounceKind(StrEnum):
     """A machine says no: for ever, for now, or not yet."""
 
+    #: The address is dead.
     HARD = "hard"
+    #: It counts: three different days in a month, and the address is given up.
     SOFT = "soft"
     DELAY = "delay"
     #: Our own fault (policy, authentication, content): the customer is not to blame.
     OURS = "ours"
+    #: Kept and of no effect: a fault on the way, or a success.
+    NOTICE = "notice"
 
 
 class Severity(StrEnum):
@@ -92,6 +97,15 @@ REASONS: dict[str, tuple[Severity, str]] = {
     "privacy": (Severity.P1, "data protection"),
     "other": (Severity.P3, "unhappy for another reason"),
 }
+#: Those that every shop has.
+SHIPPED_REASONS = dict(REASONS)
+
+
+def adopt_reasons(own: Mapping[str, tuple[Severity, str]]) -> None:
+    """Make a shop's own reasons known wherever `REASONS` is; another shop's are forgotten."""
+    REASONS.clear()
+    REASONS.update(SHIPPED_REASONS)
+    REASONS.update(own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

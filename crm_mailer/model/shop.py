@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from crm_mailer.model.health import HealthRules
+from crm_mailer.model.sla import CaseRules
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
@@ -41,3 +44,7 @@ class Shop:
     cap_days: int = 7
     subject_prefix: dict[str, str] = field(default_factory=dict)
     order_number_pattern: str = ""
+    #: By which limits the report on the shop's health judges.
+    health: HealthRules = field(default_factory=HealthRules)
+    #: How fast unhappy customers are answered, and in which hours.
+    cases: CaseRules = field(default_factory=CaseRules)

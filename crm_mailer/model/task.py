@@ -18,7 +18,7 @@ class TaskKind(StrEnum):
     CHANGE_ORDER = "change_order"
     #: Words that no rule understood: a person reads them, lest a complaint go unheard.
     READ = "read"
-    #: Answer a middling review.
+    #: Answer a good or a middling review.
     REVIEW = "review"
     #: An unhappy mail from somebody whom we cannot find.
     WHO_IS_IT = "who_is_it"

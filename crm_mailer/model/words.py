@@ -1,13 +1,18 @@
 """The words by which listening knows a mail: read from data files, so that a shop can add its own.
 
 A phrase is written in plain words: `never arriv*` (a star ends a stem), `not ... received` (up to
-four words between), `still? waiting` (may be missing), `(parcel|box)` (one of), `<n>` (a number).
+four words between; with four dots up to twelve, over the end of a sentence), `still? waiting`
+(may be missing), `(parcel|box)` (one of), `<n>` (a number).
 Case, accents and the kind of apostrophe do not matter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from crm_mailer.model.bounce import BounceReason
+from crm_mailer.model.reply import REASONS, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +23,8 @@ class Sign:
     phrase: str
     #: A sure sign speaks for itself; a hint counts only together with others.
     is_sure: bool = True
+    #: The shop's word that this phrase is no sign of it.
+    is_exception: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +55,12 @@ class Wishes:
 class BounceSign:
     """A phrase of mail servers and what it means."""
 
-    #: hard, soft, delay or ours: a value of `BounceKind`.
-    kind: str
-    reason: str
+    reason: BounceReason
     phrase: str
+    #: The sign is one of these servers or domains only; empty for everybody.
+    hosts: tuple[str, ...] = ()
+    #: Believed without a status or the command that was refused.
+    is_sure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +69,15 @@ class Words:
 
     version: str
     lexicons: tuple[Lexicon, ...] = field(default=(), compare=False)
+    #: Complaint reason -> severity and meaning: those that ship and the shop's own.
+    reasons: Mapping[str, tuple[Severity, str]] = field(
+        default_factory=lambda: dict(REASONS), compare=False
+    )
     wishes: Wishes = field(default=Wishes(), compare=False)
     #: How the subject of an automatic answer begins.
     auto_subjects: tuple[str, ...] = field(default=(), compare=False)
+    #: The same where the text must say so too, or the subject says nothing else.
+    auto_weak_subjects: tuple[str, ...] = field(default=(), compare=False)
+    #: What its text says: away, machine, back and so on; and person, what no program says.
+    auto_signs: tuple[Sign, ...] = field(default=(), compare=False)
     bounce_signs: tuple[BounceSign, ...] = field(default=(), compare=False)

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from crm_mailer.learning import followups
+from crm_mailer.learning import checklist, clocks, disputes, followups
+from crm_mailer.learning.checklist import SENTENCES, Step, Tick
+from crm_mailer.learning.clocks import Reading
 from crm_mailer.model import address
-from crm_mailer.model.case import Case, CaseEvent, CaseState, Channel
+from crm_mailer.model.case import Case, CaseEvent, CaseState, Channel, Remedy
 from crm_mailer.model.case import CaseEventKind as Did
+from crm_mailer.model.flag import Flag
 from crm_mailer.model.moment import zone
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import REASONS, Severity
+from crm_mailer.model.sla import DEFAULT_LEVELS, ServiceLevels, Target
 from crm_mailer.model.suppression import SuppressionReason
-from crm_mailer.store import case_files
+from crm_mailer.store import case_files, flags
 from crm_mailer.store import cases as store_cases
 from crm_mailer.store.case_files import KnownCustomer, KnownOrder, SentMail, WrittenReply
 from crm_mailer.store.cases import ListedCase
 from crm_mailer.store.engine import Store
 
 #: The eleven steps of answering an unhappy buyer.
-WORK_LIST = (
-    "answer fast",
-    "welcome the buyer",
-    "say that you will help",
-    "lead the buyer's thoughts to the facts",
-    "listen",
-    "accept the feeling",
-    "apologise",
-    "explain with evidence",
-    "offer remedies and let the buyer choose",
-    "tell the buyer and follow up",
-    "get feedback",
-)
+WORK_LIST = tuple(SENTENCES.values())
 #: What usually helps, by the first part of the reason.
 REMEDIES = {
     "nr": "tracking facts, then resend or refund",
@@ -47,8 +39,11 @@ REMEDIES = {
     "safety": "ask whether everybody is well, take the product back, tell the owner",
     "privacy": "do what was asked, and say when it is done",
 }
+FIND_OUT = "find out what would help"
 #: A customer who has had an answer for so long and says nothing is asked again.
 ASK_AGAIN_AFTER = timedelta(days=3)
+#: When people like to be spoken to, where nobody told us better; their own time.
+DAYTIME = "09:00-21:00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +70,31 @@ class CaseFile:
     """Everything around one case. `left` is negative when the answer is overdue."""
 
     case: Case
+    now: datetime
     reason_in_words: str
     left: timedelta | None
     known: KnownCustomer
     local_time: datetime | None
     best_channel: str
+    #: Hours of the customer's own day, such as 09:00-21:00.
+    best_time: str
     next_step: NextStep | None
+    #: Ordinary cases and serious ones (a threat, danger, an arbitration) are handled differently.
+    is_serious: bool
+    #: What this severity is owed, and whether that is counted by the clock on the wall.
+    target: Target
+    clocks: tuple[Reading, ...]
+    checklist: tuple[Tick, ...]
+    #: Remedies that fit, and those that were offered.
+    suggested: tuple[Remedy, ...]
+    offered: tuple[Remedy, ...]
+    evidence: tuple[CaseEvent, ...]
+    #: Where the order's facts contradict the customer's words; the last such sentence.
+    clash: str
+    flags: tuple[Flag, ...]
+    #: The kind of flag that the case calls for and the customer does not have.
+    flag_offer: str
+    merged: tuple[int, ...]
     orders: tuple[KnownOrder, ...]
     sent: tuple[SentMail, ...]
     wrote: tuple[WrittenReply, ...]
@@ -111,6 +125,8 @@ class CaseLine:
     opened_at: datetime
     due_at: datetime
     channel: Channel
+    is_serious: bool
+    deadline_at: datetime | None
 
 
 def in_words(reason: str) -> str:
@@ -135,10 +151,19 @@ def case_line(listed: ListedCase, now: datetime) -> CaseLine:
         opened_at=case.opened_at,
         due_at=case.due_at,
         channel=case.channel,
+        is_serious=case.is_serious,
+        deadline_at=case.deadline_at,
     )
 
 
-def case_file(store: Store, case_id: int, *, now: datetime, place: ZoneInfo) -> CaseFile:
+def case_file(
+    store: Store,
+    case_id: int,
+    *,
+    now: datetime,
+    place: ZoneInfo,
+    levels: ServiceLevels = DEFAULT_LEVELS,
+) -> CaseFile:
     """All about one case; days are counted in the shop's zone `place`.
 
     Raises:
@@ -153,26 +178,57 @@ def case_file(store: Store, case_id: int, *, now: datetime, place: ZoneInfo) -> 
         wrote = case_files.list_written(connection, case.customer_id)
         everything = store_cases.list_of_customer(connection, case.customer_id)
         events = store_cases.list_events(connection, case_id)
+        merged = store_cases.list_merged(connection, case_id)
+        standing = [one for one in flags.list_of(connection, case.customer_id) if one.stands]
     theirs = known.customer.time_zone
+    read = clocks.readings(case, events, levels, now)
+    case = replace(case, due_at=clocks.nearest(read) or case.due_at)
+    severity = Severity.P1 if case.is_serious else case.severity
+    letters = {event.reply_id for event in events}
+    reasons = {code for reply in wrote if reply.id in letters for code in reply.reasons}
     return CaseFile(
         case=case,
+        now=now,
         reason_in_words=in_words(case.reason),
         left=followups.time_left(case, now),
         known=known,
         local_time=now.astimezone(zone(theirs)) if theirs else None,
         best_channel=best_channel(case, known),
+        best_time=case.best_time or DAYTIME,
         next_step=next_step(case, events, now),
         orders=tuple(orders),
         sent=tuple(sent),
         wrote=tuple(wrote),
         earlier=tuple(one for one in everything if one.id < case.id),
         events=tuple(events),
-        timeline=tuple(_timeline(facts.items(), sent, wrote, events)),
+        timeline=tuple(_timeline(facts.items(), sent, wrote, events, case.id)),
+        is_serious=case.is_serious,
+        target=levels.targets[severity],
+        clocks=read,
+        checklist=checklist.ticks(events, is_serious=case.is_serious),
+        suggested=checklist.suggested(case.reason),
+        offered=tuple(Remedy(one.ref) for one in events if one.kind is Did.OFFERED),
+        evidence=tuple(one for one in events if one.kind is Did.EVIDENCE),
+        clash=next((one.text for one in reversed(events) if one.kind is Did.CLASH), ""),
+        flags=tuple(standing),
+        flag_offer=_flag_offer(case, reasons, events, standing),
+        merged=tuple(merged),
     )
+
+
+def _flag_offer(
+    case: Case, reasons: Set[str], events: Iterable[CaseEvent], standing: Iterable[Flag]
+) -> str:
+    """The flag that an agent should think of; none that stands already."""
+    noted = [event.text for event in events if event.by]
+    kind = disputes.flag_offer(case, reasons, noted)
+    return "" if kind in {flag.kind.value for flag in standing} else kind
 
 
 def best_channel(case: Case, known: KnownCustomer) -> str:
     """Where an answer is likeliest to be read: where the customer wrote, unless that is closed."""
+    if case.best_channel:
+        return case.best_channel
     mail = known.customer.email
     is_dead = SuppressionReason.HARD_BOUNCE in known.suppressed
     if case.severity is Severity.P1 and known.customer.phone and case.channel is Channel.PHONE:
@@ -190,7 +246,7 @@ def best_channel(case: Case, known: KnownCustomer) -> str:
 def next_step(case: Case, events: Iterable[CaseEvent], now: datetime) -> NextStep | None:
     """Where the work list stands; None once the case is closed."""
     done = list(events)
-    remedy = REMEDIES.get(case.reason.partition(".")[0], "find out what would help")
+    remedy = _remedy(case, done)
     clash = next((event.text for event in done if event.kind is Did.CLASH), "")
     answers = [event for event in done if event.kind is Did.ANSWERED]
     if case.state is CaseState.CLOSED:
@@ -202,10 +258,19 @@ def next_step(case: Case, events: Iterable[CaseEvent], now: datetime) -> NextSte
         silent = waited >= ASK_AGAIN_AFTER
         return _step(10, "ask again: no word for days" if silent else "the customer has the turn")
     if not answers:
-        return _step(1, f"the facts disagree, so ask: {clash}" if clash else remedy)
+        usual = REMEDIES.get(case.reason.partition(".")[0], FIND_OUT)
+        return _step(1, f"the facts disagree, so ask: {clash}" if clash else usual)
     if clash and len(answers) == 1:
         return _step(8, clash)
-    return _step(9, remedy)
+    return _step(10 if case.remedy else 9, remedy)
+
+
+def _remedy(case: Case, events: Iterable[CaseEvent]) -> str:
+    if case.remedy:
+        return "do what the buyer chose, and say when it is done"
+    if any(event.kind is Did.OFFERED for event in events):
+        return "ask which of the remedies the buyer wants"
+    return REMEDIES.get(case.reason.partition(".")[0], FIND_OUT)
 
 
 def _step(number: int, advice: str) -> NextStep:
@@ -217,6 +282,7 @@ def _timeline(
     sent: Iterable[SentMail],
     wrote: Iterable[WrittenReply],
     events: Iterable[CaseEvent],
+    case_id: int,
 ) -> list[Entry]:
     """Oldest first; at one instant the order moves before anybody speaks of it."""
     life = {state: place for place, state in enumerate(OrderState)}
@@ -231,11 +297,26 @@ def _timeline(
         for reply in wrote
     ]
     entries += [
-        Entry(at=event.at, who=event.by or "program", what=str(event.kind), text=event.text)
+        Entry(
+            at=event.at,
+            who=event.by or "program",
+            what=str(event.kind),
+            text=_told(event, case_id),
+        )
         for event in events
         if event.kind is not Did.REPLY
     ]
     return sorted(entries, key=lambda entry: entry.at)
+
+
+def _told(event: CaseEvent, case_id: int) -> str:
+    """An act in words; what was done about a merged case names that case."""
+    text = event.text
+    if event.kind is Did.STEP and event.ref in set(Step):
+        text = ": ".join(part for part in (SENTENCES[Step(event.ref)], text) if part)
+    elif event.kind in (Did.OFFERED, Did.CHOSEN, Did.EVIDENCE):
+        text = " ".join(part for part in (event.ref.replace("_", " "), text) if part)
+    return text if event.case_id in (0, case_id) else f"{text} (case {event.case_id})".strip()
 
 
 def _fate(mail: SentMail) -> str:

@@ -9,12 +9,13 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from crm_mailer.model import address
+from crm_mailer.model.flag import Flag
 from crm_mailer.model.money import Money
 from crm_mailer.model.reply import REASONS
 from crm_mailer.model.score import Score
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
 from crm_mailer.segmenting import rfm
-from crm_mailer.store import memberships, scores, stories, tags
+from crm_mailer.store import flags, memberships, scores, stories, tags
 from crm_mailer.store.engine import Store
 from crm_mailer.store.memberships import Stay
 from crm_mailer.store.stories import Known, Past, Row
@@ -67,6 +68,8 @@ class CustomerStory:
     tags: tuple[Tag, ...]
     flag_reason: str
     is_flagged: bool
+    #: The blacklist's history, oldest first; those taken off, too.
+    flags: tuple[Flag, ...]
     consents: tuple[str, ...]
     suppressed: tuple[str, ...]
     has_open_case: bool
@@ -88,6 +91,7 @@ def customer_story(
         score = scores.find(connection, customer_id, now=now, place=place)
         stays = tuple(memberships.list_stays(connection, customer_id))
         own_tags = tuple(tags.list_tags(connection, customer_id))
+        own_flags = tuple(flags.list_of(connection, customer_id))
     events = (*_own(known, past), *_orders(past), *_mails(past), *_answers(past), *_stays(stays))
     row = known.customer
     return CustomerStory(
@@ -109,6 +113,7 @@ def customer_story(
         tags=own_tags,
         flag_reason=row["flag_reason"],
         is_flagged=bool(row["is_flagged"]),
+        flags=own_flags,
         consents=tuple(f"{one['purpose']}: {one['basis']}" for one in past.consents),
         suppressed=tuple(f"{one['reason']} ({one['scope']})" for one in past.suppressions),
         has_open_case=known.has_open_case,

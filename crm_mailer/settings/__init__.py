@@ -5,6 +5,7 @@ Order: environment, then the file, then the default. A secret may also be named 
 """
 
 from crm_mailer.settings.fields import ACCOUNT_FIELDS, FIELDS, PREFIX, Field
+from crm_mailer.settings.mailboxes import table as mailbox_table
 from crm_mailer.settings.reading import FILE_NAME, read_settings
 from crm_mailer.settings.values import (
     AccountSettings,
@@ -27,5 +28,6 @@ __all__ = [
     "ImapSettings",
     "OauthSettings",
     "Settings",
+    "mailbox_table",
     "read_settings",
 ]

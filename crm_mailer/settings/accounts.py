@@ -77,19 +77,25 @@ def hint_for(name: str, further: Iterable[Declared]) -> str:
     return ""
 
 
-def check_variables(environment: Mapping[str, str], fields: Iterable[Field]) -> None:
+def check_variables(
+    environment: Mapping[str, str],
+    fields: Iterable[Field],
+    table: str = TABLE,
+    what: str = "account",
+    example: str = "[accounts.newsletter]",
+) -> None:
     """See that no variable is meant for an account that the file does not have.
 
     Raises:
         SettingsError: one is.
     """
     known = {field.variable for field in fields}
-    start = f"{PREFIX}{TABLE.upper()}_"
+    start = f"{PREFIX}{table.upper()}_"
     for name in environment:
         if name.startswith(start) and not {name, name.removesuffix("_FILE")} & known:
             raise SettingsError(
-                f"{name} belongs to no account of crm-mailer.toml",
-                hint=did_you_mean(name, known, "name the account there: [accounts.newsletter]"),
+                f"{name} belongs to no {what} of crm-mailer.toml",
+                hint=did_you_mean(name, known, f"name the {what} there: {example}"),
             )
 
 
@@ -165,7 +171,7 @@ def _check_oauth(account: AccountSettings, where: str) -> None:
             f"{where}.username is missing", hint="a token is shown together with the login name"
         )
     if oauth.token_url:
-        _check_address(oauth.token_url, f"{where}.oauth.token_url", is_secret=True)
+        check_address(oauth.token_url, f"{where}.oauth.token_url", is_secret=True)
         for key in ("client_id", "refresh_token"):
             if not getattr(oauth, key):
                 raise SettingsError(
@@ -182,10 +188,10 @@ def _check_ses(account: AccountSettings, where: str) -> None:
             hint="set both keys, or neither: then boto3 looks for them in its own places",
         )
     if account.endpoint:
-        _check_address(account.endpoint, f"{where}.endpoint")
+        check_address(account.endpoint, f"{where}.endpoint")
 
 
-def _check_address(address: str, where: str, *, is_secret: bool = False) -> None:
+def check_address(address: str, where: str, *, is_secret: bool = False) -> None:
     """An https address; plain http on this machine only, and never for secrets."""
     try:
         url = urlsplit(address)

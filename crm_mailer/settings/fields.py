@@ -108,6 +108,39 @@ def kind_field(prefix: str) -> Field:
     )
 
 
+#: The settings of one mailbox, named without the mailbox.
+MAILBOX_FIELDS = (
+    Field(name="host", default="", what="server of the mailbox that customers answer to"),
+    Field(name="port", default=993, what="its port", least=1, most=65_535),
+    Field(name="username", default="", what="login name"),
+    Field(name="password", default="", what="login or app password", is_secret=True),
+    Field(name="auth", default="auto", what="how to log in: auto, plain, login or xoauth2",
+          choices=("auto", "plain", "login", "xoauth2")),
+    Field(name="tls", default="implicit", what="implicit, starttls or none",
+          choices=("implicit", "starttls", "none")),
+    Field(name="ca_file", default="", what="certificates to trust besides the system's"),
+    Field(name="folder", default="INBOX", what="folder to read"),
+    Field(name="first_contact", default="new",
+          what="what to read at first contact: new, all, or a day such as 2026-11-01"),
+    Field(name="move_done_to", default="",
+          what="folder for mails that were understood; empty: nothing is moved"),
+    Field(name="oauth.token_file", default="",
+          what="file with a token that another program renews"),
+    Field(name="oauth.token_command", default="", what="command that prints a token"),
+    Field(name="oauth.token_url", default="", what="https address that renews tokens"),
+    Field(name="oauth.client_id", default="", what="our id there"),
+    Field(name="oauth.client_secret", default="", what="our secret there", is_secret=True),
+    Field(name="oauth.refresh_token", default="", what="what access tokens are got with",
+          is_secret=True),
+    Field(name="oauth.scope", default="", what="scope, where the service wants it named"),
+)  # fmt: skip
+
+
+def mailbox_fields(prefix: str) -> tuple[Field, ...]:
+    """The settings of a mailbox, named `prefix.host` and so on."""
+    return tuple(replace(one, name=f"{prefix}.{one.name}") for one in MAILBOX_FIELDS)
+
+
 FIELDS = (
     Field(name="database", default="", what="database address; empty: crm-mailer.db here"),
     Field(name="clock", default="", what="for rehearsals: the moment the program believes it is"),
@@ -134,21 +167,15 @@ FIELDS = (
     Field(name="guards.spam_warn", default=10, what="spam reports among 10,000: an alert", least=1),
     Field(name="guards.spam_half", default=20, what="the same: half the pace", least=1),
     Field(name="guards.spam_stop", default=30, what="the same: marketing stops", least=1),
+    Field(name="guards.complaints", default=30,
+          what="complaints among 10,000 mails of a campaign in a week: an alert", least=1),
+    Field(name="guards.complaints_least", default=3, what="the least number of them", least=1),
     Field(name="dkim.domain", default="", what="domain that signs; empty: the relay signs"),
     Field(name="dkim.selector", default="", what="selector of the RSA key"),
     Field(name="dkim.key_file", default="", what="RSA key in PEM form, 2048 bits"),
     Field(name="dkim.ed25519_selector", default="", what="selector of a second signature"),
     Field(name="dkim.ed25519_key_file", default="", what="its Ed25519 key in PEM form"),
-    Field(name="imap.host", default="", what="server of the mailbox that customers answer to"),
-    Field(name="imap.port", default=993, what="its port", least=1, most=65_535),
-    Field(name="imap.username", default="", what="login name"),
-    Field(name="imap.password", default="", what="login or app password", is_secret=True),
-    Field(name="imap.tls", default="implicit", what="implicit, starttls or none",
-          choices=("implicit", "starttls", "none")),
-    Field(name="imap.ca_file", default="", what="certificates to trust besides the system's"),
-    Field(name="imap.folder", default="INBOX", what="folder to read"),
-    Field(name="imap.first_contact", default="new",
-          what="what to read at first contact: new, all, or a day such as 2026-11-01"),
+    *mailbox_fields("imap"),
     Field(name="secret_key", default="", what="key of our tokens; empty: made by init",
           is_secret=True),
 )  # fmt: skip

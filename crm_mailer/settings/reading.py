@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import SettingsError
-from crm_mailer.settings import accounts
+from crm_mailer.settings import accounts, mailboxes
 from crm_mailer.settings.fields import FIELDS, PREFIX, Field
 from crm_mailer.settings.typed import did_you_mean, find_value
-from crm_mailer.settings.values import DkimSettings, GuardSettings, ImapSettings, Settings
+from crm_mailer.settings.values import DkimSettings, GuardSettings, Settings
 
 FILE_NAME = "crm-mailer.toml"
 
@@ -21,32 +21,39 @@ def read_settings(home: Path, environment: Mapping[str, str] | None = None) -> S
     """The settings of the shop in `home`.
 
     Raises:
-        SettingsError: an unknown name, a wrong type, an unreadable secret file, an account that
-            cannot work, or mail that no account takes.
+        SettingsError: an unknown name, a wrong type, an unreadable secret file, an account or a
+            mailbox that cannot work, or mail that no account takes.
     """
     environment = os.environ if environment is None else environment
     path = home / FILE_NAME
     tree = _read_file(path)
     written = _flat(tree)
     further = accounts.declared(tree, written, environment, path)
-    fields = (*FIELDS, *(field for one in further for field in one.fields))
-    _check_names(written, fields, further, path)
+    boxes = mailboxes.declared(tree, path)
+    fields = (*FIELDS, *(field for one in (*further, *boxes) for field in one.fields))
+    _check_names(written, fields, [*further, *boxes], path)
     accounts.check_variables(environment, fields)
+    accounts.check_variables(environment, fields, mailboxes.TABLE, "mailbox", mailboxes.EXAMPLE)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for field in fields:
         values[field.name], origins[field.name] = find_value(field, written, environment, path)
-    settings = _build(values, origins, further)
+    settings = _build(values, origins, further, boxes)
     accounts.check(settings, path)
+    mailboxes.check(settings, path)
     if environment.get(PREFIX + "ENV") == "test":
         accounts.check_stays_here(settings)
     return settings
 
 
 def _build(
-    values: dict[str, Any], origins: dict[str, str], further: Sequence[accounts.Declared]
+    values: dict[str, Any],
+    origins: dict[str, str],
+    further: Sequence[accounts.Declared],
+    boxes: Sequence[accounts.Declared],
 ) -> Settings:
     smtp = accounts.build(accounts.FIRST, values)
+    imap = mailboxes.build(mailboxes.FIRST, values)
     others = [accounts.build(one, values) for one in further]
     return Settings(
         database=values["database"],
@@ -62,7 +69,11 @@ def _build(
         limits={name: limit for name, limit in accounts.part(values, "limits").items() if limit},
         guards=GuardSettings(**accounts.part(values, "guards")),
         dkim=DkimSettings(**accounts.part(values, "dkim")),
-        imap=ImapSettings(**accounts.part(values, "imap")),
+        imap=imap,
+        mailboxes=(
+            *((imap,) if imap.host else ()),
+            *(mailboxes.build(one, values) for one in boxes),
+        ),
         origins=origins,
     )
 

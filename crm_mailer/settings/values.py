@@ -13,9 +13,10 @@ from crm_mailer.model.campaign import Stream
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OauthSettings:
-    """Where access tokens come from: a file, or an address that renews them."""
+    """Where access tokens come from: a file, a command, or an address that renews them."""
 
     token_file: str = ""
+    token_command: str = ""
     token_url: str = ""
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
@@ -25,7 +26,7 @@ class OauthSettings:
     @property
     def is_set(self) -> bool:
         """Whether there is any."""
-        return bool(self.token_file or self.token_url)
+        return bool(self.token_file or self.token_command or self.token_url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,8 @@ class GuardSettings:
     spam_warn: int
     spam_half: int
     spam_stop: int
+    complaints: int
+    complaints_least: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,16 +118,30 @@ class DkimSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImapSettings:
-    """How to reach the mailbox."""
+    """One mailbox and how to reach it."""
 
-    host: str
-    port: int
-    username: str
-    password: str = field(repr=False)
-    tls: str
-    ca_file: str
-    folder: str
-    first_contact: str
+    name: str
+    host: str = ""
+    port: int = 993
+    username: str = ""
+    password: str = field(default="", repr=False)
+    auth: str = "auto"
+    tls: str = "implicit"
+    ca_file: str = ""
+    folder: str = "INBOX"
+    first_contact: str = "new"
+    move_done_to: str = ""
+    oauth: OauthSettings = OauthSettings()
+
+    @property
+    def place(self) -> str:
+        """Where it is, as people read it."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def account(self) -> str:
+        """How it is known in the database: user and server."""
+        return self.username if "@" in self.username else f"{self.username}@{self.host}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +164,10 @@ class Settings:
     limits: Mapping[str, int]
     guards: GuardSettings
     dkim: DkimSettings
+    #: The table `[imap]`, whether it names a server or not.
     imap: ImapSettings
+    #: Every mailbox: `[imap]` where it names a server, then the further ones.
+    mailboxes: tuple[ImapSettings, ...]
     origins: Mapping[str, str]
 
     @property

@@ -9,11 +9,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crm_mailer.model.case import Case, CaseEvent, CaseEventKind, CaseState, Channel
+from crm_mailer.model.case import (
+    Arbitration,
+    Case,
+    CaseEvent,
+    CaseEventKind,
+    CaseState,
+    Channel,
+    Remedy,
+)
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.money import Money
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import Severity
-from crm_mailer.store.tables import case_events, cases, customers, order_events, orders
+from crm_mailer.store.tables import case_events, cases, customers, order_events, orders, replies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,7 @@ def add(connection: sa.Connection, case: Case, events: Iterable[CaseEvent]) -> i
         "touch_id": case.touch_id,
         "channel": case.channel.value,
         "opened_at": case.opened_at,
+        "follows_id": case.follows_id,
         **_changeable(case),
     }
     done = connection.execute(cases.insert().values(**values).returning(cases.c.id))
@@ -58,12 +68,28 @@ def save(connection: sa.Connection, case: Case, events: Iterable[CaseEvent]) -> 
     _log(connection, case.id, events)
 
 
+def set_times(
+    connection: sa.Connection, case_id: int, *, due_at: datetime, tell_at: datetime | None
+) -> None:
+    """Keep what the log says about the clocks, for lists and for the next warning."""
+    times = {"due_at": due_at, "tell_at": tell_at}
+    connection.execute(cases.update().where(cases.c.id == case_id).values(**times))
+
+
 def get(connection: sa.Connection, case_id: int, *, for_change: bool = False) -> Case:
-    """The case with this number.
+    """The case with this number; with `for_change` it is ours until the transaction ends.
+
+    The customer is locked before the case, as learning does: a fixed order, so that an agent and
+    a letter never wait for each other.
 
     Raises:
         NotFound: there is none.
     """
+    if for_change:
+        whose = sa.select(cases.c.customer_id).where(cases.c.id == case_id).scalar_subquery()
+        connection.execute(
+            sa.select(customers.c.id).where(customers.c.id == whose).with_for_update()
+        ).all()
     query = sa.select(cases).where(cases.c.id == case_id)
     row = connection.execute(query.with_for_update() if for_change else query).first()
     if row is None:
@@ -73,13 +99,16 @@ def get(connection: sa.Connection, case_id: int, *, for_change: bool = False) ->
     return _case(row)
 
 
-def list_of_customer(connection: sa.Connection, customer_id: int) -> list[Case]:
-    """All cases of a customer, newest first."""
-    rows = connection.execute(
+def list_of_customer(
+    connection: sa.Connection, customer_id: int, *, for_change: bool = False
+) -> list[Case]:
+    """All cases of a customer, newest first; with `for_change`, agents wait until we are done."""
+    query = (
         sa.select(cases)
         .where(cases.c.customer_id == customer_id)
         .order_by(cases.c.opened_at.desc(), cases.c.id.desc())
     )
+    rows = connection.execute(query.with_for_update() if for_change else query)
     return [_case(row) for row in rows]
 
 
@@ -112,7 +141,8 @@ def list_cases(
     if owner is not None:
         query = query.where(cases.c.owner == owner)
     if overdue_at is not None:
-        query = query.where(owed == 0, cases.c.due_at < overdue_at)
+        is_late = sa.and_(owed == 0, cases.c.due_at < overdue_at)
+        query = query.where(sa.or_(is_late, cases.c.deadline_at < overdue_at))
     return [
         ListedCase(
             case=_case(row),
@@ -131,23 +161,63 @@ def find_by_reply(connection: sa.Connection, reply_id: int) -> int | None:
     ).scalar()
 
 
+def find_by_dispute(connection: sa.Connection, number: str) -> Case | None:
+    """The case that is linked to this dispute; of merged ones the one that goes on."""
+    row = connection.execute(
+        sa.select(cases)
+        .where(cases.c.dispute_number == number, cases.c.merged_into_id.is_(None))
+        .order_by(cases.c.id)
+        .limit(1)
+    ).first()
+    return None if row is None else _case(row)
+
+
+def list_merged(connection: sa.Connection, case_id: int) -> list[int]:
+    """The cases that were merged into this one, directly or by way of others."""
+    found: list[int] = []
+    wave = [case_id]
+    while wave:
+        rows = connection.scalars(sa.select(cases.c.id).where(cases.c.merged_into_id.in_(wave)))
+        wave = sorted(set(rows) - {case_id, *found})
+        found += wave
+    return found
+
+
 def list_events(connection: sa.Connection, case_id: int) -> list[CaseEvent]:
-    """What was done about a case, oldest first."""
+    """What was done about a case and about those merged into it, oldest first."""
+    numbers = [case_id, *list_merged(connection, case_id)]
     rows = connection.execute(
-        sa.select(case_events)
-        .where(case_events.c.case_id == case_id)
+        sa.select(case_events, replies.c.received_at)
+        .outerjoin(replies, replies.c.id == case_events.c.reply_id)
+        .where(case_events.c.case_id.in_(numbers))
         .order_by(case_events.c.at, case_events.c.id)
     )
-    return [
-        CaseEvent(
-            kind=CaseEventKind(row.kind),
-            at=row.at,
-            by=row.by,
-            text=row.text,
-            reply_id=row.reply_id,
-        )
-        for row in rows
-    ]
+    return [_event(row) for row in rows]
+
+
+def has_event(
+    connection: sa.Connection, case_id: int, kind: CaseEventKind, *, ref: str = "", reply: int = 0
+) -> bool:
+    """Whether the log of this case has an act of this kind about the same thing or reply."""
+    same = case_events.c.reply_id == reply if reply else case_events.c.ref == ref
+    query = sa.select(case_events.c.id).where(
+        case_events.c.case_id == case_id, case_events.c.kind == kind.value, same
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _event(row: sa.Row[Any]) -> CaseEvent:
+    said_at = None if row.received_at is None else min(row.received_at, row.at)
+    return CaseEvent(
+        kind=CaseEventKind(row.kind),
+        at=row.at,
+        by=row.by,
+        text=row.text,
+        ref=row.ref,
+        reply_id=row.reply_id,
+        said_at=said_at,
+        case_id=row.case_id,
+    )
 
 
 def order_facts(connection: sa.Connection, order_id: int | None) -> dict[OrderState, datetime]:
@@ -160,6 +230,12 @@ def order_facts(connection: sa.Connection, order_id: int | None) -> dict[OrderSt
         )
     )
     return {OrderState(row.state): row.at for row in rows}
+
+
+def currency_of(connection: sa.Connection, case: Case) -> str:
+    """The currency of the order in question; empty where there is none."""
+    query = sa.select(orders.c.currency).where(orders.c.id == case.order_id)
+    return connection.scalar(query) or ""
 
 
 def find_order(connection: sa.Connection, number: str, customer_id: int) -> int:
@@ -187,6 +263,7 @@ def _log(connection: sa.Connection, case_id: int, events: Iterable[CaseEvent]) -
             "kind": event.kind.value,
             "by": event.by,
             "text": event.text,
+            "ref": event.ref,
             "reply_id": event.reply_id,
         }
         for event in events
@@ -206,6 +283,18 @@ def _changeable(case: Case) -> dict[str, Any]:
         "due_at": case.due_at,
         "first_response_at": case.first_response_at,
         "closed_at": case.closed_at,
+        "is_threat": case.is_threat,
+        "deadline_at": case.deadline_at,
+        "merged_into_id": case.merged_into_id,
+        "dispute_number": case.dispute_number,
+        "arbitration": case.arbitration.value if case.arbitration else "",
+        "is_liable": case.is_liable,
+        "remedy": case.remedy.value if case.remedy else "",
+        "compensation_cents": case.compensation.minor if case.compensation else None,
+        "compensation_currency": case.compensation.currency if case.compensation else "",
+        "best_channel": case.best_channel,
+        "best_time": case.best_time,
+        "satisfaction": case.satisfaction,
     }
 
 
@@ -226,4 +315,22 @@ def _case(row: sa.Row[Any]) -> Case:
         asks=row.asks,
         reply_id=row.reply_id,
         touch_id=row.touch_id,
+        is_threat=row.is_threat,
+        deadline_at=row.deadline_at,
+        follows_id=row.follows_id,
+        merged_into_id=row.merged_into_id,
+        dispute_number=row.dispute_number,
+        arbitration=Arbitration(row.arbitration) if row.arbitration else None,
+        is_liable=row.is_liable,
+        remedy=Remedy(row.remedy) if row.remedy else None,
+        compensation=_money(row),
+        best_channel=row.best_channel,
+        best_time=row.best_time,
+        satisfaction=row.satisfaction,
     )
+
+
+def _money(row: sa.Row[Any]) -> Money | None:
+    if row.compensation_cents is None:
+        return None
+    return Money(minor=row.compensation_cents, currency=row.compensation_currency)

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from crm_mailer.model import address as addresses
 from crm_mailer.model.customer import ConsentBasis, Customer, Gender, Occupation
 from crm_mailer.model.errors import NotFound
-from crm_mailer.store import bulk
+from crm_mailer.store import bulk, flags
 from crm_mailer.store.tables import (
     cases,
     consents,
+    customer_flags,
     customer_identities,
     customer_notes,
     customer_tags,
@@ -42,6 +43,7 @@ KNOWN_COLUMNS = tuple(customers.c[name] for name in KNOWN)
 MARKETING = "marketing"
 #: Tables whose rows simply move when two customers turn out to be one.
 MOVED = (
+    customer_flags,
     customer_identities,
     customer_notes,
     orders,
@@ -196,6 +198,8 @@ def merge(connection: sa.Connection, loser: int, winner: int, *, now: datetime) 
         connection.execute(
             sa.update(table).where(table.c.customer_id == loser).values(customer_id=winner)
         )
+    if flags.list_of(connection, winner):
+        flags.refresh(connection, winner, now)
     connection.execute(sa.delete(customers).where(customers.c.id == loser))
 
 

@@ -7,9 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from crm_mailer.model.errors import NotFound
 from crm_mailer.model.feedback import Feedback, FeedbackKind, UnlearntReply, UnlearntReview
 from crm_mailer.model.reply import Intent, ReplyKind, Severity
 from crm_mailer.store.tables import customers, feedback, orders, replies, reviews, touches
+
+#: Where a review is heard of -> the channel of its line in the log.
+_CHANNELS = {"file": "platform", "mail": "email", "hand": "platform"}
 
 #: The order a reply is about: named by it, or the one that the answered mail was about.
 _order_id = sa.func.coalesce(replies.c.order_id, touches.c.order_id)
@@ -40,6 +44,8 @@ def list_unlearnt_reviews(
             reviews.c.at,
             reviews.c.comment,
             reviews.c.order_id,
+            reviews.c.product,
+            reviews.c.source,
             customer_id.label("customer_id"),
             orders.c.number,
         )
@@ -57,9 +63,23 @@ def list_unlearnt_reviews(
             customer_id=row.customer_id,
             order_id=row.order_id,
             order_number=row.number or "",
+            product=row.product,
+            channel=_CHANNELS.get(row.source, "platform"),
         )
         for row in rows
     ]
+
+
+def get_reply(connection: sa.Connection, reply_id: int) -> UnlearntReply:
+    """One reply as learning sees it, whether its effects came or not.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = connection.execute(_unlearnt_replies().where(replies.c.id == reply_id)).first()
+    if row is None:
+        raise NotFound(f"there is no reply {reply_id}", hint="see `crm-mailer inbox list`")
+    return _reply(row)
 
 
 def mark_reply_learnt(connection: sa.Connection, reply_id: int, now: datetime) -> bool:
@@ -73,7 +93,22 @@ def mark_review_learnt(connection: sa.Connection, review_id: int, now: datetime)
 
 
 def add(connection: sa.Connection, line: Feedback) -> None:
-    """Write one line of the log; the same reply or review is never written twice."""
+    """Write one line of the log; what is said anew of a reply or a review takes its line's place.
+
+    The stars that a customer gave by word of mouth stay.
+    """
+    values = _values(line)
+    known = _find_line(connection, line)
+    if known is None:
+        connection.execute(feedback.insert().values(**values))
+        return
+    if line.rating is None:
+        del values["rating"]
+    told = {name: value for name, value in values.items() if value is not None}
+    connection.execute(feedback.update().where(feedback.c.id == known).values(**told))
+
+
+def _find_line(connection: sa.Connection, line: Feedback) -> int | None:
     same = [
         column == value
         for column, value in (
@@ -82,23 +117,29 @@ def add(connection: sa.Connection, line: Feedback) -> None:
         )
         if value is not None
     ]
-    known = sa.select(feedback.c.id).where(sa.or_(sa.false(), *same))
-    if connection.execute(known).first() is None:
-        connection.execute(
-            feedback.insert().values(
-                customer_id=line.customer_id,
-                order_id=line.order_id,
-                reply_id=line.reply_id,
-                review_id=line.review_id,
-                channel=line.channel,
-                kind=line.kind.value,
-                rating=line.rating,
-                reason=line.reason,
-                campaign=line.campaign,
-                text=line.text,
-                at=line.at,
-            )
-        )
+    return connection.scalar(sa.select(feedback.c.id).where(sa.or_(sa.false(), *same)).limit(1))
+
+
+def _values(line: Feedback) -> dict[str, Any]:
+    return {
+        "customer_id": line.customer_id,
+        "order_id": line.order_id,
+        "reply_id": line.reply_id,
+        "review_id": line.review_id,
+        "channel": line.channel,
+        "kind": line.kind.value,
+        "rating": line.rating,
+        "reason": line.reason,
+        "campaign": line.campaign,
+        "product": line.product,
+        "text": line.text,
+        "at": line.at,
+    }
+
+
+def drop(connection: sa.Connection, reply_id: int) -> None:
+    """Take the line of a reply out again: a person says that it was nobody's word."""
+    connection.execute(feedback.delete().where(feedback.c.reply_id == reply_id))
 
 
 def find_said(connection: sa.Connection, reply_id: int) -> Feedback | None:
@@ -116,6 +157,7 @@ def find_said(connection: sa.Connection, reply_id: int) -> Feedback | None:
         rating=row.rating,
         reason=row.reason,
         campaign=row.campaign,
+        product=row.product,
         text=row.text,
     )
 
@@ -140,11 +182,11 @@ def snooze(connection: sa.Connection, customer_id: int, until: datetime) -> None
 
 
 def add_order_note(connection: sa.Connection, order_id: int, line: str) -> None:
-    """Put one more line under the order's note."""
+    """Put one more line under the order's note; a line that stands there is not written twice."""
     glue = sa.case((orders.c.note == "", ""), else_="\n")
     connection.execute(
         orders.update()
-        .where(orders.c.id == order_id)
+        .where(orders.c.id == order_id, ~orders.c.note.contains(line, autoescape=True))
         .values(note=orders.c.note.concat(glue).concat(line))
     )
 
@@ -157,6 +199,7 @@ def _unlearnt_replies() -> Any:
         replies.c.channel,
         replies.c.received_at,
         replies.c.sender,
+        replies.c.subject,
         replies.c.own_text,
         replies.c.intent,
         replies.c.reasons,
@@ -179,6 +222,7 @@ def _reply(row: sa.Row[Any]) -> UnlearntReply:
         channel=row.channel,
         received_at=row.received_at,
         sender=row.sender,
+        subject=row.subject,
         text=row.own_text,
         intent=Intent(row.intent) if row.intent else None,
         reasons=tuple(row.reasons or ()),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from crm_mailer.model.errors import NotFound
+from crm_mailer.store import places
 from crm_mailer.store.engine import upsert
+from crm_mailer.store.places import UNFETCHED, RawMail
 from crm_mailer.store.tables import inbound, mailboxes
+
+__all__ = ["UNFETCHED", "InboundMail", "MailboxRow", "RawMail"]
 
 #: A mail that broke the reader so often is set aside.
 STRIKES = 3
@@ -28,19 +32,17 @@ class MailboxRow:
     last_uid: int
     synced_at: datetime | None
     trouble: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawMail:
-    """One fetched mail, to be kept. Exactly one of `raw` and `raw_path` has the bytes."""
-
-    uid: int
-    digest: str
-    size: int
-    received_at: datetime
-    raw: bytes | None = None
-    raw_path: str = ""
-    is_truncated: bool = False
+    reconciled_at: datetime | None
+    on_server: int | None
+    missing: int | None
+    #: Uids up to here are left alone; of those up to `met_to` only mails since `since_on` count.
+    skipped_to: int
+    met_to: int
+    since_on: date | None
+    #: Fetching broke: up to here mails come one at a time; how often it broke at uid `stuck_at`.
+    careful_to: int
+    stuck_at: int
+    strikes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +51,22 @@ class InboundMail:
 
     id: int
     mailbox_id: int
+    uidvalidity: int
     uid: int
     received_at: datetime
     size: int
     state: str
     strikes: int
     error: str
+    digest: str
     raw: bytes | None
     raw_path: str
     is_truncated: bool
+
+    @property
+    def is_unfetched(self) -> bool:
+        """Whether the server never gave it to us, so that there are no bytes to read."""
+        return self.digest.startswith(UNFETCHED)
 
     def content(self, folder: Path) -> bytes:
         """The bytes, from the database or from the file beside it.
@@ -75,13 +84,75 @@ def open_mailbox(connection: sa.Connection, account: str, folder: str) -> Mailbo
         .values(account=account, folder=folder, last_uid=0, trouble="")
         .on_conflict_do_nothing(index_elements=["account", "folder"])
     )
+    row = find_mailbox(connection, account, folder)
+    assert row is not None
+    return row
+
+
+def find_mailbox(connection: sa.Connection, account: str, folder: str) -> MailboxRow | None:
+    """The row of a mailbox; None where it was never read."""
     query = sa.select(mailboxes).where(mailboxes.c.account == account, mailboxes.c.folder == folder)
-    return _mailbox(connection.execute(query).one())
+    row = connection.execute(query).one_or_none()
+    return _mailbox(row) if row else None
 
 
 def list_mailboxes(connection: sa.Connection) -> list[MailboxRow]:
     """Every mailbox that was ever read."""
-    return [_mailbox(row) for row in connection.execute(sa.select(mailboxes))]
+    query = sa.select(mailboxes).order_by(mailboxes.c.id)
+    return [_mailbox(row) for row in connection.execute(query)]
+
+
+def get_mailbox(connection: sa.Connection, mailbox_id: int) -> MailboxRow:
+    """The row of one mailbox."""
+    query = sa.select(mailboxes).where(mailboxes.c.id == mailbox_id)
+    return _mailbox(connection.execute(query).one())
+
+
+def meet(
+    connection: sa.Connection,
+    mailbox_id: int,
+    *,
+    uidvalidity: int,
+    met_to: int,
+    skipped_to: int,
+    since_on: date | None,
+) -> None:
+    """A mailbox is met for the first time, or anew after it was replaced.
+
+    Args:
+        met_to: the last uid that is there now.
+        skipped_to: the last of those that are left alone; reading begins behind it.
+        since_on: of the rest of those only mails since this day are wanted; None: all.
+    """
+    connection.execute(
+        sa.update(mailboxes)
+        .where(mailboxes.c.id == mailbox_id)
+        .values(
+            uidvalidity=uidvalidity,
+            last_uid=skipped_to,
+            met_to=met_to,
+            skipped_to=skipped_to,
+            since_on=since_on,
+            careful_to=0,
+            stuck_at=0,
+            strikes=0,
+        )
+    )
+
+
+def note_break(connection: sa.Connection, mailbox_id: int, first: int, last: int) -> int:
+    """Fetching the uids from `first` to `last` broke; how often it did for a mail alone.
+
+    Where it were several, the next time they come one at a time, so that the one is found.
+    """
+    row = get_mailbox(connection, mailbox_id)
+    strikes = (row.strikes if row.stuck_at == first else 0) + (first == last)
+    connection.execute(
+        sa.update(mailboxes)
+        .where(mailboxes.c.id == mailbox_id)
+        .values(stuck_at=first, strikes=strikes, careful_to=max(row.careful_to, last))
+    )
+    return strikes
 
 
 def set_cursor(
@@ -113,31 +184,17 @@ def note_trouble(connection: sa.Connection, account: str, folder: str, trouble: 
 def add_many(
     connection: sa.Connection, mailbox_id: int, uidvalidity: int, mails: Sequence[RawMail]
 ) -> int:
-    """Keep fetched mails; those already kept (same place or same bytes) are passed over.
+    """Keep fetched mails; of bytes that are kept already only the further place is noted.
 
     Returns:
         How many are new.
     """
     new = 0
     for mail in mails:
-        statement = (
-            upsert(connection, inbound)
-            .values(
-                mailbox_id=mailbox_id,
-                uidvalidity=uidvalidity,
-                uid=mail.uid,
-                digest=mail.digest,
-                size=mail.size,
-                received_at=mail.received_at,
-                raw=mail.raw,
-                raw_path=mail.raw_path,
-                is_truncated=mail.is_truncated,
-                state="new",
-            )
-            .on_conflict_do_nothing()
-            .returning(inbound.c.id)
-        )
-        new += connection.execute(statement).first() is not None
+        if places.insert(connection, mailbox_id, uidvalidity, mail):
+            new += 1
+        else:
+            new += places.meet_again(connection, mailbox_id, uidvalidity, mail)
     return new
 
 
@@ -167,7 +224,7 @@ def get(connection: sa.Connection, inbound_id: int) -> InboundMail:
 
 
 def list_quarantined(connection: sa.Connection, *, limit: int = 200) -> list[InboundMail]:
-    """Mails that broke the reader three times, without their bytes."""
+    """Mails that broke the reader or the fetching three times, without their bytes."""
     columns = [c if c.name != "raw" else sa.null().label("raw") for c in inbound.c]
     query = (
         sa.select(*columns)
@@ -206,13 +263,20 @@ def strike(connection: sa.Connection, inbound_id: int, error: str) -> bool:
 def retry(connection: sa.Connection, inbound_id: int) -> None:
     """Give a mail that was set aside another three chances.
 
+    One that was never fetched stays where it is until its bytes are here.
+
     Raises:
         NotFound: it is not in quarantine.
     """
+    is_here = ~inbound.c.digest.startswith(UNFETCHED)
     statement = (
         sa.update(inbound)
         .where(inbound.c.id == inbound_id, inbound.c.state == "quarantined")
-        .values(state="new", strikes=0, error="")
+        .values(
+            state=sa.case((is_here, "new"), else_="quarantined"),
+            strikes=0,
+            error=sa.case((is_here, ""), else_=inbound.c.error),
+        )
     )
     if connection.execute(statement).rowcount == 0:
         raise NotFound(

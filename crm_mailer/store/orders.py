@@ -68,6 +68,9 @@ class Review:
     stars: int
     comment: str
     at: datetime
+    platform: str = ""
+    #: Sku, else title of what was reviewed.
+    product: str = ""
 
 
 def with_state(facts: OrderFacts, state: OrderState) -> OrderFacts:
@@ -112,13 +115,17 @@ def get(connection: sa.Connection, order_id: int) -> Order:
 def find_by_numbers(
     connection: sa.Connection, platform: str, numbers: Iterable[str]
 ) -> dict[str, StoredOrder]:
-    """Order number -> what is stored of it, events and items included."""
+    """Order number -> what is stored of it, events and items included.
+
+    In a write transaction: nobody else may write into an order, such as a customer's wish into
+    its note, between this look and `change`.
+    """
     found: dict[str, StoredOrder] = {}
     for batch in bulk.batches(numbers):
         rows = connection.execute(
-            sa.select(orders).where(
-                orders.c.platform == platform, bulk.among(connection, orders.c.number, batch)
-            )
+            sa.select(orders)
+            .where(orders.c.platform == platform, bulk.among(connection, orders.c.number, batch))
+            .with_for_update()
         ).all()
         ids = [row.id for row in rows]
         times, items = _times(connection, ids), _items(connection, ids)
@@ -198,19 +205,36 @@ def put_items(
 
 
 def put_reviews(connection: sa.Connection, told: Iterable[Review]) -> None:
-    """Keep reviews, one for each order; the later one wins."""
+    """Keep reviews of a platform's file, one for each order; the later one wins.
+
+    One that was changed is learnt and answered anew. What a customer wrote to us, or told an
+    agent, gives way to what stands on the platform.
+    """
     rows = [
-        (one.order_id, one.customer_id, one.stars, one.comment, bulk.seconds(one.at))
+        (one.order_id, one.customer_id, one.stars, one.comment, bulk.seconds(one.at),
+         one.platform, one.product, "file")
         for one in told
-    ]
+    ]  # fmt: skip
     bulk.insert(
         connection,
         reviews,
-        ("order_id", "customer_id", "stars", "comment", "at"),
+        ("order_id", "customer_id", "stars", "comment", "at", "platform", "product", "source"),
         rows,
-        conflict="ON CONFLICT (order_id) DO UPDATE SET stars = excluded.stars, "
-        "comment = excluded.comment, at = excluded.at WHERE reviews.at <= excluded.at",
+        conflict=_TOLD_ANEW,
     )
+
+
+#: What stands on the platform, where nothing or something else was known of the order's review.
+_TOLD_ANEW = """ON CONFLICT (order_id) DO UPDATE SET
+ learnt_at = CASE WHEN reviews.stars = excluded.stars AND reviews.comment = excluded.comment
+   THEN reviews.learnt_at END,
+ answered_at = CASE WHEN reviews.stars = excluded.stars AND reviews.comment = excluded.comment
+   THEN reviews.answered_at END,
+ stars = excluded.stars, comment = excluded.comment, at = excluded.at,
+ platform = CASE excluded.platform WHEN '' THEN reviews.platform ELSE excluded.platform END,
+ product = CASE excluded.product WHEN '' THEN reviews.product ELSE excluded.product END,
+ source = excluded.source
+ WHERE reviews.at <= excluded.at OR reviews.source <> 'file'"""
 
 
 def _values(facts: OrderFacts) -> tuple[Any, ...]:

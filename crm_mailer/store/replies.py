@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model import address as addresses
 from crm_mailer.model.errors import NotFound
-from crm_mailer.model.reply import BounceKind, Evidence, Intent, ReplyKind, Rung, Severity
+from crm_mailer.model.reply import Evidence, Intent, ReplyKind, Rung, Severity
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.tables import (
     bounces,
@@ -52,6 +52,10 @@ class NewReply:
     rung: Rung = Rung.NONE
     return_on: date | None = None
     is_copy: bool = False
+    #: The learner's probability of a complaint; None where there is no learner.
+    chance: float | None = None
+    #: The sum of the evidence; None for machines.
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,52 +139,6 @@ def has_twin(
         replies.c.inbound_id != inbound_id,
     )
     return connection.execute(query.limit(1)).first() is not None
-
-
-def add_bounce(
-    connection: sa.Connection,
-    *,
-    inbound_id: int,
-    touch_id: int | None,
-    recipient: str,
-    kind: BounceKind,
-    reason: str,
-    action: str,
-    status: str,
-    diagnostic: str,
-    remote_host: str,
-    at: datetime,
-) -> bool:
-    """Keep what a report says about one address; true when it is new."""
-    statement = (
-        upsert(connection, bounces)
-        .values(
-            inbound_id=inbound_id,
-            touch_id=touch_id,
-            recipient=addresses.key(recipient),
-            kind=kind.value,
-            reason=reason,
-            action=action,
-            status=status,
-            diagnostic=diagnostic,
-            remote_host=remote_host,
-            at=at,
-        )
-        .on_conflict_do_nothing(index_elements=["inbound_id", "recipient"])
-        .returning(bounces.c.id)
-    )
-    return connection.execute(statement).first() is not None
-
-
-def soft_bounce_days(connection: sa.Connection, recipient: str, *, since: datetime) -> int:
-    """On how many different days (UTC) since then mail to an address bounced softly."""
-    day = bounces.c.at.cast(sa.BigInteger) // 86_400
-    query = sa.select(sa.func.count(sa.distinct(day))).where(
-        bounces.c.recipient == addresses.key(recipient),
-        bounces.c.kind == BounceKind.SOFT.value,
-        bounces.c.at >= since,
-    )
-    return int(connection.execute(query).scalar_one())
 
 
 def add_spam_report(

@@ -1,10 +1,9 @@
-"""What people noted about a customer: tags, notes and the flag of a buyer to beware of."""
+"""What people noted about a customer: tags and notes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -94,22 +93,6 @@ def add_note(
     """Write something down about a customer."""
     connection.execute(
         sa.insert(t.customer_notes).values(customer_id=customer_id, at=now, by=by, text=text)
-    )
-
-
-def flag(connection: sa.Connection, customer_id: int, reason: str, *, now: datetime) -> None:
-    """Mark a buyer to beware of: no marketing, and agents are told why."""
-    _set_flag(connection, customer_id, is_flagged=True, flag_reason=reason, changed_at=now)
-
-
-def unflag(connection: sa.Connection, customer_id: int, *, now: datetime) -> None:
-    """Take the mark off."""
-    _set_flag(connection, customer_id, is_flagged=False, flag_reason="", changed_at=now)
-
-
-def _set_flag(connection: sa.Connection, customer_id: int, **values: Any) -> None:
-    connection.execute(
-        sa.update(t.customers).where(t.customers.c.id == customer_id).values(**values)
     )
 
 

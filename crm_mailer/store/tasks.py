@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,11 @@ import sqlalchemy as sa
 
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.task import NewTask, Task, TaskState
+from crm_mailer.store import reviews
 from crm_mailer.store.tables import customers, orders, tasks
+
+#: The key of a task to answer a review.
+_REVIEW = re.compile(r"review:(\d+)(?::|$)")
 
 
 def add(connection: sa.Connection, task: NewTask, now: datetime) -> bool:
@@ -66,6 +71,9 @@ def finish(connection: sa.Connection, task_id: int, now: datetime) -> Task:
     connection.execute(
         tasks.update().where(tasks.c.id == task_id).values(state=TaskState.DONE.value, done_at=now)
     )
+    key = connection.scalar(sa.select(tasks.c.key).where(tasks.c.id == task_id)) or ""
+    if reviewed := _REVIEW.match(key):
+        reviews.mark_answered(connection, int(reviewed[1]), now)
     return task
 
 

@@ -26,6 +26,7 @@ def add(table: str, *columns: sa.Column[Any]) -> None:
 
 def upgrade() -> None:
     _grow_what_was_there()
+    _tell_mailboxes_their_start()
     _make_case_tables()
     _make_tables_of_people()
 
@@ -36,6 +37,12 @@ def _grow_what_was_there() -> None:
         sa.Column("reconciled_at", sa.BigInteger(), nullable=True),
         sa.Column("on_server", sa.Integer(), nullable=True),
         sa.Column("missing", sa.Integer(), nullable=True),
+        *(
+            sa.Column(name, sa.BigInteger(), server_default="0", nullable=False)
+            for name in ("skipped_to", "met_to", "careful_to", "stuck_at")
+        ),
+        sa.Column("since_on", sa.Date(), nullable=True),
+        sa.Column("strikes", sa.Integer(), server_default="0", nullable=False),
     )
     add("inbound", sa.Column("moved_at", sa.BigInteger(), nullable=True))
     add(
@@ -55,6 +62,8 @@ def _grow_what_was_there() -> None:
     add(
         "cases",
         sa.Column("deadline_at", sa.BigInteger(), nullable=True),
+        sa.Column("is_threat", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("tell_at", sa.BigInteger(), nullable=True),
         sa.Column("follows_id", ID, nullable=True),
         sa.Column("merged_into_id", ID, nullable=True),
         text("dispute_number"),
@@ -67,7 +76,42 @@ def _grow_what_was_there() -> None:
         text("best_time"),
         sa.Column("satisfaction", sa.Integer(), nullable=True),
     )
+    for name in ("tell_at", "merged_into_id", "dispute_number"):
+        op.create_index(f"ix_cases_{name}", "cases", [name])
     add("case_events", text("ref"))
+
+
+def _tell_mailboxes_their_start() -> None:
+    op.create_table(
+        "inbound_places",
+        sa.Column("mailbox_id", ID, nullable=False),
+        sa.Column("uidvalidity", sa.BigInteger(), nullable=False),
+        sa.Column("uid", sa.BigInteger(), nullable=False),
+        sa.Column("inbound_id", ID, nullable=False),
+        sa.Column("moved_at", sa.BigInteger(), nullable=True),
+        *(
+            sa.ForeignKeyConstraint(
+                [f"{one}_id"], [f"{many}.id"], name=f"fk_inbound_places_{one}_id_{many}"
+            )
+            for one, many in (("mailbox", "mailboxes"), ("inbound", "inbound"))
+        ),
+        sa.PrimaryKeyConstraint("mailbox_id", "uidvalidity", "uid", name="pk_inbound_places"),
+    )
+    op.create_index("ix_inbound_places_inbound_id", "inbound_places", ["inbound_id"])
+    op.create_index("ix_replies_sender_received_at", "replies", ["sender", "received_at"])
+    still_there = sa.text("state = 'done' AND moved_at IS NULL")
+    op.create_index(
+        "ix_inbound_movable", "inbound", ["mailbox_id", "id"],
+        sqlite_where=still_there, postgresql_where=still_there,
+    )  # fmt: skip
+    # What was there before the first mail that was fetched had been left alone on purpose.
+    op.execute(
+        sa.text(
+            "UPDATE mailboxes SET skipped_to = COALESCE((SELECT MIN(uid) - 1 FROM inbound"
+            " WHERE mailbox_id = mailboxes.id AND inbound.uidvalidity = mailboxes.uidvalidity),"
+            " last_uid)"
+        )
+    )
 
 
 def _make_case_tables() -> None:
@@ -92,6 +136,7 @@ def _make_case_tables() -> None:
         *(text(name) for name in ("subject", "text", "in_reply_to", "references", "template",
                                   "language", "by")),
         sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("failed_at", sa.BigInteger(), nullable=True),
         *(
             sa.ForeignKeyConstraint(
                 [f"{one}_id"], [f"{many}.id"], name=f"fk_agent_replies_{one}_id_{many}"
@@ -103,6 +148,7 @@ def _make_case_tables() -> None:
         sa.PrimaryKeyConstraint("touch_id", name="pk_agent_replies"),
     )  # fmt: skip
     op.create_index("ix_agent_replies_case_id", "agent_replies", ["case_id"])
+    op.create_index("ix_agent_replies_at", "agent_replies", ["at"])
 
 
 def _make_tables_of_people() -> None:
@@ -157,6 +203,7 @@ def _make_tables_of_people() -> None:
         text("severity"),
         text("by"),
         sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("before", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["reply_id"], ["replies.id"], name="fk_judgements_reply_id_replies"
         ),

@@ -1,19 +1,29 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.cells import cell_len
 
-from crm_mailer.app import App
+from crm_mailer.app import App, rounds
 from crm_mailer.app import cases as verbs
 from crm_mailer.cli import Doors
 from crm_mailer.cli.cases import feedback
-from crm_mailer.model.case import Channel
-from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.case import CaseEventKind, Channel
+from crm_mailer.model.errors import CrmMailerError, NotPossible
 from crm_mailer.store import suppressions
 from tests.cli.conftest import Run
-from tests.learning.shop import SmallShop
+from tests.conftest import StandingClock
+from tests.learning.shop import NOW, SmallShop
+
+
+@pytest.fixture(autouse=True)
+def _the_commands_keep_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_MAILER_CLOCK", NOW.isoformat())
 
 
 @pytest.fixture
@@ -192,3 +202,207 @@ def test_stars_go_from_one_to_five(run: Run, rating: str) -> None:
     )
 
     assert done.exit_code == 2
+
+
+def data(run: Run, *arguments: str) -> Any:
+    return json.loads(run("case", *arguments, "--json").stdout)["data"]
+
+
+def test_a_case_is_worked_on_from_taking_to_choosing(shop: SmallShop, run: Run) -> None:
+    run("case", "take", "1", "--by", "Wei")
+    run("case", "step", "1", "welcome", "listen", "--by", "Wei")
+    run("case", "offer", "1", "replacement", "partial_refund", "--by", "Wei")
+    run("case", "evidence", "1", "--link", "https://x.example/a.jpg", "--tracking", "RB1234CN")
+    done = run("case", "choose", "1", "partial_refund", "--amount", "5.50")
+
+    file = data(run, "show", "1")
+    assert "partial refund, 5.50 USD" in done.stderr
+    assert file["offered"] == ["replacement", "partial_refund"]
+    assert [one["ref"] for one in file["evidence"]] == [
+        "link:https://x.example/a.jpg", "tracking:RB1234CN",
+    ]  # fmt: skip
+    assert [one["step"] for one in file["checklist"] if one["done_at"]] == [
+        "welcome", "listen", "explain", "offer",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        ("step", "1", "welcome"),
+        ("offer", "1", "coupon"),
+        ("evidence", "1", "--tracking", "RB1234CN"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_is_noted_twice_is_said_to_stand_there(
+    shop: SmallShop, run: Run, again: tuple[str, ...]
+) -> None:
+    first, second = run("case", *again), run("case", *again)
+
+    assert "✓ 1 new" in first.stderr
+    assert "nothing new" in second.stderr
+    assert second.exit_code == 0
+
+
+def test_a_photo_is_copied_into_the_shops_folder(shop: SmallShop, run: Run, tmp_path: Path) -> None:
+    photo = tmp_path / "моя чашка.jpg"
+    photo.write_bytes(b"picture")
+
+    run("case", "evidence", "1", "--file", str(photo))
+    again = run("case", "evidence", "1", "--file", str(photo))
+    photo.unlink()
+
+    [one] = data(run, "show", "1")["evidence"]
+    assert (run.home / one["ref"].removeprefix("file:")).read_bytes() == b"picture"
+    assert "nothing new" in again.stderr
+
+
+def test_a_dispute_is_kept_with_its_deadline_in_the_shops_time(shop: SmallShop, run: Run) -> None:
+    done = run("case", "dispute", "1", "--number", "D-1", "--deadline", "2026-11-07 18:00",
+               "--arbitration", "opened")  # fmt: skip
+
+    shown = run("case", "show", "1").stdout
+    assert "2026-11-07 18:00 CST" in done.stderr
+    assert "D-1, arbitration opened" in shown
+    assert "Work list of a serious case" in shown
+
+
+def test_the_case_is_put_right_by_hand(shop: SmallShop, run: Run) -> None:
+    done = run("case", "set", "1", "--reason", "safety", "--channel", "chat", "--time",
+               "19:00-21:00", "--satisfaction", "4")  # fmt: skip
+
+    shown = run("case", "show", "1").stdout
+    assert "case 1 is P1, due 2026-11-03 11:00 CST" in done.stderr
+    assert "chat; best 19:00-21:00 of their day" in shown
+    assert "4 of 5" in shown
+
+
+def test_two_cases_go_on_as_one(shop: SmallShop, run: Run) -> None:
+    run("case", "open", "--customer", "1", "--reason", "other", "--order", "A-2")
+
+    first, second = (run("case", "merge", "2", "1") for _turn in range(2))
+
+    assert first.exit_code == second.exit_code == 0
+    assert [line["number"] for line in data(run, "list")] == [1]
+    assert "merged into  case 1" in run("case", "show", "2").stdout
+
+
+BAD = [
+    (("take", "9"), "no case 9", "case list"),
+    (("assign", "1", " "), "1 to 60 letters", "case assign"),
+    (("choose", "1", "partial_refund"), "how much", "--amount"),
+    (("choose", "1", "refund", "--amount", "12,50 USD"), "no amount", "12.50 USD"),
+    (("choose", "1", "refund", "--amount", "0 USD"), "is nothing", "leave --amount out"),
+    (("choose", "1", "refund", "--amount", "-5 USD"), "no amount", "12.50 USD"),
+    (("choose", "1", "refund", "--amount", "1.505 USD"), "more exact", "leave --amount out"),
+    (("choose", "1", "refund", "--amount", "10.5 JPY"), "more exact", "leave --amount out"),
+    (("evidence", "1"), "no evidence", "--link"),
+    (("evidence", "1", "--link", "photo.jpg"), "no web address", "https://"),
+    (("evidence", "1", "--tracking", "?"), "no tracking number", "RB123456789CN"),
+    (("evidence", "1", "--file", "/nowhere/a.jpg"), "/nowhere/a.jpg", "path"),
+    (("evidence", "9", "--file", "/etc/hostname"), "no case 9", "case list"),
+    (("evidence", "1", "--file", "/etc"), "is no file", "one photo"),
+    (("dispute", "1"), "what about", "--number"),
+    (("dispute", "1", "--deadline", "tomorrow"), "no time", "2026-11-07 18:00"),
+    (("dispute", "1", "--deadline", "2020-01-01"), "is over", "marketplace"),
+    (("dispute", "1", "--liable"), "once the arbitration is decided", "--arbitration"),
+    (("set", "1"), "nothing is given", "case set --help"),
+    (("set", "1", "--reason", "nad.demaged"), "nad.demaged", "nad.damaged"),
+    (("set", "1", "--time", "evenings"), "no time of day", "19:00-21:00"),
+    (("merge", "1", "1"), "itself", "case show"),
+    (("merge", "1", "9"), "no case 9", "case list"),
+    (("export", "1", "case.pdf"), "which format", ".html"),
+    (("export", "1", "/nowhere/case.html"), "/nowhere/case.html", "rights"),
+    (("export", "9", "case.html"), "no case 9", "case list"),
+]
+
+
+@pytest.mark.parametrize(("command", "message", "hint"), BAD, ids=lambda one: " ".join(one)[:40])
+def test_what_cannot_be_is_refused_with_a_remedy(
+    shop: SmallShop, run: Run, command: tuple[str, ...], message: str, hint: str
+) -> None:
+    done = run("case", *command)
+
+    assert isinstance(done.exception, CrmMailerError)
+    assert message in str(done.exception)
+    assert hint in done.exception.hint
+    assert [case.state for case in shop.cases()] == ["new"]
+    assert not any(shop.events(kind) for kind in CaseEventKind if kind not in ("opened", "reply"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("offer", "1", "flowers"), ("step", "1", "dance"), ("close", "1", "--satisfaction", "6")],
+    ids=lambda words: words[0],
+)
+def test_unknown_words_name_the_known_ones(
+    shop: SmallShop, run: Run, command: tuple[str, ...]
+) -> None:
+    assert run("case", *command).exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["case.md", "case.html", "case.json"])
+def test_an_export_has_every_word(shop: SmallShop, run: Run, tmp_path: Path, name: str) -> None:
+    long = "первая строка\n" + "ещё строка\n" * 300 + "<script>последняя</script> | конец"
+    shop.wrote("other", own_text="short", full_text=long)
+    run("case", "note", "1", "called her", "--by", "Wei")
+
+    done = run("case", "export", "1", str(tmp_path / name))
+
+    text = (tmp_path / name).read_text(encoding="utf-8")
+    assert "written" in done.stderr
+    assert all(words in text for words in ("первая строка", "последняя", "called her", "A-1"))
+    assert ("<script>" in text) is not name.endswith(".html")
+
+
+def test_an_export_writes_over_nothing_unless_told(
+    shop: SmallShop, run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "case.md"
+    file.write_text("mine")
+
+    refused = run("case", "export", "1", str(file))
+    kept = file.read_text()
+    run("case", "export", "1", str(file), "--force")
+
+    assert (refused.exit_code, kept) == (73, "mine")
+    assert file.read_text().startswith("# Case 1")
+
+
+def test_the_daemons_turn_tells_of_late_cases_once(shop: SmallShop, app: App) -> None:
+    clock = app.clock
+    assert isinstance(clock, StandingClock)
+    clock.forward(days=3)
+
+    told = [rounds.learn(app) for _turn in range(2)]
+
+    assert told == ["late cases told of 1", ""]
+    assert [event.ref for event in shop.events("escalated")] == ["first_response/breach"]
+
+
+def test_hours_that_change_in_the_shops_file_change_what_is_due(
+    shop: SmallShop, app: App, run: Run
+) -> None:
+    before = shop.cases()[0].due_at
+    path = app.home / "campaigns" / "shop.yaml"
+    path.write_text(path.read_text().replace('until: "18:00"', 'until: "22:00"'))
+    app.reload()
+
+    verbs.escalate(app)
+
+    assert before - shop.cases()[0].due_at == timedelta(hours=2)
+
+
+def test_the_page_fits_eighty_columns_and_offers_the_blacklist(
+    shop: SmallShop, app: App, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shop.wrote("complaint", "threat.review", own_text="pay me or one star")
+    verbs.learn(app)
+
+    for language in ("en", "zh_CN"):
+        monkeypatch.setenv("CRM_MAILER_LANGUAGE", language)
+        shown = run("case", "show", "1").stdout
+        assert max(cell_len(line) for line in shown.splitlines()) <= 80
+        assert "--kind blackmail --case 1" in " ".join(shown.split())

@@ -17,6 +17,7 @@ from crm_mailer.definitions.files import parse_yaml
 from crm_mailer.definitions.library import load
 from crm_mailer.definitions.problems import Problem
 from crm_mailer.definitions.segment_reader import read_rule, read_segments
+from crm_mailer.definitions.shop_reader import read_shop
 from crm_mailer.definitions.template_index import index
 from crm_mailer.rendering.context import FIELDS, KNOWN
 from crm_mailer.store.bundled import bundled
@@ -24,7 +25,7 @@ from tests.docs.session import ANYTHING, Shown, blocks, commands, set_up
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("README*.md")])
-RUN = ("tutorial", "importing", "agents", "writing-campaigns")
+RUN = ("tutorial", "importing", "agents", "answering", "writing-campaigns", "reports", "cases")
 
 
 def pages() -> str:
@@ -85,6 +86,9 @@ def test_every_yaml_block_loads(name: str, block: str, starter: Known, tmp_path:
         read_segments(path.parent, faults)
     elif "columns" in keys:
         read_map(path)
+    elif "cases" in keys:
+        path.write_text(f"name: x\nsender: a@b.com\n{block}", encoding="utf-8")
+        read_shop(path, faults)
     else:
         read_rule(parse_yaml(block, name), faults, segments=starter.segments)
 
@@ -111,7 +115,7 @@ def test_every_command_is_named_on_a_page() -> None:
 
 
 def test_every_command_that_a_page_names_exists() -> None:
-    words = re.findall(r"crm-mailer ([a-z]+)(?: ([a-z]+))?", pages())
+    words = re.findall(r"crm-mailer ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?", pages())
 
     for first, second in words:
         assert first in COMMANDS, first

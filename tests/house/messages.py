@@ -12,7 +12,7 @@ import click
 
 from crm_mailer.cli import GROUPS, demo, group
 from crm_mailer.model.address import AddressKind
-from crm_mailer.model.case import CaseEventKind, CaseState, Channel
+from crm_mailer.model.case import CaseEventKind, CaseState, Channel, Remedy
 from crm_mailer.model.customer import (
     BuyingBehaviour,
     Gender,
@@ -21,14 +21,19 @@ from crm_mailer.model.customer import (
     ShoppingAge,
 )
 from crm_mailer.model.delivery import EvidenceKind, OutcomeKind, Verdict
+from crm_mailer.model.flag import FlagKind
+from crm_mailer.model.health import Grade, HealthFigure
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import REASONS, BounceKind, Intent, ReplyKind, Rung
 from crm_mailer.model.score import RfmSegment, ValueClass
+from crm_mailer.model.sla import ClockName
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.task import TaskKind
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
 from crm_mailer.reporting.cases import REMEDIES, WORK_LIST
 from crm_mailer.reporting.customer_story import EventKind
+from crm_mailer.reporting.health import FORMULAS
+from crm_mailer.reporting.worklists import DO_IT, MEANINGS, TODO, WorklistName
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "crm_mailer"
@@ -41,7 +46,9 @@ CODES: dict[str, Iterable[type[Enum]]] = {
     "what was learnt of a mail in doubt": (EvidenceKind, Verdict),
     "what came, and how it was matched": (ReplyKind, Intent, Rung),
     "what was done about a case; tasks; channels": (CaseEventKind, TaskKind, Channel),
-    "parts of a customer's story": (EventKind,),
+    "clocks of a case, and what a buyer is offered": (ClockName, Remedy),
+    "parts of a customer's story; what a flag is for": (EventKind, FlagKind),
+    "lists of work; figures of a shop's health": (WorklistName, HealthFigure, Grade),
     "classes of customers": (
         AddressKind,
         Gender,
@@ -58,6 +65,8 @@ CODES: dict[str, Iterable[type[Enum]]] = {
 OF_MODULES = {
     "reporting/cases.py": (
         "find out what would help",
+        "ask which of the remedies the buyer wants",
+        "do what the buyer chose, and say when it is done",
         "ask whether all is well now",
         "ask again: no word for days",
         "the customer has the turn",
@@ -75,13 +84,20 @@ OF_MODULES = {
         "shopping_age",
         "age_band",
     ),
+    "store/report_recovery.py": (
+        "card_trouble",
+        "wrong_address",
+        "option_not_chosen",
+        "price",
+        "changed_mind",
+    ),
     "app/customers.py": ("personality", "buying behaviour", "tag"),
     "app/operating.py": (
         "crm-mailer plan, then set `mode: live` in a campaign",
         "set smtp.host in crm-mailer.toml",
     ),
     "definitions/column_maps.py": ("high", "medium", "low"),
-    "listening/complaints.py": ("refund", "resend", "answer", "none"),
+    "listening/intents.py": ("refund", "resend", "answer", "none"),
     "store/audit.py": (
         "accepted, but no server is on record as having taken it",
         "accepted more than once",
@@ -108,7 +124,12 @@ VARIABLES = {
     "line.reason_in_words": "REASONS",
     "in_words(one.reason)": "REASONS",
     "REASONS[code][1]": "REASONS",
+    "reason_in_words(code)": "REASONS",
+    "one.formula": "FORMULAS",
+    "one.meaning": "MEANINGS",
+    "todo": "TODO, DO_IT, REMEDIES",
     "step.name": "WORK_LIST",
+    "SENTENCES[one.step]": "WORK_LIST",
     "step.advice": "REMEDIES, reporting/cases.py",
     "SKIP_SENTENCES[SkipReason(reason)]": "SKIP_SENTENCES",
     "SKIP_SENTENCES[reason]": "SKIP_SENTENCES",
@@ -149,6 +170,7 @@ def of_lists() -> Iterator[str]:
     yield from GROUPS
     yield from (words for _severity, words in REASONS.values())
     yield from (*WORK_LIST, *REMEDIES.values(), *SKIP_SENTENCES.values(), *demo.COLUMNS)
+    yield from (*FORMULAS.values(), *MEANINGS.values(), *TODO.values(), DO_IT)
     for texts in OF_MODULES.values():
         yield from (text.replace("_", " ") for text in texts)
 

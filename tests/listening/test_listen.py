@@ -222,7 +222,7 @@ def test_a_delay_notice_and_a_success_notice_change_nothing(desk: Desk) -> None:
     )  # fmt: skip
 
     assert desk.suppressed() == []
-    assert [b.kind for b in desk.bounces()] == ["delay"]
+    assert [b.kind for b in desk.bounces()] == ["delay", "notice"]
 
 
 def test_a_spam_report_is_found_by_token_where_the_recipient_is_removed(desk: Desk) -> None:

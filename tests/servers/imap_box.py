@@ -185,6 +185,7 @@ class DovecotBox(Box):
 
     def __init__(self, port: int, folder: Path) -> None:
         super().__init__(port)
+        self.tls_port = free_port()
         self.folder = folder
         self.maildir = folder / "mail" / USER
         self.process: subprocess.Popen[bytes] | None = None
@@ -194,6 +195,7 @@ class DovecotBox(Box):
         name = f"{time.time_ns()}.{os.getpid()}.test"
         for part in ("tmp", "new", "cur"):
             (self.maildir / part).mkdir(parents=True, exist_ok=True)
+            _own(self.maildir / part)
         path = self.maildir / "tmp" / name
         path.write_bytes(mail)
         _own(path)
@@ -233,11 +235,16 @@ class DovecotBox(Box):
 
 
 @contextmanager
-def dovecot_box() -> Iterator[DovecotBox]:
-    """A Dovecot of our own on any free port; it touches nothing outside its folder."""
+def dovecot_box(certificate: bytes = b"", *more: str) -> Iterator[DovecotBox]:
+    """A Dovecot of our own on any free port; it touches nothing outside its folder.
+
+    Args:
+        certificate: certificate and key in PEM form: it speaks TLS, too, on another port at once.
+        more: further lines of its configuration.
+    """
     folder = Path(tempfile.mkdtemp(prefix="crm-dovecot-", dir="/tmp"))
     box = DovecotBox(free_port(), folder)
-    _configure(box)
+    _configure(box, certificate, "\n".join(more))
     try:
         box.start()
         yield box
@@ -246,9 +253,13 @@ def dovecot_box() -> Iterator[DovecotBox]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _configure(box: DovecotBox) -> None:
-    """One user from a file, plain text on loopback only, everything in one folder."""
+def _configure(box: DovecotBox, certificate: bytes, more: str) -> None:
+    """One user from a file, on loopback only, everything in one folder."""
     folder = box.folder
+    pem = folder / "server.pem"
+    pem.write_bytes(certificate)
+    pem.chmod(0o600)
+    tls = f"ssl_cert = <{pem}\nssl_key = <{pem}" if certificate else ""
     (folder / "run").mkdir()
     (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
     is_root = os.getuid() == 0
@@ -265,8 +276,10 @@ state_dir = {folder}/run
 log_path = {folder}/dovecot.log
 protocols = imap
 listen = {HOST}
-ssl = no
+ssl = {"yes" if certificate else "no"}
+{tls}
 disable_plaintext_auth = no
+{more}
 default_internal_user = {internal[0]}
 default_login_user = {internal[1]}
 mail_location = maildir:{folder}/mail/%u
@@ -289,7 +302,8 @@ service imap-login {{
     port = {box.port}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {box.tls_port if certificate else 0}
+    ssl = yes
   }}
 }}
 service anvil {{

@@ -3,6 +3,7 @@
 from crm_mailer.store.tables.answers import (
     bounces,
     inbound,
+    inbound_places,
     mailboxes,
     replies,
     spam_reports,
@@ -59,6 +60,7 @@ __all__ = [
     "feedback",
     "import_runs",
     "inbound",
+    "inbound_places",
     "judgements",
     "learners",
     "leases",

@@ -21,6 +21,16 @@ mailboxes = sa.Table(
     sa.Column("reconciled_at", Instant),
     sa.Column("on_server", sa.Integer),
     sa.Column("missing", sa.Integer),
+    #: Uids up to the first are left alone: they were there before we came. Of those up to the
+    #: second, which were there too, only mails since a day are wanted.
+    sa.Column("skipped_to", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("met_to", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("since_on", sa.Date),
+    #: Where fetching broke: mails up to here are fetched one at a time, and how often it broke
+    #: at one of them.
+    sa.Column("careful_to", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("stuck_at", sa.BigInteger, nullable=False, server_default="0"),
+    count("strikes"),
     sa.UniqueConstraint("account", "folder"),
 )
 
@@ -48,6 +58,25 @@ inbound = sa.Table(
     sa.UniqueConstraint("mailbox_id", "digest"),
     sa.CheckConstraint("state IN ('new','done','quarantined')", name="state"),
     sa.Index("ix_inbound_state_id", "state", "id"),
+    #: What was understood and is still where it came.
+    sa.Index(
+        "ix_inbound_movable",
+        "mailbox_id",
+        "id",
+        sqlite_where=sa.text("state = 'done' AND moved_at IS NULL"),
+        postgresql_where=sa.text("state = 'done' AND moved_at IS NULL"),
+    ),
+)
+
+#: Further places on the server of bytes that are kept already.
+inbound_places = sa.Table(
+    "inbound_places",
+    metadata,
+    to("mailbox_id", "mailboxes", primary_key=True),
+    sa.Column("uidvalidity", sa.BigInteger, primary_key=True),
+    sa.Column("uid", sa.BigInteger, primary_key=True),
+    to("inbound_id", "inbound", nullable=False, index=True),
+    sa.Column("moved_at", Instant),
 )
 
 #: What a mail is and says.
@@ -85,6 +114,8 @@ replies = sa.Table(
     sa.Index("ix_replies_learnt_at_id", "learnt_at", "id"),
     #: Replies as anchors of campaigns.
     sa.Index("ix_replies_received_at", "received_at"),
+    #: How often a machine wrote within a day.
+    sa.Index("ix_replies_sender_received_at", "sender", "received_at"),
 )
 
 bounces = sa.Table(

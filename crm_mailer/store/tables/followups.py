@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from crm_mailer.store.engine import Instant, JsonText
-from crm_mailer.store.tables.columns import Id, count, id_, metadata, text, to
+from crm_mailer.store.tables.columns import Id, count, id_, metadata, text, to, yes
 
 cases = sa.Table(
     "cases",
@@ -28,11 +28,15 @@ cases = sa.Table(
     sa.Column("closed_at", Instant),
     #: The marketplace's own deadline: wall clock, no calendar.
     sa.Column("deadline_at", Instant),
+    #: Whether the customer threatens with something: then it is handled as serious.
+    yes("is_threat"),
+    #: When a clock of it is next to be told of, as nearly or wholly run out.
+    sa.Column("tell_at", Instant, index=True),
     #: The case that this one goes on with, and the one that it was merged into.
     sa.Column("follows_id", Id),
-    sa.Column("merged_into_id", Id),
+    sa.Column("merged_into_id", Id, index=True),
     #: The dispute's number on the marketplace, and how its arbitration stands: opened, decided.
-    text("dispute_number"),
+    text("dispute_number", index=True),
     text("arbitration"),
     #: Whether the seller was found liable; NULL while nobody decided.
     sa.Column("is_liable", sa.Boolean),
@@ -91,7 +95,9 @@ agent_replies = sa.Table(
     text("template"),
     text("language"),
     text("by"),
-    sa.Column("at", Instant, nullable=False),
+    sa.Column("at", Instant, nullable=False, index=True),
+    #: When we saw that it did not get through, and gave its case or task back to a person.
+    sa.Column("failed_at", Instant),
 )
 
 #: Everything a customer said about us, by mail or any other channel.
@@ -157,6 +163,8 @@ judgements = sa.Table(
     text("severity"),
     text("by"),
     sa.Column("at", Instant, nullable=False),
+    #: What the program had understood: kind, intent, reasons, severity.
+    sa.Column("before", JsonText, nullable=False),
 )
 
 #: What the second-stage learner knows.

@@ -1,0 +1,232 @@
+"""Finds the signs of the word files in a text: one look for all phrases of a language at once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from crm_mailer.listening.phrases import Phrase, compile_phrase, fold
+from crm_mailer.model.words import Lexicon, Sign, Words
+
+#: How many words before a sign may turn it into its opposite; in Chinese, characters.
+WINDOW = CJK_WINDOW = 3
+#: How many before it may make it a mere case ("if it ever breaks").
+CASE_WINDOW, CJK_CASE_WINDOW = 6, 8
+#: What a negation or a condition before it can undo: facts, not feelings or threats.
+FACTS = ("nr.", "nad.", "order.", "pay.", "safety", "displeasure", "praise", "svc.rude")
+#: Written without blanks, or with little words grown together: found anywhere.
+UNSPACED = {"zh", "ar"}
+
+_CLAUSE_END = re.compile(r"[.!?;:。！？；，,،؟]|\n\s*\n|\b(?:but|aber|mais|pero|mas|ma|ale|но)\b")
+_WORD = re.compile(r"\w+")
+#: What a word in every other text weighs in the choice of a key, counted in phrases.
+_EVERYWHERE = 30
+_TERM = re.compile(r"[\w'-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A sign with its phrase made ready."""
+
+    sign: Sign
+    phrase: Phrase
+    #: The phrase itself says "not": a negation before it is part of it.
+    is_negative: bool
+    is_fact: bool
+    #: What a text is tried at; empty: everywhere.
+    firsts: tuple[str, ...]
+    #: A text that holds it has one of each group among its words.
+    groups: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A sign that was found, and where in the text."""
+
+    sign: Sign
+    start: int
+    end: int
+
+
+class Table:
+    """The signs of one language, indexed by their rarest words."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.language = lexicon.language
+        self.is_spaced = lexicon.language not in UNSPACED
+        self.negators = frozenset(fold(word).rstrip("*") for word in lexicon.negators)
+        self.conditions = tuple(
+            re.compile(rf"(?<!\w){re.escape(fold(word))}(?!\w)" if self.is_spaced else fold(word))
+            for word in lexicon.conditions
+        )
+        self.rules = tuple(self._rule(sign) for sign in lexicon.signs if not sign.is_exception)
+        self._exceptions: dict[str, list[Phrase]] = defaultdict(list)
+        for sign in lexicon.signs:
+            if sign.is_exception:
+                self._exceptions[sign.code].append(compile_phrase(sign.phrase))
+        self._always: list[Rule] = []
+        self._by_key: dict[str, list[Rule]] = defaultdict(list)
+        said = self._how_often(lexicon.stop_words)
+        for rule in self.rules:
+            keys = min(rule.groups, key=lambda group: sum(said[w] for w in group), default=())
+            self._always += [] if keys else [rule]
+            for key in keys:
+                self._by_key[key].append(rule)
+        words = {word for rule in self.rules for group in rule.groups for word in group}
+        words |= {first for rule in self.rules for first in rule.firsts}
+        stems = {word for word in words if word.endswith("*")}
+        self._stems = {stem[:-1]: stem for stem in stems}
+        self._stem_lengths = sorted({len(stem) for stem in self._stems})
+
+    def find(self, folded: str, seen: Mapping[str, Found]) -> Iterator[Found]:
+        """The best sign of each code in a folded text that is better than in `seen`."""
+        best = dict(seen)
+        places = self._places(folded)
+        for rule in self._candidates(folded, places):
+            before = best.get(rule.sign.code)
+            if before is not None and before.sign.is_sure >= rule.sign.is_sure:
+                continue
+            match = self._first(rule, folded, places)
+            if match is not None:
+                best[rule.sign.code] = Found(rule.sign, match.start(), match.end())
+                yield best[rule.sign.code]
+
+    def _how_often(self, little_words: Iterable[str]) -> Counter[str]:
+        """How common each word is: in how many phrases, and whether it is in every other text."""
+        said = Counter(word for rule in self.rules for group in rule.groups for word in group)
+        for word in map(fold, little_words):
+            said[word] += _EVERYWHERE
+        return said
+
+    def _rule(self, sign: Sign) -> Rule:
+        phrase = compile_phrase(sign.phrase)
+        return Rule(
+            sign=sign,
+            phrase=phrase,
+            is_negative=self._says_not(sign.phrase),
+            is_fact=sign.code.startswith(FACTS),
+            firsts=self._keys(phrase.firsts),
+            groups=tuple(filter(None, map(self._keys, phrase.needles))),
+        )
+
+    def _keys(self, words: Iterable[str]) -> tuple[str, ...]:
+        """Words as the index of a text has them: `doesn't` is found by its `doesn`."""
+        if not self.is_spaced:
+            return tuple(word.rstrip("*") for word in words)
+        keys = []
+        for word in words:
+            piece = _WORD.search(word)
+            if piece is not None:
+                is_stem = word[piece.end() :] == "*"
+                keys.append(piece[0] + "*" if is_stem else piece[0])
+        return tuple(dict.fromkeys(keys))
+
+    def _says_not(self, phrase: str) -> bool:
+        folded = fold(phrase)
+        if not self.is_spaced:
+            return any(word in folded for word in self.negators)
+        terms = _TERM.findall(folded)
+        return any(word in self.negators or word.endswith("n't") for word in terms)
+
+    def _places(self, folded: str) -> dict[str, list[int]]:
+        """Where each word, and each stem that begins one, starts."""
+        places: dict[str, list[int]] = defaultdict(list)
+        if not self.is_spaced:
+            return {key: [] for key in self._by_key if key in folded}
+        for word in _WORD.finditer(folded):
+            said, start = word[0], word.start()
+            places[said].append(start)
+            for length in self._stem_lengths:
+                if length > len(said):
+                    break
+                stem = self._stems.get(said[:length])
+                if stem is not None:
+                    places[stem].append(start)
+        return places
+
+    def _candidates(self, folded: str, places: Mapping[str, list[int]]) -> list[Rule]:
+        """The rules of which a key is in the text, sure ones first, in the order of the file."""
+        found: dict[int, Rule] = {id(rule): rule for rule in self._always}
+        for key in self._by_key.keys() & places.keys():
+            for rule in self._by_key[key]:
+                found[id(rule)] = rule
+        there = places.keys()
+        ready = [
+            rule
+            for rule in found.values()
+            if (
+                not any(map(there.isdisjoint, rule.groups))
+                if self.is_spaced
+                else rule.phrase.may_be_in(folded)
+            )
+        ]
+        return sorted(ready, key=lambda rule: not rule.sign.is_sure)
+
+    def _first(
+        self, rule: Rule, folded: str, places: Mapping[str, list[int]]
+    ) -> re.Match[str] | None:
+        for match in self._matches(rule, folded, places):
+            if rule.is_fact and self._is_undone(rule, folded, match):
+                continue
+            if not self._is_excepted(rule, folded, match):
+                return match
+        return None
+
+    def _matches(
+        self, rule: Rule, folded: str, places: Mapping[str, list[int]]
+    ) -> Iterator[re.Match[str]]:
+        """Each place of the phrase: tried where one of its first words stands, else everywhere."""
+        if not self.is_spaced or not rule.firsts:
+            yield from rule.phrase.pattern.finditer(folded)
+            return
+        for start in sorted({at for first in rule.firsts for at in places.get(first, ())}):
+            match = rule.phrase.pattern.match(folded, start)
+            if match is not None:
+                yield match
+
+    def _is_excepted(self, rule: Rule, folded: str, match: re.Match[str]) -> bool:
+        """Whether the shop says of words there that they are no sign of this."""
+        return any(
+            other.start() < match.end() and match.start() < other.end()
+            for phrase in self._exceptions.get(rule.sign.code, ())
+            for other in phrase.all(folded)
+        )
+
+    def _is_undone(self, rule: Rule, folded: str, match: re.Match[str]) -> bool:
+        """Whether a negation or a condition stands right before the sign, in the same clause."""
+        clause = _CLAUSE_END.split(folded[max(0, match.start() - 60) : match.start()])[-1]
+        if not self.is_spaced:
+            near, far = clause[-CJK_WINDOW:], clause[-CJK_CASE_WINDOW:]
+            is_denied = any(word in near for word in self.negators)
+            return (is_denied and not rule.is_negative) or self._is_case(rule, far)
+        before = _TERM.findall(clause)
+        if self._is_case(rule, " ".join(before[-CASE_WINDOW:])):
+            return True
+        if rule.is_negative:
+            return False
+        inside = _TERM.findall(match[0])
+        return not self.negators.isdisjoint((*inside, *before[-WINDOW:]))
+
+    def _is_case(self, rule: Rule, before: str) -> bool:
+        """Feelings and praise stay what they are under an "if"."""
+        if rule.sign.code in ("displeasure", "praise"):
+            return False
+        return any(pattern.search(before) for pattern in self.conditions)
+
+
+def find(folded: str, chosen: Iterable[Table]) -> list[Found]:
+    """The best sign of each code in a folded text, by the tables of one or of more languages."""
+    best: dict[str, Found] = {}
+    for table in chosen:
+        for found in table.find(folded, best):
+            best[found.sign.code] = found
+    return list(best.values())
+
+
+@lru_cache(maxsize=4)
+def tables(words: Words) -> Sequence[Table]:
+    """The tables of all languages, made once for each state of the word files."""
+    return tuple(Table(lexicon) for lexicon in words.lexicons)
