@@ -41,6 +41,8 @@ def show_case(file: CaseFile, place: ZoneInfo) -> None:
         (_("satisfaction"), _("{stars} of 5").format(stars=case.satisfaction)
          if case.satisfaction else ""),
     ])  # fmt: skip
+    if case.state in (CaseState.NEW, CaseState.OPEN):
+        show.note(_("`crm-mailer case reply {number}` drafts the answer").format(number=case.id))
     if file.flag_offer:
         show.line(_flag_offer(file), style="yellow")
     _show_clocks(file, place)

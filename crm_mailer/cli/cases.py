@@ -188,6 +188,8 @@ def tasks(app: App, as_json: bool) -> None:
         right=(0,),
         empty=_("nothing to do"),
     )
+    if any(one.kind == TaskKind.ANSWER for one in found):
+        show.note(_("`crm-mailer case answer TASK` drafts the answer to a question"))
 
 
 @case.command()

@@ -28,6 +28,7 @@ CODES = {
 FAMILIES = ("ask.", "objection.")
 
 _SET = re.compile(r"<(?!n>)(\w+)>")
+_EMPTY_OPTION = re.compile(r"[|(]\s*[^\s|()]*\?\s*[|)]|[|(]\s*[|)]")
 _REASON_CODE = re.compile(r"[a-z][a-z0-9_]{0,20}(\.[a-z0-9_]{1,20})?")
 
 
@@ -212,6 +213,8 @@ def _phrase_faults(node: Node, file: _LexiconFile) -> Iterator[Problem]:
 def _phrase_fault(phrase: str, sets: Mapping[str, tuple[str, ...]]) -> str:
     if phrase.count("(") != phrase.count(")"):
         return "a bracket has no partner"
+    if _EMPTY_OPTION.search(phrase):
+        return "one of the words in the brackets may be missing: put the `?` behind the bracket"
     unknown = [name for name in _SET.findall(phrase) if name not in sets]
     return f"there is no set `{unknown[0]}` in this file" if unknown else ""
 

@@ -128,9 +128,10 @@ def _spotted(text: str, words: Words, default: str) -> tuple[str, list[tuple[Fou
         return "ru", [(f, _excerpt(text, places[f.start], places[f.end])) for f in found]
     language = languages.guess(text, words.lexicons, default)
     every = signs.tables(words)
-    found = signs.find(folded, _chosen(every, language, text))
-    if not found:
-        found = signs.find(folded, every)
+    chosen = _chosen(every, language, text)
+    found = signs.find(folded, chosen)
+    if not found and not any(table.has_doubts(folded) for table in chosen):
+        found = signs.find(folded, every)  # Spanish for Portuguese, or words of another language
     return language, [(f, _excerpt(text, f.start, f.end)) for f in found]
 
 

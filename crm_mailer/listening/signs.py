@@ -21,6 +21,9 @@ FACTS = ("nr.", "nad.", "order.", "pay.", "safety", "displeasure", "praise", "sv
 UNSPACED = {"zh", "ar"}
 
 _CLAUSE_END = re.compile(r"[.!?;:。！？；，,،؟]|\n\s*\n|\b(?:but|aber|mais|pero|mas|ma|ale|но)\b")
+#: Asked about before buying: "does it run small?"
+_ASKED_ABOUT = {"order.size", "safety"}
+_ASKS = re.compile(r"[^.!?;:。！？；，,،؟]{0,40}[?？؟]")
 _WORD = re.compile(r"\w+")
 #: What a word in every other text weighs in the choice of a key, counted in phrases.
 _EVERYWHERE = 30
@@ -33,6 +36,8 @@ class Rule:
 
     sign: Sign
     phrase: Phrase
+    #: Sure ones first, then in the order of the file: the first that is found speaks for its code.
+    rank: int
     #: The phrase itself says "not": a negation before it is part of it.
     is_negative: bool
     is_fact: bool
@@ -62,16 +67,18 @@ class Table:
             re.compile(rf"(?<!\w){re.escape(fold(word))}(?!\w)" if self.is_spaced else fold(word))
             for word in lexicon.conditions
         )
-        self.rules = tuple(self._rule(sign) for sign in lexicon.signs if not sign.is_exception)
+        said = [sign for sign in lexicon.signs if not sign.is_exception]
+        said.sort(key=lambda sign: not sign.is_sure)
+        self.rules = tuple(self._rule(sign, rank) for rank, sign in enumerate(said))
         self._exceptions: dict[str, list[Phrase]] = defaultdict(list)
         for sign in lexicon.signs:
             if sign.is_exception:
                 self._exceptions[sign.code].append(compile_phrase(sign.phrase))
         self._always: list[Rule] = []
         self._by_key: dict[str, list[Rule]] = defaultdict(list)
-        said = self._how_often(lexicon.stop_words)
+        how_often = self._how_often(lexicon.stop_words)
         for rule in self.rules:
-            keys = min(rule.groups, key=lambda group: sum(said[w] for w in group), default=())
+            keys = min(rule.groups, key=lambda group: sum(how_often[w] for w in group), default=())
             self._always += [] if keys else [rule]
             for key in keys:
                 self._by_key[key].append(rule)
@@ -101,11 +108,12 @@ class Table:
             said[word] += _EVERYWHERE
         return said
 
-    def _rule(self, sign: Sign) -> Rule:
+    def _rule(self, sign: Sign, rank: int) -> Rule:
         phrase = compile_phrase(sign.phrase)
         return Rule(
             sign=sign,
             phrase=phrase,
+            rank=rank,
             is_negative=self._says_not(sign.phrase),
             is_fact=sign.code.startswith(FACTS),
             firsts=self._keys(phrase.firsts),
@@ -149,10 +157,10 @@ class Table:
 
     def _candidates(self, folded: str, places: Mapping[str, list[int]]) -> list[Rule]:
         """The rules of which a key is in the text, sure ones first, in the order of the file."""
-        found: dict[int, Rule] = {id(rule): rule for rule in self._always}
+        found: dict[int, Rule] = {rule.rank: rule for rule in self._always}
         for key in self._by_key.keys() & places.keys():
             for rule in self._by_key[key]:
-                found[id(rule)] = rule
+                found[rule.rank] = rule
         there = places.keys()
         ready = [
             rule
@@ -163,7 +171,7 @@ class Table:
                 else rule.phrase.may_be_in(folded)
             )
         ]
-        return sorted(ready, key=lambda rule: not rule.sign.is_sure)
+        return sorted(ready, key=lambda rule: rule.rank)
 
     def _first(
         self, rule: Rule, folded: str, places: Mapping[str, list[int]]
@@ -197,6 +205,8 @@ class Table:
 
     def _is_undone(self, rule: Rule, folded: str, match: re.Match[str]) -> bool:
         """Whether a negation or a condition stands right before the sign, in the same clause."""
+        if rule.sign.code in _ASKED_ABOUT and _ASKS.match(folded, match.end()):
+            return True
         clause = _CLAUSE_END.split(folded[max(0, match.start() - 60) : match.start()])[-1]
         if not self.is_spaced:
             near, far = clause[-CJK_WINDOW:], clause[-CJK_CASE_WINDOW:]
@@ -209,6 +219,14 @@ class Table:
             return False
         inside = _TERM.findall(match[0])
         return not self.negators.isdisjoint((*inside, *before[-WINDOW:]))
+
+    def has_doubts(self, folded: str) -> bool:
+        """Whether a text has any word that turns others into their opposite or a mere case."""
+        if any(pattern.search(folded) for pattern in self.conditions):
+            return True
+        if not self.is_spaced:
+            return any(word in folded for word in self.negators)
+        return not self.negators.isdisjoint(_TERM.findall(folded))
 
     def _is_case(self, rule: Rule, before: str) -> bool:
         """Feelings and praise stay what they are under an "if"."""

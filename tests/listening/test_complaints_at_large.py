@@ -33,8 +33,8 @@ class Mail:
         return "dev" if number % 2 else "held"
 
 
-def mails() -> list[Mail]:
-    lines = Path(__file__).with_name("customer_mails.txt").read_text(encoding="utf-8").splitlines()
+def mails(name: str = "customer_mails.txt") -> list[Mail]:
+    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
     told = [line.split(" | ", 2) for line in lines if line and not line.startswith("#")]
     return [
         Mail(language.strip(), tuple(codes.strip().split(",")), text.strip())
@@ -83,6 +83,19 @@ def test_few_neutral_mails_raise_an_alarm(
     ]
 
     assert sum(alarms) / len(alarms) <= 0.05
+
+
+def test_what_was_learnt_is_kept(words: Words) -> None:
+    told = [
+        (mail.is_complaint, understand(mail.text, words).intent is Intent.COMPLAINT)
+        for mail in mails("taught_mails.txt")
+    ]
+
+    missed = sum(is_one and not seen for is_one, seen in told)
+    alarms = sum(seen and not is_one for is_one, seen in told)
+
+    assert missed / sum(is_one for is_one, _ in told) <= 0.02
+    assert alarms / sum(not is_one for is_one, _ in told) <= 0.05
 
 
 def test_what_else_people_want_has_its_finest_code(

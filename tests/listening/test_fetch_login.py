@@ -106,6 +106,17 @@ def test_a_password_in_any_letters_that_cannot_be_said_is_told(server: BadServer
     assert "пароль" not in str(told.value)
 
 
+def test_a_password_is_not_said_in_the_clear_where_the_server_forbids_it(
+    server: BadServer,
+) -> None:
+    server.capabilities = "IMAP4rev1 LOGINDISABLED STARTTLS"
+
+    with pytest.raises(LoginRefused, match="implicit or starttls"), ImapMailbox(server.account()):
+        pass
+
+    assert not server.verbs("LOGIN", "AUTHENTICATE")
+
+
 @pytest.mark.parametrize(
     ("auth", "capabilities", "verb"),
     [

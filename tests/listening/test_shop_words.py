@@ -76,6 +76,8 @@ def test_own_reasons_are_known_wherever_reasons_are_until_another_shop_comes(
         ("language: en\nreasons:\n  Bad Code: {severity: P2, text: x}\n", "complaints.en.yaml:3"),
         ("language: en\nsings: {}\n", "complaints.en.yaml:2:1"),
         ("language: en\nsigns:\n  safety:\n    sure: ['(a|b']\n", "complaints.en.yaml:4"),
+        ("language: en\nsigns:\n  safety:\n    sure: ['(a|b?) c']\n", "complaints.en.yaml:4:12"),
+        ("language: en\nsigns:\n  safety:\n    sure: [x, '<y> z']\n", "complaints.en.yaml:4:15"),
     ],
 )
 def test_faults_are_told_at_their_place(tmp_path: Path, text: str, place: str) -> None:

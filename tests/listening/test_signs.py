@@ -55,3 +55,14 @@ def test_four_dots_reach_over_the_end_of_a_sentence() -> None:
 
     assert phrase.find(fold("I ordered in May. Since then: nothing"))
     assert not phrase.find(fold("I ordered " + "and waited " * 20 + "nothing"))
+
+
+def test_the_first_phrase_of_the_file_speaks_for_its_code() -> None:
+    phrases = ["the cup", "cup broke", "(broke|broken)", "cup"]
+    first = Table(
+        Lexicon(language="en", signs=tuple(Sign(code="safety", phrase=p) for p in phrases))
+    )
+
+    (found,) = first.find("the cup broke", {})
+
+    assert found.sign.phrase == "the cup"
