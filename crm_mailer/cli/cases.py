@@ -13,6 +13,7 @@ from crm_mailer.cli.options import Command, Group, as_json_option, by_option, nu
 from crm_mailer.i18n import _
 from crm_mailer.model.case import UNDER_WAY, CaseState, Channel
 from crm_mailer.model.reply import ReplyKind, Severity
+from crm_mailer.model.task import TaskKind
 
 if TYPE_CHECKING:
     from crm_mailer.app import App

@@ -218,7 +218,8 @@ def get(connection: sa.Connection, inbound_id: int) -> InboundMail:
     row = connection.execute(sa.select(inbound).where(inbound.c.id == inbound_id)).one_or_none()
     if row is None:
         raise NotFound(
-            f"there is no received mail {inbound_id}", hint="`crm-mailer inbox quarantine` lists those that could not be read"
+            f"there is no received mail {inbound_id}",
+            hint="`crm-mailer inbox quarantine` lists those that could not be read",
         )
     return _inbound(row)
 

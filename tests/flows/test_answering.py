@@ -5,6 +5,7 @@ from __future__ import annotations
 from email.message import EmailMessage
 
 import pytest
+from python_calamine import CalamineWorkbook
 
 from tests.flows.conftest import SmallShop, answer, bounce, order, parsed, text_of
 
@@ -73,6 +74,20 @@ def test_marketing_waits_while_the_answer_is_owed_and_after_it(shop: SmallShop) 
     shop.works()
 
     assert [mail["Subject"][:4] for mail in shop.mails_to(ANNA)[1:]] == ["Re: "]
+
+
+@pytest.mark.usefixtures("asked")
+def test_the_complaint_stands_in_the_excel_report_with_its_words(shop: SmallShop) -> None:
+    file = shop.home / "complaints.xlsx"
+
+    done = shop.run("report", "complaints", "--xlsx", str(file))
+
+    assert done.exit_code == 0, done.output
+    book = CalamineWorkbook.from_path(str(file))
+    rows = [row for name in book.sheet_names for row in book.get_sheet_by_name(name).to_python()]
+    [row] = [row for row in rows if any(GONE in str(cell) for cell in row)]
+    assert {"A1", "win-back", "RU"} <= {str(cell) for cell in row}
+    assert any("nr.in_transit" in str(cell) for cell in row)
 
 
 def test_the_answer_arrives_in_the_customers_thread(shop: SmallShop, asked: EmailMessage) -> None:

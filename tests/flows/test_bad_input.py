@@ -58,7 +58,7 @@ def gone(name: str) -> Spoil:
     ("line", "says"),
     [
         ("chek", "Did you mean 'check'?"),
-        ("case assgn", "Did you mean 'assign'?"),
+        ("case evidnce", "Did you mean 'evidence'?"),
         ("status --jsno", "Did you mean '--json'?"),
         ("preview", "crm-mailer preview [OPTIONS] CAMPAIGN"),
         ("plan --on tomorrow", "`tomorrow` is no day such as 2026-11-20"),

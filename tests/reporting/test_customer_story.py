@@ -10,8 +10,8 @@ from crm_mailer.model.score import Score
 from crm_mailer.model.segment import Compare, Segment
 from crm_mailer.reporting.customer_story import CustomerStory, EventKind, customer_story
 from crm_mailer.segmenting import rfm, segment
-from crm_mailer.store import tables as t
 from crm_mailer.store import flags, tags
+from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Store
 from tests.segmenting.people import NOW, add_customer, add_order
 
