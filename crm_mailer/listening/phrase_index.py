@@ -41,7 +41,7 @@ class PhraseIndex:
         """The codes of which a phrase is in a folded text, each with a place."""
         found: dict[str, re.Match[str]] = {}
         tried: set[int] = set()
-        for code, phrase in self._candidates(folded):
+        for code, phrase in self.candidates(folded):
             if code in found or id(phrase) in tried:
                 continue
             tried.add(id(phrase))
@@ -50,7 +50,8 @@ class PhraseIndex:
                 found[code] = match
         return found
 
-    def _candidates(self, folded: str) -> Iterable[tuple[str, Phrase]]:
+    def candidates(self, folded: str) -> Iterable[tuple[str, Phrase]]:
+        """The phrases that may be in a folded text, each with its code; some come twice."""
         yield from self._always
         for word in dict.fromkeys(_WORD.findall(folded)):
             yield from self._words.get(word, ())

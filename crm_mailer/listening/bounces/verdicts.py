@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 from crm_mailer.listening.bounces.told import Told
+from crm_mailer.listening.phrase_index import PhraseIndex
 from crm_mailer.listening.phrases import Phrase, compile_phrase, fold
 from crm_mailer.model.bounce import BounceReason
 from crm_mailer.model.reply import BounceKind
@@ -136,14 +137,12 @@ def by_words(text: str, where: str, words: Words) -> BounceSign | None:
     # Postfix' way to begin whatever it has to say about an address
     folded = whole.replace("recipient address rejected: ", "")
     everything = f"{where} {whole}".casefold()
-    for sign, phrase in _signs(words):
-        if not sign.hosts:
-            found = phrase.find(folded)
-        elif any(host in everything for host in sign.hosts):
-            found = phrase.find(whole)
-        else:
+    signs, index = _signs(words)
+    for place in sorted({int(number) for number, _phrase in index.candidates(whole)}):
+        sign, phrase = signs[place]
+        if sign.hosts and not any(host in everything for host in sign.hosts):
             continue
-        if found:
+        if phrase.find(whole if sign.hosts else folded):
             return sign
     return None
 
@@ -210,5 +209,8 @@ def _is_host(status: str, words: str) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _signs(words: Words) -> tuple[tuple[BounceSign, Phrase], ...]:
-    return tuple((sign, compile_phrase(sign.phrase)) for sign in words.bounce_signs)
+def _signs(words: Words) -> tuple[list[tuple[BounceSign, Phrase]], PhraseIndex]:
+    """The signs in their order, and which of them may be in a text, by their place."""
+    signs = [(sign, compile_phrase(sign.phrase)) for sign in words.bounce_signs]
+    numbered = ((str(place), sign.phrase) for place, (sign, _phrase) in enumerate(signs))
+    return signs, PhraseIndex(numbered)
