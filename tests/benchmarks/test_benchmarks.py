@@ -34,7 +34,7 @@ def run(name: str, *words: str) -> tuple[int, dict[str, Any]]:
 @pytest.mark.servers
 @pytest.mark.skipif(POSTFIX is None, reason="no smtp-source and smtp-sink")
 def test_sending_is_measured_beside_smtp_source() -> None:
-    code, found = run("send", "--mails", "300", "--rounds", "2")
+    code, found = run("send", "--plain", "--mails", "300", "--rounds", "2")
 
     assert code == 0
     assert (found["bench"], found["case"]) == ("send", "sqlite1")
