@@ -23,6 +23,7 @@ SHIPPED = Path(__file__).parent / "words"
 CODES = {
     *("displeasure", "praise", "thanks", "question", "confirm", "suggestion"),
     *("wants.refund", "wants.resend", "wants.answer"),
+    *("clue.remedy", "clue.proof", "clue.lapse", "elsewhere"),
 }
 #: Families of codes of which every member is allowed.
 FAMILIES = ("ask.", "objection.")

@@ -1,4 +1,4 @@
-"""The agents of the demo: by seeded chance they answer cases, close them, and forget a few."""
+"""The agents of the demo: by seeded chance they do their work, and forget a little of it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ REMEDIES = (
 
 
 def work(app: App, seed: int) -> None:
-    """Take a turn at the open cases."""
+    """Take a turn at the open cases and the tasks."""
     now = app.clock.now()
+    for task in cases.tasks(app):
+        luck = chance(seed, "task", task.id)
+        if luck > FORGOTTEN and now - task.created_at > timedelta(hours=20 * luck):
+            cases.finish_task(app, task.id)
     for line in cases.case_list(app):
         luck = chance(seed, "agent", line.number)
         if luck < FORGOTTEN:

@@ -31,12 +31,20 @@ _WEIGHTS = {
     "wants.answer": (0.0, 0.0),
     "confirm": (0.0, 0.0),
     "suggestion": (0.0, 0.0),
+    # What goes with a complaint, whatever it is about: beside a hint of a reason it makes one.
+    "clue.remedy": (1.0, 0.5),
+    "clue.proof": (1.0, 0.5),
+    "clue.lapse": (1.0, 0.5),
+    # Told of another shop, or of what others lived through.
+    "elsewhere": (-3.0, -1.0),
 }
+#: Politeness: undoes displeasure, and never two hints that something is wrong.
+_POLITE = {"thanks", "question"}
 _WEIGHTLESS = ("ask.", "objection.")
 #: Said beside nearly every finer reason: named after it.
 _GENERAL = {
     "nr.in_transit": 3, "nad.quality": 2, "nr.no_tracking": 2, "order.wrong_item": 1,
-    "order.cancel": 1,
+    "order.cancel": 1, "nr.buyer_returned": 1, "nr.marked_delivered": 1,
 }  # fmt: skip
 #: What `safety` already says.
 _ABSORBED = {"nad.quality", "nad.damaged"}
@@ -180,10 +188,13 @@ def _score(found: Iterable[Evidence], known: Mapping[str, object]) -> float:
     found = list(found)
     against = sum(e.weight for e in found if e.weight > 0)
     strongest = max((e.weight for e in found if e.code in known), default=0.0)
-    softening = sum(e.weight for e in found if e.weight < 0)
+    elsewhere = sum(e.weight for e in found if e.code == "elsewhere")
+    clues = sum(e.weight > 0 and (e.code in known or e.code.startswith("clue.")) for e in found)
+    mild = {"elsewhere", *_POLITE} if clues > 1 else {"elsewhere"}
+    softening = sum(e.weight for e in found if e.weight < 0 and e.code not in mild)
     if strongest >= _SURE:
         softening = max(softening, -1.0 if strongest < _THREAT else 0.0)
-    return against + softening
+    return against + softening + elsewhere
 
 
 def _reasons(
