@@ -23,7 +23,7 @@ SHIPPED = Path(__file__).parent / "words"
 CODES = {
     *("displeasure", "praise", "thanks", "question", "confirm", "suggestion"),
     *("wants.refund", "wants.resend", "wants.answer"),
-    *("clue.remedy", "clue.proof", "clue.lapse", "elsewhere"),
+    *("clue.remedy", "clue.proof", "clue.lapse", "clue.before", "elsewhere"),
 }
 #: Families of codes of which every member is allowed.
 FAMILIES = ("ask.", "objection.")
@@ -53,6 +53,7 @@ class _LexiconFile(Strict):
     sets: dict[str, tuple[str, ...]] = pydantic.Field(default_factory=dict)
     negators: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
+    openers: tuple[str, ...] = ()
     stop_words: str = ""
     signs: dict[str, _SignFile] = pydantic.Field(default_factory=dict)
 
@@ -245,6 +246,7 @@ def _lexicon(language: str, files: Iterable[_LexiconFile]) -> Lexicon:
     for file in files:
         found["negators"] += file.negators
         found["conditions"] += file.conditions
+        found["openers"] += file.openers
         found["stop_words"] += file.stop_words.split()
         found["signs"] += [
             Sign(code=code, phrase=_filled(phrase, file.sets), is_exception=True)

@@ -11,13 +11,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from crm_mailer.definitions.column_maps import ColumnMap, shipped_maps
+from crm_mailer.importing import runs
 from crm_mailer.importing.cells import decimal_mark
 from crm_mailer.importing.dates import day_order
 from crm_mailer.importing.header import Binding, bind
 from crm_mailer.importing.report import ImportReport, Tally
 from crm_mailer.importing.sheets import Sheet, open_sheet, peek
 from crm_mailer.model import moment
-from crm_mailer.store import bulk, import_runs
+from crm_mailer.store import bulk
 from crm_mailer.store.engine import Connection, Store
 
 AMOUNTS = ("amount", "price", "line_total", "line_extra", "shipping_fee", "refunded")
@@ -161,17 +162,7 @@ def make_report(
 
 def write_down(connection: Connection, opened: Opened, report: ImportReport, now: datetime) -> None:
     """Keep that the import was made."""
-    import_runs.add(
-        connection,
-        import_runs.ImportRun(
-            kind=report.kind,
-            file_name=report.file_name,
-            digest=opened.sheet.digest,
-            mapping=report.map_name,
-            at=now,
-            counts=report.counts,
-        ),
-    )
+    runs.write_down(connection, opened.sheet.digest, report, now)
 
 
 def _column(binding: Binding, rows: Sequence[Sequence[str]], fields: Sequence[str]) -> list[str]:

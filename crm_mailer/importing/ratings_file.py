@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 
 from crm_mailer.definitions.column_maps import fold
 from crm_mailer.importing import cells as values
-from crm_mailer.importing import periods
+from crm_mailer.importing import periods, runs
 from crm_mailer.importing.cells import CellError, clean
 from crm_mailer.importing.dates import Dates, day_order
 from crm_mailer.importing.opening import turns
 from crm_mailer.importing.report import Count, ImportReport, RowProblem, Tally
-from crm_mailer.importing.sheets import Sheet, open_sheet, peek
+from crm_mailer.importing.sheets import open_sheet, peek
 from crm_mailer.model.errors import SourceError
-from crm_mailer.store import import_runs, ratings
+from crm_mailer.store import ratings
 from crm_mailer.store.engine import Connection, Store
 from crm_mailer.store.ratings import Kept, ShopRating
 
@@ -101,8 +101,8 @@ def import_ratings(
                     progress(tally.counts["rows"])
         with turn() as connection:
             save(connection)
-            report = _report(path, sheet, tally, rows, is_dry_run=is_dry_run)
-            _write_down(connection, sheet, report, now)
+            report = runs.report("ratings", path, sheet, tally, rows, is_dry_run=is_dry_run)
+            runs.write_down(connection, sheet.digest, report, now)
     return report
 
 
@@ -226,35 +226,3 @@ def _hundredths(text: str, mark: str) -> int | None:
     if not 1 <= number <= 5 or "%" in body:
         raise CellError(f"`{clean(text, 40)}` is no average of stars", "1 to 5, such as 4.8")
     return int((number * 100).to_integral_value())
-
-
-def _report(
-    path: Path, sheet: Sheet, tally: Tally, rows: Sequence[Sequence[str]], *, is_dry_run: bool
-) -> ImportReport:
-    return ImportReport(
-        kind="ratings",
-        file_name=path.name,
-        map_name="",
-        format=sheet.format,
-        encoding=sheet.encoding,
-        is_dry_run=is_dry_run,
-        counts={name: count for name, count in tally.counts.items() if count},
-        problems=tuple(tally.problems),
-        problem_count=tally.problem_count,
-        notes=tuple(sheet.notes),
-        sample=tuple(tuple(cells) for cells in rows[:4]),
-    )
-
-
-def _write_down(connection: Connection, sheet: Sheet, report: ImportReport, now: datetime) -> None:
-    import_runs.add(
-        connection,
-        import_runs.ImportRun(
-            kind=report.kind,
-            file_name=report.file_name,
-            digest=sheet.digest,
-            mapping="",
-            at=now,
-            counts=report.counts,
-        ),
-    )

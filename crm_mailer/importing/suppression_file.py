@@ -7,14 +7,15 @@ from datetime import datetime
 from pathlib import Path
 
 from crm_mailer.definitions.column_maps import fold
+from crm_mailer.importing import runs
 from crm_mailer.importing.cells import CellError
 from crm_mailer.importing.identity import Addresses
 from crm_mailer.importing.opening import turns
 from crm_mailer.importing.report import Count, ImportReport, RowProblem, Tally
-from crm_mailer.importing.sheets import Sheet, open_sheet, peek
+from crm_mailer.importing.sheets import open_sheet, peek
 from crm_mailer.model.errors import SourceError
 from crm_mailer.model.suppression import SuppressionReason
-from crm_mailer.store import import_runs, suppressions
+from crm_mailer.store import suppressions
 from crm_mailer.store.engine import Connection, Store
 
 CHUNK = 5_000
@@ -64,37 +65,9 @@ def import_suppressions(
                     progress(tally.counts["rows"])
         with turn() as connection:
             save(connection)
-            report = _report(path, sheet, tally, rows, is_dry_run=is_dry_run)
-            import_runs.add(
-                connection,
-                import_runs.ImportRun(
-                    kind=report.kind,
-                    file_name=report.file_name,
-                    digest=sheet.digest,
-                    mapping="",
-                    at=now,
-                    counts=report.counts,
-                ),
-            )
+            report = runs.report("suppressions", path, sheet, tally, rows, is_dry_run=is_dry_run)
+            runs.write_down(connection, sheet.digest, report, now)
     return report
-
-
-def _report(
-    path: Path, sheet: Sheet, tally: Tally, rows: Sequence[Sequence[str]], *, is_dry_run: bool
-) -> ImportReport:
-    return ImportReport(
-        kind="suppressions",
-        file_name=path.name,
-        map_name="",
-        format=sheet.format,
-        encoding=sheet.encoding,
-        is_dry_run=is_dry_run,
-        counts={name: count for name, count in tally.counts.items() if count},
-        problems=tuple(tally.problems),
-        problem_count=tally.problem_count,
-        notes=tuple(sheet.notes),
-        sample=tuple(tuple(cells) for cells in rows[:4]),
-    )
 
 
 def _column(path: Path, rows: Sequence[Sequence[str]]) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from crm_mailer.listening import intents, languages, signs, translit
 from crm_mailer.listening.phrases import fold
 from crm_mailer.listening.signs import Found, Table
 from crm_mailer.model.reply import Evidence, Intent, Severity
-from crm_mailer.model.words import Sign, Words
+from crm_mailer.model.words import Words
 
 #: From this sum on a text is a complaint. One sure reason is enough; politeness does not undo it.
 THRESHOLD = 2.0
@@ -20,6 +20,10 @@ LENGTH = 20_000
 AGAIN = 1.5
 
 _SURE, _HINT, _THREAT = 3.0, 1.0, 5.0
+#: A sure phrase that is only asked about.
+_ASKED = 0.5
+#: What a text of mere hints needs more where it is a question.
+_DOUBT = 1.0
 _WEIGHTS = {
     "displeasure": (2.0, 1.0),
     "praise": (-2.0, -1.0),
@@ -35,11 +39,15 @@ _WEIGHTS = {
     "clue.remedy": (1.0, 0.5),
     "clue.proof": (1.0, 0.5),
     "clue.lapse": (1.0, 0.5),
+    # Nothing is bought yet.
+    "clue.before": (-2.0, -1.0),
     # Told of another shop, or of what others lived through.
     "elsewhere": (-3.0, -1.0),
 }
 #: Politeness: undoes displeasure, and never two hints that something is wrong.
 _POLITE = {"thanks", "question"}
+#: What takes the ground from under a sure reason, too.
+_APART = {"elsewhere", "clue.before"}
 _WEIGHTLESS = ("ask.", "objection.")
 #: Said beside nearly every finer reason: named after it.
 _GENERAL = {
@@ -155,15 +163,18 @@ def _excerpt(text: str, start: int, end: int) -> str:
 
 
 def _evidence(found: Found, said: str) -> Evidence:
-    return Evidence(code=found.sign.code, weight=_weight(found.sign), words=said)
+    return Evidence(code=found.sign.code, weight=_weight(found), words=said)
 
 
-def _weight(sign: Sign) -> float:
+def _weight(found: Found) -> float:
+    sign = found.sign
     if sign.code.startswith(_WEIGHTLESS):
         return 0.0
     sure, hint = _WEIGHTS.get(sign.code, (_SURE, _HINT))
     if sign.code.startswith(("threat.", "safety")):
         sure = _THREAT
+    if found.is_asked and sign.is_sure:
+        return min(_ASKED, sure)
     return sure if sign.is_sure else hint
 
 
@@ -188,13 +199,16 @@ def _score(found: Iterable[Evidence], known: Mapping[str, object]) -> float:
     found = list(found)
     against = sum(e.weight for e in found if e.weight > 0)
     strongest = max((e.weight for e in found if e.code in known), default=0.0)
-    elsewhere = sum(e.weight for e in found if e.code == "elsewhere")
     clues = sum(e.weight > 0 and (e.code in known or e.code.startswith("clue.")) for e in found)
-    mild = {"elsewhere", *_POLITE} if clues > 1 else {"elsewhere"}
+    is_question = any(e.code.startswith("ask.") for e in found)
+    mild = {*_APART, *_POLITE} if clues > 1 and not is_question else _APART
     softening = sum(e.weight for e in found if e.weight < 0 and e.code not in mild)
+    apart = sum(e.weight for e in found if e.code in _APART)
     if strongest >= _SURE:
         softening = max(softening, -1.0 if strongest < _THREAT else 0.0)
-    return against + softening + elsewhere
+    elif is_question:
+        softening -= _DOUBT
+    return against + softening + apart
 
 
 def _reasons(

@@ -24,6 +24,8 @@ _CLAUSE_END = re.compile(r"[.!?;:。！？；，,،؟]|\n\s*\n|\b(?:but|aber|mai
 #: Asked about before buying: "does it run small?"
 _ASKED_ABOUT = {"order.size", "safety"}
 _ASKS = re.compile(r"[^.!?;:。！？；，,،؟]{0,40}[?？؟]")
+_SENTENCE_END = re.compile(r"[.!?。！？؟]\s|\n")
+_ASKING = re.compile(r"[^.!?。！？؟\n]{0,160}[?？؟]")
 _WORD = re.compile(r"\w+")
 #: What a word in every other text weighs in the choice of a key, counted in phrases.
 _EVERYWHERE = 30
@@ -54,6 +56,13 @@ class Found:
     sign: Sign
     start: int
     end: int
+    #: Only asked about: "does it come apart?"
+    is_asked: bool = False
+
+    @property
+    def strength(self) -> bool:
+        """Whether it speaks for itself."""
+        return self.sign.is_sure and not self.is_asked
 
 
 class Table:
@@ -67,6 +76,9 @@ class Table:
             re.compile(rf"(?<!\w){re.escape(fold(word))}(?!\w)" if self.is_spaced else fold(word))
             for word in lexicon.conditions
         )
+        openers = "|".join(re.escape(fold(word)) for word in lexicon.openers)
+        edges = r"(?<!\w)(?:{})(?!\w)" if self.is_spaced else "{}"
+        self._opener = re.compile(edges.format(openers)) if openers else None
         said = [sign for sign in lexicon.signs if not sign.is_exception]
         said.sort(key=lambda sign: not sign.is_sure)
         self.rules = tuple(self._rule(sign, rank) for rank, sign in enumerate(said))
@@ -94,11 +106,12 @@ class Table:
         places = self._places(folded)
         for rule in self._candidates(folded, places):
             before = best.get(rule.sign.code)
-            if before is not None and before.sign.is_sure >= rule.sign.is_sure:
+            if before is not None and before.strength >= rule.sign.is_sure:
                 continue
             match = self._first(rule, folded, places)
             if match is not None:
-                best[rule.sign.code] = Found(rule.sign, match.start(), match.end())
+                is_asked = rule.is_fact and self._is_asked(folded, match)
+                best[rule.sign.code] = Found(rule.sign, match.start(), match.end(), is_asked)
                 yield best[rule.sign.code]
 
     def _how_often(self, little_words: Iterable[str]) -> Counter[str]:
@@ -194,6 +207,13 @@ class Table:
             match = rule.phrase.pattern.match(folded, start)
             if match is not None:
                 yield match
+
+    def _is_asked(self, folded: str, match: re.Match[str]) -> bool:
+        """Whether it stands in a question that asks whether it is so."""
+        if self._opener is None or not _ASKING.match(folded, match.end()):
+            return False
+        sentence = _SENTENCE_END.split(folded[max(0, match.start() - 160) : match.start()])[-1]
+        return self._opener.search(sentence + match[0]) is not None
 
     def _is_excepted(self, rule: Rule, folded: str, match: re.Match[str]) -> bool:
         """Whether the shop says of words there that they are no sign of this."""

@@ -37,6 +37,8 @@ class Lexicon:
     negators: tuple[str, ...] = ()
     #: Words that make what follows a mere case: "if it breaks".
     conditions: tuple[str, ...] = ()
+    #: With what a question begins that asks about a thing, and does not say that it is so.
+    openers: tuple[str, ...] = ()
     #: Frequent little words by which the language is known.
     stop_words: tuple[str, ...] = ()
 
