@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crm_mailer.cli import show
-from crm_mailer.cli.cases import left_in_words, span_in_words
+from crm_mailer.cli.spans import left_in_words, span_in_words
 from crm_mailer.i18n import _, n_
 from crm_mailer.learning.checklist import SENTENCES
 from crm_mailer.model import address
