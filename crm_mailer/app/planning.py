@@ -1,13 +1,14 @@
-"""Verbs of marketers: check what is written, plan and apply it, look at curves and campaigns."""
+"""Verbs of marketers: check what is written, plan and apply it, look at campaigns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 from crm_mailer import planning
 from crm_mailer.app import names
+from crm_mailer.app.plan_looks import Readers
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions import problems as definition_problems
 from crm_mailer.definitions.column_maps import read_maps
@@ -15,14 +16,16 @@ from crm_mailer.definitions.problems import Problem, did_you_mean
 from crm_mailer.definitions.rates import read_rates
 from crm_mailer.definitions.words_reader import read_words
 from crm_mailer.definitions.written import spelled
-from crm_mailer.model import curve
 from crm_mailer.model.campaign import (
     Anchor,
     BirthdayAnchor,
     Campaign,
-    Curve,
     DateAnchor,
+    ExitRule,
+    FestivalAnchor,
     FirstOrderAnchor,
+    Mode,
+    MonthlyAnchor,
     OrderAnchor,
     ReplyAnchor,
     SegmentAnchor,
@@ -30,7 +33,7 @@ from crm_mailer.model.campaign import (
 from crm_mailer.model.errors import DefinitionError, NotFound
 from crm_mailer.model.moment import at_local
 from crm_mailer.model.segment import EVERYBODY, Rule
-from crm_mailer.planning import PlanReport
+from crm_mailer.planning import PlanReport, Results
 from crm_mailer.rendering import check_templates, lint, uses
 from crm_mailer.segmenting import rules
 from crm_mailer.store import touches
@@ -54,25 +57,6 @@ class CheckReport:
     def warnings(self) -> int:
         """Faults that do not."""
         return len(self.problems) - self.errors
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurvePlace:
-    """One place of a curve: `after` as written, and when that is."""
-
-    place: int
-    after: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurveView:
-    """A curve with its dates after an anchor."""
-
-    name: str
-    note: str
-    start: datetime
-    places: tuple[CurvePlace, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +91,16 @@ class CampaignView:
     priority: int
     steps: tuple[tuple[str, str, str], ...]
     skips: dict[str, int]
+    goal: str = ""
+    exit: str = ""
+    #: Empty: at once.
+    reentry: str = ""
+    #: Percent.
+    hold_out: int = 0
+    warm_first: str = ""
+    #: For each step the parts of its condition in words, and the arms of its test.
+    conditions: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
 
 
 def check(app: App) -> CheckReport:
@@ -164,9 +158,42 @@ def plan(app: App, campaigns: Sequence[str] = (), *, on: date | None = None) -> 
         here = now.astimezone(app.zone)
         now = at_local(on, here.hour, here.minute, app.zone)
     _know(app, campaigns)
-    return planning.plan(
-        app.store, app.definitions, now=now, campaigns=campaigns or None, is_saved=False
+    readers = Readers(app)
+    report = planning.plan(
+        app.store,
+        app.definitions,
+        now=now,
+        campaigns=campaigns or None,
+        is_saved=False,
+        watch=readers,
     )
+    for one in report.campaigns:
+        one.languages = dict(readers.languages.get(one.campaign, ()))
+        one.fallbacks = dict(readers.fallbacks.get(one.campaign, ()))
+        one.unreadable = dict(readers.unreadable.get(one.campaign, ()))
+    return replace(report, loads=planning.loads(report.campaigns, app.settings.limits))
+
+
+def count_new(app: App, campaigns: Sequence[str] = ()) -> int:
+    """How many mails `apply` would plan now; drafts plan none."""
+    _know(app, campaigns)
+    found = planning.plan(
+        app.store,
+        app.definitions,
+        now=app.clock.now(),
+        campaigns=campaigns or None,
+        is_saved=False,
+    )
+    return sum(one.planned for one in found.campaigns if one.mode is not Mode.DRAFT)
+
+
+def results(app: App, campaign: str) -> Results:
+    """What followed a campaign's mails, by arm and beside those who were held out.
+
+    Raises:
+        NotFound: there is no such campaign.
+    """
+    return planning.results_of(app.store, names.campaign(app, campaign), app.clock.now())
 
 
 def apply(app: App, campaigns: Sequence[str] = (), *, is_by_hand: bool = False) -> PlanReport:
@@ -186,30 +213,6 @@ def apply(app: App, campaigns: Sequence[str] = (), *, is_by_hand: bool = False) 
         is_saved=True,
         is_quick=not is_by_hand,
     )
-
-
-def curves(app: App) -> list[Curve]:
-    """The shop's memory curves."""
-    return list(app.definitions.curves.values())
-
-
-def curve_view(app: App, name: str, *, anchor: date | None = None) -> CurveView:
-    """A curve with its dates, counted from `anchor` (now when none is given) in the shop's zone.
-
-    Raises:
-        NotFound: there is no curve by this name.
-    """
-    found = names.curve(app, name)
-    start = app.clock.now() if anchor is None else at_local(anchor, *app.shop.send_at, app.zone)
-    places = tuple(
-        CurvePlace(
-            place=number,
-            after=spelled(offset),
-            at=curve.after_moment(start, offset, place=app.zone, send_at=app.shop.send_at),
-        )
-        for number, offset in enumerate(found.offsets, start=1)
-    )
-    return CurveView(name=name, note=found.note, start=start, places=places)
 
 
 def campaign_list(app: App) -> list[CampaignLine]:
@@ -232,7 +235,7 @@ def campaign_view(app: App, campaign: str) -> CampaignView:
     return CampaignView(
         line=_line(found, counts),
         audience=_audience(found.audience),
-        send_at="{:02d}:{:02d}".format(*found.send_at) if found.send_at else "",
+        send_at=_send_at(found),
         curve=found.curve,
         valid_for=spelled(found.valid_for),
         hold=spelled(found.hold) if found.hold else "",
@@ -240,7 +243,28 @@ def campaign_view(app: App, campaign: str) -> CampaignView:
         priority=found.priority,
         steps=tuple((step.id, spelled(step.offset), step.template) for step in found.steps),
         skips=skips,
+        goal=f"{found.goal.when} ({spelled(found.goal.within)})" if found.goal else "",
+        exit=found.exit_rule.value if found.exit_rule is not ExitRule.NEVER else "",
+        reentry=_reentry(found),
+        hold_out=found.hold_out,
+        warm_first=spelled(found.warm_first) if found.warm_first else "",
+        conditions=tuple(_condition(step.condition) for step in found.steps),
+        tests=tuple(
+            ", ".join(arm.id for arm in step.trial.arms) if step.trial else ""
+            for step in found.steps
+        ),
     )
+
+
+def _reentry(campaign: Campaign) -> str:
+    if campaign.reentry is None:
+        return "never"
+    return spelled(campaign.reentry) if campaign.reentry else ""
+
+
+def _condition(rule: Rule) -> str:
+    """A condition in one line."""
+    return ", ".join(words for _depth, words in _audience(rule))
 
 
 def _audience(rule: Rule) -> tuple[tuple[int, str], ...]:
@@ -275,13 +299,32 @@ def _anchor(anchor: Anchor) -> str:
             return f"order {state}"
         case SegmentAnchor(segment=segment):
             return f"segment {segment}"
-        case BirthdayAnchor(days_before=0):
-            return "birthday"
         case BirthdayAnchor(days_before=days):
-            return f"{days} days before the birthday"
+            return "birthday" + _shift(days)
         case FirstOrderAnchor(is_yearly=is_yearly):
             return "first order, yearly" if is_yearly else "first order"
         case ReplyAnchor(kind=kind):
             return f"reply ({kind})"
         case DateAnchor(day=day):
             return day.isoformat()
+        case FestivalAnchor(festival=festival, days_before=days):
+            return f"festival {festival.id}" + _shift(days)
+        case MonthlyAnchor(day=number):
+            return f"day {number} of each month"
+
+
+def _send_at(campaign: Campaign) -> str:
+    """When mails that count days leave, as the file says it."""
+    if campaign.is_best_hour:
+        at = "best"
+    else:
+        at = "{:02d}:{:02d}".format(*campaign.send_at) if campaign.send_at else ""
+    if not campaign.spread:
+        return at
+    return f"{at or 'the usual time'}, spread over {spelled(campaign.spread)}"
+
+
+def _shift(days_before: int) -> str:
+    if not days_before:
+        return ""
+    return f", {abs(days_before)} days {'before' if days_before > 0 else 'after'}"

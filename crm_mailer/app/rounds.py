@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from crm_mailer.app import cases, delivering, judging, listening, pausing, planning, segmenting
+from crm_mailer.app import (
+    cases,
+    delivering,
+    judging,
+    listening,
+    pausing,
+    planning,
+    segmenting,
+    send_hours,
+)
 from crm_mailer.app.wiring import App
 from crm_mailer.model.campaign import Stream
 
@@ -14,7 +23,9 @@ def segment(app: App) -> str:
     report = segmenting.run(app)
     came = sum(change.came_in for change in report.changes)
     left = sum(change.left for change in report.changes)
-    return _told({"scored": report.scored, "rolled": report.rolled, "came": came, "left": left})
+    hours = send_hours.learn_if_due(app)
+    told = {"scored": report.scored, "rolled": report.rolled, "came": came, "left": left}
+    return _told({**told, "hours learnt": hours})
 
 
 def plan(app: App) -> str:

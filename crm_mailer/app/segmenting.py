@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from crm_mailer import segmenting
-from crm_mailer.app import names
+from crm_mailer.app import rfm, segments
 from crm_mailer.app.wiring import App
 from crm_mailer.model.moment import zone
-from crm_mailer.model.score import Score
 from crm_mailer.model.segment import Rule
-from crm_mailer.segmenting import SegmentReport, rfm, rules
+from crm_mailer.segmenting import SegmentReport, rules
 from crm_mailer.segmenting.facts import facts
 from crm_mailer.segmenting.rules import Finding
-from crm_mailer.store import directory, memberships, scores, selection, stories
+from crm_mailer.store import directory, memberships, selection, stories
 from crm_mailer.store.directory import Entry
-from crm_mailer.store.scores import Cell
-from crm_mailer.store.selection import Look
 
 #: Members that `segment show` names.
 SAMPLE = 5
@@ -59,18 +56,6 @@ class Explanation:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CustomerScore:
-    """One customer's marks with their reasons; None and nothing without a paid order."""
-
-    customer_id: int
-    customer: str
-    score: Score | None
-    words: tuple[str, ...]
-    rfm_segment: str
-    value_class: str
-
-
 def run(app: App) -> SegmentReport:
     """Bring scores, attributes and memberships up to date.
 
@@ -80,18 +65,26 @@ def run(app: App) -> SegmentReport:
         DefinitionError: the shop's file is wrong, so that nobody knows when its days begin.
     """
     found = app.definitions
-    return segmenting.segment(
+    report = segmenting.segment(
         app.store,
         tuple(found.segments.values()),
         zone=zone(app.shop.time_zone),
         now=app.clock.now(),
+        profile=rfm.profile_in_use(app),
         is_complete=not found.errors,
+        is_valued=True,
     )
+    return replace(report, grown=segments.note_growth(app))
 
 
 def rebuild(app: App) -> int:
     """Score every customer anew from the orders; returns how many scores changed."""
-    return segmenting.rebuild_scores(app.store, zone=zone(app.shop.time_zone), now=app.clock.now())
+    return segmenting.rebuild_scores(
+        app.store,
+        zone=zone(app.shop.time_zone),
+        now=app.clock.now(),
+        profile=rfm.profile_in_use(app),
+    )
 
 
 def list_segments(app: App) -> list[SegmentLine]:
@@ -105,11 +98,13 @@ def list_segments(app: App) -> list[SegmentLine]:
 
 
 def show(app: App, segment_id: str) -> SegmentPage:
-    """All about one segment, with its members at the last run."""
-    one = names.segment(app, segment_id)
-    look = _look(app)
+    """All about one segment, with its members at the last run; of a file, as of now."""
+    one, _problems = segments.find(app, segment_id)
+    look = segments.look(app, one)
     with app.store.read() as connection:
         sizes = memberships.sizes(connection)
+        if segment_id != one.id:
+            sizes = {one.id: selection.count(connection, one.rule, look)}
         sample = directory.list_customers(connection, segment=one.id, limit=SAMPLE)
     return SegmentPage(
         id=one.id,
@@ -124,14 +119,12 @@ def show(app: App, segment_id: str) -> SegmentPage:
 
 def count(app: App, segment_id: str) -> int:
     """How many customers the rule holds for now; nothing is saved."""
-    one = names.segment(app, segment_id)
-    with app.store.read() as connection:
-        return selection.count(connection, one.rule, _look(app))
+    return segments.count(app, segment_id).customers
 
 
 def explain(app: App, segment_id: str, who: str) -> Explanation:
     """Why the customer (mail address or number) is in the segment now, or not."""
-    one = names.segment(app, segment_id)
+    one, _problems = segments.find(app, segment_id)
     with app.store.read() as connection:
         customer_id = directory.find_customer(connection, who)
         known = stories.known(connection, customer_id)
@@ -149,34 +142,5 @@ def explain(app: App, segment_id: str, who: str) -> Explanation:
     )
 
 
-def rfm_cells(app: App) -> list[Cell]:
-    """The pairs of R and F that occur, with customers and money."""
-    with app.store.read() as connection:
-        return scores.cells(connection)
-
-
-def customer_score(app: App, who: str) -> CustomerScore:
-    """One customer's marks and why."""
-    with app.store.read() as connection:
-        customer_id = directory.find_customer(connection, who)
-        known = stories.known(connection, customer_id)
-        score = scores.find(connection, customer_id, now=app.clock.now(), place=app.zone)
-    return CustomerScore(
-        customer_id=customer_id,
-        customer=known.customer["name"] or known.customer["email"] or str(customer_id),
-        score=score,
-        words=rfm.in_words(score) if score else (),
-        rfm_segment=rfm.segment(score.r, score.f).value if score else "",
-        value_class=rfm.value_class(score.r, score.f, score.m).value if score else "",
-    )
-
-
 def _rules(app: App) -> Mapping[str, Rule]:
     return {id_: one.rule for id_, one in app.definitions.segments.items()}
-
-
-def _look(app: App) -> Look:
-    """Now, with other segments worked out afresh."""
-    with app.store.read() as connection:
-        zones = selection.zones_of(connection)
-    return Look(now=app.clock.now(), zone=app.zone, segments=_rules(app), zones=zones)

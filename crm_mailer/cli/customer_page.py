@@ -59,7 +59,7 @@ def _show_marks(story: CustomerStory) -> None:
     show.heading(_("Score {total}: {segment}, {value}").format(
         total=story.score.total, segment=show.word(story.rfm_segment),
         value=show.word(story.value_class)))  # fmt: skip
-    for words in story.score_words:
+    for words in (*story.score_words, *story.value_words):
         show.line(f"  {words}")
 
 

@@ -14,6 +14,7 @@ from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.cases import feedback
 from crm_mailer.cli.flags import flag
 from crm_mailer.cli.options import Group, as_json_option, by_option
+from crm_mailer.cli.why_not import why_not
 from crm_mailer.i18n import _, n_
 from crm_mailer.model.customer import Gender
 
@@ -37,6 +38,7 @@ def customer() -> None:
 
 customer.add_command(feedback)
 customer.add_command(flag)
+customer.add_command(why_not)
 
 
 @customer.command("list")
@@ -83,14 +85,16 @@ def show_(app: App, who: str, as_json: bool) -> None:
 @as_json_option
 @pass_app
 def explain(app: App, who: str, as_json: bool) -> None:
-    """Say for every segment why CUSTOMER is in it, or not."""
-    from crm_mailer.app import customers
+    """Say why CUSTOMER has which marks, and for every segment why it holds, or not."""
+    from crm_mailer.app import customers, rfm
+    from crm_mailer.cli.rfm import show_score
     from crm_mailer.cli.segmenting import show_explanation
 
-    found = customers.explain(app, who)
+    score, found = rfm.customer_score(app, who), customers.explain(app, who)
     if as_json:
-        show.json_(found)
+        show.json_({"score": score, "segments": found})
         return
+    show_score(score)
     for one in found:
         show_explanation(app, one)
 

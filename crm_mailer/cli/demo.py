@@ -80,7 +80,7 @@ def _tell_day(progress: Progress) -> None:
 
 
 def _show(ran: Ran, summary: Summary) -> None:
-    from crm_mailer.cli.segmenting import show_heat_map
+    from crm_mailer.cli.rfm import show_heat_map
 
     figures = summary.figures
     show.line()

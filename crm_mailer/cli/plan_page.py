@@ -1,9 +1,8 @@
-"""How plans, problems, curves and campaigns look in a terminal."""
+"""How plans, problems and campaigns look in a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crm_mailer.cli import show
@@ -13,12 +12,9 @@ from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
-    from crm_mailer.app.planning import CampaignLine, CampaignView, CheckReport, CurveView
-    from crm_mailer.model.campaign import Curve
+    from crm_mailer.app.planning import CampaignLine, CampaignView, CheckReport
     from crm_mailer.planning import CampaignPlan, PlannedRow, PlanReport
 
-#: How many places the line of a curve has.
-LINE = 64
 #: Examples shown of each campaign when several are asked for.
 FEW = 5
 
@@ -47,6 +43,8 @@ def check(report: CheckReport) -> None:
 
 def plan(app: App, report: PlanReport, *, is_detailed: bool) -> None:
     """Each campaign: selected, left out by reason, mails, first and last, who gets what."""
+    from crm_mailer.cli import campaign_page
+
     quiet = [one for one in report.campaigns if not one.occasions]
     for one in report.campaigns:
         if one.occasions or is_detailed:
@@ -57,6 +55,7 @@ def plan(app: App, report: PlanReport, *, is_detailed: bool) -> None:
     show.note(_("{mails}, as of {now}; nothing was written or sent").format(
         mails=n_("1 mail", "{number} mails", report.planned),
         now=show.local(report.at, app.zone)))  # fmt: skip
+    campaign_page.loads(app, report)
     modes = {one.mode for one in report.campaigns if one.planned}
     if modes == {Mode.DRAFT}:
         show.note(_("Next: crm-mailer preview CAMPAIGN, then `mode: live` in its file"))
@@ -106,49 +105,6 @@ def applied(app: App, report: PlanReport) -> None:
     left_out(app)
 
 
-def curves(found: Sequence[Curve]) -> None:
-    """Names and places."""
-    from crm_mailer.definitions.written import spelled
-
-    show.table(
-        [_("curve"), _("after the event"), _("note")],
-        [(one.name, "  ".join(map(spelled, one.offsets)), _first(one.note)) for one in found],
-        empty=_("curves.yaml has no curve"),
-    )
-
-
-def curve(app: App, view: CurveView) -> None:
-    """The places on a line, then their dates."""
-    show.heading(view.name)
-    if view.note:
-        show.line(view.note)
-    show.line()
-    moments, labels = zip(*((place.at, place.after) for place in view.places), strict=True)
-    show.line(drawn(view.start, moments, labels))
-    show.line()
-    show.table(
-        [_("place"), _("after"), _("when")],
-        [(place.place, place.after, show.local(place.at, app.zone)) for place in view.places],
-        right=(0,),
-    )
-    show.note(_("whole days leave at the shop's send_at, in each customer's own time"))
-
-
-def drawn(start: datetime, moments: Sequence[datetime], labels: Sequence[str]) -> str:
-    """The places as dots on a line with their labels below; "|" is the event.
-
-    Distances are drawn by the square root of time, so that minutes and weeks fit on one line.
-    """
-    whole = max(1.0, (moments[-1] - start).total_seconds())
-    line, names = "|", " "
-    for moment, label in zip(moments, labels, strict=True):
-        spot = round(max(0.0, (moment - start).total_seconds() / whole) ** 0.5 * LINE)
-        spot = max(spot, len(names) + 1)
-        line += "-" * (spot - len(line)) + "o"
-        names += " " * (spot - len(names)) + label
-    return f"{line}\n{names}"
-
-
 def campaigns(lines: Sequence[CampaignLine]) -> None:
     """One line each."""
     show.table(
@@ -187,11 +143,21 @@ def campaign(view: CampaignView) -> None:
         (_("valid for"), view.valid_for),
         (_("undo window"), view.hold),
         (_("ends when"), ", ".join(view.stop_when)),
+        (_("goal"), view.goal),
+        (_("exit"), view.exit),
+        (_("again after"), view.reentry),
+        (_("held out"), f"{view.hold_out} %" if view.hold_out else ""),
+        (_("warm first"), view.warm_first),
         (_("priority"), view.priority or ""),
     ])  # fmt: skip
     show.table(
-        ["#", _("step"), _("after"), _("template")],
-        [(number, *step) for number, step in enumerate(view.steps, start=1)],
+        ["#", _("step"), _("after"), _("template"), _("if"), _("test")],
+        [
+            (number, *step, condition, test)
+            for number, (step, condition, test) in enumerate(
+                zip(view.steps, view.conditions, view.tests, strict=True), start=1
+            )
+        ],
         right=(0,),
     )
     if line.touches:
@@ -219,6 +185,14 @@ def _one_plan(app: App, one: CampaignPlan, *, rows: int) -> None:
         groups = sorted(one.providers.items(), key=lambda pair: -pair[1])
         show.line("    " + _("mailboxes: {groups}").format(
             groups=", ".join(f"{name} {number:,}" for name, number in groups)))  # fmt: skip
+    _languages(one)
+    if one.arms:
+        show.line(
+            "    "
+            + _("test: {arms}").format(
+                arms=", ".join(f"{name} {number:,}" for name, number in sorted(one.arms.items()))
+            )
+        )
     if one.hold and one.first:
         show.line("    " + undo(app, one))
     for reason, number in one.waiting.items():
@@ -227,6 +201,32 @@ def _one_plan(app: App, one: CampaignPlan, *, rows: int) -> None:
     if rows:
         _samples(one, rows)
     show.line()
+
+
+def _languages(one: CampaignPlan) -> None:
+    """In which languages the mails would be, and which readers get another than their own."""
+
+    def told(counts: Mapping[str, int]) -> str:
+        return ", ".join(f"{code} {number:,}" for code, number in sorted(counts.items()))
+
+    if one.languages:
+        show.line("    " + _("languages: {languages}").format(languages=told(one.languages)))
+    if one.fallbacks:
+        show.line(
+            "    "
+            + _("! missing, so another language stands in: {languages}").format(
+                languages=told(one.fallbacks)
+            ),
+            style="yellow",
+        )
+    if one.unreadable:
+        show.line(
+            "    "
+            + _("✗ missing, and nothing stands in: {languages}").format(
+                languages=told(one.unreadable)
+            ),
+            style="red",
+        )
 
 
 def undo(app: App, one: CampaignPlan) -> str:
@@ -256,9 +256,3 @@ def _reasons(left_out: Mapping[SkipReason, int], *, sign: str) -> None:
 def _row_time(row: PlannedRow | None) -> str:
     """The customer's own time and where that is."""
     return f"{row.local:%Y-%m-%d %H:%M} {row.zone}" if row is not None else ""
-
-
-def _first(note: str) -> str:
-    """The first sentence of a note."""
-    head, dot, _rest = note.partition(". ")
-    return head + dot.strip()

@@ -4,110 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import date as day
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
-
-from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
-from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
+from crm_mailer.definitions.campaign_faults import Known, faults_of, kind_of
+from crm_mailer.definitions.campaign_shape import AnchorShape, CampaignFile, StepShape, TrialShape
+from crm_mailer.definitions.files import Node, read_yaml, validate
+from crm_mailer.definitions.problems import Problem, did_you_mean
 from crm_mailer.definitions.segment_reader import read_rule
-from crm_mailer.definitions.written import Duration, Language, Slug, TimeOfDay, spelled
+from crm_mailer.definitions.when_reader import BEST, calendar_anchor, window_of
+from crm_mailer.definitions.written import spelled
 from crm_mailer.model.campaign import (
     Anchor,
-    BirthdayAnchor,
     Campaign,
-    Curve,
     DateAnchor,
     Exit,
+    ExitRule,
+    FestivalAnchor,
     FirstOrderAnchor,
-    Kind,
-    Mode,
+    Goal,
     OrderAnchor,
     ReplyAnchor,
     SegmentAnchor,
     Step,
     Stream,
 )
+from crm_mailer.model.chance import Arm, Trial
 from crm_mailer.model.errors import DefinitionError
-from crm_mailer.model.order import OrderState
-from crm_mailer.model.segment import EVERYBODY, Rule
-from crm_mailer.model.shop import Shop
+from crm_mailer.model.festivals import Festival
+from crm_mailer.model.segment import EVERYBODY, AllOf, Not, Rule
 
-#: The longest undo window.
-LONGEST_HOLD = timedelta(hours=24)
-#: The state that an exit waits for.
-EXIT_STATES = {
-    Exit.ORDER_PAID: OrderState.PAID,
-    Exit.ORDER_CANCELLED: OrderState.CANCELLED,
-    Exit.ORDER_SHIPPED: OrderState.SHIPPED,
-    Exit.ORDER_ARRIVED: OrderState.ARRIVED,
-    Exit.ORDER_REVIEWED: OrderState.REVIEWED,
-    Exit.ORDER_DISPUTED: OrderState.DISPUTED,
-}
-
-
-class BirthdayShape(Strict):
-    """`birthday: {days_before: 3}`."""
-
-    days_before: Annotated[int, Field(ge=0, le=60)] = 0
-
-
-class AnchorShape(Strict):
-    """Exactly one of these."""
-
-    order: OrderState | None = None
-    segment: str | None = None
-    birthday: BirthdayShape | None = None
-    first_order: Literal["once", "yearly"] | None = None
-    reply: Literal["praise", "question", "complaint", "any"] | None = None
-    date: day | None = None
-
-
-class StepShape(Strict):
-    """One mail."""
-
-    id: Slug | None = None
-    template: str
-    after: Duration | None = None
-    subject: dict[Language, str] = Field(default_factory=dict)
-
-
-class CampaignFile(Strict):
-    """The shape of a campaign file."""
-
-    id: Slug | None = None
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    kind: Kind | None = None
-    stream: Stream = Stream.MARKETING
-    mode: Mode = Mode.DRAFT
-    anchor: AnchorShape
-    audience: Any = None
-    curve: str | None = None
-    send_at: TimeOfDay | None = None
-    stop_when: tuple[Exit, ...] = ()
-    valid_for: Duration = timedelta(days=3)
-    hold: Duration = timedelta(0)
-    parallel: bool | None = None
-    priority: Annotated[int, Field(ge=-100, le=100)] = 0
-    steps: Annotated[list[StepShape], Field(min_length=1, max_length=30)]
-    vars: dict[str, Any] = Field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What a campaign may name."""
-
-    shop: Shop
-    curves: Mapping[str, Curve] = field(default_factory=dict)
-    segments: Collection[str] = ()
-    #: Template ("stage/name") -> its languages.
-    templates: Mapping[str, Collection[str]] = field(default_factory=dict)
+__all__ = ["Known", "read_campaign"]
 
 
 def read_campaign(
@@ -121,23 +50,24 @@ def read_campaign(
         problems.extend(error.problems)
         return None
     faults: list[Problem] = []
-    audience = _audience(node, known, faults)
+    audience = _rule(node, known, faults, "audience")
+    conditions = _conditions(node, shape, known, faults)
     offsets = _offsets(node, shape, known, faults)
-    faults.extend(_anchor_faults(node, shape, known))
-    faults.extend(_step_faults(node, shape, known))
-    faults.extend(_live_faults(node, shape, known))
-    faults.extend(_hold_faults(node, shape, offsets))
+    faults.extend(faults_of(node, shape, known, offsets))
     problems.extend(faults)
     if any(fault.is_error for fault in faults) or offsets is None:
         return None
-    return _campaign(node, shape, offsets, audience, path.stem, shown or str(path))
+    steps = _steps(shape, offsets, conditions)
+    anchor = _anchor(shape.anchor, known.festivals)
+    return _campaign(node, shape, steps, audience, anchor, path.stem, shown or str(path))
 
 
 def _campaign(
     node: Node,
     shape: CampaignFile,
-    offsets: list[timedelta],
+    steps: tuple[Step, ...],
     audience: Rule,
+    anchor: Anchor,
     stem: str,
     shown: str,
 ) -> Campaign:
@@ -145,40 +75,77 @@ def _campaign(
     return Campaign(
         id=shape.id or stem,
         name=shape.name,
-        kind=_kind(shape),
+        kind=kind_of(shape),
         stream=shape.stream,
         mode=shape.mode,
-        anchor=_anchor(shape.anchor),
-        steps=_steps(shape, offsets),
+        anchor=anchor,
+        steps=steps,
         curve=shape.curve or "",
         audience=audience,
-        exits=frozenset(shape.stop_when),
-        send_at=shape.send_at,
+        exits=_exits(shape),
+        send_at=shape.send_at if isinstance(shape.send_at, tuple) else None,
+        is_best_hour=shape.send_at == BEST,
+        window=window_of(shape.window),
+        spread=shape.spread,
+        catch_up=shape.catch_up,
         valid_for=shape.valid_for,
         hold=shape.hold,
         is_parallel=_is_parallel(shape),
         priority=shape.priority,
         vars=written.value() or {} if written is not None else {},
-        version=_version(node, offsets),
+        goal=_goal(shape),
+        exit_rule=_exit_rule(shape),
+        reentry=shape.reentry,
+        hold_out=shape.hold_out,
+        warm_first=shape.warm_first,
+        version=_version(node, [step.offset for step in steps], anchor),
         path=shown,
     )
 
 
-def _steps(shape: CampaignFile, offsets: list[timedelta]) -> tuple[Step, ...]:
+def _goal(shape: CampaignFile) -> Goal | None:
+    return Goal(when=shape.goal.when, within=shape.goal.within) if shape.goal else None
+
+
+def _exit_rule(shape: CampaignFile) -> ExitRule:
+    """A campaign that has a goal ends when it is met, unless it says otherwise."""
+    return shape.exit or (ExitRule.CONVERTED if shape.goal else ExitRule.NEVER)
+
+
+def _exits(shape: CampaignFile) -> frozenset[Exit]:
+    """What `stop_when` names, and what the rule of exit comes to."""
+    rule, found = _exit_rule(shape), set(shape.stop_when)
+    if shape.goal is not None and rule in (ExitRule.CONVERTED, ExitRule.EITHER):
+        found.add(shape.goal.when)
+    if rule in (ExitRule.UNMATCHED, ExitRule.EITHER):
+        found.add(Exit.AUDIENCE_LEFT)
+    return frozenset(found)
+
+
+def _steps(
+    shape: CampaignFile, offsets: list[timedelta], conditions: list[Rule]
+) -> tuple[Step, ...]:
     return tuple(
         Step(
             id=step.id or f"step-{number}",
             template=step.template,
             offset=offset,
             subject=dict(step.subject),
+            condition=condition,
+            trial=_trial(step.test) if step.test else None,
         )
-        for number, (step, offset) in enumerate(zip(shape.steps, offsets, strict=True), start=1)
+        for number, (step, offset, condition) in enumerate(
+            zip(shape.steps, offsets, conditions, strict=True), start=1
+        )
     )
 
 
-def _kind(shape: CampaignFile) -> Kind:
-    by_anchor = Kind.EDM if shape.anchor.date is not None else Kind.LIFECYCLE
-    return shape.kind or by_anchor
+def _trial(shape: TrialShape) -> Trial:
+    arms = tuple(
+        Arm(id=arm.id, template=arm.template or "", subject=dict(arm.subject), share=arm.share)
+        for arm in shape.arms
+    )
+    return Trial(arms=arms, winner=shape.winner, after=shape.after)
 
 
 def _is_parallel(shape: CampaignFile) -> bool:
@@ -188,21 +155,25 @@ def _is_parallel(shape: CampaignFile) -> bool:
     return shape.stream is Stream.TRANSACTIONAL
 
 
-def _version(node: Node, offsets: list[timedelta]) -> str:
+def _version(node: Node, offsets: list[timedelta], anchor: Anchor) -> str:
     """A fingerprint of what the campaign does; its mode is a switch and does not count."""
     words = {key: value for key, value in node.words().items() if key != "mode"}
-    said = json.dumps([words, [spelled(offset) for offset in offsets]], sort_keys=True)
+    places: list[Any] = [spelled(offset) for offset in offsets]
+    # another day for the festival is another campaign, too
+    days = [repr(anchor.festival)] if isinstance(anchor, FestivalAnchor) else []
+    said = json.dumps([words, places, *days], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
-def _anchor(shape: AnchorShape) -> Anchor:
+def _anchor(shape: AnchorShape, festivals: Mapping[str, Festival]) -> Anchor:
     """The one anchor that the file names; `_anchor_faults` has seen that there is one."""
     if shape.order is not None:
         return OrderAnchor(state=shape.order)
     if shape.segment is not None:
         return SegmentAnchor(segment=shape.segment)
-    if shape.birthday is not None:
-        return BirthdayAnchor(days_before=shape.birthday.days_before)
+    by_calendar = calendar_anchor(shape, festivals)
+    if by_calendar is not None:
+        return by_calendar
     if shape.first_order is not None:
         return FirstOrderAnchor(is_yearly=shape.first_order == "yearly")
     if shape.reply is not None:
@@ -214,11 +185,26 @@ def _anchor(shape: AnchorShape) -> Anchor:
 # ----------------------------------------------------------------- what the shape cannot tell
 
 
-def _audience(node: Node, known: Known, faults: list[Problem]) -> Rule:
-    written = node.get("audience")
+def _rule(node: Node, known: Known, faults: list[Problem], *path: str | int) -> Rule:
+    """The rule at a place of the file; everybody where nothing stands."""
+    written = node.get(*path)
     if written is None or written.is_null:
         return EVERYBODY
     return read_rule(written, faults, segments=known.segments)
+
+
+def _conditions(node: Node, shape: CampaignFile, known: Known, faults: list[Problem]) -> list[Rule]:
+    """For whom each step is: `if` holds and `unless` does not."""
+    found: list[Rule] = []
+    for number, _step in enumerate(shape.steps):
+        wanted = _rule(node, known, faults, "steps", number, "if")
+        unwanted = _rule(node, known, faults, "steps", number, "unless")
+        parts = (
+            *((wanted,) if wanted != EVERYBODY else ()),
+            *((Not(unwanted),) if unwanted != EVERYBODY else ()),
+        )
+        found.append(parts[0] if len(parts) == 1 else AllOf(parts))
+    return found
 
 
 def _offsets(
@@ -231,14 +217,27 @@ def _offsets(
         return None
     curve = known.curves[shape.curve].offsets if shape.curve else (timedelta(0),)
     places = iter(curve)
-    offsets = [next(places) if step.after is None else step.after for step in shape.steps]
+    offsets: list[timedelta] = []
+    for step in shape.steps:
+        before = offsets[-1] if offsets else timedelta(0)
+        offsets.append(_offset(step, before, places))
     faults.extend(_order_faults(node, offsets))
     return offsets
 
 
+def _offset(step: StepShape, before: timedelta, places: Iterator[timedelta]) -> timedelta:
+    if step.wait is not None:
+        return before + step.wait
+    return next(places) if step.after is None else step.after
+
+
 def _place_fault(node: Node, shape: CampaignFile, known: Known) -> Problem | None:
     """Why a step without `after` has no place: no such curve, too short a curve, no curve."""
-    waiting = [number for number, step in enumerate(shape.steps) if step.after is None]
+    waiting = [
+        number
+        for number, step in enumerate(shape.steps)
+        if step.after is None and step.wait is None
+    ]
     if shape.curve is None:
         late = [number for number in waiting if number > 0]
         if not late:
@@ -248,7 +247,12 @@ def _place_fault(node: Node, shape: CampaignFile, known: Known) -> Problem | Non
     if shape.curve not in known.curves:
         help_ = did_you_mean(shape.curve, known.curves)
         return node.problem("CRM114", f"no curve `{shape.curve}`", "curve", help=help_)
-    places = len(known.curves[shape.curve].offsets)
+    curve = known.curves[shape.curve]
+    if curve.adaptive is not None and len(waiting) < len(shape.steps):
+        placed = next(n for n, step in enumerate(shape.steps) if step.after is not None)
+        message = f"`after` cannot be set: the curve `{shape.curve}` decides when"
+        return node.problem("CRM180", message, "steps", placed, "after", help="leave it out")
+    places = len(curve.offsets)
     if len(waiting) <= places:
         return None
     message = f"{len(waiting)} steps, but the curve `{shape.curve}` has {places} places"
@@ -264,113 +268,3 @@ def _order_faults(node: Node, offsets: list[timedelta]) -> Iterator[Problem]:
                 f"not later than step {number} ({spelled(offsets[number - 1])})"
             )
             yield node.problem("CRM126", message, "steps", number)
-
-
-def _anchor_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Problem]:
-    anchor = shape.anchor
-    named = sorted(anchor.model_dump(exclude_none=True))
-    if len(named) != 1:
-        message = "the anchor is one of order, segment, birthday, first_order, reply, date"
-        help_ = f"there are {len(named)}: {', '.join(named)}" if named else "such as {order: paid}"
-        yield node.problem("CRM119", message, "anchor", help=help_)
-        return
-    if (anchor.date is not None) != (_kind(shape) is Kind.EDM):
-        expected = "a date" if _kind(shape) is Kind.EDM else "an event, not a date"
-        message = f"a campaign of kind {_kind(shape)} is started by {expected}"
-        yield node.problem("CRM119", message, "anchor")
-    if anchor.segment is not None and anchor.segment not in known.segments:
-        help_ = did_you_mean(anchor.segment, known.segments)
-        message = f"no segment `{anchor.segment}`"
-        yield node.problem("CRM116", message, "anchor", "segment", help=help_)
-    if shape.stream is Stream.TRANSACTIONAL and anchor.order is None and anchor.reply is None:
-        message = f"a mail anchored at `{named[0]}` is marketing"
-        yield node.problem("CRM120", message, "stream", help="write `stream: marketing`")
-    yield from _exit_faults(node, shape)
-
-
-def _exit_faults(node: Node, shape: CampaignFile) -> Iterator[Problem]:
-    anchor = shape.anchor
-    for number, exit_ in enumerate(shape.stop_when):
-        needs_order = exit_ in EXIT_STATES
-        if needs_order and anchor.order is None:
-            message = f"`{exit_}` needs an anchor at an order"
-        elif needs_order and anchor.order is EXIT_STATES[exit_]:
-            message = f"`{exit_}` is what starts this campaign"
-        elif exit_ is Exit.SEGMENT_LEFT and anchor.segment is None:
-            message = f"`{exit_}` needs an anchor at a segment"
-        else:
-            continue
-        yield node.problem("CRM127", message, "stop_when", number)
-
-
-def _step_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
-    for number, step in enumerate(shape.steps):
-        here = ("steps", number, "template")
-        languages = known.templates.get(step.template)
-        if languages is None:
-            help_ = did_you_mean(step.template, known.templates)
-            yield node.problem("CRM115", f"no template `{step.template}`", *here, help=help_)
-        else:
-            missing = [code for code in known.shop.languages if code not in languages]
-            if missing:
-                message = f"`{step.template}` is not there in {', '.join(missing)}"
-                warning = Severity.WARNING
-                yield node.problem("CRM123", message, *here, severity=warning)
-        if step.id is not None and step.id in seen:
-            message = f"step {seen[step.id] + 1} has the id `{step.id}` already"
-            yield node.problem("CRM118", message, "steps", number, "id")
-        seen.setdefault(step.id or f"step-{number + 1}", number)
-
-
-def _live_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Problem]:
-    is_live = shape.mode is not Mode.DRAFT
-    if is_live and shape.id is None:
-        message = f"a campaign whose mode is {shape.mode} needs an `id`"
-        yield node.problem("CRM121", message, help="add `id: ` with a short name that stays")
-    for number, step in enumerate(shape.steps):
-        if is_live and step.id is None:
-            message = f"step {number + 1} of a campaign whose mode is {shape.mode} needs an `id`"
-            yield node.problem("CRM121", message, "steps", number)
-    if is_live and known.shop.name and not _has_sender(known.shop, shape.stream):
-        message = f"the shop has no address that {shape.stream} mail could come from"
-        help_ = "set `sender` in shop.yaml"
-        yield node.problem("CRM129", message, "stream", help=help_)
-    if shape.stream is Stream.MARKETING and not known.shop.postal_address:
-        severity = Severity.ERROR if is_live else Severity.WARNING
-        message = "marketing mail needs the shop's postal address"
-        help_ = "set `postal_address` in shop.yaml"
-        yield node.problem("CRM122", message, "stream", help=help_, severity=severity)
-    if shape.valid_for < timedelta(hours=12) and shape.stream is Stream.MARKETING:
-        message = f"valid for {spelled(shape.valid_for)} only: quiet hours can outlast it"
-        yield node.problem("CRM128", message, "valid_for", severity=Severity.WARNING)
-
-
-def _hold_faults(
-    node: Node, shape: CampaignFile, offsets: list[timedelta] | None
-) -> Iterator[Problem]:
-    """What is wrong with the undo window."""
-    if not shape.hold:
-        return
-    if shape.stream is Stream.TRANSACTIONAL:
-        message = "order mail leaves at once: it has no undo window"
-        yield node.problem("CRM131", message, "hold", help="leave `hold` out")
-    elif shape.hold > LONGEST_HOLD:
-        message = f"{spelled(shape.hold)} is longer than a day"
-        yield node.problem("CRM131", message, "hold", help="such as `hold: 10m`")
-    elif shape.hold >= shape.valid_for:
-        message = f"mails are valid for {spelled(shape.valid_for)}: none would ever leave"
-        yield node.problem("CRM131", message, "hold")
-    else:
-        for number, (before, after) in enumerate(pairwise(offsets or ()), start=1):
-            if after - before <= shape.hold:
-                message = (
-                    f"step {number + 1} comes {spelled(after - before)} after step {number}: "
-                    f"within the undo window only the later one leaves"
-                )
-                yield node.problem("CRM131", message, "hold", severity=Severity.WARNING)
-
-
-def _has_sender(shop: Shop, stream: Stream) -> bool:
-    own = shop.orders_sender if stream is Stream.TRANSACTIONAL else ""
-    return bool(own or shop.sender or shop.reply_to)

@@ -1,27 +1,106 @@
-"""Reads campaigns/curves.yaml: named memory curves, offsets from an anchor."""
+"""Reads campaigns/curves.yaml: named memory curves, ladders of offsets and adaptive ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pydantic
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
-from crm_mailer.definitions.problems import Problem
+from crm_mailer.definitions.files import Fault, Node, Strict, read_yaml, validate
+from crm_mailer.definitions.problems import Problem, did_you_mean
 from crm_mailer.definitions.written import SLUG, Duration, Text, duration, spelled
 from crm_mailer.model.campaign import Curve
+from crm_mailer.model.curve import RANGES, UNLEARNT_HALF_LIFE, Adaptive, Memory, wait
 from crm_mailer.model.errors import DefinitionError
+from crm_mailer.model.score import ValueClass
+
+DAY = timedelta(days=1)
+#: `shop`, `shop/4`: the shop's own half-life, or a part of it.
+SHARE = re.compile(r"shop(?:\s*/\s*([1-9][0-9]?))?")
+
+
+def _real(name: str) -> BeforeValidator:
+    """A number within the range that the model names."""
+    least, most = RANGES[name]
+
+    def check(written: Any) -> float:
+        try:
+            value = float(written)
+        except (TypeError, ValueError):
+            raise Fault("CRM181", f"`{name}` is a number from {least:g} to {most:g}") from None
+        if not least <= value <= most:  # nan as well
+            raise Fault("CRM181", f"`{name}` is from {least:g} to {most:g}, not {written}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _days(name: str) -> BeforeValidator:
+    """A duration within the range, in days."""
+    least, most = RANGES[name]
+
+    def check(written: Any) -> float:
+        if isinstance(written, str) and written.strip().startswith("-"):
+            raise Fault("CRM181", f"`{name}` cannot be negative", "such as 3d")
+        days = duration(written) / DAY
+        if not least <= days <= most:
+            shortest, longest = (spelled(timedelta(days=one)) for one in (least, most))
+            raise Fault("CRM181", f"`{name}` is from {shortest} to {longest}, not {written}")
+        return days
+
+    return BeforeValidator(check)
+
+
+def _first(written: Any) -> Any:
+    """`3d` as days, `shop/4` as it stands."""
+    if isinstance(written, str) and SHARE.fullmatch(written.strip()):
+        return written.strip()
+    if isinstance(written, str) and written.strip().startswith("shop"):
+        raise Fault("CRM181", f"`{written}` is no share of the shop's half-life", "write shop/4")
+    return _days("first_half_life").func(written)  # type: ignore[call-arg]
+
+
+def _classes(written: Any) -> Any:
+    """The keys are classes of value."""
+    known = [one.value for one in ValueClass]
+    for name in written if isinstance(written, dict) else ():
+        if name not in known:
+            help_ = did_you_mean(str(name), known) or f"one of {', '.join(known)}"
+            raise Fault("CRM107", f"`{name}` is no class of value", help_)
+    return written
+
+
+Retention = Annotated[float, _real("retention")]
+
+
+class AdaptiveShape(Strict):
+    """The parameters of an adaptive curve; what is left out keeps its default."""
+
+    first_half_life: Annotated[float | str, BeforeValidator(_first)] = 1.0
+    retention: Retention = 0.5
+    retention_by_value: Annotated[dict[ValueClass, Retention], BeforeValidator(_classes)] | None = (
+        None
+    )
+    backoff: Annotated[float, _real("backoff")] = 2.0
+    decay: Annotated[float, _real("decay")] = 1.5
+    shortest: Annotated[float, _days("shortest")] = 1.0
+    longest: Annotated[float, _days("longest")] = 90.0
+    longest_half_life: Annotated[float, _days("longest_half_life")] = 180.0
+    misses: Annotated[float, _real("misses")] = 4.0
+    touches: Annotated[int, _real("touches")] = 8
 
 
 class CurveShape(Strict):
     """One curve with a note; a bare list of offsets is the short form."""
 
-    at: Annotated[list[Duration], Field(min_length=1, max_length=30)]
+    at: Annotated[list[Duration], Field(min_length=1, max_length=30)] | None = None
+    adaptive: AdaptiveShape | None = None
     note: Text = ""
 
     @pydantic.model_validator(mode="before")
@@ -46,18 +125,82 @@ def read_curves(path: Path, problems: list[Problem], shown: str = "") -> dict[st
         return {}
     curves = {}
     for name, one in shape.curves.items():
-        faults = _faults(node, name, one.at)
+        faults = _faults(node, name, one)
         problems.extend(faults)
         if not faults:
-            curves[name] = Curve(name=name, offsets=tuple(one.at), note=one.note)
+            curves[name] = _curve(name, one)
     return curves
 
 
-def _faults(node: Node, name: str, offsets: Sequence[timedelta]) -> list[Problem]:
+def _curve(name: str, one: CurveShape) -> Curve:
+    if one.adaptive is None:
+        return Curve(name=name, offsets=tuple(one.at or ()), note=one.note)
+    adaptive = _adaptive(one.adaptive)
+    offsets = silent_offsets(adaptive)
+    return Curve(name=name, offsets=offsets, note=one.note, adaptive=adaptive)
+
+
+def silent_offsets(adaptive: Adaptive) -> tuple[timedelta, ...]:
+    """When the touches would come if nothing was ever heard and the course was never paused."""
+    resolved = adaptive.of_shop(None)
+    moment, offsets = 0.0, []
+    for number in range(adaptive.touches):
+        memory = Memory(half_life=resolved.first_half_life, misses=float(number))
+        moment += wait(memory, resolved)
+        offsets.append(timedelta(minutes=round(moment * 1440)))
+    return tuple(offsets)
+
+
+def _adaptive(shape: AdaptiveShape) -> Adaptive:
+    values = shape.model_dump(exclude={"first_half_life", "retention_by_value"})
+    if shape.retention_by_value is not None:
+        values["retention_by_value"] = dict(shape.retention_by_value)
+    first = shape.first_half_life
+    if isinstance(first, str):
+        match = SHARE.fullmatch(first)
+        assert match is not None
+        share = 1 / int(match[1] or 1)
+        usual = UNLEARNT_HALF_LIFE * share
+        return Adaptive(**values, first_half_life=usual, share_of_shop=share)
+    return Adaptive(**values, first_half_life=first)
+
+
+def _faults(node: Node, name: str, one: CurveShape) -> list[Problem]:
     faults = []
     if not SLUG.fullmatch(name):
         message = f"`{name}`: a name has lower-case letters, digits and hyphens only"
         faults.append(node.problem("CRM117", message, "curves", name, key=True))
+    if (one.at is None) == (one.adaptive is None):
+        message = f"`{name}` has either `at` (a ladder) or `adaptive`"
+        faults.append(node.problem("CRM105", message, "curves", name, key=True))
+    elif one.at is not None:
+        faults.extend(_ladder_faults(node, name, one.at))
+    else:
+        assert one.adaptive is not None
+        faults.extend(_clashes(node, name, one.adaptive))
+    return faults
+
+
+def _clashes(node: Node, name: str, shape: AdaptiveShape) -> list[Problem]:
+    """Parameters that are right one by one, and not together."""
+    pairs: Mapping[str, tuple[float, str, float]] = {
+        "shortest": (shape.shortest, "longest", shape.longest),
+        "first_half_life": (
+            shape.first_half_life if isinstance(shape.first_half_life, float) else 0.0,
+            "longest_half_life",
+            shape.longest_half_life,
+        ),
+    }
+    return [
+        node.problem("CRM181", f"`{low}` is longer than `{high}`", "curves", name, "adaptive", key)
+        for low, (value, high, limit) in pairs.items()
+        if value > limit
+        for written in [node.get("curves", name, "adaptive")]
+        for key in [low if written is not None and low in written.entries else high]
+    ]
+
+
+def _ladder_faults(node: Node, name: str, offsets: Sequence[timedelta]) -> list[Problem]:
     places = node.get("curves", name)
     assert places is not None
     written = places if places.kind == "list" else places.entries["at"]
@@ -65,10 +208,8 @@ def _faults(node: Node, name: str, offsets: Sequence[timedelta]) -> list[Problem
         if later <= earlier:
             here, before = written.items[place], written.items[place - 1]
             message = f"`{here.text}` does not come after `{before.text}`"
-            total = _as_gaps(written)
-            faults.append(here.problem("CRM112", message, help=total))
-            break
-    return faults
+            return [here.problem("CRM112", message, help=_as_gaps(written))]
+    return []
 
 
 def _as_gaps(written: Node) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 import pydantic
 from pydantic_core import ErrorDetails
@@ -189,7 +189,8 @@ def _one_problem(node: Node, model: type[pydantic.BaseModel], detail: ErrorDetai
         return node.problem("CRM104", f"unknown key `{path[-1]}`", *path, key=True, help=remedy)
     cause = context.get("error")
     if isinstance(cause, Fault):
-        return node.problem(cause.code, str(cause), *path, help=cause.help)
+        is_key = "[key]" in path
+        return node.problem(cause.code, str(cause), *path, key=is_key, help=cause.help)
     if kind in {"enum", "literal_error"}:
         return _not_allowed(node, path, str(context.get("expected", "")))
     code, sentence = PLAIN.get(kind, ("CRM107", "`{key}`: " + _escaped(detail["msg"])))
@@ -221,13 +222,16 @@ def _name_of(path: Sequence[Key]) -> str:
 def _keys_at(model: type[pydantic.BaseModel], path: Sequence[Key]) -> list[str]:
     """The keys that a model knows at `path`, for "did you mean"."""
     known: Any = model
+    is_name = False
     for step in path:
-        if isinstance(step, int):
+        if isinstance(step, int) or is_name:
+            is_name = False  # a name that the file gives, as of a curve
             continue
         info = known.model_fields.get(step) or next(
             (f for f in known.model_fields.values() if f.alias == step), None
         )
         known = _model_in(info.annotation) if info is not None else None
+        is_name = info is not None and get_origin(info.annotation) is dict
         if known is None:
             return []
     return [info.alias or name for name, info in known.model_fields.items()]

@@ -6,18 +6,21 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from crm_mailer.definitions.calendar_reader import read_festivals
 from crm_mailer.definitions.campaign_reader import Known, read_campaign
 from crm_mailer.definitions.curve_reader import read_curves
 from crm_mailer.definitions.files import Place, Source
 from crm_mailer.definitions.problems import Problem, Severity
+from crm_mailer.definitions.rfm_reader import RfmProfiles, read_rfm
 from crm_mailer.definitions.segment_reader import read_segments
 from crm_mailer.definitions.shop_reader import read_shop
 from crm_mailer.model.campaign import Campaign, Curve
+from crm_mailer.model.festivals import Festival
 from crm_mailer.model.segment import Segment
 from crm_mailer.model.shop import Shop
 
 #: What is no campaign: every other YAML file below the folder is one.
-RESERVED_FILES = {"shop.yaml", "curves.yaml", "calendar.yaml"}
+RESERVED_FILES = {"shop.yaml", "curves.yaml", "calendar.yaml", "rfm.yaml"}
 RESERVED_FOLDERS = {"segments", "maps", "words"}
 #: Stands in for a shop file that is wrong, so that campaigns are not blamed for it.
 UNKNOWN_SHOP = Shop(name="", postal_address="-", languages=())
@@ -30,7 +33,10 @@ class Definitions:
     shop: Shop
     curves: Mapping[str, Curve] = field(default_factory=dict)
     segments: Mapping[str, Segment] = field(default_factory=dict)
+    festivals: Mapping[str, Festival] = field(default_factory=dict)
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)
+    #: None while rfm.yaml is wrong: marks then stay by the profile in force.
+    rfm: RfmProfiles | None = field(default_factory=RfmProfiles)
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -55,13 +61,23 @@ def load(folder: Path, templates: Mapping[str, Collection[str]]) -> Definitions:
     shop = read_shop(folder / "shop.yaml", problems, f"{folder.name}/shop.yaml")
     curves = read_curves(folder / "curves.yaml", problems, f"{folder.name}/curves.yaml")
     segments = read_segments(folder / "segments", problems)
-    known = Known(shop=shop or UNKNOWN_SHOP, curves=curves, segments=segments, templates=templates)
+    rfm = read_rfm(folder / "rfm.yaml", problems, f"{folder.name}/rfm.yaml")
+    festivals = read_festivals(folder / "calendar.yaml", problems, f"{folder.name}/calendar.yaml")
+    known = Known(
+        shop=shop or UNKNOWN_SHOP,
+        curves=curves,
+        segments=segments,
+        festivals=festivals,
+        templates=templates,
+    )
     campaigns = _campaigns(folder, known, problems)
     return Definitions(
         shop=known.shop,
         curves=curves,
         segments=segments,
+        festivals=festivals,
         campaigns=campaigns,
+        rfm=rfm,
         problems=(*problems, *_ignored(folder)),
     )
 
@@ -90,6 +106,7 @@ def keeping(read: Definitions, before: Definitions) -> Definitions:
         read,
         shop=read.shop if read.has_shop else before.shop,
         curves=before.curves if not read.curves else read.curves,
+        rfm=read.rfm or before.rfm,
         segments={**(before.segments if are_segments_wrong else {}), **read.segments},
         campaigns={**read.campaigns, **campaigns},
     )
@@ -105,8 +122,14 @@ def _campaigns(folder: Path, known: Known, problems: list[Problem]) -> dict[str,
         if campaign.id in found:
             problems.append(_twice(shown, found[campaign.id]))
             continue
-        found[campaign.id] = campaign
+        found[campaign.id] = _on_its_curve(campaign, known)
     return found
+
+
+def _on_its_curve(campaign: Campaign, known: Known) -> Campaign:
+    """The campaign with the parameters of its curve, where that is an adaptive one."""
+    curve = known.curves.get(campaign.curve)
+    return replace(campaign, adaptive=curve.adaptive) if curve is not None else campaign
 
 
 def _campaign_files(folder: Path) -> list[Path]:

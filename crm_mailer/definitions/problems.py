@@ -163,8 +163,8 @@ EXPLAINED: dict[str, str] = {
     "stored with every mail, so it must stay as it is for ever.",
     "CRM118": "Two files (or two steps) have one id. A customer's history could not tell them "
     "apart.",
-    "CRM119": "An edm campaign is started by a date (`anchor: {date: 2026-11-20}`), a lifecycle "
-    "campaign by an event (order, segment, birthday, first_order, reply).",
+    "CRM119": "An edm campaign is started by a day for all (`anchor: {date: 2026-11-20}`, or a "
+    "festival, or monthly), a lifecycle campaign by an event (order, segment, birthday ...).",
     "CRM120": "Transactional mail answers an order or a reply. Whatever else a shop sends is "
     "marketing, needs a way to unsubscribe, and respects caps and quiet hours.",
     "CRM121": "A live campaign needs explicit ids for itself and for each step. Ids are the memory "
@@ -182,4 +182,26 @@ EXPLAINED: dict[str, str] = {
     "CRM130": "Segments speak of each other in a ring, so none of them can be worked out first.",
     "CRM131": "`hold` is the undo window: so long after planning nothing leaves. It is for "
     "marketing mail, at most 24h, shorter than `valid_for` and than the time between two steps.",
+    "CRM180": "On an adaptive curve each mail's time follows from what the customer did with the one "
+    "before, so its steps have no `after`.",
+    "CRM181": "A parameter of an adaptive curve is outside its range, or two of them clash. "
+    "docs/memory-curve.md explains each.",
+    "CRM160": "A festival has a day (`on: 11-11`, `on: 4th thu of nov + 1d`, `on: easter - 2d`, "
+    "`on: [2027-02-06]`) or is a public holiday (`holiday: Diwali` with `countries` or `of: IN`); "
+    "where countries keep it on different days, `days` has one line for each.",
+    "CRM161": "The festival is neither among those that every shop knows nor in "
+    "campaigns/calendar.yaml. `crm-mailer campaign festivals` lists all of them.",
+    "CRM162": "`spread` lets the mails of one moment leave within so much time after it: at most "
+    "6h, less than `valid_for`, and it ends before the quiet hours begin.",
+    "CRM163": "`window` has the hours and weekdays of the customer in which a campaign's marketing "
+    "mail may leave: `{from: 9, until: 18, days: [mon]}`. Some of its hours must not be quiet.",
+    "CRM132": "`exit` says what ends a campaign for a customer: `converted` (its `goal` is met), "
+    "`unmatched` (the customer leaves its `audience`), `either` or `never`.",
+    "CRM133": "A/B tests and hold-outs are for marketing mail: order mail is owed to everybody.",
+    "CRM134": "A step's time is `after:` (from the event) or `wait:` (from the step before).",
+    "CRM135": "An EDM without an audience is sent to every customer who may be mailed at all.",
+    "CRM140": "A list is a .csv or .txt file beside the segments: a column `email` (or `id` for "
+    "customer numbers), or one address a line. It is read anew whenever it is saved.",
+    "CRM141": "The lines of the rule contradict one another, so it holds for nobody.",
+    "CRM142": "The lines of the rule leave nobody out, so it holds for every customer.",
 }

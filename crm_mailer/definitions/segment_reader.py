@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from crm_mailer.definitions.files import Fault, Node, Strict, read_yaml, validate
-from crm_mailer.definitions.problems import Problem, did_you_mean
+from crm_mailer.definitions.block_reader import MONEY, BlockReader
+from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
+from crm_mailer.definitions.list_reader import ListFolder
+from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
 from crm_mailer.definitions.tree import TRUTHS, WHOLE
-from crm_mailer.definitions.written import Slug, Text, duration
+from crm_mailer.definitions.written import Slug, Text
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.segment import (
     EVERYBODY,
@@ -23,10 +26,11 @@ from crm_mailer.model.segment import (
     Rule,
     Segment,
 )
-from crm_mailer.model.segment_fields import FIELDS, Field, FieldType, Operator, Purchase
+from crm_mailer.model.segment_blocks import Contact
+from crm_mailer.model.segment_fields import BLOCKS, FIELDS, Field, FieldType, Operator
+from crm_mailer.model.segment_logic import verdict
 from crm_mailer.model.segment_order import Ring, parts_first
 
-_MONEY = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?")
 _SIGNS = {
     ">=": "at_least",
     "<=": "at_most",
@@ -51,7 +55,8 @@ class SegmentFile(Strict):
     id: Slug
     name: str
     note: Text = ""
-    rule: Any
+    rule: Any = None
+    list: Text = ""
 
 
 def read_segments(folder: Path, problems: list[Problem]) -> dict[str, Segment]:
@@ -60,6 +65,7 @@ def read_segments(folder: Path, problems: list[Problem]) -> dict[str, Segment]:
     Faults are added to `problems`, and the segments that have one are left out.
     """
     files = _read_files(folder, problems)
+    lists = lists_of(folder)
     ids = {shape.id for _node, shape in files}
     segments: dict[str, Segment] = {}
     for node, shape in files:
@@ -67,17 +73,78 @@ def read_segments(folder: Path, problems: list[Problem]) -> dict[str, Segment]:
         if shape.id in segments:
             what = f"another file has the id `{shape.id}` already"
             faults.append(node.problem("CRM118", what, "id"))
-        rule = read_rule(node.entries["rule"], faults, segments=ids)
+        rule = _rule_of(node, faults, segments=ids, lists=lists)
         problems.extend(faults)
-        if not faults:
+        if not any(fault.is_error for fault in faults):
             segments[shape.id] = Segment(
                 id=shape.id, name=shape.name, note=shape.note.strip(), rule=rule
             )
     return _without_rings(segments, {shape.id: node for node, shape in files}, problems)
 
 
+def read_segment(
+    path: Path, problems: list[Problem], *, segments: Collection[str], shown: str = ""
+) -> Segment | None:
+    """The segment in the file at `path`, which may lie anywhere; None where it has an error.
+
+    Args:
+        path: the file; lists lie beside it.
+        problems: where faults are added.
+        segments: the ids that its rule may name.
+        shown: the file's name in messages.
+    """
+    faults: list[Problem] = []
+    found = None
+    try:
+        node = read_yaml(path, shown)
+        shape = validate(node, SegmentFile)
+    except DefinitionError as error:
+        faults.extend(error.problems)
+    else:
+        rule = _rule_of(node, faults, segments=segments, lists=lists_of(path.parent))
+        found = Segment(id=shape.id, name=shape.name, note=shape.note.strip(), rule=rule)
+    problems.extend(faults)
+    return None if any(fault.is_error for fault in faults) else found
+
+
+def lists_of(folder: Path) -> ListFolder:
+    """Where the lists of the segments in `folder` lie."""
+    is_ours = folder.name == "segments"
+    shown = f"{folder.parent.name}/{folder.name}" if is_ours else str(folder)
+    return ListFolder(path=folder, shown=shown)
+
+
+def _rule_of(
+    node: Node, problems: list[Problem], *, segments: Collection[str], lists: ListFolder
+) -> Rule:
+    """What the file asks: its rule, its list, or both."""
+    parts = [
+        read_rule(one, problems, segments=segments, lists=lists)
+        for one in (node.get("rule"), _list_line(node))
+        if one is not None
+    ]
+    if not parts:
+        what = "a segment has a `rule`, a `list` or both"
+        problems.append(node.problem("CRM105", what, help="such as `rule: {country: RU}`"))
+    return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+
+
+def _list_line(node: Node) -> Node | None:
+    """The file's `list:` as a rule of one line."""
+    value = node.get("list")
+    if value is None:
+        return None
+    line = Node(node.source, value.place, kind="map", entries={"list": value})
+    line.keys["list"] = node.keys["list"]
+    return line
+
+
 def read_rule(
-    node: Node, problems: list[Problem], *, segments: Collection[str] | None = None
+    node: Node,
+    problems: list[Problem],
+    *,
+    segments: Collection[str] | None = None,
+    lists: ListFolder | None = None,
 ) -> Rule:
     """The rule that `node` says.
 
@@ -85,14 +152,38 @@ def read_rule(
         node: the tree below `rule:` or `audience:`.
         problems: where faults are added; a part that has one is read as if it were not there.
         segments: the ids that `segment:` may name; None lets every id pass.
+        lists: where the files of `list:` lie; None: a list is out of place here.
     """
-    return _Reader(problems, segments).rule(node)
+    faults: list[Problem] = []
+    rule = _Reader(faults, segments, lists).rule(node)
+    if not any(fault.is_error for fault in faults):
+        faults.extend(_oddities(node, rule))
+    problems.extend(faults)
+    return rule
+
+
+def _oddities(node: Node, rule: Rule) -> Iterator[Problem]:
+    """A rule that nobody can meet, or everybody does, is right and surely not meant."""
+    odd = {
+        False: ("CRM141", "this rule holds for nobody: its lines contradict one another"),
+        True: ("CRM142", "this rule holds for everybody: its lines leave nobody out"),
+    }
+    found = verdict(rule)
+    if found is not None:
+        code, what = odd[found]
+        yield node.problem(code, what, severity=Severity.WARNING)
 
 
 class _Reader:
     """Walks one rule and notes each fault at its place."""
 
-    def __init__(self, problems: list[Problem], segments: Collection[str] | None) -> None:
+    def __init__(
+        self,
+        problems: list[Problem],
+        segments: Collection[str] | None,
+        lists: ListFolder | None,
+    ) -> None:
+        self.blocks = BlockReader(problems, lists)
         self.problems = problems
         self.segments = segments
         self.lines = 0
@@ -154,8 +245,8 @@ class _Reader:
     # ------------------------------------------------------------------ one field
 
     def _field(self, field: Field, node: Node) -> Rule:
-        if field.type is FieldType.PURCHASE:
-            return Compare(field.name, Operator.IS.value, self._purchase(node))
+        if field.type in BLOCKS:
+            return self._block(field, node)
         if node.kind == "map" and node.entries:
             parts = tuple(
                 self._comparison(field, node, word, value) for word, value in node.entries.items()
@@ -164,6 +255,17 @@ class _Reader:
         if node.kind == "list":
             return self._compare(field, Operator.IN, node)
         return self._compare(field, Operator.IS, node)
+
+    def _block(self, field: Field, node: Node) -> Rule:
+        readers = {
+            FieldType.PURCHASE: self.blocks.purchase,
+            FieldType.CONTACT: self.blocks.contact,
+            FieldType.MOVE: self.blocks.move,
+            FieldType.LIST: self.blocks.listed,
+        }
+        if field.type is FieldType.CONTACT and node.kind == "text" and node.text == "false":
+            return Not(Compare(field.name, Operator.IS.value, Contact()))
+        return Compare(field.name, Operator.IS.value, readers[field.type](field.name, node))
 
     def _comparison(self, field: Field, parent: Node, word: str, value: Node) -> Rule:
         if word in field.operators:
@@ -208,9 +310,20 @@ class _Reader:
             self._fault(node, "CRM106", "`between` needs two values: [low, high]")
             return (None, None)
         low, high = (self._value(field, item, Operator.BETWEEN) for item in node.items)
+        if isinstance(low, date) != isinstance(high, date) or field.type is FieldType.DATE:
+            return (low, high) if self._are_in_order(node, low, high) else (None, None)
         if low is not None and high is not None and low > high:
             self._fault(node, "CRM107", "`between` has its ends the wrong way round: [low, high]")
         return (low, high)
+
+    def _are_in_order(self, node: Node, low: Any, high: Any) -> bool:
+        """Whether two days can be told to be in order: `30d ago` moves and 2026-01-01 stays."""
+        if low is None or high is None or type(low) is not type(high):
+            return True
+        is_right = bool(low >= high if isinstance(low, int) else low <= high)
+        if not is_right:
+            self._fault(node, "CRM107", "`between` has its ends the wrong way round: [low, high]")
+        return is_right
 
     def _value(self, field: Field, node: Node, operator: Operator) -> Any:
         if node.kind != "text" or node.is_null or not node.text.strip():
@@ -222,6 +335,8 @@ class _Reader:
                 return self._number(field, node, text)
             case FieldType.MONEY:
                 return self._money(field, node, text)
+            case FieldType.DATE:
+                return self.blocks.day(node)
             case FieldType.FLAG:
                 return self._flag(field, node, text)
             case FieldType.CHOICE:
@@ -240,7 +355,7 @@ class _Reader:
         return number
 
     def _money(self, field: Field, node: Node, text: str) -> Decimal | None:
-        if not _MONEY.fullmatch(text):
+        if not MONEY.fullmatch(text):
             what = f"`{field.name}` is an amount in US dollars, not `{text}`"
             self._fault(node, "CRM106", what, "such as 250 or 99.50")
             return None
@@ -259,39 +374,11 @@ class _Reader:
 
     def _text(self, field: Field, node: Node, text: str, operator: Operator) -> str:
         fits = not field.pattern or re.fullmatch(field.pattern, text)
-        if operator is not Operator.CONTAINS and not fits:
+        is_piece = operator in (Operator.CONTAINS, Operator.BEGINS_WITH)
+        if not is_piece and not fits:
             what = f"`{text}` is not written as a {field.name} is"
             self._fault(node, "CRM107", what, f"such as {field.example}")
         return text
-
-    def _purchase(self, node: Node) -> Purchase:
-        if node.kind != "map" or not node.entries:
-            remedy = "such as `bought: {category: Garden, within: 90d}`"
-            self._fault(node, "CRM106", "`bought` is a block", remedy)
-            return Purchase()
-        parts: dict[str, Any] = {}
-        for key, value in node.entries.items():
-            if key not in {"sku", "category", "title", "within"}:
-                remedy = did_you_mean(key, ("sku", "category", "title", "within"))
-                what = f"unknown key `{key}` in `bought`"
-                self.problems.append(node.problem("CRM104", what, key, key=True, help=remedy))
-            elif value.kind != "text" or not value.text.strip() or value.is_null:
-                self._fault(value, "CRM106", f"`{key}` needs one value here")
-            elif key == "within":
-                parts["within_days"] = self._within(value)
-            else:
-                parts[key] = value.text.strip()
-        return Purchase(**parts)
-
-    def _within(self, node: Node) -> int | None:
-        try:
-            days = duration(node.text.strip()).days
-        except Fault as fault:
-            self._fault(node, fault.code, str(fault), "such as 90d or 4w")
-            return None
-        if days < 1:
-            self._fault(node, "CRM110", "`within` is a day at least", "such as 90d or 4w")
-        return days
 
     def _fault(self, node: Node, code: str, message: str, remedy: str = "") -> None:
         self.problems.append(node.problem(code, message, help=remedy))

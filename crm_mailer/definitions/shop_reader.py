@@ -12,6 +12,7 @@ from crm_mailer.definitions.cases_reader import CasesShape, faults_of, rules_of
 from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
 from crm_mailer.definitions.health_reader import HealthFile, rules
 from crm_mailer.definitions.problems import Problem, Severity
+from crm_mailer.definitions.when_reader import LeapDay, Place
 from crm_mailer.definitions.written import (
     Color,
     Country,
@@ -39,6 +40,7 @@ class Cap(Strict):
 
     count: Annotated[int, Field(ge=1, le=100)] = 3
     days: Annotated[int, Field(ge=1, le=365)] = 7
+    month: Annotated[int, Field(ge=1, le=100)] = 8
 
 
 class ShopFile(Strict):
@@ -58,6 +60,8 @@ class ShopFile(Strict):
     phone: Text = ""
     agent: Text = ""
     time_zone: TimeZone = "Asia/Shanghai"
+    time_zones: dict[Place, TimeZone] = Field(default_factory=dict)
+    leap_day: LeapDay = (2, 28)
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "CN"
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
     languages: tuple[Language, ...] = ("en",)
@@ -85,13 +89,15 @@ def read_shop(path: Path, problems: list[Problem], shown: str = "") -> Shop | No
 
 
 def _shop(shape: ShopFile) -> Shop:
-    plain = shape.model_dump(exclude={"quiet_hours", "cap", "cases", "health"})
+    plain = shape.model_dump(exclude={"quiet_hours", "cap", "cases", "health", "time_zones"})
     return Shop(
         **plain,
+        time_zones=tuple(sorted(shape.time_zones.items())),
         quiet_from=shape.quiet_hours.from_,
         quiet_until=shape.quiet_hours.until,
         cap_count=shape.cap.count,
         cap_days=shape.cap.days,
+        cap_month=shape.cap.month,
         health=rules(shape.health),
         cases=rules_of(shape.cases),
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from datetime import timedelta
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator
 
 from crm_mailer.definitions.files import Fault
+from crm_mailer.definitions.problems import did_you_mean
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 DURATION = re.compile(r"([0-9]{1,5})\s*([mhdw])")
@@ -83,8 +85,19 @@ def time_zone(text: Any) -> str:
     try:
         return ZoneInfo(text).key
     except (ValueError, OSError, KeyError, TypeError):
-        hint = "such as Asia/Shanghai, Europe/Moscow, UTC"
-        raise Fault("CRM124", f"`{_shown(text)}` is no time zone", hint) from None
+        raise Fault("CRM124", f"`{_shown(text)}` is no time zone", _zone_hint(text)) from None
+
+
+def _zone_hint(text: Any) -> str:
+    """The zone that was surely meant, such as Asia/Shanghai for Asia/Shanghay or for Shanghai."""
+    names = available_timezones() - {"localtime", "Factory"}
+    word = _shown(text).strip().casefold().replace(" ", "_")
+    by_city = {name.rpartition("/")[2].casefold(): name for name in sorted(names)}
+    cities = difflib.get_close_matches(word, by_city, n=1, cutoff=0.75)
+    if cities and "/" not in word:
+        return f"did you mean `{by_city[cities[0]]}`?"
+    near = did_you_mean(_shown(text), names)
+    return near if near.startswith("did") else "such as Asia/Shanghai, Europe/Moscow, UTC"
 
 
 def _pattern(pattern: re.Pattern[str], code: str, what: str, hint: str) -> BeforeValidator:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from crm_mailer.model import windows
-from crm_mailer.model.campaign import Campaign, Mode, Stream
+from crm_mailer.model.campaign import GRACE, Campaign, CatchUp, Mode, Stream
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.standing import PASSING, hold, refusal
 from crm_mailer.model.touch import SkipReason, Touch, TouchKind
@@ -83,9 +83,11 @@ class Look:
     now: datetime
     #: Touches whose campaign's exit condition is met.
     exited: frozenset[int]
+    #: Touches whose customer left the audience, or for whom a condition fails.
+    unwanted: Mapping[int, SkipReason] = field(default_factory=dict)
     #: Customer -> when marketing mail left to them lately.
     taken: dict[int, list[datetime]] = field(default_factory=dict)
-    _windows: dict[tuple[str, str, str], tuple[Limits, datetime]] = field(default_factory=dict)
+    _windows: dict[tuple[str, str, str, str], tuple[Limits, datetime]] = field(default_factory=dict)
 
     def obstacle(self, touch: Touch, facts: Departure) -> Obstacle | None:
         """What stands against the hand-over of `touch` now; None when nothing does."""
@@ -101,6 +103,8 @@ class Look:
             return waiting(touch, reason, self.now)
         if touch.id in self.exited:
             return Obstacle(reason=SkipReason.EXITED)
+        if touch.id in self.unwanted:
+            return Obstacle(reason=self.unwanted[touch.id])
         return None
 
     def _for_now(self, touch: Touch, facts: Departure) -> Obstacle | None:
@@ -110,9 +114,17 @@ class Look:
         if reason is not None:
             snooze = facts.standing.snoozed_until if reason is SkipReason.SNOOZED else None
             return waiting(touch, reason, self.now, until=snooze)
-        if facts.is_overtaken:
+        if self._is_past(touch, facts):
             return Obstacle(reason=SkipReason.LATE)
         return self._out_of_window(touch, facts) if touch.stream is Stream.MARKETING else None
+
+    def _is_past(self, touch: Touch, facts: Departure) -> bool:
+        """Whether the campaign gives up what waited so long, or what a later step has overtaken."""
+        campaign = self.rules.campaign(touch)
+        how = campaign.catch_up if campaign is not None else CatchUp.LATEST
+        if how is CatchUp.SKIP and touch.due_at + GRACE < self.now:
+            return True
+        return facts.is_overtaken and how is not CatchUp.ALL
 
     def _out_of_window(self, touch: Touch, facts: Departure) -> Obstacle | None:
         """Night where the customer lives, or enough marketing mail lately."""
@@ -136,11 +148,19 @@ class Look:
 
     def _window(self, touch: Touch, facts: Departure) -> tuple[Limits, datetime]:
         """The rules where the customer lives, and when the quiet hours end: many share them."""
-        key = facts.time_zone, facts.country, touch.campaign
+        assert self.rules.shop is not None
+        zones = self.rules.shop.time_zones
+        region = facts.region if zones or not facts.time_zone else ""
+        key = facts.time_zone, facts.country, region, touch.campaign
         found = self._windows.get(key)
         if found is None:
-            assert self.rules.shop is not None
-            place = home_zone(facts.time_zone, facts.country, self.rules.shop.time_zone)
+            place = home_zone(
+                facts.time_zone,
+                facts.country,
+                self.rules.shop.time_zone,
+                region=region,
+                overrides=zones,
+            )
             limits = windows.limits_for(self.rules.shop, self.rules.campaign(touch), place)
             found = self._windows[key] = limits, windows.opening(self.now, limits)
         return found

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from crm_mailer.delivering.permission import Look, Obstacle, Rules
+from crm_mailer.model import moment, windows
 from crm_mailer.model.campaign import Stream
-from crm_mailer.model.touch import Touch
-from crm_mailer.store import departures
+from crm_mailer.model.touch import SkipReason, Touch
+from crm_mailer.store import departures, wanted
+from crm_mailer.store import look as looks
 from crm_mailer.store.engine import Connection
 
 
@@ -24,6 +26,7 @@ def obstacles(
         rules=rules,
         now=now,
         exited=_exited(connection, touches, rules),
+        unwanted=_unwanted(connection, touches, rules, now),
         taken=_taken(connection, touches, rules, now, owner),
     )
     found = {}
@@ -52,11 +55,30 @@ def _exited(connection: Connection, touches: Sequence[Touch], rules: Rules) -> f
     )
 
 
+def _unwanted(
+    connection: Connection, touches: Sequence[Touch], rules: Rules, now: datetime
+) -> dict[int, SkipReason]:
+    """Asked of campaigns that have conditions: others cost nothing."""
+    by_campaign: dict[str, list[int]] = {}
+    for touch in touches:
+        campaign = rules.campaign(touch)
+        if campaign is not None and wanted.asks(campaign):
+            by_campaign.setdefault(campaign.id, []).append(touch.id)
+    if not by_campaign or rules.campaigns is None or rules.shop is None:
+        return {}
+    look = looks.Look(now=now, zone=moment.zone(rules.shop.time_zone))
+    return {
+        touch: reason
+        for name, ids in by_campaign.items()
+        for touch, reason in wanted.unwanted(connection, rules.campaigns[name], look, ids).items()
+    }
+
+
 def _taken(
     connection: Connection, touches: Sequence[Touch], rules: Rules, now: datetime, owner: str
 ) -> dict[int, list[datetime]]:
     people = {touch.customer_id for touch in touches if touch.stream is Stream.MARKETING}
     if rules.shop is None or not people:
         return {}
-    since = now - timedelta(days=rules.shop.cap_days + 1)
+    since = now - windows.look_back(rules.shop)
     return departures.marketing_left(connection, sorted(people), since, now=now, owner=owner)

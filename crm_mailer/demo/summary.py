@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from crm_mailer.app import App, cases, customers, rendering, segmenting
+from crm_mailer.app import App, cases, customers, rendering, rfm
 from crm_mailer.reporting.cases import CaseLine
 from crm_mailer.reporting.customer_story import Event, EventKind
 from crm_mailer.store import figures, outbox
@@ -66,7 +66,7 @@ def summarise(app: App) -> Summary:
         skips=skips,
         replies=replies,
         open_cases=open_cases,
-        cells=segmenting.rfm_cells(app),
+        cells=rfm.cells(app),
         audit=audit,
         story=_story(app),
         samples=_samples(app),

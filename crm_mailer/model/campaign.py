@@ -7,8 +7,12 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
+from crm_mailer.model.chance import Trial
+from crm_mailer.model.curve import Adaptive
+from crm_mailer.model.festivals import Festival
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.segment import EVERYBODY, Rule
+from crm_mailer.model.send_window import SendWindow
 
 
 class Kind(StrEnum):
@@ -35,11 +39,16 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """A named memory curve: offsets from the anchor, rising."""
+    """A named memory curve: offsets from the anchor, rising.
+
+    With `adaptive` the next place depends on what a customer does; the offsets are those of one
+    who stays silent.
+    """
 
     name: str
     offsets: tuple[timedelta, ...]
     note: str = ""
+    adaptive: Adaptive | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +67,7 @@ class SegmentAnchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BirthdayAnchor:
-    """The customer's birthday, `days_before` days ahead of it."""
+    """The customer's birthday, `days_before` days ahead of it; less than 0: after it."""
 
     days_before: int = 0
 
@@ -84,7 +93,46 @@ class DateAnchor:
     day: date
 
 
-Anchor = OrderAnchor | SegmentAnchor | BirthdayAnchor | FirstOrderAnchor | ReplyAnchor | DateAnchor
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FestivalAnchor:
+    """A festival as the customer's country keeps it, `days_before` days ahead (below 0: after)."""
+
+    festival: Festival
+    days_before: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthlyAnchor:
+    """A day of each month, 1..31: the last day of months that have fewer."""
+
+    day: int
+
+
+Anchor = (
+    OrderAnchor
+    | SegmentAnchor
+    | BirthdayAnchor
+    | FirstOrderAnchor
+    | ReplyAnchor
+    | DateAnchor
+    | FestivalAnchor
+    | MonthlyAnchor
+)
+
+
+#: `catch_up: skip` leaves out what is later than this.
+GRACE = timedelta(hours=6)
+
+
+class CatchUp(StrEnum):
+    """What becomes of mails whose time went by while nothing was sent."""
+
+    #: Of several steps that are due, the last one leaves and the others are left out.
+    LATEST = "latest"
+    #: Each of them leaves, as far as the cap and its own `valid_for` allow.
+    ALL = "all"
+    #: What is hours late is left out.
+    SKIP = "skip"
 
 
 class Exit(StrEnum):
@@ -102,6 +150,25 @@ class Exit(StrEnum):
     REPLIED = "replied"
     CASE_OPEN = "case.open"
     SEGMENT_LEFT = "segment.left"
+    #: The customer does not belong to the audience any more.
+    AUDIENCE_LEFT = "audience.left"
+
+
+class ExitRule(StrEnum):
+    """Which of the two ends a campaign for a customer: its goal, or leaving its audience."""
+
+    UNMATCHED = "unmatched"
+    CONVERTED = "converted"
+    EITHER = "either"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What a campaign is for, and within which time after a mail it counts."""
+
+    when: Exit
+    within: timedelta = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +179,9 @@ class Step:
     template: str
     offset: timedelta
     subject: dict[str, str] = field(default_factory=dict)
+    #: Asked when the mail is about to leave; who does not fit goes on to the next step.
+    condition: Rule = EVERYBODY
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,16 +196,39 @@ class Campaign:
     anchor: Anchor
     steps: tuple[Step, ...]
     curve: str = ""
+    #: Set where the curve is adaptive: one touch is planned at a time.
+    adaptive: Adaptive | None = None
     audience: Rule = EVERYBODY
     exits: frozenset[Exit] = frozenset()
     #: Local time of day for steps of a day or more; None sends as soon as due.
     send_at: tuple[int, int] | None = None
+    #: The hours and weekdays in which its mails may leave; None: whenever the shop allows.
+    window: SendWindow | None = None
+    #: `send_at: best`: the hour at which the customer answers and buys.
+    is_best_hour: bool = False
+    #: Mails of one moment leave within so much time after it, each customer's always at the same.
+    spread: timedelta = timedelta(0)
+    catch_up: CatchUp = CatchUp.LATEST
     #: A touch that is later than this is skipped, not sent.
     valid_for: timedelta = timedelta(days=3)
     #: The undo window: nothing leaves sooner than this after it was planned.
     hold: timedelta = timedelta(0)
     is_parallel: bool = False
     priority: int = 0
+    #: What it is for; `exits` hold it already where it ends the campaign.
+    goal: Goal | None = None
+    exit_rule: ExitRule = ExitRule.NEVER
+    #: How long after its last event a customer may start anew; 0: at once, None: never.
+    reentry: timedelta | None = timedelta(0)
+    #: Percent of the customers who get no mail, so that its worth can be seen.
+    hold_out: int = 0
+    #: Who bought or wrote lately goes first; the coldest leave so much later.
+    warm_first: timedelta = timedelta(0)
     vars: dict[str, Any] = field(default_factory=dict)
     version: str = ""
     path: str = ""
+
+    @property
+    def at_once(self) -> tuple[Step, ...]:
+        """The steps that an occasion plans at once: of an adaptive curve only the first."""
+        return self.steps[:1] if self.adaptive is not None else self.steps

@@ -17,6 +17,7 @@ class Score:
     r: int
     f: int
     m: int
+    value_class: str = ""
     scored_on: date | None = None
 
     @property
@@ -29,19 +30,55 @@ class Score:
 class RfmProfile:
     """Where the marks change: four limits each, for the marks 5, 4, 3 and 2; beyond is 1.
 
-    Days since the last paid order are upper limits, the two others lower ones.
+    Days since the last paid order are upper limits, the two others lower ones. With `quantiles`
+    the limits are values of the shop's own customers, found anew each month.
     """
 
     name: str = "default"
     r_days: tuple[int, int, int, int] = (90, 180, 360, 720)
     f_orders: tuple[int, int, int, int] = (5, 4, 3, 2)
     m_usd_cents: tuple[int, int, int, int] = (100_000, 50_000, 20_000, 10_000)
+    #: Which share of the customers, in percent, has at least the mark 5, 4, 3 and 2.
+    quantiles: tuple[int, int, int, int] | None = None
+    #: F and M count the orders of so many days only; None: all.
+    window_days: int | None = None
+    #: Whether a mark is high when it is above the mean of all customers, not from `high` on.
+    is_high_by_mean: bool = False
+    #: From which mark on a customer counts as high in R, F and M.
+    high: tuple[int, int, int] = (4, 4, 4)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether its limits are as written, not taken from the customers."""
+        return self.quantiles is None and not self.is_high_by_mean
 
 
 DEFAULT_PROFILE = RfmProfile()
 
-#: From this mark on a customer counts as high in R, F or M.
+#: From this mark on a customer counts as high in R, F or M, unless a profile says otherwise.
 HIGH = 4
+
+
+class ScoreReason(StrEnum):
+    """Why marks changed."""
+
+    FIRST_ORDER = "first_order"
+    ORDER = "order"
+    #: Money went back, or an order was cancelled or moved to another customer.
+    REFUND = "refund"
+    #: Days passed, or orders left the profile's window.
+    DAYS_PASSED = "days_passed"
+    #: The profile was edited, or its quantiles were found anew.
+    PROFILE = "profile"
+
+
+class ChurnState(StrEnum):
+    """How far a customer has gone, by the shop's own half-life."""
+
+    ACTIVE = "active"
+    COOLING = "cooling"
+    LAPSED = "lapsed"
+    LOST = "lost"
 
 
 class RfmSegment(StrEnum):
@@ -106,3 +143,30 @@ VALUE_CLASSES: dict[tuple[bool, bool, bool], ValueClass] = {
     (True, False, False): ValueClass.GENERAL_GROW,
     (False, False, False): ValueClass.GENERAL_RESCUE,
 }
+
+#: What the trade calls the groups.
+CHINESE_NAMES: dict[str, str] = {
+    RfmSegment.CHAMPIONS: "冠军客户",
+    RfmSegment.LOYAL: "忠诚客户",
+    RfmSegment.POTENTIAL_LOYALIST: "潜在忠诚客户",
+    RfmSegment.NEW: "新客户",
+    RfmSegment.PROMISING: "有潜力",
+    RfmSegment.NEED_ATTENTION: "需要关注",
+    RfmSegment.ABOUT_TO_SLEEP: "即将沉睡",
+    RfmSegment.AT_RISK: "有流失风险",
+    RfmSegment.CANT_LOSE: "不能流失",
+    RfmSegment.HIBERNATING: "沉睡客户",
+    ValueClass.KEY_VALUE: "重要价值",
+    ValueClass.KEY_KEEP: "重要保持",
+    ValueClass.KEY_GROW: "重要发展",
+    ValueClass.KEY_RESCUE: "重要挽留",
+    ValueClass.GENERAL_VALUE: "一般价值",
+    ValueClass.GENERAL_KEEP: "一般保持",
+    ValueClass.GENERAL_GROW: "一般发展",
+    ValueClass.GENERAL_RESCUE: "一般挽留",
+}
+
+
+def english_name(group: str) -> str:
+    """A group's code as words."""
+    return group.replace("cant_", "can't ").replace("_", " ")

@@ -16,8 +16,11 @@ from crm_mailer.model.customer import (
     ShoppingAge,
 )
 from crm_mailer.model.order import OrderState
-from crm_mailer.model.score import RfmSegment, ValueClass
+from crm_mailer.model.score import ChurnState, RfmSegment, ValueClass
 from crm_mailer.model.segment import Compare
+from crm_mailer.model.segment_blocks import Purchase
+
+__all__ = ["BLOCKS", "FIELDS", "Field", "FieldType", "Operator", "Purchase", "fits"]
 
 
 class Operator(StrEnum):
@@ -37,6 +40,13 @@ class Operator(StrEnum):
     CONTAINS = "contains"
     KNOWN = "known"
     UNKNOWN = "unknown"
+    #: The beginning of the text; upper and lower case count.
+    BEGINS_WITH = "begins_with"
+    #: Days: earlier than that one; that one or later; later; that one or earlier.
+    BEFORE = "before"
+    SINCE = "since"
+    AFTER = "after"
+    UNTIL = "until"
 
 
 class FieldType(StrEnum):
@@ -51,8 +61,16 @@ class FieldType(StrEnum):
     MONEY = "money"
     #: true or false, always known.
     FLAG = "flag"
-    #: A `Purchase`.
+    #: A day of the shop's calendar.
+    DATE = "date"
+    #: Blocks: a `Purchase`, a `Contact`, a `Move`, a `Listed`.
     PURCHASE = "purchase"
+    CONTACT = "contact"
+    MOVE = "move"
+    LIST = "list"
+
+
+BLOCKS = (FieldType.PURCHASE, FieldType.CONTACT, FieldType.MOVE, FieldType.LIST)
 
 
 _PRESENCE = (Operator.KNOWN, Operator.UNKNOWN)
@@ -65,24 +83,22 @@ _SIZE = (
     Operator.BETWEEN,
 )
 _OPERATORS: dict[FieldType, tuple[Operator, ...]] = {
-    FieldType.TEXT: (*_EQUAL, Operator.CONTAINS, *_PRESENCE),
+    FieldType.TEXT: (*_EQUAL, Operator.CONTAINS, Operator.BEGINS_WITH, *_PRESENCE),
     FieldType.CHOICE: (*_EQUAL, *_PRESENCE),
     FieldType.NUMBER: (*_EQUAL, *_SIZE, *_PRESENCE),
     FieldType.MONEY: (*_EQUAL, *_SIZE, *_PRESENCE),
     FieldType.FLAG: (Operator.IS,),
-    FieldType.PURCHASE: (Operator.IS,),
+    FieldType.DATE: (
+        Operator.IS,
+        Operator.BEFORE,
+        Operator.SINCE,
+        Operator.AFTER,
+        Operator.UNTIL,
+        Operator.BETWEEN,
+        *_PRESENCE,
+    ),
+    **dict.fromkeys(BLOCKS, (Operator.IS,)),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purchase:
-    """A paid order line: every part that is given must fit. Of nothing: any paid order line."""
-
-    sku: str = ""
-    category: str = ""
-    #: A piece of the title; upper and lower case count.
-    title: str = ""
-    within_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +149,18 @@ def _text(name: str, doc: str, *, pattern: str = "", example: str = "") -> Field
     return Field(name=name, type=FieldType.TEXT, doc=doc, pattern=pattern, example=example)
 
 
+def _flag(name: str, doc: str) -> Field:
+    return Field(name=name, type=FieldType.FLAG, doc=doc)
+
+
+def _date(name: str, doc: str) -> Field:
+    return Field(name=name, type=FieldType.DATE, doc=doc)
+
+
+def _block(name: str, type_: FieldType, doc: str) -> Field:
+    return Field(name=name, type=type_, doc=doc)
+
+
 _CENTURY = 36_500
 
 FIELDS: dict[str, Field] = {
@@ -147,16 +175,21 @@ FIELDS: dict[str, Field] = {
         ),
         _text("region", "state or province of delivery"),
         _text("city", "city of delivery"),
+        _text("postcode", "postcode of delivery"),
+        _text("time_zone", "time zone as told", example="Europe/Moscow"),
         _choice("gender", Gender, "as told by the shop's data"),
         _number("age", 0, 150, "full years; known only with a year of birth"),
         _text("age_band", "age as a given band, such as 25-34"),
         _choice("address_kind", AddressKind, "what the mail address tells about its owner"),
+        _text("mail_domain", "the mail address after the @", example="mail.ru"),
+        _flag("has_email", "a mail address is known"),
+        _flag("is_suppressed", "the address must not get marketing mail (unsubscribed, dead ...)"),
         _choice("occupation", Occupation, "what words in the delivery address suggest"),
         _choice("personality", Personality, "by an agent's tag"),
         _choice("buying_behaviour", BuyingBehaviour, "by RFM (vip) or by an agent's tag"),
         _choice("shopping_age", ShoppingAge, "how long and how often the customer has bought"),
         _text("platform", "where the customer came from, such as aliexpress"),
-        Field(name="is_flagged", type=FieldType.FLAG, doc="a buyer to beware of"),
+        _flag("is_flagged", "a buyer to beware of"),
         Field(name="tag", type=FieldType.TEXT, doc="any tag set by an agent", is_many=True),
         _number("r", 1, 5, "recency mark; unknown without a paid order"),
         _number("f", 1, 5, "frequency mark; unknown without a paid order"),
@@ -166,17 +199,26 @@ FIELDS: dict[str, Field] = {
         _choice("value_class", ValueClass, "one of eight groups by R, F and M (high is 4 or 5)"),
         _number("days_since_last", 0, _CENTURY, "days since the last paid order"),
         _number("first_order_days_ago", 0, _CENTURY, "days since the first paid order"),
+        _date("last_order_on", "day of the last paid order"),
+        _date("first_order_on", "day of the first paid order"),
         _number("order_count", 0, 1_000_000, "paid orders; 0 without any"),
         Field(name="spent_usd", type=FieldType.MONEY, doc="money spent in US dollars, net"),
+        _choice("churn", ChurnState, "how far the customer has gone, by the shop's own half-life"),
+        _number("chance_percent", 0, 100, "chance of an order within 90 days, in percent"),
+        Field(name="clv_usd", type=FieldType.MONEY, doc="worth of the next twelve months"),
         _number("known_for_days", 0, _CENTURY, "days since the customer became known to the shop"),
+        _date("known_since", "day on which the customer became known to the shop"),
         _number("birthday_in_days", 0, 366, "days to the next birthday, in the customer's zone"),
-        Field(
-            name="bought",
-            type=FieldType.PURCHASE,
-            doc="a paid order line: sku, category, title (a piece of it), within (such as 90d)",
-        ),
+        _block("bought", FieldType.PURCHASE, "paid orders: goods, days, how many, for how much"),
+        _block("mailed", FieldType.CONTACT, "mails to the customer that a server took"),
+        _block("clicked", FieldType.CONTACT, "links of our mails that the customer followed"),
+        _block("opened", FieldType.CONTACT, "mails that a person opened (machines do not count)"),
+        _block("replied", FieldType.CONTACT, "mails that the customer wrote"),
+        _block("rose", FieldType.MOVE, "a mark is higher than it was"),
+        _block("fell", FieldType.MOVE, "a mark is lower than it was"),
+        _block("list", FieldType.LIST, "being on a list of addresses, a CSV file"),
         _choice("order_state", OrderState, "present state of any order", is_many=True),
-        Field(name="has_open_case", type=FieldType.FLAG, doc="someone owes them a follow-up"),
+        _flag("has_open_case", "someone owes them a follow-up"),
         _number("reviewed_stars", 1, 5, "stars of any review they wrote", is_many=True),
     )
 }
@@ -199,5 +241,10 @@ def fits(rule: Compare, value: Any) -> bool:
         Operator.BELOW: lambda: value < wanted,
         Operator.BETWEEN: lambda: wanted[0] <= value <= wanted[1],
         Operator.CONTAINS: lambda: wanted in value,
+        Operator.BEGINS_WITH: lambda: value.startswith(wanted),
+        Operator.BEFORE: lambda: value < wanted,
+        Operator.SINCE: lambda: value >= wanted,
+        Operator.AFTER: lambda: value > wanted,
+        Operator.UNTIL: lambda: value <= wanted,
     }
     return bool(tests[operator]())

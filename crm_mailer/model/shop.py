@@ -32,6 +32,10 @@ class Shop:
     phone: str = ""
     agent: str = ""
     time_zone: str = "Asia/Shanghai"
+    #: Where customers' clocks hang in spite of what is known: ("RU", zone), ("US-HI", zone).
+    time_zones: tuple[tuple[str, str], ...] = ()
+    #: Month and day on which those born on 29 February celebrate in other years.
+    leap_day: tuple[int, int] = (2, 28)
     country: str = "CN"
     currency: str = "USD"
     languages: tuple[str, ...] = ("en",)
@@ -42,6 +46,8 @@ class Shop:
     #: Marketing mails a customer may get: at most `cap_count` in `cap_days` days, and one a day.
     cap_count: int = 3
     cap_days: int = 7
+    #: And at most so many in 30 days.
+    cap_month: int = 8
     subject_prefix: dict[str, str] = field(default_factory=dict)
     order_number_pattern: str = ""
     #: By which limits the report on the shop's health judges.

@@ -22,6 +22,8 @@ class TaskKind(StrEnum):
     REVIEW = "review"
     #: An unhappy mail from somebody whom we cannot find.
     WHO_IS_IT = "who_is_it"
+    #: Somebody grew into a key customer: open a personal channel.
+    KEY_CUSTOMER = "key_customer"
 
 
 class TaskState(StrEnum):

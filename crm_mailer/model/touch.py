@@ -62,6 +62,12 @@ class SkipReason(StrEnum):
     EXITED = "exited"
     NEW_ANCHOR = "new_anchor"
     NOT_IN_AUDIENCE = "not_in_audience"
+    #: The condition of the step does not hold.
+    CONDITION = "condition"
+    #: In the part of the customers that gets no mail, for comparison.
+    HOLD_OUT = "hold_out"
+    #: Has been through the campaign too short a time ago.
+    REENTRY = "reentry"
     NO_LANGUAGE = "no_language"
     TEMPLATE_ERROR = "template_error"
     HEADER_GUARD = "header_guard"
@@ -88,6 +94,9 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.EXITED: "an exit condition of the campaign was met",
     SkipReason.NEW_ANCHOR: "a newer event started the campaign afresh",
     SkipReason.NOT_IN_AUDIENCE: "not in the campaign's audience any more",
+    SkipReason.CONDITION: "the condition of the step does not hold",
+    SkipReason.HOLD_OUT: "held out by chance, to see what the campaign is worth",
+    SkipReason.REENTRY: "has been through this campaign already",
     SkipReason.NO_LANGUAGE: "the template has no language for this customer",
     SkipReason.TEMPLATE_ERROR: "the template failed for this customer",
     SkipReason.HEADER_GUARD: "a header would have been unsafe",
@@ -125,3 +134,5 @@ class Touch(NamedTuple):
     places: int = 1
     #: The receiving provider group; with the stream it names the lane.
     provider: str = "other"
+    #: The arm of a test that chance gave the customer.
+    arm: str = ""

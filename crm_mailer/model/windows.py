@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from crm_mailer.model.campaign import Campaign
 from crm_mailer.model.moment import at_local, local_day
+from crm_mailer.model.send_window import SendWindow
 from crm_mailer.model.shop import Shop
 
 DAY = timedelta(days=1)
+#: The days of `cap_month`.
+MONTH = 30
+#: A week of nights and closed days: a window that the night covers is refused when it is read.
+_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,10 @@ class Limits:
     send_at: tuple[int, int]
     cap_count: int
     cap_days: int
+    #: Mails in 30 days at most.
+    cap_month: int = 8
+    #: The campaign's own hours and weekdays.
+    window: SendWindow | None = None
 
 
 def limits_for(shop: Shop, campaign: Campaign | None, place: ZoneInfo) -> Limits:
@@ -41,6 +50,8 @@ def limits_for(shop: Shop, campaign: Campaign | None, place: ZoneInfo) -> Limits
         send_at=own or shop.send_at,
         cap_count=shop.cap_count,
         cap_days=shop.cap_days,
+        cap_month=shop.cap_month,
+        window=campaign.window if campaign is not None else None,
     )
 
 
@@ -52,6 +63,36 @@ def is_quiet(hour: int, *, quiet_from: int, quiet_until: int) -> bool:
 
 
 def opening(moment: datetime, limits: Limits) -> datetime:
+    """`moment` itself if a mail may leave then, else the first one after: the end of the quiet
+    hours, the next hour and weekday of the campaign's window.
+    """
+    for _ in range(_TRIES):
+        opened = _window_opening(_morning(moment, limits), limits)
+        if opened == moment:
+            break
+        moment = opened
+    return moment
+
+
+def _window_opening(moment: datetime, limits: Limits) -> datetime:
+    window = limits.window
+    local = moment.astimezone(limits.place)
+    if window is None or window.is_open(local):
+        return moment
+    day = local.date()
+    if day.weekday() in window.weekdays:
+        later = (hour for hour in range(local.hour + 1, 24) if window.has_hour(hour))
+        hour = next(later, None)
+        if hour is not None:
+            return at_local(day, hour, 0, limits.place)
+    day += DAY
+    while day.weekday() not in window.weekdays:
+        day += DAY
+    first = next(hour for hour in range(24) if window.has_hour(hour))
+    return at_local(day, first, 0, limits.place)
+
+
+def _morning(moment: datetime, limits: Limits) -> datetime:
     """`moment` itself, or the end of the quiet hours that it falls into."""
     local = moment.astimezone(limits.place)
     start, end = limits.quiet_from, limits.quiet_until
@@ -66,8 +107,9 @@ def opening(moment: datetime, limits: Limits) -> datetime:
 def fits(moment: datetime, taken: Sequence[datetime], limits: Limits) -> bool:
     """Whether one more mail at `moment` keeps the cap.
 
-    No two mails on one local day, and no `cap_count` + 1 mails within `cap_days` days: neither
-    counted backwards from `moment` nor with those that are planned after it.
+    No two mails on one local day, and no `cap_count` + 1 mails within `cap_days` days, nor
+    `cap_month` + 1 within 30: neither counted backwards from `moment` nor with those that are
+    planned after it.
     """
     if not taken:
         return True
@@ -75,14 +117,25 @@ def fits(moment: datetime, taken: Sequence[datetime], limits: Limits) -> bool:
     days = [local_day(other, limits.place) for other in taken]
     if day in days:
         return False
-    near = sorted(other for other in days if abs((other - day).days) < limits.cap_days)
-    if len(near) < limits.cap_count:
+    return _keeps(day, days, count=limits.cap_count, within=limits.cap_days) and _keeps(
+        day, days, count=limits.cap_month, within=MONTH
+    )
+
+
+def _keeps(day: date, days: Sequence[date], *, count: int, within: int) -> bool:
+    """Whether no `count` + 1 mails lie within so many days when `day` is one more."""
+    near = [other for other in days if abs((other - day).days) < within]
+    if len(near) < count:
         return True
     near = sorted([*near, day])
     return all(
-        (last - first).days >= limits.cap_days
-        for first, last in zip(near, near[limits.cap_count :], strict=False)
+        (last - first).days >= within for first, last in zip(near, near[count:], strict=False)
     )
+
+
+def look_back(shop: Shop) -> timedelta:
+    """Marketing mail before this, counted back from a moment, is in no mail's way at it."""
+    return timedelta(days=max(shop.cap_days, MONTH) + 1)
 
 
 def first_slot(

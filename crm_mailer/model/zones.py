@@ -1,10 +1,11 @@
-"""Where a customer's clock hangs: the zone told, else the country's main one, else the shop's."""
+"""Where a customer's clock hangs: as the shop says, as is kept with them, as in their country."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from crm_mailer.model import provinces
 from crm_mailer.model.moment import zone
 
 #: The zone in which most people of a country live (IANA names).
@@ -38,8 +39,54 @@ BY_COUNTRY = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=4096)
-def home_zone(time_zone: str, country: str, default: str) -> ZoneInfo:
-    """The zone of a customer; `default` is the shop's."""
-    main = BY_COUNTRY.get(country.upper(), default)
-    return zone(time_zone or main, main)
+#: What else is a guess from the country alone, as importing makes it.
+_GUESSES = {"US": frozenset({"America/Chicago"})}
+
+#: A shop's own table: country ("RU") or country and province ("US-HI") -> zone.
+Overrides = tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=16_384)
+def home_zone(
+    time_zone: str, country: str, default: str, *, region: str = "", overrides: Overrides = ()
+) -> ZoneInfo:
+    """The zone of a customer.
+
+    The shop's word on a province comes first, then what is kept with the customer (importing takes
+    it from country and province), then the shop's word on the country, then the country's main
+    zone. A kept zone that is only the country's main one does not stand against the shop's word.
+
+    Args:
+        time_zone: kept with the customer; may be empty.
+        country: two capital letters; may be empty.
+        default: the shop's own zone, for who lives nobody knows where.
+        region: the province as the address has it.
+        overrides: the shop's table.
+    """
+    country = country.upper()
+    main = BY_COUNTRY.get(country, default)
+    said = _said(country, region, overrides)
+    if said is not None and (said[1] or _is_guess(time_zone, country)):
+        return zone(said[0], main)
+    name = time_zone or provinces.zone_of(country, region) or main
+    return zone(name, main)
+
+
+def _said(country: str, region: str, overrides: Overrides) -> tuple[str, bool] | None:
+    """What the table says of a place, and whether it names the province."""
+    of_country = None
+    for key, name in overrides:
+        there, _, province = key.partition("-")
+        if there != country:
+            continue
+        if not province:
+            of_country = name, False
+        elif region and provinces.plain(province) == provinces.plain(region):
+            return name, True
+    return of_country
+
+
+def _is_guess(time_zone: str, country: str) -> bool:
+    main = BY_COUNTRY.get(country)
+    guesses = _GUESSES.get(country, frozenset())
+    return not time_zone or main is None or time_zone == main or time_zone in guesses

@@ -1,6 +1,16 @@
 """Room 3: which customer gets which mail when, and who does not and why."""
 
 from crm_mailer.planning.plan import plan
-from crm_mailer.planning.report import CampaignPlan, PlannedRow, PlanReport
+from crm_mailer.planning.report import CampaignPlan, Load, PlannedRow, PlanReport, loads
+from crm_mailer.planning.trials import Results, results_of
 
-__all__ = ["CampaignPlan", "PlanReport", "PlannedRow", "plan"]
+__all__ = [
+    "CampaignPlan",
+    "Load",
+    "PlanReport",
+    "PlannedRow",
+    "Results",
+    "loads",
+    "plan",
+    "results_of",
+]

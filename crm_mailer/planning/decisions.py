@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from crm_mailer.model import curve, windows
+from crm_mailer.model import chance, windows
 from crm_mailer.model.campaign import Campaign, Step, Stream
 from crm_mailer.model.moment import at_local
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.standing import hold, refusal
 from crm_mailer.model.touch import SkipReason
 from crm_mailer.model.zones import home_zone
+from crm_mailer.planning import hours
 from crm_mailer.store.occasions import Occasion
 
 
@@ -32,11 +33,20 @@ class Decision:
     reason: SkipReason | None = None
     is_final: bool = True
     waits: SkipReason | None = None
+    #: The arm of the step's test that the customer gets.
+    arm: str = ""
+    template: str = ""
 
 
 def zone_of(occasion: Occasion, shop: Shop) -> ZoneInfo:
     """Where the customer's clock hangs."""
-    return home_zone(occasion.time_zone, occasion.country, shop.time_zone)
+    return home_zone(
+        occasion.time_zone,
+        occasion.country,
+        shop.time_zone,
+        region=occasion.region,
+        overrides=shop.time_zones,
+    )
 
 
 def anchored_at(occasion: Occasion, place: ZoneInfo) -> datetime:
@@ -55,6 +65,8 @@ def decide(
     now: datetime,
     taken: list[datetime],
     is_superseded: bool = False,
+    is_back_too_soon: bool = False,
+    winners: Mapping[str, str] | None = None,
 ) -> Iterator[Decision]:
     """The fate of each step, in their order. Slots that are given are added to `taken`.
 
@@ -65,19 +77,33 @@ def decide(
         now: the clock.
         taken: when the customer has, or will have, other marketing mail.
         is_superseded: a newer event has started the campaign afresh.
+        is_back_too_soon: the customer has been through it, and `reentry` has not passed.
+        winners: step -> the arm that won its test.
     """
     place = zone_of(occasion, shop)
     reason, is_final = _reason(campaign, occasion, is_superseded=is_superseded)
+    if reason is None and is_back_too_soon:
+        reason = SkipReason.REENTRY
+    if reason is None and chance.is_held_out(occasion.customer_id, campaign.id, campaign.hold_out):
+        reason = SkipReason.HOLD_OUT
     waits = hold(occasion.standing, campaign.stream, now)
     limits = windows.limits_for(shop, campaign, place)
     # the undo window: nothing leaves sooner
     earliest = now + campaign.hold
-    moments = [_nominal(campaign, shop, occasion, step, place) for step in campaign.steps]
-    for number, (step, nominal) in enumerate(zip(campaign.steps, moments, strict=True), start=1):
+    moments = [_nominal(campaign, shop, occasion, step, place) for step in campaign.at_once]
+    for number, (step, nominal) in enumerate(zip(campaign.at_once, moments, strict=True), start=1):
         expires = nominal + campaign.valid_for
-        one = Decision(step=step, place=number, due_at=nominal, expires_at=expires, waits=waits)
-        if expires < earliest or any(later <= earliest for later in moments[number:]):
-            # late for good, or a later step is due as well: nobody gets two in one minute
+        arm, template = variant(campaign, step, occasion.customer_id, winners or {})
+        one = Decision(
+            step=step,
+            place=number,
+            due_at=nominal,
+            expires_at=expires,
+            waits=waits or (SkipReason.CONDITION if step.id in occasion.unmet else None),
+            arm=arm,
+            template=template,
+        )
+        if hours.is_late(campaign, nominal, moments[number:], now=earliest):
             yield _left_out(one, SkipReason.LATE, is_final=False)
         elif reason is not None:
             yield _left_out(one, reason, is_final=is_final)
@@ -117,30 +143,49 @@ def _in_a_slot(
             return _left_out(one, SkipReason.SNOOZED)
     slot = windows.first_slot(earliest, taken, limits, until=one.expires_at)
     if slot is None:
-        return _left_out(one, SkipReason.CAP)
+        is_shut = windows.opening(earliest, limits) > one.expires_at
+        return _left_out(one, SkipReason.QUIET_HOURS if is_shut else SkipReason.CAP)
     taken.append(slot)
     waits = one.waits if one.waits is not SkipReason.SNOOZED else None
-    return Decision(
-        step=one.step, place=one.place, due_at=slot, expires_at=one.expires_at, waits=waits
-    )
+    return replace(one, due_at=slot, waits=waits)
 
 
 def _left_out(one: Decision, reason: SkipReason, *, is_final: bool = True) -> Decision:
-    return Decision(
-        step=one.step,
-        place=one.place,
-        due_at=one.due_at,
-        expires_at=one.expires_at,
-        reason=reason,
-        is_final=is_final,
+    return replace(one, reason=reason, is_final=is_final, waits=None)
+
+
+def variant(
+    campaign: Campaign, step: Step, customer_id: int, winners: Mapping[str, str]
+) -> tuple[str, str]:
+    """The arm of the step's test and the template that follows from it."""
+    if step.trial is None:
+        return "", step.template
+    won = [arm for arm in step.trial.arms if arm.id == winners.get(step.id)]
+    arm = (
+        won[0]
+        if won
+        else chance.arm_of(customer_id, step.trial.arms, campaign=campaign.id, step=step.id)
     )
+    return arm.id, arm.template or step.template
+
+
+def coolness(warmth: int | None) -> float:
+    """How far back in a queue of warm ones first: 0 for R 5, 1 for R 1 and who never bought."""
+    return 1.0 if warmth is None else (5 - warmth) / 4
 
 
 def _nominal(
     campaign: Campaign, shop: Shop, occasion: Occasion, step: Step, place: ZoneInfo
 ) -> datetime:
-    send_at = campaign.send_at or shop.send_at
-    if occasion.day is not None:
-        return curve.after_day(occasion.day, step.offset, place=place, send_at=send_at)
-    assert occasion.at is not None
-    return curve.after_moment(occasion.at, step.offset, place=place, send_at=send_at)
+    if occasion.wait is not None:
+        step = replace(step, offset=occasion.wait)
+    queue = _place_in_queue(campaign, occasion)
+    return queue + hours.due_at(campaign, shop, occasion, step, place)
+
+
+def _place_in_queue(campaign: Campaign, occasion: Occasion) -> timedelta:
+    """How much later the customer comes than the warmest ones, in whole minutes."""
+    if not campaign.warm_first:
+        return timedelta(0)
+    minutes = campaign.warm_first.total_seconds() * coolness(occasion.warmth) // 60
+    return timedelta(minutes=minutes)

@@ -5,36 +5,50 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from crm_mailer.definitions.library import Definitions
-from crm_mailer.model.campaign import Campaign, DateAnchor, Mode
+from crm_mailer.model.campaign import Campaign, DateAnchor, FestivalAnchor, Mode
 from crm_mailer.model.touch import SkipReason
-from crm_mailer.store import exits, touches
+from crm_mailer.store import exits, touches, wanted
 from crm_mailer.store.bulk import in_turns
 from crm_mailer.store.engine import Store
+from crm_mailer.store.look import Look
 
 
-def end_exited(store: Store, campaigns: Iterable[Campaign], now: datetime) -> int:
+def end_exited(
+    store: Store, campaigns: Iterable[Campaign], now: datetime, *, zone: ZoneInfo
+) -> int:
     """Skip unsent touches whose campaign's exit condition is met. How many they were.
 
     A campaign at a date also gives up what it had planned for another date. Held touches that
     nobody released in time expire.
     """
-    return sum(_end_exited(store, campaign, now) for campaign in campaigns)
+    look = Look(now=now, zone=zone)
+    return sum(_end_exited(store, campaign, look) for campaign in campaigns)
 
 
-def _end_exited(store: Store, campaign: Campaign, now: datetime) -> int:
+def _end_exited(store: Store, campaign: Campaign, look: Look) -> int:
     moved: Sequence[int] = ()
+    now = look.now
     with store.read() as connection:
         exited = exits.list_exited(connection, campaign)
+        strangers = wanted.list_strangers(connection, campaign, look)
         if isinstance(campaign.anchor, DateAnchor):
             anchor = f"date:{campaign.anchor.day}"
             moved = touches.list_other_anchors(connection, campaign.id, anchor)
+        elif isinstance(campaign.anchor, FestivalAnchor):
+            anchor = f"festival:{campaign.anchor.festival.id}:"
+            moved = touches.list_other_anchors(connection, campaign.id, anchor, is_start=True)
         late = touches.list_held(connection, campaign.id, expired_at=now)
     in_turns(store, late, partial(touches.expire, now=now))
     return sum(
         in_turns(store, ids, partial(touches.end, reason=reason, now=now))
-        for ids, reason in ((exited, SkipReason.EXITED), (moved, SkipReason.NEW_ANCHOR))
+        for ids, reason in (
+            (exited, SkipReason.EXITED),
+            (strangers, SkipReason.NOT_IN_AUDIENCE),
+            (moved, SkipReason.NEW_ANCHOR),
+        )
     )
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import Any
 
-from crm_mailer.model import moment
+from crm_mailer.model import festivals, moment
 from crm_mailer.model.campaign import (
     BirthdayAnchor,
     Campaign,
     DateAnchor,
+    FestivalAnchor,
     FirstOrderAnchor,
+    MonthlyAnchor,
     OrderAnchor,
     ReplyAnchor,
     SegmentAnchor,
 )
+from crm_mailer.model.festivals import Occurrence
 from crm_mailer.model.shop import Shop
 from crm_mailer.planning import calendar, decisions
 from crm_mailer.store import occasions as found
@@ -43,6 +47,8 @@ def pages(
     is_counting: bool = False,
     ahead: timedelta = AHEAD,
     learnt_since: datetime | None = None,
+    customer_id: int | None = None,
+    is_planned_too: bool = False,
     size: int = 20_000,
 ) -> Iterator[list[Occasion]]:
     """The campaign's open occasions in pages, each read by itself.
@@ -56,11 +62,17 @@ def pages(
         since=earliest(campaign, now),
         until=now,
         learnt_since=learnt_since,
-        last_step=max(campaign.steps, key=lambda step: step.offset).id,
+        last_step=max(campaign.at_once, key=lambda step: step.offset).id,
         is_counting=is_counting,
+        customer_id=customer_id,
+        is_planned_too=is_planned_too,
         size=size,
     )
-    ask, finish = _source(store, search, shop, ahead)
+    for ask, finish in _sources(store, search, shop, ahead):
+        yield from _paged(store, search, ask, finish)
+
+
+def _paged(store: Store, search: Search, ask: Pages, finish: Finish) -> Iterator[list[Occasion]]:
     after = 0
     while True:
         with store.read() as connection:
@@ -69,18 +81,65 @@ def pages(
             return
         after = page[-1].key
         yield [one for one in map(finish, page) if one is not None]
-        if len(page) < size:
+        if len(page) < search.size:
             return
+
+
+def look_of(shop: Shop, now: datetime) -> Look:
+    """How audiences are looked at."""
+    return Look(now=now, zone=moment.zone(shop.time_zone))
+
+
+def calendar_days(
+    store: Store, campaign: Campaign, shop: Shop, *, now: datetime
+) -> Iterator[dict[str, Any]]:
+    """The days of the calendar that are to be planned now, each with whose customers are meant."""
+    search = Search(
+        campaign=campaign,
+        look=look_of(shop, now),
+        since=earliest(campaign, now),
+        until=now,
+        last_step=campaign.steps[-1].id,
+    )
+    for ask, finish in _sources(store, search, shop, AHEAD):
+        assert isinstance(ask, partial)
+        assert isinstance(finish, partial)
+        yield {**ask.keywords, **finish.keywords}
 
 
 def earliest(campaign: Campaign, now: datetime) -> datetime:
     """No mail about an event before this could still be in time."""
-    return now - max(step.offset for step in campaign.steps) - campaign.valid_for - SLACK
+    first = campaign.adaptive.latest_start if campaign.adaptive is not None else timedelta(0)
+    last = max(first, *(step.offset for step in campaign.at_once))
+    return now - last - campaign.valid_for - SLACK
+
+
+def _sources(
+    store: Store, search: Search, shop: Shop, ahead: timedelta
+) -> list[tuple[Pages, Finish]]:
+    """Where the occasions come from, and what completes each."""
+    is_news = search.learnt_since is not None
+    match search.campaign.anchor:
+        case (
+            FirstOrderAnchor(is_yearly=True)
+            | BirthdayAnchor()
+            | DateAnchor()
+            | FestivalAnchor()
+            | MonthlyAnchor()
+        ) if is_news:
+            return []  # days of the calendar are known long before
+        case DateAnchor(day=day):
+            once = Occurrence(key=f"date:{day}", day=day, is_for_others=True)
+            return _dated(search, [once], ahead)
+        case FestivalAnchor():
+            return _festival_days(search, search.campaign.anchor, ahead)
+        case MonthlyAnchor(day=number):
+            return _days_of_months(search, number, ahead)
+        case _:
+            return [_source(store, search, shop, ahead)]
 
 
 def _source(store: Store, search: Search, shop: Shop, ahead: timedelta) -> tuple[Pages, Finish]:
-    """Where the occasions come from, and what completes each."""
-    is_news = search.learnt_since is not None
     match search.campaign.anchor:
         case OrderAnchor():
             return found.order_states, _as_it_is
@@ -90,14 +149,12 @@ def _source(store: Store, search: Search, shop: Shop, ahead: timedelta) -> tuple
             return partial(found.replies, intent=None if kind == "any" else kind), _as_it_is
         case FirstOrderAnchor(is_yearly=False):
             return found.first_orders, _as_it_is
-        case FirstOrderAnchor() | BirthdayAnchor() | DateAnchor() if is_news:
-            return _nothing, _as_it_is  # days of the calendar are known long before
         case FirstOrderAnchor():
             return _anniversaries(store, search, shop, ahead)
         case BirthdayAnchor(days_before=days_before):
             return _birthdays(search, shop, ahead, timedelta(days=days_before))
-        case DateAnchor(day=day):
-            return _dated(search, day, ahead)
+        case DateAnchor() | FestivalAnchor() | MonthlyAnchor():
+            return _nothing, _as_it_is  # these have several sources
 
 
 def _as_it_is(occasion: Occasion) -> Occasion:
@@ -116,11 +173,11 @@ def _birthdays(
 ) -> tuple[Pages, Finish]:
     first, last = (day + before for day in _window(search, ahead))
     first = max(first, last - timedelta(days=calendar.LONGEST))
-    days = calendar.birthdays_between(first, last)
+    days = calendar.birthdays_between(first, last, leap_day=shop.leap_day)
 
     def finish(occasion: Occasion) -> Occasion:
         assert occasion.born is not None
-        birthday = calendar.celebration(occasion.born, first)
+        birthday = calendar.celebration(occasion.born, first, leap_day=shop.leap_day)
         return replace(occasion, anchor=f"birthday:{birthday.year}", day=birthday - before)
 
     return partial(found.birthdays, days=days), finish
@@ -141,7 +198,7 @@ def _anniversaries(
         assert occasion.at is not None
         bought_on = moment.local_day(occasion.at, decisions.zone_of(occasion, shop))
         for years in spans:
-            day = calendar.anniversary(bought_on, years)
+            day = calendar.anniversary(bought_on, years, leap_day=shop.leap_day)
             if first <= day <= last:
                 return replace(occasion, anchor=f"first_order:{years}", day=day)
         return None
@@ -149,14 +206,59 @@ def _anniversaries(
     return partial(found.first_order_years, spans=spans), finish
 
 
-def _dated(search: Search, day: date, ahead: timedelta) -> tuple[Pages, Finish]:
+def _festival_days(
+    search: Search, anchor: FestivalAnchor, ahead: timedelta
+) -> list[tuple[Pages, Finish]]:
+    """Each day of the festival in the window, with the countries that keep it then."""
+    before = timedelta(days=anchor.days_before)
+    first, last = (day + before for day in _window(search, ahead))
+    days = festivals.occurrences(anchor.festival, first, last)
+    if search.is_counting:
+        days = calendar.soonest(one for one in days if one.day - before >= _shown_from(search))
+    return _dated(search, days, ahead, before)
+
+
+def _days_of_months(search: Search, number: int, ahead: timedelta) -> list[tuple[Pages, Finish]]:
     first, last = _window(search, ahead)
-    if not first <= day <= last:
-        return _nothing, _as_it_is
-    return (
-        partial(found.everybody, anchor=f"date:{day}"),
-        lambda occasion: replace(occasion, day=day),
-    )
+    days = [
+        Occurrence(key=f"monthly:{day:%Y-%m}", day=day, is_for_others=True)
+        for day in festivals.days_of_month(number, first, last)
+    ]
+    if search.is_counting:
+        days = [one for one in days if one.day >= _shown_from(search)][:1]
+    return _dated(search, days, ahead)
+
+
+def _shown_from(search: Search) -> date:
+    """A plan that is only looked at shows the next day of several: this, or a later one."""
+    return (search.since + SLACK).date()
+
+
+def _dated(
+    search: Search,
+    days: Sequence[Occurrence],
+    ahead: timedelta,
+    before: timedelta = timedelta(0),
+) -> list[tuple[Pages, Finish]]:
+    """One source for each of these days that lies in the window, `before` taken off."""
+    first, last = _window(search, ahead)
+    return [
+        (
+            partial(
+                found.everybody,
+                anchor=one.key,
+                countries=one.countries,
+                is_for_others=one.is_for_others,
+            ),
+            partial(_on_day, day=one.day - before),
+        )
+        for one in days
+        if first <= one.day - before <= last
+    ]
+
+
+def _on_day(occasion: Occasion, *, day: date) -> Occasion:
+    return replace(occasion, day=day)
 
 
 def _nothing(*_: object) -> list[Occasion]:

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from crm_mailer.definitions.library import Definitions
 from crm_mailer.definitions.problems import did_you_mean
-from crm_mailer.model import address
-from crm_mailer.model.campaign import Campaign, DateAnchor, Mode, Stream
+from crm_mailer.model import moment, windows
+from crm_mailer.model.campaign import (
+    Anchor,
+    BirthdayAnchor,
+    Campaign,
+    DateAnchor,
+    FestivalAnchor,
+    FirstOrderAnchor,
+    Mode,
+    MonthlyAnchor,
+    OrderAnchor,
+    ReplyAnchor,
+    SegmentAnchor,
+    Stream,
+)
 from crm_mailer.model.errors import DefinitionError, NotFound, StoreError
 from crm_mailer.model.shop import Shop
-from crm_mailer.model.touch import TouchState
-from crm_mailer.planning import decisions, endings, occasions
+from crm_mailer.planning import (
+    adaptive,
+    crowd,
+    decisions,
+    endings,
+    occasions,
+    reentry,
+    saving,
+    trials,
+)
 from crm_mailer.planning.decisions import Decision
 from crm_mailer.planning.report import CampaignPlan, PlanReport, Tally
-from crm_mailer.store import plan_runs, touches
-from crm_mailer.store.bulk import TURN
+from crm_mailer.store import crowds, news, plan_runs, touches
 from crm_mailer.store.engine import Store
 from crm_mailer.store.occasions import Occasion
 from crm_mailer.store.touches import Event
@@ -28,8 +49,12 @@ DAY = timedelta(days=1)
 FAR = timedelta(days=366)
 #: How often a quick plan looks at all that is open; in between, only at what is new.
 FULL_EVERY = timedelta(minutes=30)
+#: The same for what the calendar brings every year: it is planned two days ahead.
+YEARLY_EVERY = timedelta(hours=6)
 #: What counts as new: longer than the longest import, since its rows bear the time of its start.
 RECENT = timedelta(hours=1)
+#: Told of each decision, with the customer's zone.
+Watch = Callable[[Campaign, Occasion, Decision, ZoneInfo], None]
 
 
 def plan(
@@ -40,6 +65,9 @@ def plan(
     campaigns: Sequence[str] | None = None,
     is_saved: bool,
     is_quick: bool = False,
+    watch: Watch | None = None,
+    customer_id: int | None = None,
+    is_planned_too: bool = False,
 ) -> PlanReport:
     """Plan the campaigns: which customers get which mail when, and which do not and why.
 
@@ -52,6 +80,9 @@ def plan(
         campaigns: ids; None means all.
         is_saved: write touches; otherwise nothing is written and drafts are shown as if live.
         is_quick: for a tick: everything is looked at every half hour, in between only news.
+        watch: told of each decision.
+        customer_id: look at this customer only; for looking, never for saving.
+        is_planned_too: look at occasions again that have their touches; never for saving.
 
     Raises:
         NotFound: there is no campaign by one of these ids.
@@ -65,6 +96,10 @@ def plan(
         is_saved=is_saved,
         is_remembering=not is_saved and _may_meet_twice(chosen),
         longest=max((one.valid_for for one in definitions.campaigns.values()), default=DAY),
+        earliest=min((occasions.earliest(one, now) for one in chosen), default=now),
+        watch=watch,
+        customer_id=customer_id,
+        is_planned_too=is_planned_too,
     )
     ended = 0
     if is_saved:
@@ -72,7 +107,10 @@ def plan(
         act.known = _known(act, chosen) if is_quick else frozenset()
         to_look_at = [one for one in chosen if one.mode is not Mode.DRAFT]
         ended = endings.end_exited(
-            store, (one for one in to_look_at if one.id not in act.known), now
+            store,
+            [one for one in to_look_at if one.id not in act.known],
+            now,
+            zone=moment.zone(definitions.shop.time_zone),
         )
     plans = _plan_all(act, chosen)
     return PlanReport(at=now, is_saved=is_saved, campaigns=tuple(plans), ended=ended)
@@ -92,6 +130,13 @@ class _Act:
     #: Campaigns of which only the news is looked at.
     known: frozenset[str] = frozenset()
     given: dict[int, list[datetime]] = field(default_factory=dict)
+    #: No event before this could still start any campaign.
+    earliest: datetime
+    #: Kinds of events of which something was learnt lately, or nothing.
+    stirred: dict[Anchor, bool] = field(default_factory=dict)
+    watch: Watch | None = None
+    customer_id: int | None = None
+    is_planned_too: bool = False
 
 
 def _known(act: _Act, chosen: Sequence[Campaign]) -> frozenset[str]:
@@ -103,8 +148,17 @@ def _known(act: _Act, chosen: Sequence[Campaign]) -> frozenset[str]:
         for one in chosen
         if one.id in looks
         and looks[one.id].version == one.version
-        and timedelta(0) <= act.now - looks[one.id].at < FULL_EVERY
+        and timedelta(0) <= act.now - looks[one.id].at < _every(one)
     )
+
+
+def _every(campaign: Campaign) -> timedelta:
+    """How often the campaign gets a full look."""
+    match campaign.anchor:
+        case BirthdayAnchor() | FirstOrderAnchor(is_yearly=True):
+            return YEARLY_EVERY
+        case _:
+            return FULL_EVERY
 
 
 def _plan_all(act: _Act, chosen: Sequence[Campaign]) -> list[CampaignPlan]:
@@ -112,7 +166,7 @@ def _plan_all(act: _Act, chosen: Sequence[Campaign]) -> list[CampaignPlan]:
     failure: Exception | None = None
     for campaign in chosen:
         try:
-            plans.append(_plan_one(act, campaign))
+            plans.append(_go_on(act, campaign, _plan_one(act, campaign)))
         except StoreError:
             raise
         except Exception as error:
@@ -147,7 +201,9 @@ def _chosen(definitions: Definitions, names: Sequence[str] | None) -> list[Campa
 
 def _plan_one(act: _Act, campaign: Campaign) -> CampaignPlan:
     tally = Tally(campaign)
-    if act.is_saved and (campaign.mode is Mode.DRAFT or _is_taken(act, campaign)):
+    if act.is_saved and (campaign.mode is Mode.DRAFT or _is_quiet(act, campaign)):
+        return tally.plan
+    if act.is_saved and _is_taken(act, campaign):
         return tally.plan
     pages = occasions.pages(
         act.store,
@@ -157,20 +213,113 @@ def _plan_one(act: _Act, campaign: Campaign) -> CampaignPlan:
         is_counting=not act.is_saved,
         ahead=occasions.AHEAD if act.is_saved else _sight(campaign),
         learnt_since=act.now - RECENT if campaign.id in act.known else None,
+        customer_id=act.customer_id,
+        is_planned_too=act.is_planned_too,
     )
-    for page in pages:
-        newest, stale = _newest(act, campaign, page)
-        rows = _decide_page(act, campaign, page, newest, tally)
-        if act.is_saved:
-            tally.plan.saved += _save(act, campaign, rows, stale)
+    may_decide = act.is_saved and campaign.id not in act.known
+    winners = trials.winners(act.store, campaign, act.now, may_decide=may_decide)
+    curtain = saving.Curtain(act.store, campaign, act.now)
+    if act.is_saved and act.watch is None and crowd.fits(campaign):
+        curtain.draw()
+        _plan_crowd(act, campaign, tally, winners)
+    for page in adaptive.waiting(act.store, campaign, pages):
+        view = _view(act, campaign, page, winners)
+        rows = _decide_page(act, campaign, page, view, tally)
+        if act.is_saved and rows:
+            curtain.draw()
+            tally.plan.saved += saving.save(act.store, campaign, rows, view.stale, act.now)
     if act.is_saved:
-        _finish(act, campaign, tally.plan)
+        _finish(act, campaign, tally.plan, curtain)
     return tally.plan
+
+
+def _plan_crowd(act: _Act, campaign: Campaign, tally: Tally, winners: Mapping[str, str]) -> None:
+    """Save at once what is the same for all who live alike; the pages find the others."""
+    saved = crowd.plan_crowd(
+        act.store, campaign, act.shop, now=act.now, since=_near(act), winners=winners
+    )
+    if saved:
+        with act.store.read() as connection:
+            found = touches.planned_at(connection, campaign.id, act.now)
+            leaving = [row.customer_id for row in found if not row.reason]
+            homes = crowds.homes_of(connection, {*leaving[:1], *leaving[-1:]})
+        tally.crowd(found, saved, crowd.zones(homes, act.shop))
+
+
+def _go_on(act: _Act, campaign: Campaign, done: CampaignPlan) -> CampaignPlan:
+    """On an adaptive curve, plan the next touch of each customer who is under way."""
+    if act.is_saved and campaign.adaptive is not None and campaign.mode is not Mode.DRAFT:
+        done.saved += adaptive.go_on(
+            adaptive.Round(
+                store=act.store,
+                shop=act.shop,
+                campaign=campaign,
+                now=act.now,
+                longest=act.longest,
+                is_new=done.saved > 0,
+            )
+        )
+    return done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """What is known beside a page: each customer's newest event, those with mails about an older
+    one still waiting, the events that come too soon, and the arms that won.
+    """
+
+    newest: Mapping[int, Event]
+    stale: Mapping[int, Event]
+    too_soon: Mapping[int, frozenset[Event]]
+    winners: Mapping[str, str]
+
+
+def _view(act: _Act, campaign: Campaign, page: list[Occasion], winners: Mapping[str, str]) -> _View:
+    too_soon = _too_soon(act, campaign, page)
+    newest, stale = _newest(act, campaign, page, too_soon)
+    return _View(newest=newest, stale=stale, too_soon=too_soon, winners=winners)
+
+
+def _too_soon(act: _Act, campaign: Campaign, page: list[Occasion]) -> dict[int, frozenset[Event]]:
+    """Each customer's events in the page that `reentry` forbids."""
+    if campaign.reentry == timedelta(0):
+        return {}
+    since = (
+        act.now - FAR * 20
+        if campaign.reentry is None
+        else (occasions.earliest(campaign, act.now) - campaign.reentry)
+    )
+    with act.store.read() as connection:
+        started = touches.events(connection, campaign.id, _people(page), since, is_started=True)
+    news: dict[int, list[Event]] = {}
+    for occasion in page:
+        at = decisions.anchored_at(occasion, decisions.zone_of(occasion, act.shop))
+        news.setdefault(occasion.customer_id, []).append((at, occasion.anchor))
+    return {
+        customer: reentry.too_soon(started.get(customer, ()), events, campaign.reentry)
+        for customer, events in news.items()
+    }
+
+
+def _is_quiet(act: _Act, campaign: Campaign) -> bool:
+    """Whether a quick look would find nothing: campaigns of one anchor share the question."""
+    if campaign.id not in act.known:
+        return False
+    anchor = campaign.anchor
+    if not isinstance(anchor, (OrderAnchor, SegmentAnchor, ReplyAnchor, FirstOrderAnchor)):
+        return True  # days of the calendar are known long before
+    if anchor not in act.stirred:
+        with act.store.read() as connection:
+            act.stirred[anchor] = not getattr(anchor, "is_yearly", False) and news.may_start(
+                connection, anchor, since=act.earliest, until=act.now, news=act.now - RECENT
+            )
+    return not act.stirred[anchor]
 
 
 def _sight(campaign: Campaign) -> timedelta:
     """A plan that is only looked at shows a dated campaign long before its day."""
-    return FAR if isinstance(campaign.anchor, DateAnchor) else occasions.AHEAD
+    is_dated = isinstance(campaign.anchor, (DateAnchor, FestivalAnchor, MonthlyAnchor))
+    return FAR if is_dated else occasions.AHEAD
 
 
 def _is_taken(act: _Act, campaign: Campaign) -> bool:
@@ -186,9 +335,10 @@ def _decide_page(
     act: _Act,
     campaign: Campaign,
     page: list[Occasion],
-    newest: Mapping[int, Event],
+    view: _View,
     tally: Tally,
 ) -> list[dict[str, Any]]:
+    newest = view.newest
     taken = _taken(act, campaign, _people(page), newest)
     rows = []
     for occasion in page:
@@ -202,13 +352,22 @@ def _decide_page(
             now=act.now,
             taken=taken.setdefault(occasion.customer_id, []),
             is_superseded=event < newest.get(occasion.customer_id, event),
+            is_back_too_soon=event in view.too_soon.get(occasion.customer_id, ()),
+            winners=view.winners,
         ):
             tally.decision(occasion, one, place)
+            if act.watch is not None:
+                act.watch(campaign, occasion, one, place)
             if act.is_saved and one.is_final:
-                rows.append(_row(campaign, occasion, one, event[0], act.now))
+                rows.append(saving.row(campaign, occasion, one, event[0], act.now))
     if act.is_remembering and campaign.stream is Stream.MARKETING:
         act.given.update((customer, times) for customer, times in taken.items() if times)
     return rows
+
+
+def _near(act: _Act) -> datetime:
+    """Marketing mail since then can be in the way of another."""
+    return act.now - windows.look_back(act.shop) - act.longest
 
 
 def _people(page: Iterable[Occasion]) -> list[int]:
@@ -221,7 +380,7 @@ def _taken(
     """When these customers have other marketing mail."""
     if campaign.stream is Stream.TRANSACTIONAL:
         return {}
-    since = act.now - timedelta(days=act.shop.cap_days + 1) - act.longest
+    since = _near(act)
     with act.store.read() as connection:
         taken = touches.marketing_times(
             connection, people, since, campaign=campaign.id, newest=newest
@@ -233,7 +392,10 @@ def _taken(
 
 
 def _newest(
-    act: _Act, campaign: Campaign, page: list[Occasion]
+    act: _Act,
+    campaign: Campaign,
+    page: list[Occasion],
+    too_soon: Mapping[int, frozenset[Event]],
 ) -> tuple[dict[int, Event], dict[int, Event]]:
     """The newest event of each customer, in the page or planned before; and of those for whom
     mails about an older one still wait.
@@ -251,6 +413,8 @@ def _newest(
             continue
         at = decisions.anchored_at(occasion, decisions.zone_of(occasion, act.shop))
         event = at, occasion.anchor
+        if event in too_soon.get(occasion.customer_id, ()):
+            continue
         newest[occasion.customer_id] = max(event, newest.get(occasion.customer_id, event))
     stale = {
         customer: newest[customer]
@@ -260,50 +424,8 @@ def _newest(
     return newest, stale
 
 
-def _row(
-    campaign: Campaign, occasion: Occasion, one: Decision, anchored: datetime, now: datetime
-) -> dict[str, Any]:
-    state = TouchState.HELD if campaign.mode is Mode.MANUAL else TouchState.PLANNED
-    is_skipped = one.reason is not None
-    return {
-        "campaign": campaign.id,
-        "step": one.step.id,
-        "anchor": occasion.anchor,
-        "customer_id": occasion.customer_id,
-        "order_id": occasion.order_id,
-        "stream": campaign.stream.value,
-        "provider": address.provider(occasion.email),
-        "template": one.step.template,
-        "campaign_version": campaign.version,
-        "place": one.place,
-        "places": len(campaign.steps),
-        "anchored_at": anchored,
-        "due_at": one.due_at,
-        "expires_at": one.expires_at,
-        "state": (TouchState.SKIPPED if is_skipped else state).value,
-        "reason": one.reason.value if one.reason is not None else "",
-        "next_at": None if is_skipped else one.due_at,
-        "planned_at": now,
-        "settled_at": now if is_skipped else None,
-    }
-
-
-def _save(
-    act: _Act, campaign: Campaign, rows: list[dict[str, Any]], stale: Mapping[int, Event]
-) -> int:
-    """Save a page in short write turns; what newer events have made stale ends first."""
-    saved = 0
-    if rows and stale:
-        with act.store.write() as connection:
-            touches.end_older(connection, campaign.id, stale, act.now)
-    for start in range(0, len(rows), TURN):
-        with act.store.write() as connection:
-            saved += touches.add(connection, rows[start : start + TURN])
-    return saved
-
-
-def _finish(act: _Act, campaign: Campaign, done: CampaignPlan) -> None:
-    """Note what was done."""
+def _finish(act: _Act, campaign: Campaign, done: CampaignPlan, curtain: saving.Curtain) -> None:
+    """Note what was done, and let senders see it."""
     is_dated = isinstance(campaign.anchor, DateAnchor) and done.occasions > 0
     is_noted, is_full = bool(done.saved) or is_dated, campaign.id not in act.known
     if not is_noted and not is_full:
@@ -316,6 +438,7 @@ def _finish(act: _Act, campaign: Campaign, done: CampaignPlan) -> None:
         "saved": done.saved,
     }
     with act.store.write() as connection:
+        curtain.lift(connection)
         if is_noted:
             plan_runs.add(connection, campaign.id, act.now, counts)
         if is_full:

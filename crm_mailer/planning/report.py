@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from crm_mailer.model import address
@@ -14,6 +16,8 @@ from crm_mailer.store.occasions import Occasion
 
 #: Rows shown as examples, of the planned and of those left out.
 SAMPLES = 20
+#: Hours shown of a plan, the fullest first.
+BUSIEST = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,16 @@ class CampaignPlan:
     left_out: dict[SkipReason, int] = field(default_factory=dict)
     waiting: dict[SkipReason, int] = field(default_factory=dict)
     providers: dict[str, int] = field(default_factory=dict)
+    #: Full hour -> provider group -> mails.
+    hours: dict[datetime, dict[str, int]] = field(default_factory=dict)
+    #: Arm of a test -> mails.
+    arms: dict[str, int] = field(default_factory=dict)
+    #: Language of the mail -> mails; told where templates can be asked.
+    languages: dict[str, int] = field(default_factory=dict)
+    #: Language that the template lacks -> mails that leave in another one.
+    fallbacks: dict[str, int] = field(default_factory=dict)
+    #: Language that nothing can stand in for -> mails that will not be.
+    unreadable: dict[str, int] = field(default_factory=dict)
     first: PlannedRow | None = None
     last: PlannedRow | None = None
     rows: list[PlannedRow] = field(default_factory=list)
@@ -64,6 +78,21 @@ class CampaignPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What is planned for one hour and provider; `room` is what may leave, None: no limit."""
+
+    hour: datetime
+    provider: str
+    mails: int
+    room: int | None
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether a part of them leaves later."""
+        return self.room is not None and self.mails > self.room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanReport:
     """The plans of all campaigns asked for."""
 
@@ -72,6 +101,8 @@ class PlanReport:
     campaigns: tuple[CampaignPlan, ...]
     #: Unsent touches ended because an exit condition was met.
     ended: int = 0
+    #: The hours with most mails, and those in which more are planned than may leave.
+    loads: tuple[Load, ...] = ()
 
     @property
     def planned(self) -> int:
@@ -82,6 +113,28 @@ class PlanReport:
     def saved(self) -> int:
         """New touches over all campaigns."""
         return sum(one.saved for one in self.campaigns)
+
+
+def loads(plans: Sequence[CampaignPlan], limits: Mapping[str, int]) -> tuple[Load, ...]:
+    """The busiest hours over all plans, and every hour in which a limit holds mails up.
+
+    Args:
+        plans: of the campaigns.
+        limits: provider group -> mails a minute.
+    """
+    sums: dict[tuple[datetime, str], int] = {}
+    for one in plans:
+        for hour, groups in one.hours.items():
+            for group, mails in groups.items():
+                sums[hour, group] = sums.get((hour, group), 0) + mails
+    found = [
+        Load(hour=hour, provider=group, mails=mails,
+             room=limits[group] * 60 if group in limits else None)
+        for (hour, group), mails in sums.items()
+    ]  # fmt: skip
+    busiest = sorted(found, key=lambda one: (-one.mails, one.hour, one.provider))[:BUSIEST]
+    wanted = {*busiest, *(one for one in found if one.is_too_much)}
+    return tuple(sorted(wanted, key=lambda one: (one.hour, one.provider)))
 
 
 class Tally:
@@ -114,7 +167,44 @@ class Tally:
             plan.waiting[one.waits] = plan.waiting.get(one.waits, 0) + 1
         group = address.provider(occasion.email)
         plan.providers[group] = plan.providers.get(group, 0) + 1
+        hour = plan.hours.setdefault(_hour(one.due_at), {})
+        hour[group] = hour.get(group, 0) + 1
+        if one.arm:
+            name = f"{one.step.id}: {one.arm}"
+            plan.arms[name] = plan.arms.get(name, 0) + 1
         self._keep(occasion, one, place)
+
+    def crowd(
+        self, found: Iterable[Any], saved: int, people: Mapping[int, tuple[str, ZoneInfo]]
+    ) -> None:
+        """Many mails were planned or left out at once.
+
+        Args:
+            found: as `touches.planned_at` has it.
+            saved: how many of them are new.
+            people: address and zone of the first and the last who get one.
+        """
+        plan = self.plan
+        plan.saved += saved
+        first_place = 0
+        for row in found:
+            first_place += row.mails if row.place == 1 else 0
+            if row.reason:
+                reason = SkipReason(row.reason)
+                plan.left_out[reason] = plan.left_out.get(reason, 0) + row.mails
+                continue
+            plan.planned += row.mails
+            plan.people += row.mails if row.place == 1 else 0
+            plan.providers[row.provider] = plan.providers.get(row.provider, 0) + row.mails
+            hour = plan.hours.setdefault(_hour(row.due_at), {})
+            hour[row.provider] = hour.get(row.provider, 0) + row.mails
+            if row.arm:
+                name = f"{row.step}: {row.arm}"
+                plan.arms[name] = plan.arms.get(name, 0) + row.mails
+            if row.customer_id in people:
+                plan.last = _example(row, *people[row.customer_id])
+                plan.first = plan.first or plan.last
+        plan.occasions += first_place
 
     def _count_person(self, customer_id: int) -> None:
         if self._is_sorted:
@@ -139,6 +229,24 @@ class Tally:
             plan.last = row
         if is_sample:
             plan.rows.append(row)
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _example(row: Any, email: str, place: ZoneInfo) -> PlannedRow:
+    """One of a crowd."""
+    return PlannedRow(
+        customer_id=row.customer_id,
+        email=email,
+        step=row.step,
+        place=row.place,
+        anchor=row.anchor,
+        due_at=row.due_at,
+        local=row.due_at.astimezone(place),
+        zone=place.key,
+    )
 
 
 def _row(occasion: Occasion, one: Decision, place: ZoneInfo) -> PlannedRow:

@@ -310,7 +310,13 @@ class Composer:
         used: Collection[str] = EVERY_FIELD,
     ) -> dict[str, Any]:
         customer = occasion.customer
-        place = home_zone(customer.time_zone, customer.country, self.shop.time_zone)
+        place = home_zone(
+            customer.time_zone,
+            customer.country,
+            self.shop.time_zone,
+            region=customer.region,
+            overrides=self.shop.time_zones,
+        )
         locale = formats.locale_for(code, customer.country)
         values: dict[str, Any] = {
             "customer": fields.customer_fields(customer, code, locale, used),

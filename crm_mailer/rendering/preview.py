@@ -14,7 +14,9 @@ from crm_mailer.model.campaign import (
     BirthdayAnchor,
     Campaign,
     DateAnchor,
+    FestivalAnchor,
     FirstOrderAnchor,
+    MonthlyAnchor,
     OrderAnchor,
     ReplyAnchor,
     SegmentAnchor,
@@ -179,15 +181,21 @@ def place_note(campaign: Campaign, step: Step) -> str:
 
 def _when(anchor: Anchor, step: Step) -> str:
     seconds = int(step.offset.total_seconds())
-    if isinstance(anchor, BirthdayAnchor):
-        days = anchor.days_before - step.offset.days
-        return f"{days} days before the birthday" if days > 0 else "on the birthday"
+    if isinstance(anchor, (BirthdayAnchor, FestivalAnchor)):
+        what = "the birthday" if isinstance(anchor, BirthdayAnchor) else anchor.festival.id
+        return _around(anchor.days_before - step.offset.days, what)
     after = _after(anchor)
     if seconds >= 86_400:
         return f"day {step.offset.days} {after}"
     if seconds >= 3600:
         return f"{seconds // 3600} h {after}"
     return f"{seconds // 60} min {after}" if seconds else f"at once {after}"
+
+
+def _around(days_before: int, what: str) -> str:
+    if not days_before:
+        return f"on {what}"
+    return f"{abs(days_before)} days {'before' if days_before > 0 else 'after'} {what}"
 
 
 def _after(anchor: Anchor) -> str:
@@ -202,6 +210,10 @@ def _after(anchor: Anchor) -> str:
             return "after a reply" if anchor.kind == "any" else f"after {anchor.kind} in a reply"
         case DateAnchor():
             return f"from {anchor.day:%Y-%m-%d} on"
+        case FestivalAnchor():
+            return f"after {anchor.festival.id}"
+        case MonthlyAnchor():
+            return f"after day {anchor.day} of the month"
         case BirthdayAnchor():
             return "after the birthday"
 
@@ -262,7 +274,13 @@ def _anchored_note(
     """The real event and the day on which the mail is due, as days are counted where they live."""
     if found.at is None:
         return ""
-    place = home_zone(reader.time_zone, reader.country, shop.time_zone)
+    place = home_zone(
+        reader.time_zone,
+        reader.country,
+        shop.time_zone,
+        region=reader.region,
+        overrides=shop.time_zones,
+    )
     send_at = campaign.send_at or shop.send_at
     due = curve.after_moment(found.at, step.offset, place=place, send_at=send_at)
     days = (local_day(at, place) for at in (found.at, due))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crm_mailer.model.campaign import Campaign, Step, Stream
 from crm_mailer.model.customer import Customer
@@ -111,7 +111,7 @@ class StoreRenderer:
             stream=touch.stream,
             template=touch.template,
             campaign=campaign,
-            step=_step(campaign, touch.step),
+            step=_step(campaign, touch.step, touch.arm),
             place=touch.place,
             places=touch.places,
             is_test=touch.kind is TouchKind.TEST,
@@ -131,6 +131,14 @@ def _not_rendered(occasion: Occasion, error: RenderError | UnsafeHeader) -> NotR
     return NotRendered(touch_id=occasion.touch_id, reason=reason, detail=str(error))
 
 
-def _step(campaign: Campaign | None, name: str) -> Step | None:
+def _step(campaign: Campaign | None, name: str, arm: str) -> Step | None:
     steps = campaign.steps if campaign else ()
-    return next((step for step in steps if step.id == name), None)
+    step = next((step for step in steps if step.id == name), None)
+    return _of_arm(step, arm) if step is not None and arm else step
+
+
+def _of_arm(step: Step, name: str) -> Step:
+    """The step with the subjects of an arm of its test."""
+    arms = step.trial.arms if step.trial is not None else ()
+    subject = next((arm.subject for arm in arms if arm.id == name), {})
+    return replace(step, subject={**step.subject, **subject})

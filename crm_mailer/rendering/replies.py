@@ -82,7 +82,13 @@ def fill(
     """
     language = languages.choose(customer, shop, library.languages(template))
     code = language.code if language else ""
-    place = home_zone(customer.time_zone, customer.country, shop.time_zone)
+    place = home_zone(
+        customer.time_zone,
+        customer.country,
+        shop.time_zone,
+        region=customer.region,
+        overrides=shop.time_zones,
+    )
     locale = formats.locale_for(code, customer.country)
     shown = Composer(library, shop, keys).show(
         Occasion(

@@ -14,8 +14,16 @@ from crm_mailer.model.money import Money
 from crm_mailer.model.reply import REASONS
 from crm_mailer.model.score import Score
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
-from crm_mailer.segmenting import rfm
-from crm_mailer.store import flags, memberships, scores, stories, tags
+from crm_mailer.segmenting import rfm, valuing
+from crm_mailer.store import (
+    flags,
+    memberships,
+    score_standing,
+    scores,
+    stories,
+    tags,
+    values,
+)
 from crm_mailer.store.engine import Store
 from crm_mailer.store.memberships import Stay
 from crm_mailer.store.stories import Known, Past, Row
@@ -75,6 +83,7 @@ class CustomerStory:
     has_open_case: bool
     score: Score | None
     score_words: tuple[str, ...]
+    value_words: tuple[str, ...]
     rfm_segment: str
     value_class: str
     stays: tuple[Stay, ...]
@@ -89,6 +98,8 @@ def customer_story(
         known = stories.known(connection, customer_id)
         past = stories.past(connection, customer_id)
         score = scores.find(connection, customer_id, now=now, place=place)
+        profile = score_standing.profile_in_force(connection)
+        valued = values.find(connection, customer_id)
         stays = tuple(memberships.list_stays(connection, customer_id))
         own_tags = tuple(tags.list_tags(connection, customer_id))
         own_flags = tuple(flags.list_of(connection, customer_id))
@@ -118,9 +129,10 @@ def customer_story(
         suppressed=tuple(f"{one['reason']} ({one['scope']})" for one in past.suppressions),
         has_open_case=known.has_open_case,
         score=score,
-        score_words=rfm.in_words(score) if score else (),
+        score_words=rfm.in_words(score, profile) if score else (),
+        value_words=valuing.words_of(store, valued, score),
         rfm_segment=rfm.segment(score.r, score.f).value if score else "",
-        value_class=rfm.value_class(score.r, score.f, score.m).value if score else "",
+        value_class=score.value_class if score else "",
         stays=stays,
         events=tuple(sorted(events, key=lambda event: event.at)),
     )

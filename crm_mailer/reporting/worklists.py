@@ -72,6 +72,7 @@ TODO: Mapping[str, str] = {
     "read": "read it: no rule understood it",
     "review": "answer the review",
     "who_is_it": "find out who wrote this",
+    "key_customer": "thank them in person and open a direct channel",
 }
 #: For a task of a kind that has no sentence here.
 DO_IT = "do it, then `crm-mailer case done`"

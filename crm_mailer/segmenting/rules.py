@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule
-from crm_mailer.model.segment_fields import FIELDS, FieldType, Operator, Purchase, fits
-from crm_mailer.segmenting.facts import Bought, Facts
+from crm_mailer.model.segment_fields import BLOCKS, FIELDS, FieldType, Operator, fits
+from crm_mailer.segmenting import happenings
+from crm_mailer.segmenting.facts import Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,29 +22,41 @@ class Finding:
     known: str = ""
 
 
-def matches(rule: Rule, facts: Facts, segments: Mapping[str, Rule] | None = None) -> bool:
-    """Whether `rule` holds. Segments in `segments` are worked out, others looked up."""
+def matches(
+    rule: Rule,
+    facts: Facts,
+    segments: Mapping[str, Rule] | None = None,
+    seen: dict[str, bool] | None = None,
+) -> bool:
+    """Whether `rule` holds. Segments in `segments` are worked out, others looked up.
+
+    `seen` keeps what was found of each segment, so that nested ones are worked out once.
+    """
+    seen = {} if seen is None else seen
     match rule:
         case AllOf(parts):
-            return all(matches(part, facts, segments) for part in parts)
+            return all(matches(part, facts, segments, seen) for part in parts)
         case AnyOf(parts):
-            return any(matches(part, facts, segments) for part in parts)
+            return any(matches(part, facts, segments, seen) for part in parts)
         case Not(part):
-            return not matches(part, facts, segments)
+            return not matches(part, facts, segments, seen)
         case InSegment(segment):
-            if segments is not None and segment in segments:
-                return matches(segments[segment], facts, segments)
-            return segment in facts.segments
+            if segments is None or segment not in segments:
+                return segment in facts.segments
+            if segment not in seen:
+                seen[segment] = matches(segments[segment], facts, segments, seen)
+            return seen[segment]
         case Compare():
             return _compare(rule, facts)
 
 
 def explain(rule: Rule, facts: Facts, segments: Mapping[str, Rule] | None = None) -> list[Finding]:
     """Every part of `rule` with whether it holds, from the outside in."""
+    seen: dict[str, bool] = {}
     return [
         Finding(
             depth=depth,
-            holds=matches(part, facts, segments),
+            holds=matches(part, facts, segments, seen),
             text=in_words(part),
             known=_known_words(part, facts) if isinstance(part, Compare) else "",
         )
@@ -52,19 +65,27 @@ def explain(rule: Rule, facts: Facts, segments: Mapping[str, Rule] | None = None
 
 
 def parts(
-    rule: Rule, segments: Mapping[str, Rule] | None = None, depth: int = 0
+    rule: Rule,
+    segments: Mapping[str, Rule] | None = None,
+    depth: int = 0,
+    told: set[str] | None = None,
 ) -> Iterator[tuple[int, Rule]]:
-    """`rule` and all it is made of, each with its depth; of `segments` their rules too."""
+    """`rule` and all it is made of, each with its depth.
+
+    Of `segments` their rules too, each where it is first spoken of (`told`).
+    """
+    told = set() if told is None else told
     yield depth, rule
     match rule:
         case AllOf(inner) | AnyOf(inner):
             for part in inner:
-                yield from parts(part, segments, depth + 1)
+                yield from parts(part, segments, depth + 1, told)
         case Not(part):
-            yield from parts(part, segments, depth + 1)
+            yield from parts(part, segments, depth + 1, told)
         case InSegment(segment):
-            if segments is not None and segment in segments:
-                yield from parts(segments[segment], segments, depth + 1)
+            if segments is not None and segment in segments and segment not in told:
+                told.add(segment)
+                yield from parts(segments[segment], segments, depth + 1, told)
         case Compare():
             return
 
@@ -82,6 +103,11 @@ _SIGNS = {
     Operator.CONTAINS: "contains",
     Operator.KNOWN: "is known",
     Operator.UNKNOWN: "is unknown",
+    Operator.BEGINS_WITH: "begins with",
+    Operator.BEFORE: "before",
+    Operator.SINCE: "since",
+    Operator.AFTER: "after",
+    Operator.UNTIL: "until",
 }
 
 
@@ -104,8 +130,11 @@ def _comparison_words(rule: Compare) -> str:
     sign = _SIGNS[Operator(rule.op)]
     if rule.op in (Operator.KNOWN, Operator.UNKNOWN):
         return f"{rule.field} {sign}"
-    if isinstance(rule.value, Purchase):
-        return f"{rule.field} {_purchase_words(rule.value)}"
+    if FIELDS[rule.field].type in BLOCKS:
+        return f"{rule.field} {happenings.in_words(rule.value)}"
+    if FIELDS[rule.field].type is FieldType.DATE:
+        days = rule.value if isinstance(rule.value, tuple) else (rule.value,)
+        return f"{rule.field} {sign} {' and '.join(happenings.day_words(day) for day in days)}"
     if rule.op == Operator.BETWEEN:
         return f"{rule.field} {sign} {_shown(rule.value[0])} and {_shown(rule.value[1])}"
     return f"{rule.field} {sign} {_shown(rule.value)}"
@@ -113,8 +142,10 @@ def _comparison_words(rule: Compare) -> str:
 
 def _compare(rule: Compare, facts: Facts) -> bool:
     field = FIELDS[rule.field]
-    if field.type is FieldType.PURCHASE:
-        return any(_is_bought(rule.value, line) for line in facts.purchases)
+    if field.type in BLOCKS:
+        return happenings.happened(rule, facts)
+    if field.type is FieldType.DATE:
+        rule = happenings.on_day(rule, facts.today)
     value = facts.values[rule.field]
     if not field.is_many:
         return fits(rule, value)
@@ -123,32 +154,9 @@ def _compare(rule: Compare, facts: Facts) -> bool:
     return any(fits(rule, one) for one in value)
 
 
-def _is_bought(wanted: Purchase, line: Bought) -> bool:
-    return (
-        wanted.sku in ("", line.sku)
-        and wanted.category in ("", line.category)
-        and wanted.title in line.title
-        and (wanted.within_days is None or line.days_ago <= wanted.within_days)
-    )
-
-
-def _purchase_words(wanted: Purchase) -> str:
-    within = f"within {wanted.within_days} days" if wanted.within_days is not None else ""
-    named = [
-        f"{name} {value}"
-        for name, value in (
-            ("sku", wanted.sku),
-            ("category", wanted.category),
-            ("title with", wanted.title),
-        )
-        if value
-    ]
-    return " ".join((*named, within)).strip() or "anything"
-
-
 def _known_words(rule: Compare, facts: Facts) -> str:
-    if FIELDS[rule.field].type is FieldType.PURCHASE:
-        return f"{len(facts.purchases)} paid order lines"
+    if FIELDS[rule.field].type in BLOCKS:
+        return happenings.known_words(rule, facts)
     value = facts.values[rule.field]
     return "unknown" if value is None or value == () else _shown(value)
 

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import crm_mailer.segmenting.attributes as rules
-from crm_mailer.model.moment import local_day
 from crm_mailer.model.score import DEFAULT_PROFILE, RfmProfile
 from crm_mailer.model.segment import Segment
 from crm_mailer.model.segment_order import asked, parts_first
+from crm_mailer.segmenting.scoring import update_scores
+from crm_mailer.segmenting.valuing import value_customers
 from crm_mailer.store import attributes, memberships, scores, selection, tags
 from crm_mailer.store.attributes import Address, Described
 from crm_mailer.store.engine import Store
-from crm_mailer.store.scores import Standing
 from crm_mailer.store.selection import Look
 
-#: Rows are stamped when their transaction begins and seen when it ends: look back this far, so
-#: that a slow import which began before the last run and ended after it is not passed over.
-OVERLAP = timedelta(minutes=10)
 BATCH = 10_000
 
 
@@ -43,7 +40,8 @@ class SegmentReport:
 
     `scored`: marks that are new or other; `rolled`: R that fell as days passed; `unscored`: no
     paid order is left; `described`: address kind or occupation; `classified`: shopping age,
-    buying behaviour or personality; `closed`: memberships of segments that are no more.
+    buying behaviour or personality; `valued`: chance to buy, value or churn; `closed`:
+    memberships of segments that are no more.
     """
 
     scored: int
@@ -53,6 +51,9 @@ class SegmentReport:
     classified: int
     closed: int
     changes: tuple[SegmentChange, ...]
+    #: Customers who grew into key customers, each a task; for whoever makes the tasks to fill in.
+    grown: int = 0
+    valued: int = 0
 
 
 def segment(
@@ -63,6 +64,7 @@ def segment(
     now: datetime,
     profile: RfmProfile = DEFAULT_PROFILE,
     is_complete: bool = True,
+    is_valued: bool = False,
 ) -> SegmentReport:
     """Bring everything that is known about customers up to `now`.
 
@@ -74,70 +76,30 @@ def segment(
         profile: where the marks change.
         is_complete: `segments` are all there are; memberships of others end. Say False when a
             segment's file cannot be read.
+        is_valued: also bring up to date what customers are likely to bring, once a day.
 
     Raises:
         Ring: segments speak of each other.
     """
     in_order = parts_first(segments)
-    with store.read() as connection:
-        standing = scores.standing(connection)
-    if standing is not None and not _still_holds(standing, zone, profile):
-        standing = None
-    rolled = _roll(store, standing, zone=zone, now=now, profile=profile)
-    scored, unscored = _score(store, standing, zone=zone, now=now, profile=profile)
-    since = standing.seen_at if standing else None
-    described = _describe(store, since)
-    classified = _classify(store, since, has_new_scores=bool(scored or unscored or rolled))
+    marked = update_scores(store, zone=zone, now=now, profile=profile)
+    described = _describe(store, marked.since)
+    classified = _classify(store, marked.since, has_new_scores=marked.is_new)
+    valued = value_customers(store, zone=zone, now=now) if is_valued else 0
     look = _look(store, segments, zone=zone, now=now)
     changes = tuple(_members(store, one, look) for one in in_order)
     closed = _close_others(store, segments, now) if is_complete else 0
-    _stand(store, zone=zone, now=now, profile=profile)
+    marked.stand(store, now)
     return SegmentReport(
-        scored=scored,
-        rolled=rolled,
-        unscored=unscored,
+        scored=marked.scored,
+        rolled=marked.rolled,
+        unscored=marked.unscored,
         described=described,
         classified=classified,
+        valued=valued,
         closed=closed,
         changes=changes,
     )
-
-
-def rebuild_scores(
-    store: Store, *, zone: ZoneInfo, now: datetime, profile: RfmProfile = DEFAULT_PROFILE
-) -> int:
-    """Score every customer from the orders, whatever was known; returns how many rows changed."""
-    scored, unscored = _score(store, None, zone=zone, now=now, profile=profile)
-    return scored + unscored
-
-
-def _still_holds(standing: Standing, zone: ZoneInfo, profile: RfmProfile) -> bool:
-    return standing.zone == zone.key and standing.limits == scores.limits(profile)
-
-
-def _score(
-    store: Store, standing: Standing | None, *, zone: ZoneInfo, now: datetime, profile: RfmProfile
-) -> tuple[int, int]:
-    changed = scores.changed_since(standing.seen_at) if standing else None
-    today = local_day(now, zone)
-    with store.write() as connection:
-        scored = scores.refresh(
-            connection, changed=changed, profile=profile, today=today, place=zone
-        )
-        unscored = scores.remove_unpaid(connection, changed=changed)
-    return scored, unscored
-
-
-def _roll(
-    store: Store, standing: Standing | None, *, zone: ZoneInfo, now: datetime, profile: RfmProfile
-) -> int:
-    today = local_day(now, zone)
-    if standing is None or standing.day == today:
-        return 0
-    with store.write() as connection:
-        return scores.roll(
-            connection, before=standing.day, today=today, profile=profile, place=zone
-        )
 
 
 def _describe(store: Store, since: datetime | None) -> int:
@@ -199,14 +161,3 @@ def _members(store: Store, one: Segment, look: Look) -> SegmentChange:
 def _close_others(store: Store, segments: Sequence[Segment], now: datetime) -> int:
     with store.write() as connection:
         return memberships.close_others(connection, [one.id for one in segments], now)
-
-
-def _stand(store: Store, *, zone: ZoneInfo, now: datetime, profile: RfmProfile) -> None:
-    standing = Standing(
-        seen_at=now - OVERLAP,
-        day=local_day(now, zone),
-        zone=zone.key,
-        limits=scores.limits(profile),
-    )
-    with store.write() as connection:
-        scores.stand(connection, standing, now)

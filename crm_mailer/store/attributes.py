@@ -16,7 +16,7 @@ from crm_mailer.model.customer import (
     Personality,
     ShoppingAge,
 )
-from crm_mailer.model.score import HIGH
+from crm_mailer.model.score import ValueClass
 from crm_mailer.store import tables as t
 
 
@@ -104,8 +104,8 @@ def set_behaviours(connection: sa.Connection, customer_id: int | None = None) ->
     """Set buying behaviour: a pinned tag first, then VIP by RFM, then a tag."""
     names = [behaviour.value for behaviour in BuyingBehaviour]
     scores, customer = t.scores.c, t.customers.c
-    high = sa.and_(scores.r >= HIGH, scores.f >= HIGH, scores.m >= HIGH)
-    is_vip = customer.id.in_(sa.select(scores.customer_id).where(high))
+    is_high = scores.value_class == ValueClass.KEY_VALUE.value
+    is_vip = customer.id.in_(sa.select(scores.customer_id).where(is_high))
     is_tagged = customer.id.in_(
         sa.select(t.customer_tags.c.customer_id).where(t.customer_tags.c.tag.in_(names))
     )

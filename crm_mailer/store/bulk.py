@@ -69,28 +69,31 @@ def update(
     )
 
 
-def as_rows(dialect: str, columns: Mapping[str, sa.types.TypeEngine[Any]]) -> Any:
-    """A table of values that travel as one parameter, `rows`: JSON text of a list of lists, each
+def as_rows(
+    dialect: str, columns: Mapping[str, sa.types.TypeEngine[Any]], name: str = "rows"
+) -> Any:
+    """A table of values that travel as one parameter, `name`: JSON text of a list of lists, each
     in the sequence of `columns`.
 
     One statement for many rows is several times quicker than many statements for one.
     """
-    text = sa.bindparam("rows", type_=sa.Text)
+    text = sa.bindparam(name, type_=sa.Text)
     if dialect == "postgresql":
-        given = sa.func.json_array_elements(sa.cast(text, postgresql.JSON)).column_valued("one")
+        each_of = sa.func.json_array_elements(sa.cast(text, postgresql.JSON))
+        given = each_of.column_valued(f"one_of_{name}")
         values = [
-            sa.cast(given.op("->>")(number), type_).label(name)
-            for number, (name, type_) in enumerate(columns.items())
+            sa.cast(given.op("->>")(number), type_).label(column)
+            for number, (column, type_) in enumerate(columns.items())
         ]
     else:
-        each = sa.func.json_each(text).table_valued("value").alias("each")
+        each = sa.func.json_each(text).table_valued("value").alias(f"each_of_{name}")
         values = [
             sa.type_coerce(
                 sa.func.json_extract(each.c.value, sa.literal_column(f"'$[{number}]'")), type_
-            ).label(name)
-            for number, (name, type_) in enumerate(columns.items())
+            ).label(column)
+            for number, (column, type_) in enumerate(columns.items())
         ]
-    return sa.select(*values).subquery("given")
+    return sa.select(*values).subquery(f"given_{name}")
 
 
 def given_ids(dialect: str, name: str = "ids") -> Any:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from crm_mailer.model import address as addresses
 from crm_mailer.model.customer import ConsentBasis, Customer, Gender, Occupation
 from crm_mailer.model.errors import NotFound
-from crm_mailer.store import bulk, flags
+from crm_mailer.store import bulk, curve_states, flags
 from crm_mailer.store.tables import (
     cases,
     consents,
@@ -20,13 +20,16 @@ from crm_mailer.store.tables import (
     customer_identities,
     customer_notes,
     customer_tags,
+    customer_values,
     customers,
     feedback,
     memberships,
     orders,
     replies,
     reviews,
+    score_changes,
     scores,
+    send_hours,
     spam_reports,
     tasks,
     touches,
@@ -184,13 +187,16 @@ def merge(connection: sa.Connection, loser: int, winner: int, *, now: datetime) 
     _merge_tags(connection, loser, winner)
     _merge_touches(connection, loser, winner, now)
     _merge_memberships(connection, loser, winner)
+    curve_states.merge(connection, loser, winner)
     theirs = sa.select(consents.c.purpose).where(consents.c.customer_id == winner)
     connection.execute(
         sa.delete(consents).where(
             consents.c.customer_id == loser, consents.c.purpose.in_(theirs.scalar_subquery())
         )
     )
-    connection.execute(sa.delete(scores).where(scores.c.customer_id == loser))
+    # made of orders and answers: made anew of them
+    for table in (scores, score_changes, customer_values, send_hours):
+        connection.execute(sa.delete(table).where(table.c.customer_id == loser))
     connection.execute(
         sa.update(orders).where(orders.c.customer_id == loser).values(changed_at=now)
     )

@@ -35,6 +35,8 @@ class Departure(NamedTuple):
     standing: Standing
     time_zone: str
     country: str
+    #: The province of the address.
+    region: str
     #: A later step of the same occasion has left, or is due too.
     is_overtaken: bool
 
@@ -50,7 +52,8 @@ def find(
 
 def _departure(row: Any) -> Departure:
     """Of most customers nothing is to be said: they share one standing."""
-    _id, time_zone, country, is_overtaken, key, kind, flag, snooze, suppression, basis, case = row
+    _id, time_zone, country, region, is_overtaken, *facts = row
+    key, kind, flag, snooze, suppression, basis, case = facts
     is_plain = (
         key and suppression is None and snooze is None and not (flag or case)
         and kind != AddressKind.RELAY and basis != ConsentBasis.NONE
@@ -59,6 +62,7 @@ def _departure(row: Any) -> Departure:
         standing=_PLAIN if is_plain else standing_of(row),
         time_zone=time_zone,
         country=country,
+        region=region,
         is_overtaken=bool(is_overtaken),
     )
 
@@ -74,6 +78,7 @@ def _finding(dialect: str) -> Any:
             touches.c.id,
             customers.c.time_zone,
             customers.c.country,
+            customers.c.region,
             _overtaken().label("is_overtaken"),
             *standing_columns(),
         )

@@ -55,6 +55,14 @@ def address_of(connection: sa.Connection, customer_id: int) -> str:
     return connection.scalar(query) or ""
 
 
+def name_of(connection: sa.Connection, customer_id: int) -> str:
+    """How to call a customer: by name, else address, else number."""
+    customer = t.customers.c
+    query = sa.select(customer.name, customer.email).where(customer.id == customer_id)
+    row = connection.execute(query).one()
+    return row.name or row.email or str(customer_id)
+
+
 def list_customers(
     connection: sa.Connection,
     *,

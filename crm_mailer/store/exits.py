@@ -67,9 +67,14 @@ def conditions(
     order_id: sa.ColumnElement[Any],
     anchored_at: sa.ColumnElement[Any],
 ) -> list[Condition]:
-    """The campaign's exit conditions over these columns."""
+    """The campaign's exit conditions over these columns.
+
+    Leaving the audience is not among them: it needs a moment to look from, see `unwanted`.
+    """
     made = []
     for exit_ in sorted(campaign.exits):
+        if exit_ is Exit.AUDIENCE_LEFT:
+            continue
         if exit_ in EXIT_STATES:
             made.append(_order_reached(campaign, exit_, order_id, anchored_at))
         else:

@@ -17,19 +17,26 @@ _DAY = 86_400
 
 def days_ago(column: sa.ColumnElement[Any], today: date, place: ZoneInfo) -> sa.ColumnElement[int]:
     """Whole days from the instant in `column` to `today`, as `place` counts them; at least 0."""
+    days = (today - date(1970, 1, 1)).days - wall_seconds(column, today, place) // _DAY
+    return sa.case((days > 0, days), else_=0)
+
+
+def wall_seconds(
+    column: sa.ColumnElement[Any], today: date, place: ZoneInfo
+) -> sa.ColumnElement[int]:
+    """What the wall clock of `place` shows at the instant in `column`, as seconds since 1970."""
     seconds = sa.type_coerce(column, sa.BigInteger)
-    first, *changes = _offsets(place, today)
+    first, *changes = offsets(place, today)
     shift = (
         sa.case(*((seconds >= at, offset) for at, offset in reversed(changes)), else_=first[1])
         if changes
         else sa.literal(first[1])
     )
-    days = (today - date(1970, 1, 1)).days - (seconds + shift) // _DAY
-    return sa.case((days > 0, days), else_=0)
+    return seconds + shift
 
 
-@lru_cache(maxsize=8)
-def _offsets(place: ZoneInfo, today: date) -> tuple[tuple[int, int], ...]:
+@lru_cache(maxsize=1024)
+def offsets(place: ZoneInfo, today: date) -> tuple[tuple[int, int], ...]:
     """From which instant on which offset from UTC holds, in seconds, oldest first."""
     end = datetime(today.year, today.month, today.day, tzinfo=UTC) + timedelta(days=2)
     found = [(int(_FIRST.timestamp()), _offset(_FIRST, place))]

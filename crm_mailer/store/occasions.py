@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -11,11 +11,13 @@ import sqlalchemy as sa
 
 from crm_mailer.model.campaign import Campaign, OrderAnchor, SegmentAnchor
 from crm_mailer.model.order import TOLD_BY, OrderState
+from crm_mailer.model.segment import EVERYBODY, Rule
 from crm_mailer.model.standing import Standing
 from crm_mailer.store import exits
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Instant
 from crm_mailer.store.selection import Look, condition
+from crm_mailer.store.send_hours import best_hour
 from crm_mailer.store.touches import standing_columns, standing_of
 
 Condition = sa.ColumnElement[bool]
@@ -41,6 +43,17 @@ class Occasion:
     is_exited: bool = False
     #: What the day is counted from: (month, day) of birth, or the first order.
     born: tuple[int, int] | None = None
+    language: str = ""
+    #: The province of the address.
+    region: str = ""
+    #: The hour of the day at which the customer answers and buys, where the campaign asks for it.
+    best_hour: int | None = None
+    #: R of the customer's marks, 1..5; None: never bought.
+    warmth: int | None = None
+    #: On an adaptive curve: from the anchor to the first mail, where more is known than nothing.
+    wait: timedelta | None = None
+    #: Steps whose condition does not hold at this moment; told where counts are wanted.
+    unmet: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +72,10 @@ class Search:
     #: Only what was learnt since then, which is quick; None: everything that is open.
     learnt_since: datetime | None = None
     is_counting: bool = False
+    #: Only this customer.
+    customer_id: int | None = None
+    #: Also what has its touches already.
+    is_planned_too: bool = False
     size: int = 20_000
 
 
@@ -202,11 +219,30 @@ def birthdays(
 
 
 def everybody(
-    connection: sa.Connection, search: Search, after: int, *, anchor: str
+    connection: sa.Connection,
+    search: Search,
+    after: int,
+    *,
+    anchor: str,
+    countries: Collection[str] = (),
+    is_for_others: bool = True,
 ) -> list[Occasion]:
-    """All customers of the audience, for a campaign at a date."""
-    query = _query(search, t.customers, key=t.customers.c.id, name=sa.literal(anchor))
-    return _page(connection, search, query, t.customers.c.id, after)
+    """All customers of the audience, for a campaign at a day of the calendar.
+
+    Args:
+        connection: for looking.
+        search: what is wanted.
+        after: where to go on.
+        anchor: the occasion's name.
+        countries: whose customers are meant, or, with `is_for_others`, are not.
+        is_for_others: everybody else is meant; a customer whose country is unknown among them.
+    """
+    person = t.customers.c
+    query = _query(search, t.customers, key=person.id, name=sa.literal(anchor))
+    if countries or not is_for_others:
+        is_there = person.country.in_(sorted(countries))
+        query = query.where(~is_there if is_for_others else is_there)
+    return _page(connection, search, query, person.id, after)
 
 
 # ------------------------------------------------------------------ the one query
@@ -241,17 +277,35 @@ def _query(
         (at if at is not None else sa.null()).label("at"),
         order.label("order_id"),
         (is_exited if search.is_counting else sa.false()).label("is_exited"),
+        person.language,
+        person.region,
+        t.scores.c.r.label("warmth"),
+        (best_hour() if search.campaign.is_best_hour else sa.null()).label("best_hour"),
+        *(
+            (~condition(rule, search.look)).label(f"unmet_{number}")
+            for number, rule in enumerate(_conditions(search).values())
+        ),
         *standing_columns(),
     ).select_from(source.outerjoin(t.scores, t.scores.c.customer_id == person.id))
     if name is not None:
         query = query.where(_unplanned(search, name))
     if not search.is_counting:
         query = query.where(person.email_key.is_not(None), ~is_exited)
+    if search.customer_id is not None:
+        query = query.where(person.id == search.customer_id)
     return query.where(condition(search.campaign.audience, search.look))
+
+
+def _conditions(search: Search) -> dict[str, Rule]:
+    """The conditions of steps, where it is told what would come of them."""
+    steps = search.campaign.steps if search.is_counting else ()
+    return {step.id: step.condition for step in steps if step.condition != EVERYBODY}
 
 
 def _unplanned(search: Search, anchor: sa.ColumnElement[Any]) -> Condition:
     """No touch of the last step yet: every step of an occasion gets its row at once."""
+    if search.is_planned_too:
+        return sa.true()
     touch = t.touches.c
     return ~sa.exists().where(
         touch.campaign == search.campaign.id,
@@ -300,6 +354,15 @@ def _page(
             order_id=row.order_id,
             is_exited=bool(row.is_exited),
             born=(row.birth_month, row.birth_day) if row.birth_month and row.birth_day else None,
+            language=row.language,
+            region=row.region,
+            warmth=row.warmth,
+            best_hour=row.best_hour,
+            unmet=frozenset(
+                step
+                for number, step in enumerate(_conditions(search))
+                if getattr(row, f"unmet_{number}")
+            ),
         )
         for row in connection.execute(page)
     ]

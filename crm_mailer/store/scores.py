@@ -1,32 +1,46 @@
-"""Keeps each customer's figures and marks: afresh after new orders, rolled over as days pass."""
+"""Keeps each customer's figures and marks: afresh after new orders, rolled over as days pass.
+
+Every change of marks leaves a row in the history, written by the same transaction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from crm_mailer.model import moment
-from crm_mailer.model.score import RfmProfile, Score
+from crm_mailer.model.score import RfmProfile, Score, ScoreReason
+from crm_mailer.store import score_history, score_marks
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.local_days import days_ago
-
-FACT = "scores"
+from crm_mailer.store.score_history import because
+from crm_mailer.store.score_marks import midnight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How the scores were last brought up to date."""
+class Scoring:
+    """With what customers are scored: when, where, by which profile."""
 
-    seen_at: datetime
-    day: date
-    zone: str
-    limits: str
+    profile: RfmProfile
+    now: datetime
+    place: ZoneInfo
+
+    @property
+    def today(self) -> date:
+        """The shop's day."""
+        return moment.local_day(self.now, self.place)
+
+    @property
+    def window_begins(self) -> datetime | None:
+        """From when on orders count for F and M; None: all do."""
+        days = self.profile.window_days
+        return None if days is None else midnight(self.today, days, self.place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,40 +53,6 @@ class Cell:
     spent_usd_cents: int
 
 
-def standing(connection: sa.Connection) -> Standing | None:
-    """How things stand; None where scores were never made."""
-    value = connection.scalar(sa.select(t.facts.c.value).where(t.facts.c.name == FACT))
-    if value is None:
-        return None
-    return Standing(
-        seen_at=datetime.fromisoformat(value["seen_at"]),
-        day=date.fromisoformat(value["day"]),
-        zone=value["zone"],
-        limits=value["limits"],
-    )
-
-
-def stand(connection: sa.Connection, standing: Standing, now: datetime) -> None:
-    """Remember how things stand."""
-    value = {
-        "seen_at": standing.seen_at.isoformat(),
-        "day": standing.day.isoformat(),
-        "zone": standing.zone,
-        "limits": standing.limits,
-    }
-    query = upsert(connection, t.facts).values(name=FACT, value=value, changed_at=now)
-    connection.execute(
-        query.on_conflict_do_update(
-            index_elements=["name"], set_={"value": value, "changed_at": now}
-        )
-    )
-
-
-def limits(profile: RfmProfile) -> str:
-    """What a profile says, to tell when it was changed."""
-    return f"{profile.name} {profile.r_days} {profile.f_orders} {profile.m_usd_cents}"
-
-
 def changed_since(since: datetime) -> sa.Select[Any]:
     """The customers who, or whose orders, changed at `since` or later."""
     by_order = sa.select(t.orders.c.customer_id.label("id")).where(
@@ -82,83 +62,135 @@ def changed_since(since: datetime) -> sa.Select[Any]:
     return sa.select(sa.union(by_order, by_self).subquery().c.id)
 
 
+def out_of_window(scoring: Scoring) -> sa.Select[Any] | None:
+    """The customers of whom an order has left the profile's window since they were scored."""
+    begins = scoring.window_begins
+    if begins is None:
+        return None
+    scores = t.scores.c
+    return sa.select(scores.customer_id).where(
+        scores.window_first_at.is_not(None), scores.window_first_at < begins
+    )
+
+
+def is_empty(connection: sa.Connection) -> bool:
+    """Whether nobody has a score."""
+    return connection.scalar(sa.select(t.scores.c.customer_id).limit(1)) is None
+
+
 def refresh(
     connection: sa.Connection,
+    scoring: Scoring,
     *,
     changed: sa.Select[Any] | None,
-    profile: RfmProfile,
-    today: date,
-    place: ZoneInfo,
+    otherwise: ScoreReason = ScoreReason.DAYS_PASSED,
 ) -> int:
     """Score the `changed` customers (None: all) from their orders.
 
     Returns how many rows are new or other than before. Orders without a known USD value count
-    as orders and bring no money. An order of the future counts as one of today.
+    as orders and bring no money. An order of the future counts as one of today. `otherwise` is
+    why marks changed of whom no order did.
     """
-    sums = _sums(changed)
-    marks = _marks(sums.c, profile, today, place)
-    values = {
-        "customer_id": sums.c.customer_id,
-        "first_order_at": sums.c.first_order_at,
-        "last_order_at": sums.c.last_order_at,
-        "order_count": sums.c.order_count,
-        "spent_usd_cents": sums.c.spent_usd_cents,
-        "days_since_last": days_ago(sums.c.last_order_at, today, place),
-        **marks,
-        "total": marks["r"] + marks["f"] + marks["m"],
-        "profile": sa.literal(profile.name),
-        "scored_on": sa.literal(today, sa.Date),
-    }
+    values = _values(scoring, changed)
+    is_buyer = values["order_count"] > 0  # always: SQLite needs a WHERE before ON CONFLICT
     query = upsert(connection, t.scores).from_select(
-        list(values), sa.select(*values.values()).where(sums.c.order_count > 0)
+        list(values), sa.select(*values.values()).where(is_buyer)
     )
+    if is_empty(connection):  # nothing to compare with, and for nobody a change
+        return _fill(connection, query)
+    _log_refresh(connection, scoring, values, otherwise)
     new = {name: query.excluded[name] for name in values if name != "customer_id"}
     watched = [name for name in new if name not in ("days_since_last", "scored_on")]
     done = connection.execute(
         query.on_conflict_do_update(
             index_elements=["customer_id"],
             set_=new,
-            where=sa.or_(*(t.scores.c[name] != new[name] for name in watched)),
+            where=sa.or_(*(t.scores.c[name].is_distinct_from(new[name]) for name in watched)),
         ),
         execution_options={"preserve_rowcount": True},
     )
     return done.rowcount
 
 
-def remove_unpaid(connection: sa.Connection, *, changed: sa.Select[Any] | None) -> int:
+def remove_unpaid(
+    connection: sa.Connection, scoring: Scoring, *, changed: sa.Select[Any] | None
+) -> int:
     """Take the score from `changed` customers (None: all) who have no counted order left."""
     is_buyer = sa.exists().where(
         t.orders.c.customer_id == t.scores.c.customer_id, t.orders.c.is_counted
     )
-    query = sa.delete(t.scores).where(~is_buyer)
+    is_gone = ~is_buyer
     if changed is not None:
-        query = query.where(t.scores.c.customer_id.in_(changed))
-    return connection.execute(query).rowcount
+        is_gone = sa.and_(is_gone, t.scores.c.customer_id.in_(changed))
+    score_history.log(
+        connection,
+        t.scores,
+        customer_id=t.scores.c.customer_id,
+        reason=because(ScoreReason.REFUND),
+        before=_stored(),
+        after=None,
+        profile=scoring.profile.name,
+        now=scoring.now,
+        where=is_gone,
+    )
+    return connection.execute(sa.delete(t.scores).where(is_gone)).rowcount
 
 
-def roll(
-    connection: sa.Connection, *, before: date, today: date, profile: RfmProfile, place: ZoneInfo
-) -> int:
-    """Move R of those who passed a limit between the two days; returns how many.
+def roll(connection: sa.Connection, scoring: Scoring, *, before: date) -> int:
+    """Move R of those who passed a limit between the day `before` and today; returns how many.
 
     Only the index on `last_order_at` is read, a slice for each limit.
     """
-    early, late = sorted((before, today))
-    last = t.scores.c.last_order_at
+    early, late = sorted((before, scoring.today))
+    scores, place = t.scores.c, scoring.place
+    last = scores.last_order_at
     slices = [
-        sa.and_(last >= _midnight(early, limit, place), last < _midnight(late, limit, place))
-        for limit in profile.r_days
+        sa.and_(last >= midnight(early, limit, place), last < midnight(late, limit, place))
+        for limit in dict.fromkeys(scoring.profile.r_days)
     ]
-    r = _r_mark(last, profile, today, place)
+    r = score_marks.r_mark(last, scoring.profile, scoring.today, place)
+    new: dict[str, sa.ColumnElement[Any]] = {
+        "r": r,
+        "total": r + scores.f + scores.m,
+        "value_class": score_marks.value_class(r, scores.f, scores.m, scoring.profile.high),
+    }
+    _log_stored(
+        connection,
+        scoring,
+        {**new, "f": scores.f, "m": scores.m},
+        ScoreReason.DAYS_PASSED,
+        sa.and_(sa.or_(*slices), scores.r != r),
+    )
     query = (
         sa.update(t.scores)
         .where(sa.or_(*slices))
         .values(
-            r=r,
-            total=r + t.scores.c.f + t.scores.c.m,
-            days_since_last=days_ago(last, today, place),
-            scored_on=today,
+            **new,
+            days_since_last=days_ago(last, scoring.today, place),
+            scored_on=scoring.today,
         )
+    )
+    return connection.execute(query).rowcount
+
+
+def remark(connection: sa.Connection, scoring: Scoring, *, is_logged: bool = True) -> int:
+    """Give new marks by another profile for the figures as they are; returns how many changed."""
+    scores, profile = t.scores.c, scoring.profile
+    new = score_marks.marks(
+        last=scores.last_order_at,
+        orders=sa.func.coalesce(scores.window_orders, scores.order_count),
+        cents=sa.func.coalesce(scores.window_usd_cents, scores.spent_usd_cents),
+        profile=profile,
+        today=scoring.today,
+        place=scoring.place,
+    )
+    differs = sa.or_(*(scores[name] != mark for name, mark in new.items()))
+    if is_logged:
+        _log_stored(connection, scoring, new, ScoreReason.PROFILE, differs)
+    query = (
+        sa.update(t.scores)
+        .where(sa.or_(differs, scores.profile != profile.name))
+        .values(**new, profile=profile.name)
     )
     return connection.execute(query).rowcount
 
@@ -172,15 +204,26 @@ def find(
     ).first()
     if row is None:
         return None
+    is_windowed = row.window_orders is not None
     return Score(
         days_since_last=max(0, moment.days_between(row.last_order_at, now, place)),
-        order_count=row.order_count,
-        spent_usd_cents=row.spent_usd_cents,
+        order_count=row.window_orders if is_windowed else row.order_count,
+        spent_usd_cents=row.window_usd_cents if is_windowed else row.spent_usd_cents,
         r=row.r,
         f=row.f,
         m=row.m,
+        value_class=row.value_class,
         scored_on=row.scored_on,
     )
+
+
+def unpriced(connection: sa.Connection, customer_id: int) -> int:
+    """How many of a customer's counted orders have no known value in US dollars."""
+    orders = t.orders.c
+    query = sa.select(sa.func.count()).where(
+        orders.customer_id == customer_id, orders.is_counted, orders.net_usd_cents.is_(None)
+    )
+    return connection.scalar(query) or 0
 
 
 def cells(connection: sa.Connection) -> list[Cell]:
@@ -195,41 +238,152 @@ def cells(connection: sa.Connection) -> list[Cell]:
     return [Cell(r=row.r, f=row.f, customers=row.number, spent_usd_cents=row.spent) for row in rows]
 
 
-def _sums(changed: sa.Select[Any] | None) -> sa.Subquery:
-    orders = t.orders.c
-    query = sa.select(
-        orders.customer_id,
-        sa.func.min(orders.placed_at).label("first_order_at"),
-        sa.func.max(orders.placed_at).label("last_order_at"),
-        sa.func.count().label("order_count"),
-        sa.cast(sa.func.coalesce(sa.func.sum(orders.net_usd_cents), 0), sa.BigInteger).label(
-            "spent_usd_cents"
-        ),
-    ).where(orders.is_counted, orders.customer_id.is_not(None))
+def sums(
+    scoring: Scoring, changed: sa.Select[Any] | None = None, *, until: datetime | None = None
+) -> sa.Subquery:
+    """The figures of all customers (or the `changed`) who have a counted order, by customer.
+
+    With `until`, of the orders before that instant.
+    """
+    query = sa.select(*_figures(scoring)).where(
+        t.orders.c.is_counted, t.orders.c.customer_id.is_not(None)
+    )
     if changed is not None:
-        query = query.where(orders.customer_id.in_(changed))
-    return query.group_by(orders.customer_id).subquery("sums")
+        query = query.where(t.orders.c.customer_id.in_(changed))
+    if until is not None:
+        query = query.where(t.orders.c.placed_at < until)
+    return query.group_by(t.orders.c.customer_id).subquery("sums")
 
 
-def _marks(
-    columns: Any, profile: RfmProfile, today: date, place: ZoneInfo
-) -> dict[str, sa.ColumnElement[int]]:
+def _fill(connection: sa.Connection, query: sa.Insert) -> int:
+    """Insert into the empty table; its indexes are made afterwards, in one sort instead of rows.
+
+    A million rows in the order of customers would touch each page of the other indexes again and
+    again. All of it is one transaction, so nobody ever sees the table without them.
+    """
+    indexes = sorted(t.scores.indexes, key=lambda index: str(index.name))
+    for index in indexes:
+        index.drop(connection)
+    done = connection.execute(query, execution_options={"preserve_rowcount": True})
+    for index in indexes:
+        index.create(connection)
+    return done.rowcount
+
+
+def _figures(scoring: Scoring) -> list[sa.ColumnElement[Any]]:
+    orders = t.orders.c
+    placed, cents = orders.placed_at, orders.net_usd_cents
+    found: dict[str, sa.ColumnElement[Any]] = {
+        "customer_id": orders.customer_id,
+        "first_order_at": sa.func.min(placed),
+        "last_order_at": sa.func.max(placed),
+        "order_count": sa.func.count(),
+        "spent_usd_cents": _money(cents),
+        "window_orders": sa.null(),
+        "window_usd_cents": sa.null(),
+        "window_first_at": sa.null(),
+    }
+    begins = scoring.window_begins
+    if begins is not None:
+        is_in = placed >= begins
+        found |= {
+            "window_orders": sa.func.count(sa.case((is_in, 1))),
+            "window_usd_cents": _money(sa.case((is_in, cents))),
+            "window_first_at": sa.func.min(sa.case((is_in, placed))),
+        }
+    types = {name: t.scores.c[name].type for name in found}
+    return [sa.type_coerce(value, types[name]).label(name) for name, value in found.items()]
+
+
+def _money(cents: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.cast(sa.func.coalesce(sa.func.sum(cents), 0), sa.BigInteger)
+
+
+def _values(scoring: Scoring, changed: sa.Select[Any] | None) -> dict[str, sa.ColumnElement[Any]]:
+    """Every column of a score, as selected from the orders."""
+    found = sums(scoring, changed).c
+    is_windowed = scoring.profile.window_days is not None
     return {
-        "r": _r_mark(columns.last_order_at, profile, today, place),
-        "f": _mark([columns.order_count >= limit for limit in profile.f_orders]),
-        "m": _mark([columns.spent_usd_cents >= limit for limit in profile.m_usd_cents]),
+        **{column.name: column for column in found},
+        "window_orders": _typed(found.window_orders),
+        "window_usd_cents": _typed(found.window_usd_cents),
+        "window_first_at": _typed(found.window_first_at),
+        "days_since_last": days_ago(found.last_order_at, scoring.today, scoring.place),
+        **score_marks.marks(
+            last=found.last_order_at,
+            orders=found.window_orders if is_windowed else found.order_count,
+            cents=found.window_usd_cents if is_windowed else found.spent_usd_cents,
+            profile=scoring.profile,
+            today=scoring.today,
+            place=scoring.place,
+        ),
+        "profile": sa.literal(scoring.profile.name),
+        "scored_on": sa.literal(scoring.today, sa.Date),
     }
 
 
-def _r_mark(
-    last: sa.ColumnElement[Any], profile: RfmProfile, today: date, place: ZoneInfo
-) -> sa.ColumnElement[int]:
-    return _mark([last >= _midnight(today, limit, place) for limit in profile.r_days])
+def _typed(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """PostgreSQL takes a bare NULL for a text."""
+    kind = sa.Integer if isinstance(column.type, sa.Integer) else sa.BigInteger
+    return sa.cast(column, kind)
 
 
-def _mark(passed: Sequence[sa.ColumnElement[bool]]) -> sa.ColumnElement[int]:
-    return sa.case(*((kept, 5 - place) for place, kept in enumerate(passed)), else_=1)
+def _stored() -> Mapping[str, sa.ColumnElement[Any]]:
+    return {name: t.scores.c[name] for name in score_history.MARKS}
 
 
-def _midnight(day: date, days_before: int, place: ZoneInfo) -> datetime:
-    return moment.at_local(day - timedelta(days=days_before), 0, 0, place)
+def _log_stored(
+    connection: sa.Connection,
+    scoring: Scoring,
+    new: Mapping[str, sa.ColumnElement[Any]],
+    reason: ScoreReason,
+    where: sa.ColumnElement[bool],
+) -> None:
+    score_history.log(
+        connection,
+        t.scores,
+        customer_id=t.scores.c.customer_id,
+        reason=because(reason),
+        before=_stored(),
+        after=new,
+        profile=scoring.profile.name,
+        now=scoring.now,
+        where=where,
+    )
+
+
+def _log_refresh(
+    connection: sa.Connection,
+    scoring: Scoring,
+    values: Mapping[str, sa.ColumnElement[Any]],
+    otherwise: ScoreReason,
+) -> None:
+    new = sa.select(*(value.label(name) for name, value in values.items())).subquery("new")
+    old = t.scores.c
+    is_first = old.customer_id.is_(None)
+    is_more = sa.or_(
+        new.c.order_count > old.order_count,
+        new.c.last_order_at > old.last_order_at,
+        new.c.spent_usd_cents > old.spent_usd_cents,
+    )
+    is_less = sa.or_(
+        new.c.order_count < old.order_count, new.c.spent_usd_cents < old.spent_usd_cents
+    )
+    reason = sa.case(
+        (is_first, because(ScoreReason.FIRST_ORDER)),
+        (new.c.order_count < old.order_count, because(ScoreReason.REFUND)),
+        (is_more, because(ScoreReason.ORDER)),
+        (is_less, because(ScoreReason.REFUND)),
+        else_=because(otherwise),
+    )
+    score_history.log(
+        connection,
+        new.outerjoin(t.scores, old.customer_id == new.c.customer_id),
+        customer_id=new.c.customer_id,
+        reason=reason,
+        before=_stored(),
+        after={name: new.c[name] for name in score_history.MARKS},
+        profile=scoring.profile.name,
+        now=scoring.now,
+        where=sa.or_(is_first, *(old[name] != new.c[name] for name in score_history.MARKS)),
+    )

@@ -9,6 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.case import UNDER_WAY
+from crm_mailer.model.reply import ReplyKind
+from crm_mailer.model.touch import TouchState
 from crm_mailer.store import tables as t
 
 Row = Mapping[str, Any]
@@ -24,9 +26,21 @@ class Known:
     order_states: tuple[str, ...]
     stars: tuple[int, ...]
     has_open_case: bool
-    #: Lines of paid orders: sku, category, title, placed_at.
+    #: Lines of paid orders: sku, category, title, price_minor, quantity, and their order's columns.
     purchases: tuple[Row, ...]
     segments: frozenset[str]
+    #: Paid orders: id, placed_at, amount_minor, net_usd_cents.
+    paid: tuple[Row, ...] = ()
+    #: Mails that a server took, and mails of the customer's own: campaign, intent, at.
+    mailed: tuple[Row, ...] = ()
+    replied: tuple[Row, ...] = ()
+    #: Mails that the customer clicked in or opened: kind, campaign, at.
+    seen: tuple[Row, ...] = ()
+    is_suppressed: bool = False
+    #: What the models of buying and forgetting say.
+    value: Row | None = None
+    #: Changes of marks, oldest first.
+    moves: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +65,15 @@ class Past:
 def known(connection: sa.Connection, customer_id: int) -> Known:
     """What rules may ask of the customer."""
     orders = t.orders.c
-    paid_lines = (
-        sa.select(
-            t.order_items.c.sku, t.order_items.c.category, t.order_items.c.title, orders.placed_at
-        )
-        .join_from(t.orders, t.order_items, t.order_items.c.order_id == orders.id)
+    paid = (
+        sa.select(orders.id, orders.placed_at, orders.amount_minor, orders.net_usd_cents)
         .where(orders.customer_id == customer_id, orders.is_counted)
-        .order_by(orders.placed_at, t.order_items.c.line)
+        .order_by(orders.placed_at, orders.id)
+    )
+    paid_lines = (
+        paid.add_columns(*(column for column in t.order_items.c if column.name != "order_id"))
+        .join(t.order_items, t.order_items.c.order_id == orders.id)
+        .order_by(t.order_items.c.line)
     )
     open_cases = sa.select(t.cases.c.id).where(
         t.cases.c.customer_id == customer_id, t.cases.c.state.in_(sorted(UNDER_WAY))
@@ -66,6 +82,8 @@ def known(connection: sa.Connection, customer_id: int) -> Known:
         t.memberships.c.customer_id == customer_id, t.memberships.c.until.is_(None)
     )
     score = _rows(connection, sa.select(t.scores).where(t.scores.c.customer_id == customer_id))
+    values = t.customer_values
+    value = _rows(connection, sa.select(values).where(values.c.customer_id == customer_id))
     return Known(
         customer=_rows(connection, sa.select(t.customers).where(t.customers.c.id == customer_id))[
             0
@@ -77,7 +95,57 @@ def known(connection: sa.Connection, customer_id: int) -> Known:
         has_open_case=connection.scalar(open_cases.limit(1)) is not None,
         purchases=_rows(connection, paid_lines),
         segments=frozenset(connection.scalars(stays)),
+        paid=_rows(connection, paid),
+        mailed=_rows(connection, _mailed(customer_id)),
+        replied=_rows(connection, _replied(customer_id)),
+        seen=_rows(connection, _seen(customer_id)),
+        is_suppressed=_is_suppressed(connection, customer_id),
+        value=value[0] if value else None,
+        moves=_rows(
+            connection,
+            sa.select(t.score_changes)
+            .where(t.score_changes.c.customer_id == customer_id)
+            .order_by(t.score_changes.c.at, t.score_changes.c.id),
+        ),
     )
+
+
+def _mailed(customer_id: int) -> sa.Select[Any]:
+    touch = t.touches.c
+    return sa.select(
+        touch.campaign, sa.literal("").label("intent"), touch.settled_at.label("at")
+    ).where(touch.customer_id == customer_id, touch.state == TouchState.ACCEPTED.value)
+
+
+def _replied(customer_id: int) -> sa.Select[Any]:
+    reply = t.replies.c
+    return (
+        sa.select(t.touches.c.campaign, reply.intent, reply.received_at.label("at"))
+        .outerjoin_from(t.replies, t.touches, t.touches.c.id == reply.touch_id)
+        .where(
+            reply.customer_id == customer_id,
+            reply.kind == ReplyKind.HUMAN.value,
+            ~reply.is_copy,
+        )
+    )
+
+
+def _seen(customer_id: int) -> sa.Select[Any]:
+    signal = t.signals.c
+    return (
+        sa.select(t.touches.c.campaign, sa.literal("").label("intent"), signal.kind, signal.at)
+        .join_from(t.signals, t.touches, t.touches.c.id == signal.touch_id)
+        .where(signal.customer_id == customer_id)
+    )
+
+
+def _is_suppressed(connection: sa.Connection, customer_id: int) -> bool:
+    query = (
+        sa.select(t.suppressions.c.id)
+        .join(t.customers, t.customers.c.email_key == t.suppressions.c.address_key)
+        .where(t.customers.c.id == customer_id)
+    )
+    return connection.scalar(query.limit(1)) is not None
 
 
 def past(connection: sa.Connection, customer_id: int) -> Past:

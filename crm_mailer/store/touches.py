@@ -106,6 +106,27 @@ def _plain(value: Any) -> Any:
     return bulk.seconds(value) if isinstance(value, datetime) else value
 
 
+def planned_at(connection: sa.Connection, campaign: str, at: datetime) -> list[sa.Row[Any]]:
+    """How many touches of the campaign were planned at this instant: (step, arm, reason,
+    provider, due_at, mails, one customer of them).
+    """
+    touch = touches.c
+    kinds = (touch.step, touch.arm, touch.reason, touch.provider, touch.due_at)
+    query = (
+        sa.select(
+            *kinds,
+            sa.func.count().label("mails"),
+            sa.func.min(touch.customer_id).label("customer_id"),
+            sa.func.min(touch.place).label("place"),
+            sa.func.min(touch.anchor).label("anchor"),
+        )
+        .where(touch.campaign == campaign, touch.planned_at == at)
+        .group_by(*kinds)
+        .order_by(touch.due_at)
+    )
+    return list(connection.execute(query))
+
+
 def marketing_times(
     connection: sa.Connection,
     customer_ids: Sequence[int],
@@ -147,10 +168,15 @@ def marketing_times(
 
 
 def events(
-    connection: sa.Connection, campaign: str, customer_ids: Sequence[int], since: datetime
+    connection: sa.Connection,
+    campaign: str,
+    customer_ids: Sequence[int],
+    since: datetime,
+    *,
+    is_started: bool = False,
 ) -> dict[int, dict[Event, bool]]:
     """Each customer's events for which the campaign planned mails that are due after `since`, and
-    whether one of them has not left.
+    whether one of them has not left; with `is_started` without those that came too soon.
     """
     touch = touches.c
     unsent = sa.func.max(sa.case((touch.state.in_(UNSENT), 1), else_=0))
@@ -161,6 +187,8 @@ def events(
             .where(touch.customer_id.in_(ids), touch.due_at >= since, of_campaign(campaign))
             .group_by(touch.customer_id, touch.anchored_at, touch.anchor)
         )
+        if is_started:
+            query = query.where(touch.reason != SkipReason.REENTRY)
         for customer_id, at, anchor, is_unsent in connection.execute(query):
             found.setdefault(customer_id, {})[at, anchor] = bool(is_unsent)
     return found
@@ -217,9 +245,13 @@ def list_unsent(
     return _list(connection, campaign, UNSENT, sa.true() if condition is None else condition)
 
 
-def list_other_anchors(connection: sa.Connection, campaign: str, anchor: str) -> Sequence[int]:
-    """What waits for another date than the campaign has now."""
-    return _list(connection, campaign, UNSENT, touches.c.anchor != anchor)
+def list_other_anchors(
+    connection: sa.Connection, campaign: str, anchor: str, *, is_start: bool = False
+) -> Sequence[int]:
+    """What waits for another date, or (anchors that start otherwise) festival, than it has now."""
+    own = touches.c.anchor
+    is_other = ~own.startswith(anchor, autoescape=True) if is_start else own != anchor
+    return _list(connection, campaign, UNSENT, is_other)
 
 
 def list_waiting(connection: sa.Connection, campaign: str) -> Sequence[int]:
@@ -314,3 +346,24 @@ def skips_of_campaign(connection: sa.Connection, campaign: str) -> dict[str, int
         .group_by(touches.c.reason)
     )
     return {row[0]: row[1] for row in connection.execute(query)}
+
+
+# ------------------------------------------------------------------ one customer
+
+
+def find_standing(connection: sa.Connection, customer_id: int) -> Standing:
+    """Whether the customer may be mailed at all."""
+    query = sa.select(*standing_columns()).where(customers.c.id == customer_id)
+    return standing_of(connection.execute(query).one())
+
+
+def list_of_customer(
+    connection: sa.Connection, customer_id: int, campaign: str
+) -> list[sa.Row[Any]]:
+    """The customer's touches of the campaign, the first due first."""
+    query = (
+        sa.select(touches)
+        .where(touches.c.customer_id == customer_id, of_campaign(campaign))
+        .order_by(touches.c.due_at, touches.c.place)
+    )
+    return list(connection.execute(query))

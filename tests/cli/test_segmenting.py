@@ -7,7 +7,7 @@ import pytest
 from crm_mailer.app import App
 from crm_mailer.store import memberships
 from tests.cli.conftest import Run
-from tests.segmenting.people import add_buyer, add_customer
+from tests.segmenting.people import add_buyer
 
 
 @pytest.fixture
@@ -86,29 +86,3 @@ def test_an_unknown_segment_is_answered_with_a_near_one(run: Run) -> None:
     assert result.exit_code == 2
     assert "chempions" in str(result.exception)
     assert getattr(result.exception, "hint", "") == "did you mean `champions`?"
-
-
-def test_the_heat_map_has_a_cell_for_each_pair(run: Run, anna: int) -> None:
-    run("segment", "run")
-
-    result = run("rfm")
-
-    assert "F 5" in result.stdout
-    assert data(run("rfm", "--json").stdout) == [
-        {"r": 5, "f": 2, "customers": 1, "spent_usd_cents": 2000}
-    ]
-
-
-def test_one_customer_s_marks_are_told_in_words(run: Run, anna: int) -> None:
-    run("segment", "run")
-
-    result = run("rfm", "--customer", "anna@example.com")
-
-    assert "R 5: last paid order" in result.stdout
-    assert "at most 90" in result.stdout
-
-
-def test_without_a_paid_order_there_are_no_marks(run: Run, app: App) -> None:
-    nobody = add_customer(app.store, name="Ivan")
-
-    assert "no paid order" in run("rfm", "--customer", str(nobody)).stdout

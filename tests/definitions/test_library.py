@@ -92,7 +92,8 @@ def test_a_campaign_may_lie_anywhere_and_a_yml_file_is_told(folder: Path) -> Non
 
     assert "black-friday" in found.campaigns
     assert [(one.code, one.file) for one in found.problems] == [
-        ("CRM109", "campaigns/edm/cyber.yml")
+        ("CRM135", "campaigns/black-friday.yaml"),
+        ("CRM109", "campaigns/edm/cyber.yml"),
     ]
 
 

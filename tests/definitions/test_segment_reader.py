@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from crm_mailer.definitions.problems import Problem
 from crm_mailer.definitions.segment_reader import read_rule, read_segments
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule, Segment
-from crm_mailer.model.segment_fields import FIELDS, Operator, Purchase
+from crm_mailer.model.segment_blocks import Bounds, Contact, Listed, Move, Purchase
+from crm_mailer.model.segment_fields import FIELDS, Operator
 from crm_mailer.store import selection
 from crm_mailer.store.bundled import bundled
 from crm_mailer.store.engine import Store
@@ -77,10 +79,63 @@ def test_a_rule_is_a_tree() -> None:
             "bought: {category: Garden, within: 2w}",
             Compare("bought", "is", Purchase(category="Garden", within_days=14)),
         ),
+        (
+            "bought: {since: 2026-01-01, orders: {at_least: 2, below: 5}, spent_usd: {above: 99}}",
+            Compare(
+                "bought",
+                "is",
+                Purchase(
+                    since=date(2026, 1, 1),
+                    orders=Bounds(least=2, most=4),
+                    spent_usd_cents=Bounds(least=9901),
+                ),
+            ),
+        ),
+        ("bought: {pieces: 3}", Compare("bought", "is", Purchase(pieces=Bounds(least=3, most=3)))),
+        ("replied: true", Compare("replied", "is", Contact())),
+        ("mailed: false", Not(Compare("mailed", "is", Contact()))),
+        (
+            "replied: {campaign: spring, intent: praise, until: yesterday, times: {at_least: 2}}",
+            Compare(
+                "replied",
+                "is",
+                Contact(campaign="spring", intent="praise", until=1, times=Bounds(least=2)),
+            ),
+        ),
+        (
+            "rose: {mark: total, within: 4w, by: 2}",
+            Compare("rose", "is", Move(mark="total", within_days=28, by=2)),
+        ),
+        ("known_since: 2026-02-28", Compare("known_since", "is", date(2026, 2, 28))),
+        ("last_order_on: {before: 90d ago}", Compare("last_order_on", "before", 90)),
+        (
+            "last_order_on: {between: [8w ago, today]}",
+            Compare("last_order_on", "between", (56, 0)),
+        ),
+        ("postcode: {begins_with: '19'}", Compare("postcode", "begins_with", "19")),
     ],
 )
 def test_short_forms(text: str, rule: Rule) -> None:
     assert read(text) == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("all:\n  - r: 5\n  - r: {at_most: 2}", "CRM141"),
+        ("country: [RU, BY]\nnot: {country: {in: [BY, RU]}}", "CRM141"),
+        ("last_order_on: {since: 30d ago, before: 60d ago}", "CRM141"),
+        ("any:\n  - r: {known: true}\n  - r: {unknown: true}", "CRM142"),
+        ("any:\n  - is_flagged: true\n  - is_flagged: false", "CRM142"),
+        ("bought: {orders: {at_least: 0}}", "CRM142"),
+    ],
+)
+def test_a_rule_for_nobody_or_for_everybody_is_a_warning(text: str, code: str) -> None:
+    problems: list[Problem] = []
+
+    read_rule(parse_yaml(text, "rule.yaml"), problems)
+
+    assert [(one.code, one.is_error) for one in problems] == [(code, False)]
 
 
 @pytest.mark.parametrize(
@@ -148,9 +203,58 @@ def test_short_forms(text: str, rule: Rule) -> None:
             ("CRM110", 1, 26, "`soon` is no duration", "such as 90d or 4w"),
         ),
         (
+            "bought: {orders: many}",
+            ("CRM106", 1, 18, "a whole number is needed here, not `many`", ""),
+        ),
+        (
+            "bought: {orders: {at_lest: 2}}",
+            ("CRM107", 1, 19, "`at_lest` is no comparison here", "did you mean `at_least`?"),
+        ),
+        (
+            "bought: {orders: {at_least: 3, at_most: 2}}",
+            ("CRM107", 1, 18, "no number is as this says", ""),
+        ),
+        (
+            "last_order_on: {since: 2026-02-30}",
+            ("CRM111", 1, 24, "there is no day 2026-02-30", ""),
+        ),
+        (
+            "last_order_on: {since: last week}",
+            ("CRM111", 1, 24, "`last week` is no day",
+             "such as 2026-11-20, 30d ago, today, yesterday"),
+        ),
+        (
+            "last_order_on: {between: [today, 30d ago]}",
+            ("CRM107", 1, 26, "`between` has its ends the wrong way round: [low, high]", ""),
+        ),
+        (
+            "last_order_on: {at_least: 2026-01-01}",
+            ("CRM107", 1, 17, "`at_least` does not go with `last_order_on`",
+             "known: after, before, between, is, known, since, unknown, until"),
+        ),
+        (
+            "replied: {intent: prais}",
+            ("CRM107", 1, 19, "`prais` is not known as `intent`", "did you mean `praise`?"),
+        ),
+        (
+            "mailed: {intent: praise}",
+            ("CRM104", 1, 10, "unknown key `intent` in `mailed`",
+             "known: campaign, since, times, until, within"),
+        ),
+        (
+            "rose: {mark: totl, within: 30d}",
+            ("CRM107", 1, 14, "`totl` is not known as `mark`", "did you mean `total`?"),
+        ),
+        ("fell: {mark: r}", ("CRM105", 1, 7, "`within` is missing in `fell`", "")),
+        (
+            "list: vip.csv",
+            ("CRM107", 1, 7, "a `list` belongs into a segment",
+             "write a segment of it and use `segment:` here"),
+        ),
+        (
             "bought: {colour: red}",
             ("CRM104", 1, 10, "unknown key `colour` in `bought`",
-             "known: category, sku, title, within"),
+             "known: category, orders, pieces, since, sku, spent_usd, title, until, within"),
         ),
         (
             "field: r\nop: '>='",
@@ -268,6 +372,36 @@ def test_the_shipped_segments_are_right() -> None:
     assert all(segment.note for segment in found.values())
 
 
+def test_a_segment_may_be_a_list_a_rule_or_both(tmp_path: Path) -> None:
+    (tmp_path / "vip.csv").write_text("email\nAnna@Example.com\n", encoding="utf-8")
+    head = "name: X\n"
+    problems: list[Problem] = []
+
+    found = read_segments(
+        write(
+            tmp_path,
+            a=f"id: a\n{head}list: vip.csv\n",
+            b=f"id: b\n{head}list: vip.csv\nrule: {{r: 5}}\n",
+            c=f"id: c\n{head}rule:\n  any:\n    - list: vip.csv\n    - r: 5\n",
+            d=f"id: d\n{head}",
+        ),
+        problems,
+    )
+
+    listed = Compare(
+        "list", "is", Listed(file="vip.csv", addresses=frozenset({"anna@example.com"}))
+    )
+    five = Compare("r", "is", 5)
+    assert [one.rule for one in found.values()] == [
+        listed,
+        AllOf((five, listed)),
+        AnyOf((listed, five)),
+    ]
+    assert [(one.code, one.message) for one in problems] == [
+        ("CRM105", "a segment has a `rule`, a `list` or both")
+    ]
+
+
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "segments.md"
 
 
@@ -290,4 +424,4 @@ def test_every_rule_on_the_page_about_segments_can_be_read() -> None:
     rules = [read_rule(node.entries.get("rule", node), problems) for node in nodes]
 
     assert problems == []
-    assert len(rules) == 2
+    assert len(rules) == 6

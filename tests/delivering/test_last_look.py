@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from crm_mailer.delivering import NullTransport, Rules, deliver
-from crm_mailer.model.campaign import Campaign, Exit, Mode, SegmentAnchor, Stream
+from crm_mailer.model.campaign import Campaign, CatchUp, Exit, Mode, SegmentAnchor, Stream
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Store
 from tests.conftest import StandingClock
@@ -221,6 +221,30 @@ def test_after_days_of_outage_only_the_latest_step_of_an_occasion_leaves(desk: D
     assert desk.send(days=1, hours=1) == {"late": 1, "accepted": 1}
     assert [desk.row(one)[0] for one in (first, second, third)] == [
         "skipped", "accepted", "planned"]  # fmt: skip
+
+
+def test_a_campaign_that_catches_up_with_all_sends_one_a_day(desk: Desk) -> None:
+    desk.use(replace(CARE, catch_up=CatchUp.ALL))
+    anna = customer(desk.store)
+    touches = [
+        desk.touch(anna, place=place, due_at=NOON, next_at=NOON, expires_at=NOON + 9 * DAY)
+        for place in (1, 2, 3)
+    ]
+
+    rounds = [desk.send(days=1) for _day in range(3)]
+
+    assert [one.get("accepted", 0) for one in rounds] == [1, 1, 1]
+    assert [desk.row(one)[0] for one in touches] == ["accepted"] * 3
+
+
+def test_a_campaign_that_skips_leaves_out_what_an_outage_made_hours_late(desk: Desk) -> None:
+    desk.use(replace(CARE, catch_up=CatchUp.SKIP))
+    first = desk.touch(customer(desk.store, "anna"))
+    later = NOON + 4 * HOUR
+    desk.touch(customer(desk.store, "ben"), due_at=later, next_at=later)
+
+    assert desk.send(hours=7) == {"late": 1, "accepted": 1}
+    assert desk.row(first)[:2] == ("skipped", "late")
 
 
 def test_a_step_that_is_retried_after_the_next_one_left_is_left_out(desk: Desk) -> None:

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from crm_mailer.cli import COMMANDS, group
+from crm_mailer.definitions.calendar_reader import read_festivals
 from crm_mailer.definitions.campaign_reader import Known, read_campaign
 from crm_mailer.definitions.column_maps import read_map
 from crm_mailer.definitions.files import parse_yaml
@@ -25,7 +26,16 @@ from tests.docs.session import ANYTHING, Shown, blocks, commands, set_up
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("README*.md")])
-RUN = ("tutorial", "importing", "agents", "answering", "writing-campaigns", "reports", "cases")
+RUN = (
+    "tutorial",
+    "importing",
+    "agents",
+    "answering",
+    "writing-campaigns",
+    "reports",
+    "cases",
+    "memory-curve",
+)
 
 
 def pages() -> str:
@@ -40,6 +50,7 @@ def starter() -> Known:
         shop=found.shop,
         curves=found.curves,
         segments=found.segments,
+        festivals=found.festivals,
         templates=index(bundled("templates")),
     )
 
@@ -81,12 +92,15 @@ def test_every_yaml_block_loads(name: str, block: str, starter: Known, tmp_path:
 
     if "steps" in keys:
         read_campaign(path, starter, faults)
+    elif "festivals" in keys:
+        read_festivals(path, faults)
     elif "rule" in keys:
+        (path.parent / "fair-visitors.csv").write_text("email\nanna@example.com\n")
         shutil.copytree(bundled("campaigns") / "segments", path.parent, dirs_exist_ok=True)
         read_segments(path.parent, faults)
     elif "columns" in keys:
         read_map(path)
-    elif "cases" in keys:
+    elif keys & {"cases", "time_zones"}:
         path.write_text(f"name: x\nsender: a@b.com\n{block}", encoding="utf-8")
         read_shop(path, faults)
     else:

@@ -13,6 +13,7 @@ import click
 from crm_mailer.cli import GROUPS, demo, group
 from crm_mailer.model.address import AddressKind
 from crm_mailer.model.case import CaseEventKind, CaseState, Channel, Remedy
+from crm_mailer.model.curve import Ending, Signal
 from crm_mailer.model.customer import (
     BuyingBehaviour,
     Gender,
@@ -25,7 +26,7 @@ from crm_mailer.model.flag import FlagKind
 from crm_mailer.model.health import Grade, HealthFigure
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import REASONS, BounceKind, Intent, ReplyKind, Rung
-from crm_mailer.model.score import RfmSegment, ValueClass
+from crm_mailer.model.score import ChurnState, RfmSegment, ScoreReason, ValueClass
 from crm_mailer.model.sla import ClockName
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.task import TaskKind
@@ -48,6 +49,7 @@ CODES: dict[str, Iterable[type[Enum]]] = {
     "what was done about a case; tasks; channels": (CaseEventKind, TaskKind, Channel),
     "clocks of a case, and what a buyer is offered": (ClockName, Remedy),
     "parts of a customer's story; what a flag is for": (EventKind, FlagKind),
+    "what was heard of a customer, and how a course ended": (Signal, Ending),
     "lists of work; figures of a shop's health": (WorklistName, HealthFigure, Grade),
     "classes of customers": (
         AddressKind,
@@ -59,6 +61,7 @@ CODES: dict[str, Iterable[type[Enum]]] = {
         RfmSegment,
         ValueClass,
     ),
+    "why marks changed; how far customers have gone": (ScoreReason, ChurnState),
 }
 
 #: Module -> texts of its own that reach `_` by way of a variable.

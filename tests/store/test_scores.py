@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -16,6 +17,7 @@ from crm_mailer.segmenting.attributes import buying_behaviour, shopping_age
 from crm_mailer.store import scores, tags
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Store
+from crm_mailer.store.scores import Scoring
 from tests.segmenting.people import NOW, add_customer, add_order
 
 ZONE = ZoneInfo("America/Sao_Paulo")
@@ -140,19 +142,47 @@ def test_the_roll_reads_only_a_slice_of_an_index(sqlite_store: Store) -> None:
         seen: list[str] = []
         sa.event.listen(connection, "before_cursor_execute", lambda *a: seen.append(a[2]))
         today = NOW.date()
-        scores.roll(
-            connection,
-            before=today - timedelta(days=1),
-            today=today,
-            profile=DEFAULT_PROFILE,
-            place=ZoneInfo("UTC"),
-        )
-        statement = seen[0].replace("?", "1")
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
+        look = Scoring(profile=DEFAULT_PROFILE, now=NOW, place=ZoneInfo("UTC"))
+        scores.roll(connection, look, before=today - timedelta(days=1))
+        plans = [
+            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one.replace('?', '1')}").all()
+            for one in list(seen)
+        ]
 
-    steps = [row[3] for row in plan]
-    assert sum("INDEX ix_scores_last_order_at" in step for step in steps) == 4
-    assert not any(step.startswith("SCAN") for step in steps)
+    for plan in plans:
+        steps = [row[3] for row in plan]
+        assert sum("INDEX ix_scores_last_order_at" in step for step in steps) == 4
+        assert not any(step.startswith("SCAN") for step in steps)
+
+
+def test_orders_that_left_the_window_are_found_by_an_index(sqlite_store: Store) -> None:
+    profile = replace(DEFAULT_PROFILE, window_days=365)
+    left = scores.out_of_window(Scoring(profile=profile, now=NOW, place=ZONE))
+    assert left is not None
+
+    with sqlite_store.read() as connection:
+        sql = left.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}").all()
+
+    assert "ix_scores_window_first_at" in plan[0][3]
+
+
+def test_indexes_stand_again_after_the_first_scoring(store: Store) -> None:
+    shop_with(store, Random(2), 5)
+    before = indexes(store)
+
+    segment(store, [], zone=ZONE, now=NOW)
+
+    assert indexes(store) == before
+    assert len(before) == 2
+
+
+def indexes(store: Store) -> set[tuple[str | None, str]]:
+    with store.read() as connection:
+        return {
+            (one["name"], ", ".join(str(name) for name in one["column_names"]))
+            for one in sa.inspect(connection).get_indexes("scores")
+        }
 
 
 def test_the_cells_hold_every_scored_customer_once(store: Store) -> None:

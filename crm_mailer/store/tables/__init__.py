@@ -14,6 +14,7 @@ from crm_mailer.store.tables.buyers import (
     customer_identities,
     customer_notes,
     customer_tags,
+    customer_values,
     customers,
     import_runs,
     memberships,
@@ -21,9 +22,11 @@ from crm_mailer.store.tables.buyers import (
     order_items,
     orders,
     reviews,
+    score_changes,
     scores,
 )
 from crm_mailer.store.tables.columns import Id, metadata
+from crm_mailer.store.tables.curves import curve_states, signals
 from crm_mailer.store.tables.followups import (
     agent_replies,
     case_escalations,
@@ -36,6 +39,7 @@ from crm_mailer.store.tables.followups import (
     shop_ratings,
     tasks,
 )
+from crm_mailer.store.tables.hours import country_hours, send_hours
 from crm_mailer.store.tables.mails import deliveries, messages, plan_runs, touches
 from crm_mailer.store.tables.sending import alerts, evidence, paces, pauses, tallies
 from crm_mailer.store.tables.shop import facts, leases
@@ -49,10 +53,13 @@ __all__ = [
     "case_events",
     "cases",
     "consents",
+    "country_hours",
+    "curve_states",
     "customer_flags",
     "customer_identities",
     "customer_notes",
     "customer_tags",
+    "customer_values",
     "customers",
     "deliveries",
     "evidence",
@@ -76,8 +83,11 @@ __all__ = [
     "plan_runs",
     "replies",
     "reviews",
+    "score_changes",
     "scores",
+    "send_hours",
     "shop_ratings",
+    "signals",
     "spam_reports",
     "suppressions",
     "tallies",

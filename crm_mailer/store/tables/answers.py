@@ -135,6 +135,7 @@ bounces = sa.Table(
     text("message_id"),
     sa.Column("at", Instant, nullable=False),
     sa.UniqueConstraint("inbound_id", "recipient"),
+    sa.Index("ix_bounces_at", "at"),
 )
 
 spam_reports = sa.Table(

@@ -204,6 +204,52 @@ scores = sa.Table(
     sa.Column("total", sa.SmallInteger, nullable=False),
     sa.Column("profile", sa.Text, nullable=False),
     sa.Column("scored_on", sa.Date, nullable=False),
+    text("value_class"),
+    #: Figures of the profile's window and its oldest order; NULL where all orders count.
+    sa.Column("window_orders", sa.Integer),
+    sa.Column("window_usd_cents", sa.BigInteger),
+    sa.Column("window_first_at", Instant),
+    sa.Index(
+        "ix_scores_window_first_at",
+        "window_first_at",
+        sqlite_where=sa.text("window_first_at IS NOT NULL"),
+        postgresql_where=sa.text("window_first_at IS NOT NULL"),
+    ),
+)
+
+#: Each change of a customer's marks: when, why, from what to what. NULL: without a score.
+score_changes = sa.Table(
+    "score_changes",
+    metadata,
+    id_(),
+    to("customer_id", "customers", nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    text("profile"),
+    *(
+        sa.Column(f"{mark}{when}", sa.SmallInteger)
+        for when in ("_before", "")
+        for mark in ("r", "f", "m", "total")
+    ),
+    text("value_class_before"),
+    text("value_class"),
+    sa.Index("ix_score_changes_customer_id_at", "customer_id", "at"),
+    sa.Index("ix_score_changes_at", "at"),
+)
+
+#: What a customer is likely to bring: by the nightly models of buying and forgetting.
+customer_values = sa.Table(
+    "customer_values",
+    metadata,
+    to("customer_id", "customers", primary_key=True),
+    #: Days with an order after the first such day, and their money.
+    sa.Column("repeats", sa.Integer, nullable=False),
+    sa.Column("repeat_usd_cents", sa.BigInteger, nullable=False),
+    text("churn"),
+    #: Percent chance of an order in the next 90 days; NULL while the shop has too few orders.
+    sa.Column("chance_percent", sa.SmallInteger),
+    #: Of the next twelve months, discounted.
+    sa.Column("clv_usd_cents", sa.BigInteger),
 )
 
 #: Being in a segment, since when and until when; the open one has no `until`.

@@ -32,6 +32,8 @@ touches = sa.Table(
     sa.Column("provider", sa.Text, nullable=False, server_default="other"),
     sa.Column("template", sa.Text, nullable=False),
     text("campaign_version"),
+    #: The arm of a test.
+    text("arm"),
     sa.Column("place", sa.Integer, nullable=False, server_default="1"),
     sa.Column("places", sa.Integer, nullable=False, server_default="1"),
     sa.Column("anchored_at", Instant, nullable=False),

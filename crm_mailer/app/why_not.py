@@ -1,0 +1,126 @@
+"""Why a customer gets, or does not get, the mails of a campaign: one answer in sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from crm_mailer import planning
+from crm_mailer.app import names
+from crm_mailer.app.wiring import App
+from crm_mailer.model.campaign import Campaign, Mode
+from crm_mailer.model.segment import EVERYBODY
+from crm_mailer.model.standing import hold, refusal
+from crm_mailer.model.touch import SkipReason
+from crm_mailer.planning.decisions import Decision
+from crm_mailer.segmenting import rules
+from crm_mailer.segmenting.facts import facts
+from crm_mailer.segmenting.rules import Finding
+from crm_mailer.store import directory, stories, touches
+from crm_mailer.store.occasions import Occasion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFate:
+    """One mail: planned already (`state`), or as it would be planned now."""
+
+    step: str
+    anchor: str
+    due_at: datetime
+    state: str
+    reason: SkipReason | None
+    #: What would hold it back at this moment.
+    waits: SkipReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhyNot:
+    """The answer: mails that are planned, those that would be, and what stands against them."""
+
+    customer_id: int
+    customer: str
+    campaign: str
+    mode: Mode
+    is_in_audience: bool
+    audience: tuple[Finding, ...]
+    #: What stands against any mail of this kind to this customer.
+    refusal: SkipReason | None
+    waits: SkipReason | None
+    planned: tuple[StepFate, ...]
+    would_be: tuple[StepFate, ...]
+
+    @property
+    def has_event(self) -> bool:
+        """Whether anything started the campaign for the customer, lately enough to count."""
+        return bool(self.planned or self.would_be)
+
+
+def why_not(app: App, who: str, campaign: str) -> WhyNot:
+    """Everything that decides whether the customer gets the campaign's mails.
+
+    Raises:
+        NotFound: there is no such customer or campaign.
+    """
+    found = names.campaign(app, campaign)
+    now = app.clock.now()
+    with app.store.read() as connection:
+        customer_id = directory.find_customer(connection, who)
+        standing = touches.find_standing(connection, customer_id)
+        planned = touches.list_of_customer(connection, customer_id, found.id)
+        known = stories.known(connection, customer_id)
+    asked = facts(known, now=now, zone=app.zone)
+    segments = {one.id: one.rule for one in app.definitions.segments.values()}
+    return WhyNot(
+        customer_id=customer_id,
+        customer=known.customer["name"] or known.customer["email"] or str(customer_id),
+        campaign=found.id,
+        mode=found.mode,
+        is_in_audience=rules.matches(found.audience, asked, segments),
+        audience=tuple(rules.explain(found.audience, asked, segments))
+        if found.audience != EVERYBODY
+        else (),
+        refusal=refusal(standing, found.stream),
+        waits=hold(standing, found.stream, now),
+        planned=tuple(
+            StepFate(
+                step=row.step,
+                anchor=row.anchor,
+                due_at=row.due_at,
+                state=row.state,
+                reason=SkipReason(row.reason) if row.reason in set(SkipReason) else None,
+            )
+            for row in planned
+        ),
+        would_be=_would_be(app, found, customer_id, now),
+    )
+
+
+def _would_be(
+    app: App, campaign: Campaign, customer_id: int, now: datetime
+) -> tuple[StepFate, ...]:
+    """What an act of planning would decide for this customer at this moment."""
+    seen: list[StepFate] = []
+
+    def watch(_campaign: Campaign, occasion: Occasion, one: Decision, _place: ZoneInfo) -> None:
+        seen.append(
+            StepFate(
+                step=one.step.id,
+                anchor=occasion.anchor,
+                due_at=one.due_at,
+                state="",
+                reason=one.reason,
+                waits=one.waits,
+            )
+        )
+
+    planning.plan(
+        app.store,
+        app.definitions,
+        now=now,
+        campaigns=[campaign.id],
+        is_saved=False,
+        watch=watch,
+        customer_id=customer_id,
+    )
+    return tuple(seen)

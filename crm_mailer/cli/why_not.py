@@ -1,0 +1,81 @@
+"""The command that says why a customer gets, or does not get, a campaign's mails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import click
+
+from crm_mailer.cli import pass_app, show
+from crm_mailer.cli.options import Command, as_json_option
+from crm_mailer.i18n import _
+from crm_mailer.model.campaign import Mode
+from crm_mailer.model.touch import SKIP_SENTENCES
+
+if TYPE_CHECKING:
+    from crm_mailer.app import App
+    from crm_mailer.app.why_not import StepFate, WhyNot
+
+
+@click.command("why-not", cls=Command)
+@click.argument("who", metavar="CUSTOMER")
+@click.argument("campaign", metavar="CAMPAIGN")
+@as_json_option
+@pass_app
+def why_not(app: App, who: str, campaign: str, as_json: bool) -> None:
+    """Say why CUSTOMER gets, or does not get, the mails of CAMPAIGN."""
+    from crm_mailer.app import why_not as verbs
+
+    found = verbs.why_not(app, who, campaign)
+    if as_json:
+        show.json_(found)
+    else:
+        _show(found, app.zone)
+
+
+def _show(found: WhyNot, zone: ZoneInfo) -> None:
+    show.heading(f"{found.customer} · {found.campaign}")
+    if found.mode is Mode.DRAFT:
+        show.line(_("✗ the campaign's mode is draft: it plans nothing"))
+    elif found.mode is Mode.MANUAL:
+        show.line(_("! the campaign's mode is manual: mails wait for `campaign release`"))
+    for reason, sign in ((found.refusal, "✗"), (found.waits, "!")):
+        if reason is not None:
+            show.line(f"{sign} {_(SKIP_SENTENCES[reason])}")
+    if found.audience:
+        told = _("in the audience") if found.is_in_audience else _("not in the audience")
+        show.line(f"{_sign(found.is_in_audience)} {told}")
+        for part in found.audience:
+            known = _("  (known: {value})").format(value=part.known) if part.known else ""
+            show.line("  " + "  " * part.depth + f"{_sign(part.holds)} {part.text}{known}")
+    if not found.has_event:
+        show.line(_("✗ nothing has started it for this customer lately enough") if
+                  found.is_in_audience else
+                  _("✗ so nothing starts it for this customer"))  # fmt: skip
+    _table(_("planned already"), found.planned, zone)
+    _table(_("as it would be planned now"), found.would_be, zone)
+
+
+def _sign(holds: bool) -> str:
+    return "✓" if holds else "✗"
+
+
+def _table(title: str, fates: tuple[StepFate, ...], zone: ZoneInfo) -> None:
+    if not fates:
+        return
+    show.table(
+        [_("step"), _("event"), _("due"), _("state"), _("why")],
+        [
+            (
+                one.step,
+                one.anchor,
+                show.local(one.due_at, zone),
+                show.word(one.state) if one.state else _("would be planned")
+                if one.reason is None else _("would be left out"),
+                _(SKIP_SENTENCES[reason]) if (reason := one.reason or one.waits) else "",
+            )
+            for one in fates
+        ],
+        title=title,
+    )  # fmt: skip

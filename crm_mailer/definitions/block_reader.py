@@ -1,0 +1,233 @@
+"""Reads the blocks of a rule: `bought`, `mailed`, `replied`, `rose`, `fell`, `list`; and days."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from crm_mailer.definitions.files import Fault, Node
+from crm_mailer.definitions.list_reader import ListFolder, read_list
+from crm_mailer.definitions.problems import Problem, did_you_mean
+from crm_mailer.definitions.tree import WHOLE
+from crm_mailer.definitions.written import duration
+from crm_mailer.model.reply import Intent
+from crm_mailer.model.segment_blocks import (
+    MARKS,
+    ONCE,
+    Bounds,
+    Contact,
+    Day,
+    Listed,
+    Move,
+    Purchase,
+)
+
+MONEY = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_AGO = re.compile(r"([0-9]{1,5}) ?([dw]) ago")
+_DAYS = {"today": 0, "yesterday": 1}
+#: Years in which a shop's facts can lie.
+_YEARS = range(1970, 2201)
+_MOST = 1_000_000
+
+
+class BlockReader:
+    """Reads one block after another and notes each fault at its place."""
+
+    def __init__(self, problems: list[Problem], lists: ListFolder | None = None) -> None:
+        self.problems = problems
+        self.lists = lists
+
+    def purchase(self, name: str, node: Node) -> Purchase:
+        """What was bought, when, how much of it."""
+        readers: dict[str, Callable[[Node], Any]] = {
+            **dict.fromkeys(("sku", "category", "title"), self._text),
+            **self._window_readers(),
+            "orders": self._count,
+            "pieces": self._count,
+            "spent_usd": self._dollars,
+        }
+        parts = self._block(name, node, readers, "{category: Garden, within: 90d}")
+        return Purchase(**_renamed(parts, within="within_days", spent_usd="spent_usd_cents"))
+
+    def contact(self, name: str, node: Node) -> Contact:
+        """Which mails passed, when, how many; `true` for any mail at all."""
+        if node.kind == "text" and node.text == "true":
+            return Contact()
+        readers: dict[str, Callable[[Node], Any]] = {
+            "campaign": self._text,
+            **({"intent": self._intent} if name == "replied" else {}),
+            **self._window_readers(),
+            "times": self._count,
+        }
+        parts = self._block(name, node, readers, "{within: 30d}")
+        return Contact(**{"times": ONCE, **_renamed(parts, within="within_days")})
+
+    def move(self, name: str, node: Node) -> Move:
+        """Which mark moved, since when, by how much."""
+        readers: dict[str, Callable[[Node], Any]] = {
+            "mark": self._mark,
+            "within": self._within,
+            "by": self._step,
+        }
+        parts = self._block(name, node, readers, "{mark: total, within: 30d}")
+        for key in ("mark", "within"):
+            if key not in parts and node.entries and key not in node.entries:
+                self._fault(node, "CRM105", f"`{key}` is missing in `{name}`")
+        moved = _renamed(parts, within="within_days")
+        return Move(**{"mark": "total", "within_days": 1, **moved})
+
+    def listed(self, name: str, node: Node) -> Listed:
+        """The list in a file beside the segments."""
+        text = self._text(node)
+        if text is None:
+            return Listed(file="")
+        if self.lists is None:
+            what = f"a `{name}` belongs into a segment"
+            self._fault(node, "CRM107", what, "write a segment of it and use `segment:` here")
+            return Listed(file=text)
+        return read_list(text, self.lists, node, self.problems)
+
+    def day(self, node: Node) -> Day | None:
+        """A day such as 2026-11-20, `30d ago`, `today` or `yesterday`."""
+        text = node.text.strip() if node.kind == "text" else ""
+        if text in _DAYS:
+            return _DAYS[text]
+        if ago := _AGO.fullmatch(text):
+            return int(ago[1]) * (7 if ago[2] == "w" else 1)
+        if not _DAY.fullmatch(text):
+            shown = f"`{text}` is no day" if text else "a day belongs here"
+            remedy = "such as 2026-11-20, 30d ago, today, yesterday"
+            self._fault(node, "CRM111", shown, remedy)
+            return None
+        try:
+            found = date.fromisoformat(text)
+        except ValueError:
+            self._fault(node, "CRM111", f"there is no day {text}")
+            return None
+        if found.year not in _YEARS:
+            self._fault(node, "CRM111", f"{text} is no day of a shop's life", "1970 to 2200")
+            return None
+        return found
+
+    # ------------------------------------------------------------------ parts of blocks
+
+    def _block(
+        self, name: str, node: Node, readers: dict[str, Callable[[Node], Any]], example: str
+    ) -> dict[str, Any]:
+        if node.kind != "map" or not node.entries:
+            self._fault(node, "CRM106", f"`{name}` is a block", f"such as `{name}: {example}`")
+            return {}
+        parts: dict[str, Any] = {}
+        for key, value in node.entries.items():
+            if key not in readers:
+                what, remedy = f"unknown key `{key}` in `{name}`", did_you_mean(key, readers)
+                self.problems.append(node.problem("CRM104", what, key, key=True, help=remedy))
+                continue
+            read = readers[key](value)
+            if read is not None:
+                parts[key] = read
+        return parts
+
+    def _window_readers(self) -> dict[str, Callable[[Node], Any]]:
+        return {"within": self._within, "since": self.day, "until": self.day}
+
+    def _text(self, node: Node) -> str | None:
+        if node.kind != "text" or not node.text.strip() or node.is_null:
+            self._fault(node, "CRM106", "one value is needed here")
+            return None
+        return node.text.strip()
+
+    def _within(self, node: Node) -> int | None:
+        try:
+            days = duration(node.text.strip()).days
+        except Fault as fault:
+            self._fault(node, fault.code, str(fault), "such as 90d or 4w")
+            return None
+        if days < 1:
+            self._fault(node, "CRM110", "`within` is a day at least", "such as 90d or 4w")
+        return days
+
+    def _intent(self, node: Node) -> str | None:
+        return self._one_of(node, "intent", [one.value for one in Intent])
+
+    def _mark(self, node: Node) -> str | None:
+        return self._one_of(node, "mark", MARKS)
+
+    def _one_of(self, node: Node, name: str, known: Collection[str]) -> str | None:
+        text = self._text(node)
+        if text is not None and text not in known:
+            what = f"`{text}` is not known as `{name}`"
+            self._fault(node, "CRM107", what, did_you_mean(text, known))
+            return None
+        return text
+
+    def _step(self, node: Node) -> int | None:
+        number = self._number(node)
+        if number == 0:
+            self._fault(node, "CRM107", "`by` is 1 at least")
+        return number
+
+    # ------------------------------------------------------------------ how many
+
+    def _count(self, node: Node) -> Bounds | None:
+        return self._bounds(node, self._number, 1)
+
+    def _dollars(self, node: Node) -> Bounds | None:
+        return self._bounds(node, self._cents, 1)
+
+    def _bounds(self, node: Node, read: Callable[[Node], int | None], step: int) -> Bounds | None:
+        """`3`, or a block of `at_least`, `at_most`, `above`, `below`."""
+        if node.kind == "text":
+            number = read(node)
+            return None if number is None else Bounds(least=number, most=number)
+        least, most = 0, None
+        for key, value in node.entries.items():
+            number = read(value)
+            if key not in ("at_least", "at_most", "above", "below"):
+                what = f"`{key}` is no comparison here"
+                remedy = did_you_mean(key, ("at_least", "at_most", "above", "below"))
+                self.problems.append(node.problem("CRM107", what, key, key=True, help=remedy))
+            elif number is not None and key in ("at_least", "above"):
+                least = max(least, number + (step if key == "above" else 0))
+            elif number is not None:
+                top = number - (step if key == "below" else 0)
+                most = top if most is None else min(most, top)
+        if not node.entries:
+            self._fault(node, "CRM106", "a number, or `{at_least: 2}`, belongs here")
+        if most is not None and most < least:
+            self._fault(node, "CRM107", "no number is as this says")
+            return None
+        return Bounds(least=least, most=most)
+
+    def _number(self, node: Node) -> int | None:
+        text = self._text(node)
+        if text is None:
+            return None
+        if not WHOLE.fullmatch(text):
+            self._fault(node, "CRM106", f"a whole number is needed here, not `{text}`")
+            return None
+        if len(text) > 7 or not 0 <= int(text) <= _MOST:
+            self._fault(node, "CRM107", f"a number from 0 to {_MOST} is needed, not `{text}`")
+            return None
+        return int(text)
+
+    def _cents(self, node: Node) -> int | None:
+        text = self._text(node)
+        if text is None:
+            return None
+        if not MONEY.fullmatch(text):
+            what = f"an amount in US dollars is needed here, not `{text}`"
+            self._fault(node, "CRM106", what, "such as 250 or 99.50")
+            return None
+        return int(Decimal(text) * 100)
+
+    def _fault(self, node: Node, code: str, message: str, remedy: str = "") -> None:
+        self.problems.append(node.problem(code, message, help=remedy))
+
+
+def _renamed(parts: dict[str, Any], **names: str) -> dict[str, Any]:
+    return {names.get(key, key): value for key, value in parts.items()}

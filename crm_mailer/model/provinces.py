@@ -1,0 +1,141 @@
+"""The zones of provinces whose clocks differ from those of their country's main zone."""
+
+from __future__ import annotations
+
+#: Country -> zone -> provinces as addresses name them: codes, English names, and native ones.
+_TABLE: dict[str, dict[str, str]] = {
+    "US": {
+        "America/New_York": "CT Connecticut, DE Delaware, DC Washington D.C., FL Florida, "
+        "GA Georgia, IN Indiana, KY Kentucky, ME Maine, MD Maryland, MA Massachusetts, "
+        "MI Michigan, NH New Hampshire, NJ New Jersey, NY New York, NC North Carolina, OH Ohio, "
+        "PA Pennsylvania, RI Rhode Island, SC South Carolina, VT Vermont, VA Virginia, "
+        "WV West Virginia",
+        "America/Chicago": "AL Alabama, AR Arkansas, IL Illinois, IA Iowa, KS Kansas, "
+        "LA Louisiana, MN Minnesota, MS Mississippi, MO Missouri, NE Nebraska, ND North Dakota, "
+        "OK Oklahoma, SD South Dakota, TN Tennessee, TX Texas, WI Wisconsin",
+        "America/Denver": "CO Colorado, MT Montana, NM New Mexico, UT Utah, WY Wyoming",
+        "America/Boise": "ID Idaho",
+        "America/Phoenix": "AZ Arizona",
+        "America/Los_Angeles": "CA California, NV Nevada, OR Oregon, WA Washington",
+        "America/Anchorage": "AK Alaska",
+        "Pacific/Honolulu": "HI Hawaii",
+        "America/Puerto_Rico": "PR Puerto Rico",
+        "Pacific/Guam": "GU Guam",
+    },
+    "CA": {
+        "America/Toronto": "ON Ontario, QC Quebec, Québec",
+        "America/Halifax": "NS Nova Scotia, NB New Brunswick, PE Prince Edward Island",
+        "America/St_Johns": "NL Newfoundland and Labrador, Newfoundland",
+        "America/Winnipeg": "MB Manitoba",
+        "America/Regina": "SK Saskatchewan",
+        "America/Edmonton": "AB Alberta, NT Northwest Territories",
+        "America/Vancouver": "BC British Columbia",
+        "America/Whitehorse": "YT Yukon",
+    },
+    "AU": {
+        "Australia/Sydney": "NSW New South Wales, ACT Australian Capital Territory",
+        "Australia/Melbourne": "VIC Victoria",
+        "Australia/Hobart": "TAS Tasmania",
+        "Australia/Brisbane": "QLD Queensland",
+        "Australia/Adelaide": "SA South Australia",
+        "Australia/Darwin": "NT Northern Territory",
+        "Australia/Perth": "WA Western Australia",
+    },
+    "BR": {
+        "America/Manaus": "AM Amazonas, RR Roraima, RO Rondônia, Rondonia",
+        "America/Cuiaba": "MT Mato Grosso",
+        "America/Campo_Grande": "MS Mato Grosso do Sul",
+        "America/Rio_Branco": "AC Acre",
+    },
+    "MX": {
+        "America/Tijuana": "BC Baja California",
+        "America/Mazatlan": "BCS Baja California Sur, SIN Sinaloa, NAY Nayarit",
+        "America/Hermosillo": "SON Sonora",
+        "America/Cancun": "ROO Quintana Roo",
+    },
+    "RU": {
+        "Europe/Kaliningrad": "KGD Kaliningrad, Калининград, Калининградская",
+        "Europe/Samara": "SAM Samara, Самара, Самарская, UD Udmurtia, Удмуртия, Удмуртская",
+        "Europe/Astrakhan": "AST Astrakhan, Астрахань, Астраханская",
+        "Europe/Saratov": "SAR Saratov, Саратов, Саратовская",
+        "Europe/Ulyanovsk": "ULY Ulyanovsk, Ульяновск, Ульяновская",
+        "Asia/Yekaterinburg": "SVE Sverdlovsk, Свердловская, CHE Chelyabinsk, Челябинск, "
+        "Челябинская, BA Bashkortostan, Башкортостан, PER Perm, Пермь, Пермский, TYU Tyumen, "
+        "Тюмень, Тюменская, ORE Orenburg, Оренбургская, KGN Kurgan, Курганская, KHM "
+        "Khanty-Mansi, Ханты-Мансийский, YAN Yamalo-Nenets, Ямало-Ненецкий",
+        "Asia/Omsk": "OMS Omsk, Омск, Омская",
+        "Asia/Novosibirsk": "NVS Novosibirsk, Новосибирск, Новосибирская",
+        "Asia/Barnaul": "ALT Altai Krai, Алтайский",
+        "Asia/Tomsk": "TOM Tomsk, Томск, Томская",
+        "Asia/Novokuznetsk": "KEM Kemerovo, Кемерово, Кемеровская",
+        "Asia/Krasnoyarsk": "KYA Krasnoyarsk, Красноярск, Красноярский, KK Khakassia, Хакасия, "
+        "TY Tuva, Тыва",
+        "Asia/Irkutsk": "IRK Irkutsk, Иркутск, Иркутская, BU Buryatia, Бурятия",
+        "Asia/Chita": "ZAB Zabaykalsky, Забайкальский",
+        "Asia/Yakutsk": "SA Yakutia, Sakha, Якутия, Саха, AMU Amur, Амурская",
+        "Asia/Vladivostok": "PRI Primorsky, Приморский, KHA Khabarovsk, Хабаровск, Хабаровский, "
+        "YEV Еврейская",
+        "Asia/Magadan": "MAG Magadan, Магадан, Магаданская",
+        "Asia/Sakhalin": "SAK Sakhalin, Сахалин, Сахалинская",
+        "Asia/Kamchatka": "KAM Kamchatka, Камчатка, Камчатский, CHU Chukotka, Чукотский",
+    },
+    "KZ": {
+        "Asia/Almaty": "Almaty, Алматы",
+    },
+    "ID": {
+        "Asia/Pontianak": "KB West Kalimantan, Kalimantan Barat",
+        "Asia/Makassar": "BA Bali, SN South Sulawesi, Sulawesi Selatan, NB West Nusa Tenggara, "
+        "NT East Nusa Tenggara, KI East Kalimantan, Kalimantan Timur, KS South Kalimantan, "
+        "Kalimantan Selatan, SA North Sulawesi, Sulawesi Utara",
+        "Asia/Jayapura": "PA Papua, MA Maluku, PB West Papua",
+    },
+    "ES": {"Atlantic/Canary": "CN Canarias, Las Palmas, Santa Cruz de Tenerife, Canary Islands"},
+    "PT": {"Atlantic/Azores": "Açores, Azores", "Atlantic/Madeira": "Madeira"},
+    "CL": {
+        "America/Punta_Arenas": "MA Magallanes",
+        "Pacific/Easter": "Isla de Pascua, Rapa Nui",
+    },
+    "EC": {"Pacific/Galapagos": "W Galápagos, Galapagos"},
+    "NZ": {"Pacific/Chatham": "CIT Chatham Islands"},
+    "MN": {"Asia/Hovd": "Khovd, Hovd, Bayan-Ölgii, Uvs"},
+}
+#: What stands beside a province's name in addresses.
+_BESIDE = frozenset("область обл край республика oblast krai region state province of".split())
+
+
+def _names(listed: str) -> set[str]:
+    found = set()
+    for entry in listed.split(", "):
+        code, _, name = entry.partition(" ")
+        if name and code.isupper():
+            found |= {code.casefold(), name.casefold()}
+        else:
+            found.add(entry.casefold())
+    return found
+
+
+_ZONES = {
+    (country, name): zone
+    for country, zones in _TABLE.items()
+    for zone, listed in zones.items()
+    for name in _names(listed)
+}
+
+
+def zones() -> frozenset[str]:
+    """Every zone of the table."""
+    return frozenset(_ZONES.values())
+
+
+def plain(region: str) -> str:
+    """A province's name without capitals and without words such as `oblast`."""
+    words = region.replace(".", " ").replace(",", " ").casefold().split()
+    return " ".join(word for word in words if word not in _BESIDE) or region.strip().casefold()
+
+
+def zone_of(country: str, region: str) -> str:
+    """The zone of a province; empty where it is the country's own, or unknown."""
+    if not region:
+        return ""
+    country, whole = country.upper(), region.strip().casefold()
+    return _ZONES.get((country, whole)) or _ZONES.get((country, plain(region)), "")
