@@ -182,8 +182,8 @@ EXPLAINED: dict[str, str] = {
     "CRM130": "Segments speak of each other in a ring, so none of them can be worked out first.",
     "CRM131": "`hold` is the undo window: so long after planning nothing leaves. It is for "
     "marketing mail, at most 24h, shorter than `valid_for` and than the time between two steps.",
-    "CRM180": "On an adaptive curve each mail's time follows from what the customer did with the one "
-    "before, so its steps have no `after`.",
+    "CRM180": "On an adaptive curve each mail's time follows from what the customer did with the "
+    "one before, so its steps have no `after`.",
     "CRM181": "A parameter of an adaptive curve is outside its range, or two of them clash. "
     "docs/memory-curve.md explains each.",
     "CRM160": "A festival has a day (`on: 11-11`, `on: 4th thu of nov + 1d`, `on: easter - 2d`, "

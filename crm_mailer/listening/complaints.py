@@ -24,6 +24,13 @@ _SURE, _HINT, _THREAT = 3.0, 1.0, 5.0
 _ASKED = 0.5
 #: What a text of mere hints needs more where it is a question.
 _DOUBT = 1.0
+#: What "six weeks" weighs more in a text that wants nothing: nobody writes without a reason.
+_ALONE = 1.0
+_SHORT = 160
+_ELSE_WANTED = (
+    "ask.", "objection.", "confirm", "suggestion", "praise", "thanks", "clue.before", "elsewhere",
+    "wants.",
+)  # fmt: skip
 _WEIGHTS = {
     "displeasure": (2.0, 1.0),
     "praise": (-2.0, -1.0),
@@ -42,8 +49,11 @@ _WEIGHTS = {
     # Nothing is bought yet.
     "clue.before": (-2.0, -1.0),
     # Told of another shop, or of what others lived through.
-    "elsewhere": (-3.0, -1.0),
+    "elsewhere": (-4.0, -1.0),
 }
+#: What a bare demand says, in a text no longer than that: it counts once.
+_BARE = 80
+_DEMANDS = ("wants.", "clue.remedy")
 #: Politeness: undoes displeasure, and never two hints that something is wrong.
 _POLITE = {"thanks", "question"}
 #: What takes the ground from under a sure reason, too.
@@ -52,7 +62,8 @@ _WEIGHTLESS = ("ask.", "objection.")
 #: Said beside nearly every finer reason: named after it.
 _GENERAL = {
     "nr.in_transit": 3, "nad.quality": 2, "nr.no_tracking": 2, "order.wrong_item": 1,
-    "order.cancel": 1, "nr.buyer_returned": 1, "nr.marked_delivered": 1,
+    "order.cancel": 1, "nr.marked_delivered": 1, "nad.description": 1, "pay.refund": 1,
+    "nr.buyer_returned": 2,
 }  # fmt: skip
 #: What `safety` already says.
 _ABSORBED = {"nad.quality", "nad.damaged"}
@@ -112,11 +123,11 @@ def understand(
         again = Evidence(code="tone.again", weight=AGAIN, words="an earlier mail is unanswered")
         evidence.append(again)
     evidence.sort(key=lambda one: (-one.weight, one.code))
-    score = _score(evidence, words.reasons)
+    score = _score(evidence, text, words.reasons)
     places = {found.sign.code: found.start for found, _ in spotted}
     reasons = _reasons(evidence, places, words.reasons)
     is_complaint = score >= THRESHOLD or "privacy" in reasons
-    reasons = (reasons or ("other",)) if is_complaint else ()
+    reasons = (reasons or _without_words(evidence)) if is_complaint else ()
     wanted = intents.of([found for found, _ in spotted], text, is_complaint=is_complaint)
     return Understanding(
         intent=wanted.intent,
@@ -127,6 +138,12 @@ def understand(
         score=score,
         evidence=tuple(evidence),
     )
+
+
+def _without_words(found: Iterable[Evidence]) -> tuple[str, ...]:
+    """The reason of a complaint that names none: time that went by is waiting."""
+    waits = any(one.code == "clue.lapse" for one in found)
+    return ("nr.in_transit",) if waits else ("other",)
 
 
 def with_subject(subject: str, own_text: str) -> str:
@@ -194,21 +211,35 @@ def _tone(text: str) -> list[Evidence]:
     return found
 
 
-def _score(found: Iterable[Evidence], known: Mapping[str, object]) -> float:
+def _score(found: Sequence[Evidence], text: str, known: Mapping[str, object]) -> float:
     """The sum. Thanks and praise weigh little against a sure reason: people stay polite."""
-    found = list(found)
-    against = sum(e.weight for e in found if e.weight > 0)
+    unhappy = [e for e in found if e.weight > 0]
+    if len(text) < _BARE and all(e.code.startswith(_DEMANDS) for e in unhappy):
+        unhappy = [e for e in unhappy if e.code.startswith("wants.")]
+    total = sum(e.weight for e in unhappy)
     strongest = max((e.weight for e in found if e.code in known), default=0.0)
-    clues = sum(e.weight > 0 and (e.code in known or e.code.startswith("clue.")) for e in found)
-    is_question = any(e.code.startswith("ask.") for e in found)
-    mild = {*_APART, *_POLITE} if clues > 1 and not is_question else _APART
-    softening = sum(e.weight for e in found if e.weight < 0 and e.code not in mild)
-    apart = sum(e.weight for e in found if e.code in _APART)
+    clues = [e for e in unhappy if e.code in known or e.code.startswith("clue.")]
+    asks = any(e.code.startswith("ask.") for e in found)
+    polite = set() if len(clues) > 1 and not asks else _POLITE
+    mild = sum(e.weight for e in found if e.weight < 0 and e.code in {"praise", *polite})
     if strongest >= _SURE:
-        softening = max(softening, -1.0 if strongest < _THREAT else 0.0)
-    elif is_question:
-        softening -= _DOUBT
-    return against + softening + apart
+        mild = max(mild, -1.0)
+    if strongest >= _THREAT:
+        mild = 0.0
+    elif asks and (strongest < _SURE or (len(unhappy) == 1 and "?" in text)):
+        mild -= _DOUBT
+    elif _is_nothing_else(found, text):
+        total += _ALONE
+    return total + mild + sum(e.weight for e in found if e.code in _APART)
+
+
+def _is_nothing_else(found: Iterable[Evidence], text: str) -> bool:
+    """Whether a short text tells how long it has been, and asks, thanks and wants nothing."""
+    if not any(e.code == "clue.lapse" for e in found):
+        return False
+    if len(text) > _SHORT or any(mark in text for mark in "?？؟"):
+        return False
+    return not any(e.code.startswith(_ELSE_WANTED) for e in found)
 
 
 def _reasons(

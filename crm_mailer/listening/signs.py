@@ -76,9 +76,7 @@ class Table:
             re.compile(rf"(?<!\w){re.escape(fold(word))}(?!\w)" if self.is_spaced else fold(word))
             for word in lexicon.conditions
         )
-        openers = "|".join(re.escape(fold(word)) for word in lexicon.openers)
-        edges = r"(?<!\w)(?:{})(?!\w)" if self.is_spaced else "{}"
-        self._opener = re.compile(edges.format(openers)) if openers else None
+        self._opener = _opener(lexicon.openers)
         said = [sign for sign in lexicon.signs if not sign.is_exception]
         said.sort(key=lambda sign: not sign.is_sure)
         self.rules = tuple(self._rule(sign, rank) for rank, sign in enumerate(said))
@@ -203,17 +201,18 @@ class Table:
         if not self.is_spaced or not rule.firsts:
             yield from rule.phrase.pattern.finditer(folded)
             return
-        for start in sorted({at for first in rule.firsts for at in places.get(first, ())}):
+        starts = [at for first in rule.firsts if first in places for at in places[first]]
+        for start in sorted(set(starts)) if len(starts) > 1 else starts:
             match = rule.phrase.pattern.match(folded, start)
             if match is not None:
                 yield match
 
     def _is_asked(self, folded: str, match: re.Match[str]) -> bool:
         """Whether it stands in a question that asks whether it is so."""
-        if self._opener is None or not _ASKING.match(folded, match.end()):
+        if self._opener is None or not _ASKING.match(folded, match.start()):
             return False
         sentence = _SENTENCE_END.split(folded[max(0, match.start() - 160) : match.start()])[-1]
-        return self._opener.search(sentence + match[0]) is not None
+        return self._opener.search(sentence.lstrip() + match[0]) is not None
 
     def _is_excepted(self, rule: Rule, folded: str, match: re.Match[str]) -> bool:
         """Whether the shop says of words there that they are no sign of this."""
@@ -253,6 +252,16 @@ class Table:
         if rule.sign.code in ("displeasure", "praise"):
             return False
         return any(pattern.search(before) for pattern in self.conditions)
+
+
+def _opener(openers: Iterable[str]) -> re.Pattern[str] | None:
+    """Openers of one word count where the sentence begins, longer ones anywhere."""
+    folded = [fold(word) for word in openers]
+    first = "|".join(re.escape(word) for word in folded if " " not in word) or "(?!)"
+    longer = "|".join(re.escape(word) for word in folded if " " in word) or "(?!)"
+    return (
+        re.compile(rf"^(?:\w+,? )?(?:{first})(?!\w)|(?<!\w)(?:{longer})(?!\w)") if folded else None
+    )
 
 
 def find(folded: str, chosen: Iterable[Table]) -> list[Found]:

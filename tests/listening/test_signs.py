@@ -5,8 +5,10 @@ import time
 import pytest
 
 from crm_mailer.listening import signs
+from crm_mailer.listening.complaints import understand
 from crm_mailer.listening.phrases import compile_phrase, fold
 from crm_mailer.listening.signs import Table
+from crm_mailer.model.reply import Intent
 from crm_mailer.model.words import Lexicon, Sign, Words
 from tests.listening.test_complaints_at_large import mails
 
@@ -66,3 +68,35 @@ def test_the_first_phrase_of_the_file_speaks_for_its_code() -> None:
     (found,) = first.find("the cup broke", {})
 
     assert found.sign.phrase == "the cup"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_complaint"),
+    [
+        ("Does the lid come off after a week?", False),
+        ("The lid came off after a week.", True),
+        ("Bevor ich bestelle: Ist bei euch schon mal etwas zerbrochen?", False),
+        ("Die Tasse war zerbrochen.", True),
+        ("У вас ремешок не рвётся через неделю?", False),
+        ("Ремешок порвался через неделю.", True),
+    ],
+)
+def test_what_is_only_asked_about_is_no_complaint(
+    words: Words, text: str, is_complaint: bool
+) -> None:
+    assert (understand(text, words).intent is Intent.COMPLAINT) is is_complaint
+
+
+@pytest.mark.parametrize(
+    ("text", "is_complaint"),
+    [
+        ("My neighbour bought a pump at another shop and it broke after a day.", False),
+        ("I clicked the wrong colour, sorry.", False),
+        ("Six weeks. I could have walked to your warehouse.", True),
+        ("Six weeks ago I moved. Thanks!", False),
+    ],
+)
+def test_what_happened_elsewhere_or_by_their_own_slip_is_no_complaint(
+    words: Words, text: str, is_complaint: bool
+) -> None:
+    assert (understand(text, words).intent is Intent.COMPLAINT) is is_complaint
