@@ -28,7 +28,7 @@ delivering/outcomes delivering/commands delivering/conversation delivering/meter
 delivering/recheck delivering/permission
 store/departures store/deliveries store/messages store/claims
 delivering/air delivering/journal delivering/guards delivering/pacing delivering/booking
-delivering/typesetting delivering/routing delivering/port
+delivering/typesetting delivering/tower delivering/routing delivering/port
 rendering/library rendering/greetings rendering/formats rendering/plain rendering/folding
 model/windows model/standing model/zones model/touch model/message model/customer
 model/delivery app/clocks

@@ -52,7 +52,7 @@ def _make(place: Path) -> None:
             [sys.executable, ROOT / "hatch_build.py", draft], capture_output=True, text=True
         )
         if done.returncode:
-            raise Missing(f"compiling failed:\n{done.stderr[-2000:]}")
+            raise Missing(f"compiling failed:\n{(done.stdout + done.stderr)[-3000:]}")
         shutil.rmtree(draft / "build", ignore_errors=True)
         for old in CACHE.iterdir():
             if old != draft:

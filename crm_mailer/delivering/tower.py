@@ -94,15 +94,19 @@ class Tower:
         Raises:
             StoreError: the database cannot be used; what was sent is in the journal.
         """
+        broken: BaseException | None = None
         try:
             while not self.air.is_over() and await self._step():
                 pass
         except CannotWrite as error:  # the journal; the database still takes what has landed
             self.air.error = error
-        finally:
-            await self.air.land()
-            self._free(self.bookings)
-            self.bookings.clear()
+        except BaseException as error:  # raised again below; a `finally` may not wait when compiled
+            broken = error
+        await self.air.land()
+        self._free(self.bookings)
+        self.bookings.clear()
+        if broken is not None:
+            raise broken
         await self._settle()
         self.report.faults = {
             outlet.name: fault
