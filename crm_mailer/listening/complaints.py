@@ -227,7 +227,8 @@ def _score(found: Sequence[Evidence], text: str, known: Mapping[str, object]) ->
     if strongest >= _THREAT:
         mild = 0.0
     elif asks and (strongest < _SURE or (len(unhappy) == 1 and "?" in text)):
-        mild -= _DOUBT
+        # who asks a second time is not merely curious
+        mild -= 0.0 if any(e.code == "tone.again" for e in found) else _DOUBT
     elif _is_nothing_else(found, text):
         total += _ALONE
     return total + mild + sum(e.weight for e in found if e.code in _APART)

@@ -183,7 +183,10 @@ def add(connection: sa.Connection, crowd: Crowd, first: int, last: int) -> int:
         .from_select(list(_COLUMNS), list_plain(connection, crowd, first, last))
         .on_conflict_do_nothing(index_elements=["campaign", "step", "anchor", "customer_id"])
     )
-    done = connection.execute(statement, {"rows": json.dumps(rows)}).rowcount
+    counting = {"preserve_rowcount": True}
+    done = connection.execute(
+        statement, {"rows": json.dumps(rows)}, execution_options=counting
+    ).rowcount
     if connection.dialect.name == "sqlite":  # counts nothing for what begins with WITH
         done = connection.scalar(sa.select(sa.func.changes())) or 0
     return done

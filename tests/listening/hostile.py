@@ -6,12 +6,12 @@ import base64
 import io
 import json
 import random
-import resource
 import sys
 import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 HEAD = b"From: a@b.example\r\nTo: care@shop.example\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
 TEXT = HEAD + b"Content-Type: text/plain; charset=utf-8\r\n\r\n"
@@ -176,7 +176,9 @@ def main() -> None:
         understand(found.own_text, words)
         told[name] = (found.kind.value, round(time.process_time() - begun, 2))
         del raw, letter, found
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // MB
+    # not ru_maxrss: that of the process which started this one would count, too
+    status = Path("/proc/self/status").read_text()
+    memory = int(status.partition("VmHWM:")[2].split()[0]) * 1024 // MB
     sys.stdout.write(json.dumps({"mails": told, "memory": memory}))
 
 
