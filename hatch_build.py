@@ -20,10 +20,11 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 WISH = "CRM_MAILER_COMPILED"
 #: What every mail passes on its way from a claim to its settlement.
 HOT = """
-model/token
+model/token model/address model/language
 rendering/quoted rendering/headers rendering/clean rendering/assembly rendering/envelope
 rendering/straight rendering/compose rendering/fields rendering/render
-delivering/settling delivering/logbook delivering/runway delivering/trips delivering/answers
+delivering/crash delivering/line delivering/settling delivering/logbook delivering/runway
+delivering/trips delivering/answers
 delivering/outcomes delivering/commands delivering/conversation delivering/meters
 delivering/recheck delivering/permission
 store/departures store/deliveries store/messages store/claims

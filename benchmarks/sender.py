@@ -19,6 +19,7 @@ from benchmarks import shops
 from crm_mailer import logs, workers
 from crm_mailer.app import App, delivering, open_app
 from crm_mailer.delivering import DeliverReport
+from crm_mailer.store import engine
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
     options.add_argument("--limit", type=int, default=0, help="at most so many mails; 0: all")
     options.add_argument("--profile", default="", help="file for what cProfile counts")
     given = options.parse_args()
+    engine.trust_threads()
     app = open_app(given.home)
     logs.set_up(app.settings.log_level)
     assert app.store

@@ -17,7 +17,9 @@ def worker(doors: Doors, number: int, is_leashed: bool, is_once: bool) -> None:
     """Send as one of several processes of the daemon."""
     from crm_mailer import logs, workers
     from crm_mailer.app import open_app
+    from crm_mailer.store.engine import trust_threads
 
+    trust_threads()
     app = open_app(doors.home)
     doors.opened.append(app)
     logs.set_up(app.settings.log_level)

@@ -19,6 +19,10 @@ OURS_REST = (timedelta(minutes=5), timedelta(hours=1))
 SITE_REST = (timedelta(seconds=10), timedelta(minutes=5))
 
 
+class LineLost(ConnectionError):
+    """A connection is gone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneFault:
     """Why an account must rest: a fault of the server or of ours that no single mail can mend."""

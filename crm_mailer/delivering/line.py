@@ -12,13 +12,10 @@ from typing import Protocol, cast
 
 from crm_mailer.delivering.answers import Answer, AnswerParser
 from crm_mailer.delivering.cipher import Cipher
+from crm_mailer.delivering.faults import LineLost
 
 #: The words of a line that was cut since a stage took too long.
 TOO_SLOW = "no answer in time"
-
-
-class LineLost(ConnectionError):
-    """The connection is gone."""
 
 
 class Hearer(Protocol):
@@ -45,8 +42,11 @@ class Hearer(Protocol):
         ...
 
 
-class Line(asyncio.Protocol):
-    """Answers go to the `hearer` if there is one; else they wait for whoever asks."""
+class Line:
+    """Answers go to the `hearer` if there is one; else they wait for whoever asks.
+
+    It is an `asyncio.Protocol` in all but name: a class that is compiled has no parent that is not.
+    """
 
     def __init__(self) -> None:
         self.hearer: Hearer | None = None

@@ -50,7 +50,7 @@ class Logbook:
         answers = self.report.by_outlet.get(outlet)
         if answers is None:
             answers = self.report.by_outlet[outlet] = Counter()
-        answers[outcome.kind.value] += 1
+        answers[outcome.kind._value_] += 1
 
     def free(self, claimed: Claimed) -> None:
         """No attempt was made: the touch is given back."""
@@ -81,7 +81,7 @@ class Logbook:
         landed, free = self._written
         self._written = 0, 0
         for claimed, outcome in self._landed[:landed]:
-            kind = outcome.kind.value
+            kind = outcome.kind._value_
             report.outcomes[kind] += 1
             progress.outcomes[kind] += 1
             answers = progress.by_provider.get(claimed.touch.provider)

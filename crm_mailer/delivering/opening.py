@@ -8,11 +8,13 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
+from typing import cast
 
 from crm_mailer.delivering import login, outcomes
 from crm_mailer.delivering.account import Account, Tls
 from crm_mailer.delivering.answers import Answer
-from crm_mailer.delivering.line import Line, LineLost
+from crm_mailer.delivering.faults import LineLost
+from crm_mailer.delivering.line import Line
 from crm_mailer.model.delivery import Outcome, Phase
 
 
@@ -79,7 +81,7 @@ class Opening:
         is_implicit = account.policy is Tls.IMPLICIT
         async with asyncio.timeout(account.deadlines.connect):
             await asyncio.get_running_loop().create_connection(
-                lambda: self.line, account.host, account.port
+                lambda: cast(asyncio.Protocol, self.line), account.host, account.port
             )
             if is_implicit:
                 seconds = account.deadlines.connect

@@ -81,13 +81,14 @@ def _b32(raw: bytes) -> str:
 
     The standard library's is Python code over single letters; each mail needs this several times.
     """
-    bits, pair = int.from_bytes(raw.ljust(10, b"\0"), "big"), _PAIRS
+    whole, pair = raw.ljust(10, b"\0"), _PAIRS
+    # in two halves, each of which fits into a machine word
+    high, low = int.from_bytes(whole[:5], "big"), int.from_bytes(whole[5:], "big")
     text = (
-        pair[bits >> 70] + pair[bits >> 60 & 1023] + pair[bits >> 50 & 1023]
-        + pair[bits >> 40 & 1023] + pair[bits >> 30 & 1023] + pair[bits >> 20 & 1023]
-        + pair[bits >> 10 & 1023] + pair[bits & 1023]
-    )  # fmt: skip
-    return text[: (len(raw) * 8 + 4) // 5]
+        f"{pair[high >> 30]}{pair[high >> 20 & 1023]}{pair[high >> 10 & 1023]}{pair[high & 1023]}"
+        f"{pair[low >> 30]}{pair[low >> 20 & 1023]}{pair[low >> 10 & 1023]}{pair[low & 1023]}"
+    )
+    return text if len(raw) == 10 else text[: (len(raw) * 8 + 4) // 5]
 
 
 def _unb32(text: str) -> bytes | None:

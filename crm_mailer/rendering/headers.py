@@ -74,7 +74,7 @@ Value = Text | Mailbox | Exact
 
 def exact(*items: str) -> Exact:
     """A value that is written as it stands."""
-    return Exact(items)
+    return tuple.__new__(Exact, (items,))
 
 
 def block(fields: Sequence[tuple[str, Value]]) -> bytes:

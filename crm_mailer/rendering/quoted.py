@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
+
+from markupsafe import escape
 
 #: Characters of a row; its first sign and a last blank may bring two more each.
 WIDTH = 72
 SOFT = "=\r\n"
 #: Stands as it is, with nothing to mend at its beginning.
 PLAIN = re.compile(rf"(?!\.|From )[ -<>-~]{{0,{WIDTH}}}")
+#: A value that neither HTML nor quoted-printable changes: most names, numbers and days.
+HARMLESS = re.compile(rf"(?!\.|From )[ !#-%(-;?-~]{{0,{WIDTH}}}")
+#: What HTML has another spelling for.
+MARKUP = re.compile("[&<>\"']")
 _SIGNS = [
     chr(byte) if (32 <= byte < 127 and byte != ord("=")) or byte == 9 else f"={byte:02X}"
     for byte in range(256)
@@ -29,6 +36,16 @@ def piece(text: str) -> str:
     if PLAIN.fullmatch(text):
         return text + SOFT if text else ""
     return _mended(text)
+
+
+def html(value: Any) -> str:
+    """A value of any kind as a piece: escaped as HTML, then encoded."""
+    if value.__class__ is not str:
+        return piece(str(escape(value)))
+    text = str(value)
+    if HARMLESS.fullmatch(text):
+        return text + SOFT if text else ""
+    return piece(str(escape(text)) if MARKUP.search(text) else text)
 
 
 @lru_cache(maxsize=4096)

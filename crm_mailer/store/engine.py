@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import _sqlite3
+import ctypes
 import json
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -197,6 +199,29 @@ def _write_turn(connection: sa.Connection, synchronous: str) -> Iterator[None]:
         turn.give_back()
 
 
+def trust_threads() -> None:
+    """Spare SQLite the locks of each call, for a process that lives on sending.
+
+    It may then rely on what the pool sees to: no connection is used by two threads at once. Works
+    before the first database of the process only; where the library cannot be told, nothing
+    changes.
+    """
+    if _in_use:
+        return
+    with suppress(OSError, AttributeError):
+        library = ctypes.CDLL(_sqlite3.__file__)
+        library.sqlite3_shutdown()  # importing it has started it
+        library.sqlite3_config(_MULTITHREAD)
+        library.sqlite3_config(_MEMSTATUS, ctypes.c_int(0))
+        library.sqlite3_initialize()
+
+
+#: The databases that were opened.
+_in_use: set[str] = set()
+#: SQLITE_CONFIG_MULTITHREAD, and SQLITE_CONFIG_MEMSTATUS: counting its memory takes a lock, too.
+_MULTITHREAD, _MEMSTATUS = 2, 9
+
+
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT for this engine that knows `on_conflict_do_nothing` and `..._update`."""
     return {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name].insert(table)
@@ -234,6 +259,7 @@ def open_store(url: str) -> Store:
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    _in_use.add(url.database or "")
     memory = url.database in (None, "", ":memory:")
     wait = float(str(url.query.get("timeout", BUSY_TIMEOUT)))
     pool: dict[str, Any] = {"poolclass": sa.pool.StaticPool} if memory else {}
