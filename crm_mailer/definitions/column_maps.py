@@ -23,8 +23,8 @@ ORDER_FIELDS = frozenset(
     "order_number placed_at state state_at payment_state shipping_state platform buyer_id email "
     "customer_name given_name family_name patronymic gender birthday language phone country region "
     "city postcode street street_2 street_3 currency amount shipping_fee refunded payment_method "
-    "promised_ship_at carrier tracking_number tracking_url expected_at note accepts_marketing "
-    "stars review reviewed_at".split()
+    "promised_ship_at carrier tracking_number tracking_url expected_at note coupons "
+    "accepts_marketing stars review reviewed_at".split()
 ) | {f"{state.value}_at" for state in OrderState}
 #: Told for each line of an order. Of `line_extra` and `line_discount` all columns are added up.
 LINE_FIELDS = frozenset(
@@ -102,11 +102,17 @@ def read_maps(folder: Path | None = None) -> dict[str, ColumnMap]:
         DefinitionError: one of the shop's maps is wrong.
     """
     found = {one.name: one for one in shipped_maps()}
-    if folder is not None and folder.is_dir():
-        for path in sorted(folder.glob("*.yaml")):
-            own = read_map(path)
-            found[own.name] = own
-    return found
+    return {**found, **own_maps(folder)} if folder is not None else found
+
+
+def own_maps(folder: Path) -> dict[str, ColumnMap]:
+    """The maps in the shop's `folder` alone, by name; none where there is no such folder.
+
+    Raises:
+        DefinitionError: one of them is wrong.
+    """
+    paths = sorted(folder.glob("*.yaml")) if folder.is_dir() else ()
+    return {one.name: one for one in map(read_map, paths)}
 
 
 def choose_map(wanted: str, maps: Mapping[str, ColumnMap]) -> ColumnMap:

@@ -14,7 +14,8 @@ from crm_mailer.store import orders as store
 
 #: Facts in words and times that a later file may fill or change.
 WORDS = (
-    "buyer_id payment_method promised_ship_at carrier tracking_number tracking_url expected_at note"
+    "buyer_id payment_method promised_ship_at carrier tracking_number tracking_url expected_at "
+    "note coupons"
 ).split()
 InDollars = Callable[[int, str, date], int | None]
 
@@ -68,6 +69,7 @@ def decide(
         amount_minor=amount,
         refunded_minor=refund,
         net_usd_cents=in_dollars(max(0, amount - refund), currency, placed_at.date()),
+        shipping_minor=_shipping(draft, old),
         **_words(draft, old, life),
     )
     return Decided(facts, life.times, _items(draft, old, life, is_continued=is_continued))
@@ -87,6 +89,13 @@ def _amounts(
         amount += old.facts.amount_minor
         refund = old.facts.refunded_minor + draft.line_refunds
     return draft.currency, amount, refund
+
+
+def _shipping(draft: OrderDraft, old: store.StoredOrder | None) -> int | None:
+    """What the buyer pays for shipping; what the file does not tell stays as it is stored."""
+    if draft.shipping_fee is None and old is not None:
+        return old.facts.shipping_minor
+    return draft.shipping_fee
 
 
 def _words(draft: OrderDraft, old: store.StoredOrder | None, life: states.Life) -> dict[str, Any]:

@@ -61,7 +61,8 @@ class OrderDraft:
     total: int | None = None
     line_sum: int = 0
     has_line_amounts: bool = False
-    shipping_fee: int = 0
+    #: None where the file does not tell it.
+    shipping_fee: int | None = None
     refunded: int | None = None
     line_refunds: int = 0
     times: dict[OrderState, datetime] = field(default_factory=dict)
@@ -95,7 +96,7 @@ class OrderDraft:
 
     def amount(self) -> int:
         """What the order is worth."""
-        return self.total if self.total is not None else self.line_sum + self.shipping_fee
+        return self.total if self.total is not None else self.line_sum + (self.shipping_fee or 0)
 
     def refund(self) -> int:
         """What the buyer has back."""

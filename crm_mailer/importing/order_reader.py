@@ -24,7 +24,7 @@ from crm_mailer.model.order import OrderItem, OrderState
 T = TypeVar("T")
 
 TEXTS = {"payment_method": 100, "carrier": 100, "tracking_number": 100, "tracking_url": 500,
-         "note": 2000}  # fmt: skip
+         "note": 2000, "coupons": 500}  # fmt: skip
 #: Carrier and number in one cell, as AliExpress writes them; of several parcels the first.
 PARCEL = re.compile(r"([^:：;\n]{2,100})[:：]\s*([A-Z0-9-]{6,40})\b[\s\S]*", re.I)
 STATE_WORDS = ("state", "payment_state", "shipping_state")
@@ -220,7 +220,8 @@ class OrderReader:
         if self.amount and self.number and draft.total is None:
             draft.total = self._money("amount", self.amount, cells, draft.currency)
         if self.fee and not draft.shipping_fee:
-            draft.shipping_fee = self._money("shipping_fee", self.fee, cells, draft.currency) or 0
+            fee = self._money("shipping_fee", self.fee, cells, draft.currency)
+            draft.shipping_fee = draft.shipping_fee if fee is None else fee
         if self.refunded and draft.refunded is None:
             refunded = self._money("refunded", self.refunded, cells, draft.currency)
             draft.refunded = None if refunded is None else abs(refunded)

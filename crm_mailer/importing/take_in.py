@@ -22,7 +22,7 @@ from crm_mailer.importing.report import Count, ImportReport, RowProblem, Tally
 from crm_mailer.importing.seen import Seen
 from crm_mailer.model.money import Money
 from crm_mailer.model.order import OrderItem, OrderState
-from crm_mailer.store import bulk
+from crm_mailer.store import benefit_uses, bulk
 from crm_mailer.store import orders as store
 from crm_mailer.store.engine import Connection, Store
 
@@ -290,3 +290,5 @@ class Batch:
         store.put_items(connection, self.items, replace=False)
         store.put_items(connection, self.replaced, replace=True)
         store.put_reviews(connection, self.reviews)
+        told = [order_id for order_id, _facts in (*self.new, *self.changed)]
+        benefit_uses.match(connection, told, now)
