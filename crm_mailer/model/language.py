@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 #: The language that most mail to a country should be in, where it is not English.
 BY_COUNTRY = {
@@ -15,7 +16,11 @@ BY_COUNTRY = {
     **dict.fromkeys("SA AE EG KW QA OM BH JO".split(), "ar"),
     "IT": "it", "PL": "pl", "JP": "ja", "KR": "ko", "NL": "nl", "TR": "tr",
 }  # fmt: skip
+#: Where Chinese is written in traditional characters.
+TRADITIONAL = frozenset({"TW", "HK", "MO"})
 RIGHT_TO_LEFT = {"ar", "he", "fa", "ur"}
+#: Languages whose codes make a mapping of a campaign a choice of texts rather than a record.
+CODES = frozenset("en ru es pt fr de zh ar it pl ja ko nl tr uk cs sv da fi el he hu ro bg".split())
 
 
 def base(code: str) -> str:
@@ -28,9 +33,77 @@ def guess(country: str | None, default: str) -> str:
     return BY_COUNTRY.get((country or "").upper(), default)
 
 
-def choose(wanted: str, available: Collection[str], fallback: Sequence[str]) -> str | None:
-    """The best of `available` for a reader of `wanted`: itself, its base, then the chain."""
-    for code in (wanted, base(wanted), *fallback):
-        if code in available:
-            return code
-    return None
+def wanted(own: str, country: str | None, default: str) -> str:
+    """What a customer reads: what is known of them, else what their country reads.
+
+    `zh` alone says nothing about the script; there the country tells: `zh-Hant` in Taiwan, Hong
+    Kong and Macao.
+    """
+    code = own or guess(country, default)
+    return "zh-Hant" if _written(code) == "zh" and country in TRADITIONAL else code
+
+
+def choose(
+    wanted: str, available: Collection[str], fallback: Sequence[str], country: str = ""
+) -> str | None:
+    """The best of `available` for a reader of `wanted`; None when even the chain has none.
+
+    For `es-MX` that is es-MX, es, any other Spanish, then the chain. A reader of `es` in `country`
+    MX gets es-MX where there is one. Chinese in the reader's script goes before the other script.
+    """
+    files = {_written(code): code for code in sorted(available)}
+    return next(
+        (
+            files[code]
+            for want, place in ((wanted, country), *((one, "") for one in fallback))
+            for code in _nearest(_written(want), place.lower(), files)
+        ),
+        None,
+    )
+
+
+def is_other(code: str, wanted: str) -> bool:
+    """Whether a text in `code` is in another language, or script, than `wanted`."""
+    return _script(_written(code)) != _script(_written(wanted))
+
+
+def has_texts(value: Any) -> bool:
+    """Whether a value of a campaign is one text in several languages."""
+    return (
+        isinstance(value, Mapping) and bool(value) and all(base(str(key)) in CODES for key in value)
+    )
+
+
+def lacks(value: Any, code: str) -> bool:
+    """Whether a value of a campaign holds, at any depth, a text by language that `code` has not."""
+    if has_texts(value):
+        return all(is_other(str(one), code) for one in value)
+    if isinstance(value, Mapping):
+        return any(lacks(one, code) for one in value.values())
+    return isinstance(value, list | tuple) and any(lacks(one, code) for one in value)
+
+
+def _nearest(want: str, country: str, files: Collection[str]) -> list[str]:
+    """Those of `files` in the language of `want`, the nearest first."""
+    has_country = any(len(part) == 2 for part in want.split("-")[1:])
+    places = [f"{want}-{country}", f"{base(want)}-{country}"] if country and not has_country else []
+    tries = [*places, want, _script(want), base(want)]
+
+    def distance(code: str) -> tuple[bool, int]:
+        place = tries.index(code) if code in tries else len(tries)
+        return _script(code) != _script(want), place
+
+    return sorted((code for code in files if base(code) == base(want)), key=distance)
+
+
+def _script(code: str) -> str:
+    """The language, with Chinese parted into `zh-hans` and `zh-hant`."""
+    if base(code) != "zh":
+        return base(code)
+    parts = set(code.upper().split("-"))
+    return "zh-hant" if parts & {"HANT", *TRADITIONAL} else "zh-hans"
+
+
+def _written(code: str) -> str:
+    """One way of writing for `pt_BR`, `pt-BR` and `pt-br`."""
+    return code.replace("_", "-").lower()

@@ -128,7 +128,7 @@ class _Folding(NodeTransformer):
         for row in rows:
             with self._bound(target.name, row):
                 found += self._all([_twin(one) for one in node.body])
-        return found
+        return self._kept(node) if _is_named(target.name, found) else found
 
     def _kept(self, node: nodes.For) -> nodes.Node:
         """A loop that stays one; its own names are not known inside."""
@@ -161,6 +161,12 @@ def _may_unroll(node: nodes.For, turns: int) -> bool:
     has_counter = any(isinstance(one, nodes.Name) and one.name == "loop" for one in parts)
     has_binding = any(isinstance(one, BINDING) for one in parts)
     return not has_counter and not has_binding and len(parts) * turns <= MAX_PARTS
+
+
+def _is_named(name: str, found: list[nodes.Node]) -> bool:
+    """Whether a row is still asked for something: a field that it has not, or one of many parts."""
+    every = (one for top in found for one in [top, *top.find_all(nodes.Name)])
+    return any(isinstance(one, nodes.Name) and one.name == name for one in every)
 
 
 def _twin(node: nodes.Node) -> nodes.Node:

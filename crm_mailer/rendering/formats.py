@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -15,14 +16,23 @@ from crm_mailer.model import language, moment
 from crm_mailer.model.money import exponent
 
 FALLBACK = "en"
+#: A currency's letters right before the number: UTS 35 wants a blank there, which Babel leaves out.
+CODE_BEFORE = re.compile(r"([^\W\d_])(?=\d)")
 
 
 @lru_cache(maxsize=1024)
 def locale_for(code: str, country: str) -> Locale:
-    """The conventions of a language in a country; where it has none there, the language's."""
-    for name in (f"{language.base(code)}-{country}" if country else "", code, language.base(code)):
+    """The conventions of a language in a country; where it has none there, the language's.
+
+    A mail in simplified characters has simplified names of countries in Taiwan too.
+    """
+    own = code.replace("_", "-")
+    base = language.base(code)
+    if base == "zh":
+        base = f"zh-{'Hant' if language.is_other(code, base) else 'Hans'}"
+    for name in (f"{base}-{country}" if country else "", own, base):
         try:
-            return Locale.parse(name.replace("_", "-"), sep="-")
+            return Locale.parse(name, sep="-")
         except (UnknownLocaleError, ValueError):
             continue
     return Locale.parse(FALLBACK)
@@ -30,7 +40,10 @@ def locale_for(code: str, country: str) -> Locale:
 
 @lru_cache(maxsize=8192)
 def _written_day(day: date, locale: Locale) -> str:
-    return _plain_blanks(format_date(day, "long", locale=locale))
+    written = format_date(day, "long", locale=locale)
+    if day.day == 1 and locale.language == "fr":
+        written = written.replace("1", "1er", 1)  # CLDR writes the first as any other day
+    return _plain_blanks(written)
 
 
 def day(at: datetime | None, locale: Locale, place: ZoneInfo) -> str:
@@ -45,7 +58,8 @@ def amount(minor: int, currency: str, locale: Locale) -> str:
     The currency's own symbol stands alone only where the reader cannot mistake it.
     """
     value = Decimal(minor).scaleb(-exponent(currency))
-    return _plain_blanks(format_currency(value, currency, locale=locale, currency_digits=True))
+    written = format_currency(value, currency, locale=locale, currency_digits=True)
+    return CODE_BEFORE.sub("\\1\u00a0", _plain_blanks(written))
 
 
 @lru_cache(maxsize=4096)

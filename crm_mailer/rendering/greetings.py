@@ -16,6 +16,7 @@ from crm_mailer.rendering import clean
 PATRONYMIC = re.compile(r"[А-ЯЁ][а-яё]+(?:ович|евич|ьич|овна|евна|ична|инична)")
 #: A Chinese family name: one or two signs. 先生 behind a Latin name would look odd.
 CHINESE = re.compile(r"[\u3400-\u9fff]{1,2}")
+CHINESE_NAME = re.compile(r"[\u3400-\u9fff·]+")
 
 
 def greeting(customer: Customer, code: str) -> str:
@@ -67,7 +68,15 @@ def _spanish(customer: Customer, _code: str) -> str:
 
 
 def _portuguese(customer: Customer, _code: str) -> str:
-    return _gendered(customer, ("Prezada {},", "Prezado {},"), "Olá, {}!", "Olá!")
+    return _gendered(customer, ("Cara {},", "Caro {},"), "Olá, {}!", "Olá!")
+
+
+def _french(customer: Customer, _code: str) -> str:
+    return _gendered(customer, ("Chère {},", "Cher {},"), "Bonjour {},", "Bonjour,")
+
+
+def _arabic(customer: Customer, _code: str) -> str:
+    return _gendered(customer, ("عزيزتي {}،", "عزيزي {}،"), "مرحبًا {}،", "مرحبًا،")
 
 
 def _gendered(customer: Customer, known: tuple[str, str], named: str, neutral: str) -> str:
@@ -89,21 +98,22 @@ def _german(customer: Customer, _code: str) -> str:
 
 def _chinese(customer: Customer, _code: str) -> str:
     family, gender = clean.name(customer.family_name), _gender(customer)
-    if gender is not None and CHINESE.fullmatch(family):
-        return f"尊敬的{family}{'先生' if gender is Gender.MALE else '女士'}，您好："
-    name = clean.name(customer.name) or _call_name(customer)
-    return f"尊敬的{name}，您好：" if name else "您好："
+    name = clean.name(customer.name) or _full_name(customer)
+    title = "" if gender is None else "先生" if gender is Gender.MALE else "女士"
+    if title and CHINESE.fullmatch(family):
+        return f"尊敬的{family}{title}，您好："
+    if CHINESE_NAME.fullmatch(name):
+        return f"尊敬的{name}{title}，您好："
+    return f"尊敬的 {name}，您好：" if name else "您好："
 
 
 #: Language -> with a name, without one.
 PLAIN: dict[str, tuple[str, str]] = {
     "en": ("Dear {},", "Hello,"),
-    "fr": ("Bonjour {},", "Bonjour,"),
     "it": ("Gentile {},", "Buongiorno,"),
     "nl": ("Beste {},", "Beste klant,"),
     "pl": ("Dzień dobry, {}!", "Dzień dobry!"),
     "tr": ("Merhaba {},", "Merhaba,"),
-    "ar": ("مرحبًا {}،", "مرحبًا،"),
     "ja": ("{} 様", "お客様"),
     "ko": ("{} 님, 안녕하세요.", "안녕하세요."),
 }
@@ -111,6 +121,8 @@ FORMS: dict[str, Callable[[Customer, str], str]] = {
     "ru": _russian,
     "es": _spanish,
     "pt": _portuguese,
+    "fr": _french,
+    "ar": _arabic,
     "de": _german,
     "zh": _chinese,
 }

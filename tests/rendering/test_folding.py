@@ -61,6 +61,8 @@ TEMPLATES = [
     "{% for r in vars.rows %}{% if loop.first %}{{ r.title }}{% endif %}{% endfor %}",
     "{% for a in vars.words %}{% for b in vars.words %}{{ a }}{{ b }}{% endfor %}{% endfor %}",
     "{% for a in range(3) %}{{ a }}{{ vars.intro }}{% endfor %}",
+    "{% for r in vars.rows %}{% if r.image|default('') %}i{% endif %}{{ r.title }}{% endfor %}",
+    "{% for r in vars.rows %}{{ r.tags|length }}{{ r.image is defined }}{% endfor %}",
     "{{ vars.intro is defined }} {{ vars.missing is defined }} {{ 'a' in vars.words }}",
     ".{{ customer.city }}\n.{{ vars.intro }}\nFrom {{ greeting }}\n \n{{ vars.none }}",
     "<p title='{{ vars.words[1] }}'>",

@@ -37,13 +37,39 @@ def customer(**facts: Any) -> Customer:
         ),
         ("es", {"gender": Gender.FEMALE}, "Hola:"),
         ("pt", {"given_name": "Ana"}, "Olá, Ana!"),
-        ("pt-BR", {"given_name": "Rui", "gender": Gender.MALE}, "Prezado Rui,"),
+        ("pt-BR", {"given_name": "Rui", "gender": Gender.MALE}, "Caro Rui,"),
+        ("pt", {"given_name": "Ana", "gender": Gender.FEMALE}, "Cara Ana,"),
+        ("pt", {}, "Olá!"),
         ("fr", {"given_name": "Anne"}, "Bonjour Anne,"),
+        ("fr", {"given_name": "Anne", "gender": Gender.FEMALE}, "Chère Anne,"),
+        ("fr", {"given_name": "Paul", "gender": Gender.MALE}, "Cher Paul,"),
+        ("fr", {"gender": Gender.MALE}, "Bonjour,"),
+        ("de", {"given_name": "Eva", "gender": Gender.FEMALE}, "Guten Tag Eva,"),
+        ("de", {"family_name": "Weiß", "gender": Gender.FEMALE}, "Sehr geehrte Frau Weiß,"),
+        (
+            "de",
+            {"family_name": "Weiß", "gender": Gender.MALE, "is_gender_guessed": True},
+            "Guten Tag,",
+        ),
+        ("de", {}, "Guten Tag,"),
         ("de", {"family_name": "Weiß", "gender": Gender.MALE}, "Sehr geehrter Herr Weiß,"),
         ("de", {"given_name": "Eva", "family_name": "Weiß"}, "Guten Tag Eva Weiß,"),
         ("zh", {"family_name": "王", "gender": Gender.MALE}, "尊敬的王先生，您好："),
         ("zh", {"name": "王小明"}, "尊敬的王小明，您好："),
+        ("zh", {"family_name": "欧阳", "gender": Gender.FEMALE}, "尊敬的欧阳女士，您好："),
+        ("zh", {"name": "王小明", "gender": Gender.MALE}, "尊敬的王小明先生，您好："),
+        (
+            "zh",
+            {"name": "王小明", "gender": Gender.MALE, "is_gender_guessed": True},
+            "尊敬的王小明，您好：",
+        ),
+        ("zh", {"name": "Anna Lee", "gender": Gender.FEMALE}, "尊敬的 Anna Lee，您好："),
+        ("zh-TW", {"family_name": "陳", "gender": Gender.MALE}, "尊敬的陳先生，您好："),
         ("zh", {}, "您好："),
+        ("ar", {"given_name": "أمينة"}, "مرحبًا أمينة،"),
+        ("ar", {"given_name": "أمينة", "gender": Gender.FEMALE}, "عزيزتي أمينة،"),
+        ("ar", {"given_name": "عمر", "gender": Gender.MALE}, "عزيزي عمر،"),
+        ("ar", {}, "مرحبًا،"),
         ("xx", {"given_name": "Anna"}, "Dear Anna,"),
     ],
 )
@@ -58,7 +84,16 @@ def test_the_greeting_fits_the_culture(code: str, facts: dict[str, Any], line: s
         ("en", "US", "November 2, 2026", "$1,234.50"),
         ("ru", "RU", "2 ноября 2026\u00a0г.", "1\u00a0234,50\u00a0$"),
         ("es", "ES", "2 de noviembre de 2026", "1.234,50\u00a0US$"),
+        ("es", "MX", "2 de noviembre de 2026", "USD\u00a01,234.50"),
+        ("es-MX", "", "2 de noviembre de 2026", "USD\u00a01,234.50"),
+        ("pt", "BR", "2 de novembro de 2026", "US$\u00a01.234,50"),
+        ("pt", "PT", "2 de novembro de 2026", "1\u00a0234,50\u00a0US$"),
+        ("fr", "FR", "2 novembre 2026", "1\u00a0234,50\u00a0$US"),
+        ("de", "DE", "2. November 2026", "1.234,50\u00a0$"),
+        ("de", "CH", "2. November 2026", "$\u00a01’234.50"),
         ("zh", "CN", "2026年11月2日", "US$1,234.50"),
+        ("zh", "TW", "2026年11月2日", "US$1,234.50"),
+        ("ar", "SA", "2 نوفمبر 2026", "\u200f1,234.50\u00a0US$"),
         ("en", "XX", "November 2, 2026", "$1,234.50"),
     ],
 )
@@ -69,6 +104,38 @@ def test_days_and_amounts_are_written_as_the_reader_does(
 
     assert formats.day(datetime(2026, 11, 2, 12, tzinfo=UTC), locale, ZoneInfo("UTC")) == day
     assert formats.amount(123_450, "USD", locale) == money
+
+
+@pytest.mark.parametrize(
+    ("code", "country", "name"),
+    [
+        ("en", "GB", "Germany"),
+        ("ru", "RU", "Германия"),
+        ("es", "ES", "Alemania"),
+        ("pt", "BR", "Alemanha"),
+        ("fr", "FR", "Allemagne"),
+        ("de", "AT", "Deutschland"),
+        ("zh", "CN", "德国"),
+        ("zh", "TW", "德国"),  # the mail is in simplified characters, and so is this
+        ("zh-TW", "TW", "德國"),
+        ("zh-Hant", "US", "德國"),
+        ("ar", "AE", "ألمانيا"),
+    ],
+)
+def test_countries_have_their_names_in_the_mails_language(
+    code: str, country: str, name: str
+) -> None:
+    assert formats.country_name("DE", formats.locale_for(code, country)) == name
+
+
+@pytest.mark.parametrize(
+    ("code", "day"),
+    [("fr", "1er novembre 2026"), ("pt", "1 de novembro de 2026"), ("de", "1. November 2026")],
+)
+def test_the_first_of_a_month_is_written_as_people_say_it(code: str, day: str) -> None:
+    first = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+    assert formats.day(first, formats.locale_for(code, ""), ZoneInfo("UTC")) == day
 
 
 def test_a_day_is_the_readers_day_and_yen_have_no_cents() -> None:

@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 import pytest
 
 from crm_mailer.definitions import library as definitions
+from crm_mailer.model.benefit import Given
 from crm_mailer.model.campaign import Campaign, Mode, OrderAnchor, Step, Stream
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.order import Order, OrderItem, OrderState
+from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
 from crm_mailer.rendering.compose import Composed, Composer, Occasion
 from crm_mailer.rendering.library import TemplateLibrary
@@ -24,6 +26,7 @@ LIBRARY = TemplateLibrary(bundled("templates"))
 #: Canned replies belong to cases and tasks: test_shipped_replies.py.
 OF_CAMPAIGNS = {name for name in LIBRARY.names if not name.startswith("replies/")}
 SHIPPED = definitions.load(bundled("campaigns"), LIBRARY.names)
+COMPOSER = Composer(LIBRARY, SHIPPED.shop, KeyRing(keys={1: b"k" * 32}, current=1))
 MAILS = [
     pytest.param(campaign, step, code, id=f"{step.template}.{code}")
     for campaign in SHIPPED.campaigns.values()
@@ -77,9 +80,15 @@ def order(*, is_full: bool) -> Order:
 
 
 def composed(
-    campaign: Campaign, step: Step, customer: Customer, *, is_full: bool = True
+    campaign: Campaign,
+    step: Step,
+    customer: Customer,
+    *,
+    is_full: bool = True,
+    benefit: Given | None = None,
+    shop: Shop | None = None,
 ) -> Composed:
-    composer = Composer(LIBRARY, SHIPPED.shop, KeyRing(keys={1: b"k" * 32}, current=1))
+    composer = COMPOSER if shop is None else replace(COMPOSER, shop=shop)
     has_order = isinstance(campaign.anchor, OrderAnchor)
     occasion = Occasion(
         touch_id=7,
@@ -89,6 +98,7 @@ def composed(
         template=step.template,
         campaign=campaign,
         step=step,
+        benefit=benefit,
     )
     return composer.compose(occasion, NOW)
 
@@ -115,8 +125,8 @@ def text_colors(html: str) -> Iterator[str]:
 
 
 def test_every_template_is_there_in_each_language() -> None:
-    assert {name: set(LIBRARY.names[name]) for name in OF_CAMPAIGNS} == {
-        name: set(LANGUAGES) for name in OF_CAMPAIGNS
+    assert {name: set(LANGUAGES) - set(LIBRARY.names[name]) for name in OF_CAMPAIGNS} == {
+        name: set() for name in OF_CAMPAIGNS
     }
 
 
@@ -208,7 +218,6 @@ def test_the_preheader_adds_to_the_subject(campaign: Campaign, step: Step, code:
     found = re.search(r"<mj-preview>(.+?)</mj-preview>", source(step, code))
 
     assert found is not None
-    assert 20 <= len(found[1]) <= 90
     assert found[1] != composed(campaign, step, KNOWN[code]).subject
 
 
@@ -218,7 +227,8 @@ def test_a_product_stands_once_in_the_html_and_in_the_text_with_or_without_its_p
 ) -> None:
     campaign = SHIPPED.campaigns["autumn-new-arrivals"]
     product = {"title": "Teapot", "price": "US$5", "url": "https://shop.example/t", "image": image}
-    changed = replace(campaign, vars={**campaign.vars, "products": [product]}, version="changed")
+    shown = {**campaign.vars, "products": [product]}
+    changed = replace(campaign, vars=shown, version=f"changed {image}")
 
     mail = composed(changed, changed.steps[0], KNOWN["en"])
 
