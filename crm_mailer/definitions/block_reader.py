@@ -1,4 +1,4 @@
-"""Reads the blocks of a rule: `bought`, `mailed`, `replied`, `rose`, `fell`, `list`; and days."""
+"""Reads the blocks of a rule, such as `bought`, `mailed`, `entered` and `rose`; and days."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from crm_mailer.model.segment_blocks import (
     Day,
     Listed,
     Move,
+    Passage,
     Purchase,
 )
 
@@ -32,14 +33,21 @@ _DAYS = {"today": 0, "yesterday": 1}
 #: Years in which a shop's facts can lie.
 _YEARS = range(1970, 2201)
 _MOST = 1_000_000
+_COUNTS = ("at_least", "at_most", "above", "below", "between")
 
 
 class BlockReader:
     """Reads one block after another and notes each fault at its place."""
 
-    def __init__(self, problems: list[Problem], lists: ListFolder | None = None) -> None:
+    def __init__(
+        self,
+        problems: list[Problem],
+        lists: ListFolder | None = None,
+        segments: Collection[str] | None = None,
+    ) -> None:
         self.problems = problems
         self.lists = lists
+        self.segments = segments
 
     def purchase(self, name: str, node: Node) -> Purchase:
         """What was bought, when, how much of it."""
@@ -79,6 +87,27 @@ class BlockReader:
                 self._fault(node, "CRM105", f"`{key}` is missing in `{name}`")
         moved = _renamed(parts, within="within_days")
         return Move(**{"mark": "total", "within_days": 1, **moved})
+
+    def passage(self, name: str, node: Node) -> Passage:
+        """Which segment somebody came into or left, and when."""
+        readers: dict[str, Callable[[Node], Any]] = {
+            "segment": self.segment,
+            **self._window_readers(),
+        }
+        parts = self._block(name, node, readers, "{segment: cooling, within: 7d}")
+        if node.kind == "map" and node.entries and "segment" not in node.entries:
+            self._fault(node, "CRM105", f"`segment` is missing in `{name}`", "say which one")
+        return Passage(**{"segment": "", **_renamed(parts, within="within_days")})
+
+    def segment(self, node: Node) -> str:
+        """The id of a segment that there is."""
+        if node.kind != "text" or node.is_null:
+            self._fault(node, "CRM106", "`segment` is the id of a segment, or a list of them")
+            return ""
+        if self.segments is not None and node.text not in self.segments:
+            remedy = did_you_mean(node.text, self.segments)
+            self._fault(node, "CRM116", f"there is no segment `{node.text}`", remedy)
+        return node.text
 
     def listed(self, name: str, node: Node) -> Listed:
         """The list in a file beside the segments."""
@@ -180,28 +209,44 @@ class BlockReader:
         return self._bounds(node, self._cents, 1)
 
     def _bounds(self, node: Node, read: Callable[[Node], int | None], step: int) -> Bounds | None:
-        """`3`, or a block of `at_least`, `at_most`, `above`, `below`."""
+        """`3`, or a block of `at_least`, `at_most`, `above`, `below`, `between`."""
         if node.kind == "text":
             number = read(node)
             return None if number is None else Bounds(least=number, most=number)
-        least, most = 0, None
-        for key, value in node.entries.items():
-            number = read(value)
-            if key not in ("at_least", "at_most", "above", "below"):
-                what = f"`{key}` is no comparison here"
-                remedy = did_you_mean(key, ("at_least", "at_most", "above", "below"))
-                self.problems.append(node.problem("CRM107", what, key, key=True, help=remedy))
-            elif number is not None and key in ("at_least", "above"):
-                least = max(least, number + (step if key == "above" else 0))
-            elif number is not None:
-                top = number - (step if key == "below" else 0)
-                most = top if most is None else min(most, top)
         if not node.entries:
             self._fault(node, "CRM106", "a number, or `{at_least: 2}`, belongs here")
+        ends = [self._ends(node, key, value, read, step) for key, value in node.entries.items()]
+        least = max((low for low, _high in ends), default=0)
+        most = min((high for _low, high in ends if high is not None), default=None)
         if most is not None and most < least:
             self._fault(node, "CRM107", "no number is as this says")
             return None
         return Bounds(least=least, most=most)
+
+    def _ends(
+        self, node: Node, key: str, value: Node, read: Callable[[Node], int | None], step: int
+    ) -> tuple[int, int | None]:
+        """From where to where one comparison goes."""
+        if key not in _COUNTS:
+            what = f"`{key}` is no comparison here"
+            remedy = did_you_mean(key, _COUNTS)
+            self.problems.append(node.problem("CRM107", what, key, key=True, help=remedy))
+            return 0, None
+        if key == "between":
+            return self._both_ends(value, read)
+        number = read(value)
+        if number is None:
+            return 0, None
+        if key in ("at_least", "above"):
+            return number + (step if key == "above" else 0), None
+        return 0, number - (step if key == "below" else 0)
+
+    def _both_ends(self, node: Node, read: Callable[[Node], int | None]) -> tuple[int, int | None]:
+        if node.kind != "list" or len(node.items) != 2:
+            self._fault(node, "CRM106", "`between` needs two values: [low, high]")
+            return 0, None
+        low, high = (read(one) for one in node.items)
+        return low or 0, high
 
     def _number(self, node: Node) -> int | None:
         text = self._text(node)

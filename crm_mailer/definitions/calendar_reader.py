@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from crm_mailer.definitions.files import Fault, Node, Strict, read_yaml, validate
 from crm_mailer.definitions.problems import Problem, Severity, did_you_mean, raise_all
@@ -111,13 +111,34 @@ def _listed(value: object) -> object:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
-Countries = Annotated[tuple[Country, ...], BeforeValidator(_listed)]
+_DAY = {"type": "string", "pattern": r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*$"}
+_DAYS = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": "(?:[0-9]-[0-9]| [oO][fF] |[eE][aA][sS][tT][eE][rR])"},
+            {"type": "array", "items": _DAY},
+        ],
+        "examples": ["11-11", "4th thu of nov + 1d", "easter - 2d"],
+    }
+)
+_PLACES = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": r"^[A-Z\s,]*$"},
+            {
+                "type": "array",
+                "items": {"type": ["string", "null"], "pattern": r"^\s*([A-Z]{2})?\s*$"},
+            },
+        ]
+    }
+)
+Countries = Annotated[tuple[Country, ...], BeforeValidator(_listed), _PLACES]
 
 
 class LineShape(Strict):
     """On which day some countries keep a festival."""
 
-    on: Annotated[Days | None, BeforeValidator(day_rule)] = None
+    on: Annotated[Days | None, BeforeValidator(day_rule), _DAYS] = None
     holiday: Annotated[str, Field(min_length=2, max_length=80)] | None = None
     of: Country = ""
     countries: Countries = ()
@@ -127,7 +148,7 @@ class FestivalShape(Strict):
     """A festival: one line, or several `days`, each for other countries."""
 
     name: Text = ""
-    on: Annotated[Days | None, BeforeValidator(day_rule)] = None
+    on: Annotated[Days | None, BeforeValidator(day_rule), _DAYS] = None
     holiday: Annotated[str, Field(min_length=2, max_length=80)] | None = None
     of: Country = ""
     countries: Countries = ()

@@ -12,6 +12,8 @@ from crm_mailer.definitions.files import Node
 from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
 from crm_mailer.definitions.when_reader import anchor_faults, spread_faults, window_faults
 from crm_mailer.definitions.written import spelled
+from crm_mailer.model import language
+from crm_mailer.model.benefit import Benefit
 from crm_mailer.model.campaign import Curve, Exit, ExitRule, Kind, Mode, Stream
 from crm_mailer.model.festivals import Festival
 from crm_mailer.model.order import OrderState
@@ -41,6 +43,7 @@ class Known:
     festivals: Mapping[str, Festival] = field(default_factory=dict)
     #: Template ("stage/name") -> its languages.
     templates: Mapping[str, Collection[str]] = field(default_factory=dict)
+    benefits: Mapping[str, Benefit] = field(default_factory=dict)
 
 
 def faults_of(
@@ -49,6 +52,7 @@ def faults_of(
     """Every fault and warning, each at its place."""
     yield from _anchor_faults(node, shape, known)
     yield from _step_faults(node, shape, known)
+    yield from _text_faults(node, shape, known)
     yield from _live_faults(node, shape, known)
     yield from _hold_faults(node, shape, offsets)
     send_at = shape.send_at or known.shop.send_at
@@ -57,6 +61,7 @@ def faults_of(
     yield from _goal_faults(node, shape)
     yield from _trial_faults(node, shape, known)
     yield from _crowd_faults(node, shape)
+    yield from _benefit_faults(node, shape, known)
 
 
 def kind_of(shape: CampaignFile) -> Kind:
@@ -75,8 +80,8 @@ def _anchor_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Pr
     named = sorted(anchor.model_dump(exclude_none=True))
     if len(named) != 1:
         message = (
-            "the anchor is one of order, segment, birthday, first_order, anniversary, reply, date, "
-            "festival, monthly"
+            "the anchor is one of order, segment, birthday, first_order, anniversary, reply, "
+            "review, date, festival, monthly"
         )
         help_ = f"there are {len(named)}: {', '.join(named)}" if named else "such as {order: paid}"
         yield node.problem("CRM119", message, "anchor", help=help_)
@@ -90,7 +95,8 @@ def _anchor_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Pr
         help_ = did_you_mean(anchor.segment, known.segments)
         message = f"no segment `{anchor.segment}`"
         yield node.problem("CRM116", message, "anchor", "segment", help=help_)
-    if shape.stream is Stream.TRANSACTIONAL and anchor.order is None and anchor.reply is None:
+    answers = (anchor.order, anchor.reply, anchor.review)
+    if shape.stream is Stream.TRANSACTIONAL and all(one is None for one in answers):
         message = f"a mail anchored at `{named[0]}` is marketing"
         yield node.problem("CRM120", message, "stream", help="write `stream: marketing`")
     yield from _exit_faults(node, shape)
@@ -171,6 +177,21 @@ def _crowd_faults(node: Node, shape: CampaignFile) -> Iterator[Problem]:
         yield node.problem("CRM128", message, "warm_first", help="make `valid_for` longer")
 
 
+def _benefit_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Problem]:
+    """Benefits that there are not; and what is given in order mail makes it advertising."""
+    places: list[tuple[str | int, ...]] = [("benefit",)] if shape.benefit else []
+    places += [("steps", n, "benefit") for n, step in enumerate(shape.steps) if step.benefit]
+    for place in places:
+        written = node.get(*place)
+        name = written.text if written is not None else ""
+        if name not in known.benefits:
+            help_ = did_you_mean(name, known.benefits) or "write it in campaigns/benefits.yaml"
+            yield node.problem("CRM191", f"no benefit `{name}`", *place, help=help_)
+        elif shape.stream is Stream.TRANSACTIONAL:
+            message = "order mail gives nothing: an offer makes it advertising"
+            yield node.problem("CRM192", message, *place, help="write `stream: marketing`")
+
+
 def _step_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Problem]:
     seen: dict[str, int] = {}
     for number, step in enumerate(shape.steps):
@@ -189,6 +210,20 @@ def _step_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Prob
             message = f"step {seen[step.id] + 1} has the id `{step.id}` already"
             yield node.problem("CRM118", message, "steps", number, "id")
         seen.setdefault(step.id or f"step-{number + 1}", number)
+
+
+def _text_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Problem]:
+    """Texts of `vars` that one of the shop's languages has not, where a template has it."""
+    written = {code for step in shape.steps for code in known.templates.get(step.template, ())}
+    for name, value in shape.vars.items():
+        missing = [
+            code for code in known.shop.languages if code in written and language.lacks(value, code)
+        ]
+        if missing:
+            message = f"`{name}` has a text for some languages, and none for {', '.join(missing)}"
+            help_ = "those readers get it in another language, in the middle of their own"
+            warning = Severity.WARNING
+            yield node.problem("CRM136", message, "vars", name, help=help_, severity=warning)
 
 
 def _live_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Problem]:

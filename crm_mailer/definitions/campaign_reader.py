@@ -27,6 +27,7 @@ from crm_mailer.model.campaign import (
     Goal,
     OrderAnchor,
     ReplyAnchor,
+    ReviewAnchor,
     SegmentAnchor,
     Step,
     Stream,
@@ -57,7 +58,7 @@ def read_campaign(
     problems.extend(faults)
     if any(fault.is_error for fault in faults) or offsets is None:
         return None
-    steps = _steps(shape, offsets, conditions)
+    steps = _steps(shape, offsets, conditions, known)
     anchor = _anchor(shape.anchor, known.festivals)
     return _campaign(node, shape, steps, audience, anchor, path.stem, shown or str(path))
 
@@ -123,7 +124,7 @@ def _exits(shape: CampaignFile) -> frozenset[Exit]:
 
 
 def _steps(
-    shape: CampaignFile, offsets: list[timedelta], conditions: list[Rule]
+    shape: CampaignFile, offsets: list[timedelta], conditions: list[Rule], known: Known
 ) -> tuple[Step, ...]:
     return tuple(
         Step(
@@ -133,6 +134,9 @@ def _steps(
             subject=dict(step.subject),
             condition=condition,
             trial=_trial(step.test) if step.test else None,
+            benefit=known.benefits.get(
+                shape.benefit or "" if step.benefit is None else step.benefit
+            ),
         )
         for number, (step, offset, condition) in enumerate(
             zip(shape.steps, offsets, conditions, strict=True), start=1
@@ -178,6 +182,8 @@ def _anchor(shape: AnchorShape, festivals: Mapping[str, Festival]) -> Anchor:
         return FirstOrderAnchor(is_yearly=shape.first_order == "yearly")
     if shape.reply is not None:
         return ReplyAnchor(kind=shape.reply)
+    if shape.review is not None:
+        return ReviewAnchor(kind=shape.review)
     assert shape.date is not None
     return DateAnchor(day=shape.date)
 

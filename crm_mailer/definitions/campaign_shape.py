@@ -6,11 +6,11 @@ from datetime import date as day
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from crm_mailer.definitions.files import Fault, Strict
+from crm_mailer.definitions.files import RULE, Fault, Strict
 from crm_mailer.definitions.when_reader import CalendarAnchorShape, Hour, WindowShape
-from crm_mailer.definitions.written import Duration, Language, Slug, duration
+from crm_mailer.definitions.written import DURATION, Duration, Language, Slug, duration
 from crm_mailer.model.campaign import CatchUp, Exit, ExitRule, Kind, Mode, Stream
 from crm_mailer.model.chance import WinnerBy
 from crm_mailer.model.order import OrderState
@@ -30,16 +30,27 @@ def reentry(text: Any) -> timedelta | None:
         raise Fault(fault.code, "`reentry` is always, never or a duration", "such as 30d") from None
 
 
-Reentry = Annotated[timedelta | None, BeforeValidator(reentry)]
+Reentry = Annotated[
+    timedelta | None,
+    BeforeValidator(reentry),
+    WithJsonSchema(
+        {"anyOf": [{"enum": ["always", "never"]}, {"pattern": f"^\\s*{DURATION.pattern}\\s*$"}]}
+    ),
+]
+#: A rule of segments; the reader of rules takes it apart.
+RuleText = Annotated[Any, WithJsonSchema(RULE)]
 
 
 class AnchorShape(CalendarAnchorShape):
     """Exactly one of these."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     order: OrderState | None = None
     segment: str | None = None
     first_order: Literal["once", "yearly"] | None = None
     reply: Literal["praise", "question", "complaint", "any"] | None = None
+    review: Literal["good", "middling", "bad", "any"] | None = None
     date: day | None = None
 
 
@@ -76,9 +87,11 @@ class StepShape(Strict):
     subject: dict[Language, str] = Field(default_factory=dict)
     #: So long after the step before it.
     wait: Duration | None = None
-    if_: Annotated[Any, Field(alias="if")] = None
-    unless: Any = None
+    if_: Annotated[RuleText, Field(alias="if")] = None
+    unless: RuleText = None
     test: TrialShape | None = None
+    #: An id of benefits.yaml.
+    benefit: str | None = None
 
 
 class CampaignFile(Strict):
@@ -90,7 +103,7 @@ class CampaignFile(Strict):
     stream: Stream = Stream.MARKETING
     mode: Mode = Mode.DRAFT
     anchor: AnchorShape
-    audience: Any = None
+    audience: RuleText = None
     curve: str | None = None
     send_at: Hour | None = None
     window: WindowShape | None = None
@@ -108,3 +121,5 @@ class CampaignFile(Strict):
     reentry: Reentry = timedelta(0)
     hold_out: Annotated[int, Field(ge=0, le=50)] = 0
     warm_first: Duration = timedelta(0)
+    #: Of all steps that name none of their own.
+    benefit: str | None = None

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from crm_mailer.definitions.files import Fault, Node, Strict, read_yaml, validate
 from crm_mailer.definitions.problems import Problem, did_you_mean
-from crm_mailer.definitions.written import SLUG, Duration, Text, duration, spelled
+from crm_mailer.definitions.written import DURATION, SLUG, Duration, Text, duration, spelled
 from crm_mailer.model.campaign import Curve
 from crm_mailer.model.curve import RANGES, UNLEARNT_HALF_LIFE, Adaptive, Memory, wait
 from crm_mailer.model.errors import DefinitionError
@@ -76,24 +76,31 @@ def _classes(written: Any) -> Any:
     return written
 
 
-Retention = Annotated[float, _real("retention")]
+_NUMBER = WithJsonSchema(
+    {"type": ["number", "string"], "pattern": r"^\s*[0-9.]+([eE][0-9+-]+)?\s*$"}
+)
+_SPAN = WithJsonSchema({"type": "string", "pattern": rf"^\s*{DURATION.pattern}\s*$"})
+_SPAN_OR_SHARE = WithJsonSchema(
+    {"type": "string", "pattern": rf"^\s*({DURATION.pattern}|{SHARE.pattern})\s*$"}
+)
+Retention = Annotated[float, _real("retention"), _NUMBER]
 
 
 class AdaptiveShape(Strict):
     """The parameters of an adaptive curve; what is left out keeps its default."""
 
-    first_half_life: Annotated[float | str, BeforeValidator(_first)] = 1.0
+    first_half_life: Annotated[float | str, BeforeValidator(_first), _SPAN_OR_SHARE] = 1.0
     retention: Retention = 0.5
     retention_by_value: Annotated[dict[ValueClass, Retention], BeforeValidator(_classes)] | None = (
         None
     )
-    backoff: Annotated[float, _real("backoff")] = 2.0
-    decay: Annotated[float, _real("decay")] = 1.5
-    shortest: Annotated[float, _days("shortest")] = 1.0
-    longest: Annotated[float, _days("longest")] = 90.0
-    longest_half_life: Annotated[float, _days("longest_half_life")] = 180.0
-    misses: Annotated[float, _real("misses")] = 4.0
-    touches: Annotated[int, _real("touches")] = 8
+    backoff: Annotated[float, _real("backoff"), _NUMBER] = 2.0
+    decay: Annotated[float, _real("decay"), _NUMBER] = 1.5
+    shortest: Annotated[float, _days("shortest"), _SPAN] = 1.0
+    longest: Annotated[float, _days("longest"), _SPAN] = 90.0
+    longest_half_life: Annotated[float, _days("longest_half_life"), _SPAN] = 180.0
+    misses: Annotated[float, _real("misses"), _NUMBER] = 4.0
+    touches: Annotated[int, _real("touches"), _NUMBER] = 8
 
 
 class CurveShape(Strict):

@@ -16,9 +16,21 @@ from ruamel.yaml.reader import ReaderError
 from crm_mailer.definitions.problems import Problem, did_you_mean, raise_all
 from crm_mailer.definitions.tree import Builder, Key, Node, Place, Source
 
-__all__ = ["Fault", "Node", "Place", "Source", "Strict", "parse_yaml", "read_yaml", "validate"]
+__all__ = [
+    "RULE",
+    "Fault",
+    "Node",
+    "Place",
+    "Source",
+    "Strict",
+    "parse_yaml",
+    "read_yaml",
+    "validate",
+]
 
 MAX_BYTES = 256_000
+#: Stands in a shape's JSON Schema where a rule of segments is written.
+RULE = {"x-rule": True}
 #: What YAML takes for the end of a line.
 LINE_ENDS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from crm_mailer.definitions.benefit_reader import read_benefits
 from crm_mailer.definitions.calendar_reader import read_festivals
 from crm_mailer.definitions.campaign_reader import Known, read_campaign
 from crm_mailer.definitions.curve_reader import read_curves
@@ -14,13 +15,14 @@ from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.definitions.rfm_reader import RfmProfiles, read_rfm
 from crm_mailer.definitions.segment_reader import read_segments
 from crm_mailer.definitions.shop_reader import read_shop
+from crm_mailer.model.benefit import Benefit
 from crm_mailer.model.campaign import Campaign, Curve
 from crm_mailer.model.festivals import Festival
 from crm_mailer.model.segment import Segment
 from crm_mailer.model.shop import Shop
 
 #: What is no campaign: every other YAML file below the folder is one.
-RESERVED_FILES = {"shop.yaml", "curves.yaml", "calendar.yaml", "rfm.yaml"}
+RESERVED_FILES = {"shop.yaml", "curves.yaml", "calendar.yaml", "rfm.yaml", "benefits.yaml"}
 RESERVED_FOLDERS = {"segments", "maps", "words"}
 #: Stands in for a shop file that is wrong, so that campaigns are not blamed for it.
 UNKNOWN_SHOP = Shop(name="", postal_address="-", languages=())
@@ -35,6 +37,7 @@ class Definitions:
     segments: Mapping[str, Segment] = field(default_factory=dict)
     festivals: Mapping[str, Festival] = field(default_factory=dict)
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)
+    benefits: Mapping[str, Benefit] = field(default_factory=dict)
     #: None while rfm.yaml is wrong: marks then stay by the profile in force.
     rfm: RfmProfiles | None = field(default_factory=RfmProfiles)
     problems: tuple[Problem, ...] = ()
@@ -63,12 +66,14 @@ def load(folder: Path, templates: Mapping[str, Collection[str]]) -> Definitions:
     segments = read_segments(folder / "segments", problems)
     rfm = read_rfm(folder / "rfm.yaml", problems, f"{folder.name}/rfm.yaml")
     festivals = read_festivals(folder / "calendar.yaml", problems, f"{folder.name}/calendar.yaml")
+    benefits = read_benefits(folder / "benefits.yaml", problems, f"{folder.name}/benefits.yaml")
     known = Known(
         shop=shop or UNKNOWN_SHOP,
         curves=curves,
         segments=segments,
         festivals=festivals,
         templates=templates,
+        benefits=benefits,
     )
     campaigns = _campaigns(folder, known, problems)
     return Definitions(
@@ -77,6 +82,7 @@ def load(folder: Path, templates: Mapping[str, Collection[str]]) -> Definitions:
         segments=segments,
         festivals=festivals,
         campaigns=campaigns,
+        benefits=benefits,
         rfm=rfm,
         problems=(*problems, *_ignored(folder)),
     )
@@ -107,9 +113,14 @@ def keeping(read: Definitions, before: Definitions) -> Definitions:
         shop=read.shop if read.has_shop else before.shop,
         curves=before.curves if not read.curves else read.curves,
         rfm=read.rfm or before.rfm,
+        benefits={**(before.benefits if _is_of(wrong, "benefits.yaml") else {}), **read.benefits},
         segments={**(before.segments if are_segments_wrong else {}), **read.segments},
         campaigns={**read.campaigns, **campaigns},
     )
+
+
+def _is_of(wrong: Collection[str], name: str) -> bool:
+    return any(file.endswith(f"/{name}") for file in wrong)
 
 
 def _campaigns(folder: Path, known: Known, problems: list[Problem]) -> dict[str, Campaign]:

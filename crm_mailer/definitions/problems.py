@@ -15,11 +15,11 @@ MAX_SHOWN = 160
 
 
 class Severity(StrEnum):
-    """An error stops the file from being used; a warning does not."""
+    """An error stops the file from being used; a warning should be looked at; advice may be."""
 
     ERROR = "error"
     WARNING = "warning"
-    NOTE = "note"
+    ADVICE = "advice"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,77 +131,3 @@ def _wide(text: str) -> int:
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
     )
-
-
-#: What `check --explain` tells about each code of a YAML file.
-EXPLAINED: dict[str, str] = {
-    "CRM100": "The file cannot be read: it is missing, larger than 256 kB, or not UTF-8 text. Save "
-    "it as UTF-8 (in Windows Notepad: Save as, Encoding: UTF-8).",
-    "CRM101": "The file is not YAML. Most often a colon is missing after a key, a quote is not "
-    "closed, or lines of one block do not begin in the same column.",
-    "CRM102": "Anchors (&), aliases (*), merge keys (<<), tags (!x) and several documents in one "
-    "file are not allowed: what a file says must be plain to whoever reads it.",
-    "CRM103": "A key stands twice in one block. YAML would silently keep the last; here it is an "
-    "error, because the first one was surely meant too.",
-    "CRM104": "The key is not known here. Check its spelling and its indentation.",
-    "CRM105": "A key that must be there is missing.",
-    "CRM106": "The value has the wrong kind: a list where one text belongs, a word where a number "
-    "belongs.",
-    "CRM107": "The value is of the right kind but not one of those allowed.",
-    "CRM108": "The file is nested deeper than 20 levels.",
-    "CRM109": "Definitions are files whose names end in .yaml; this one is passed over.",
-    "CRM110": "A duration is a whole number and a unit: 30m, 12h, 4d, 2w.",
-    "CRM111": 'A time of day is written "10:00" (24 hours), a day 2026-11-20.',
-    "CRM112": "The places of a memory curve are offsets from the anchor, not gaps, so each must be "
-    "later than the one before.",
-    "CRM113": "The campaign has more steps than its curve has places, and those steps have no "
-    "`after:` of their own.",
-    "CRM114": "The curve is not in curves.yaml. `crm-mailer curve list` shows those that are.",
-    "CRM115": "There is no template by this name: templates/<name>.<language>.mjml.",
-    "CRM116": "There is no segment by this id in campaigns/segments/.",
-    "CRM117": "An id is a slug: lower-case letters, digits and hyphens, such as `win-back`. It is "
-    "stored with every mail, so it must stay as it is for ever.",
-    "CRM118": "Two files (or two steps) have one id. A customer's history could not tell them "
-    "apart.",
-    "CRM119": "An edm campaign is started by a day for all (`anchor: {date: 2026-11-20}`, or a "
-    "festival, or monthly), a lifecycle campaign by an event (order, segment, birthday ...).",
-    "CRM120": "Transactional mail answers an order or a reply. Whatever else a shop sends is "
-    "marketing, needs a way to unsubscribe, and respects caps and quiet hours.",
-    "CRM121": "A live campaign needs explicit ids for itself and for each step. Ids are the memory "
-    "of what was sent: without them, moving a file would send everything again.",
-    "CRM122": "Marketing mail must carry the shop's postal address (CAN-SPAM and like laws).",
-    "CRM123": "The template lacks a language that the shop writes in: those customers get the "
-    "fallback language.",
-    "CRM124": "The time zone is not in the IANA list; examples: Asia/Shanghai, Europe/Moscow.",
-    "CRM125": "A language is a code of two or three letters such as en, ru, es.",
-    "CRM126": "A step is due at the same moment as, or before, the step above it.",
-    "CRM127": "An exit condition cannot be met with this anchor, for example `order.paid` in a "
-    "birthday campaign.",
-    "CRM128": "A mail is valid for so short a time that quiet hours alone could end it.",
-    "CRM129": "The sender's address is missing or is not an address.",
-    "CRM130": "Segments speak of each other in a ring, so none of them can be worked out first.",
-    "CRM131": "`hold` is the undo window: so long after planning nothing leaves. It is for "
-    "marketing mail, at most 24h, shorter than `valid_for` and than the time between two steps.",
-    "CRM180": "On an adaptive curve each mail's time follows from what the customer did with the "
-    "one before, so its steps have no `after`.",
-    "CRM181": "A parameter of an adaptive curve is outside its range, or two of them clash. "
-    "docs/memory-curve.md explains each.",
-    "CRM160": "A festival has a day (`on: 11-11`, `on: 4th thu of nov + 1d`, `on: easter - 2d`, "
-    "`on: [2027-02-06]`) or is a public holiday (`holiday: Diwali` with `countries` or `of: IN`); "
-    "where countries keep it on different days, `days` has one line for each.",
-    "CRM161": "The festival is neither among those that every shop knows nor in "
-    "campaigns/calendar.yaml. `crm-mailer campaign festivals` lists all of them.",
-    "CRM162": "`spread` lets the mails of one moment leave within so much time after it: at most "
-    "6h, less than `valid_for`, and it ends before the quiet hours begin.",
-    "CRM163": "`window` has the hours and weekdays of the customer in which a campaign's marketing "
-    "mail may leave: `{from: 9, until: 18, days: [mon]}`. Some of its hours must not be quiet.",
-    "CRM132": "`exit` says what ends a campaign for a customer: `converted` (its `goal` is met), "
-    "`unmatched` (the customer leaves its `audience`), `either` or `never`.",
-    "CRM133": "A/B tests and hold-outs are for marketing mail: order mail is owed to everybody.",
-    "CRM134": "A step's time is `after:` (from the event) or `wait:` (from the step before).",
-    "CRM135": "An EDM without an audience is sent to every customer who may be mailed at all.",
-    "CRM140": "A list is a .csv or .txt file beside the segments: a column `email` (or `id` for "
-    "customer numbers), or one address a line. It is read anew whenever it is saved.",
-    "CRM141": "The lines of the rule contradict one another, so it holds for nobody.",
-    "CRM142": "The lines of the rule leave nobody out, so it holds for every customer.",
-}

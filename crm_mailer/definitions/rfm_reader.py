@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from crm_mailer.definitions.files import Fault, Node, Strict, read_yaml, validate
 from crm_mailer.definitions.problems import Problem, did_you_mean
@@ -41,6 +41,7 @@ def _high(text: Any) -> Any:
     raise Fault("CRM107", f"`{shown}` is no mark to be high from", f"write 2 to 5, or {ABOVE_MEAN}")
 
 
+_HIGH = WithJsonSchema({"enum": [2, 3, 4, 5, "2", "3", "4", "5", ABOVE_MEAN]})
 _Four = Field(min_length=4, max_length=4)
 _Days = Annotated[int, Field(ge=0, le=_CENTURY)]
 _Orders = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -56,7 +57,7 @@ class ProfileShape(Strict):
     usd: Annotated[list[_Usd], _Four] | None = None
     quantiles: Annotated[list[_Percent], _Four] | None = None
     window: Duration | None = None
-    high: Annotated[int | Literal["above_mean"], BeforeValidator(_high)] = 4
+    high: Annotated[int | Literal["above_mean"], BeforeValidator(_high), _HIGH] = 4
     note: Text = ""
 
 

@@ -7,14 +7,16 @@ from collections.abc import Collection, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
 
 from crm_mailer.definitions.block_reader import MONEY, BlockReader
-from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
+from crm_mailer.definitions.files import RULE, Fault, Node, Strict, read_yaml, validate
 from crm_mailer.definitions.list_reader import ListFolder
 from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
 from crm_mailer.definitions.tree import TRUTHS, WHOLE
-from crm_mailer.definitions.written import Slug, Text
+from crm_mailer.definitions.written import Slug, Text, time_zone
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.segment import (
     EVERYBODY,
@@ -55,7 +57,7 @@ class SegmentFile(Strict):
     id: Slug
     name: str
     note: Text = ""
-    rule: Any = None
+    rule: Annotated[Any, WithJsonSchema(RULE)] = None
     list: Text = ""
 
 
@@ -183,9 +185,8 @@ class _Reader:
         segments: Collection[str] | None,
         lists: ListFolder | None,
     ) -> None:
-        self.blocks = BlockReader(problems, lists)
+        self.blocks = BlockReader(problems, lists, segments)
         self.problems = problems
-        self.segments = segments
         self.lines = 0
 
     def rule(self, node: Node) -> Rule:
@@ -230,17 +231,8 @@ class _Reader:
 
     def _segment(self, node: Node) -> Rule:
         named = node.items if node.kind == "list" else [node]
-        rules = tuple(InSegment(self._segment_id(one)) for one in named)
+        rules = tuple(InSegment(self.blocks.segment(one)) for one in named)
         return rules[0] if len(rules) == 1 else AnyOf(rules)
-
-    def _segment_id(self, node: Node) -> str:
-        if node.kind != "text" or node.is_null:
-            self._fault(node, "CRM106", "`segment` is the id of a segment, or a list of them")
-            return ""
-        if self.segments is not None and node.text not in self.segments:
-            remedy = did_you_mean(node.text, self.segments)
-            self._fault(node, "CRM116", f"there is no segment `{node.text}`", remedy)
-        return node.text
 
     # ------------------------------------------------------------------ one field
 
@@ -261,6 +253,7 @@ class _Reader:
             FieldType.PURCHASE: self.blocks.purchase,
             FieldType.CONTACT: self.blocks.contact,
             FieldType.MOVE: self.blocks.move,
+            FieldType.PASSAGE: self.blocks.passage,
             FieldType.LIST: self.blocks.listed,
         }
         if field.type is FieldType.CONTACT and node.kind == "text" and node.text == "false":
@@ -378,6 +371,11 @@ class _Reader:
         if not is_piece and not fits:
             what = f"`{text}` is not written as a {field.name} is"
             self._fault(node, "CRM107", what, f"such as {field.example}")
+        if field.name == "time_zone" and not is_piece:
+            try:
+                time_zone(text)
+            except Fault as fault:
+                self._fault(node, fault.code, str(fault), fault.help)
         return text
 
     def _fault(self, node: Node, code: str, message: str, remedy: str = "") -> None:

@@ -27,6 +27,11 @@ from crm_mailer.definitions.written import (
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.shop import Shop
 
+#: What a law wants before the subject of advertising, by the reader's country; a shop's own words
+#: stand in their place, and an empty text takes them away. China: Measures on Internet E-mail
+#: Services (2006), article 13. Korea: Network Act, article 50, and its decree, annex 6.
+LEGAL_PREFIXES = {"CN": "(AD)", "KR": "(광고)"}
+
 
 class QuietHours(Strict):
     """Whole hours, local to the customer; may go over midnight."""
@@ -89,9 +94,10 @@ def read_shop(path: Path, problems: list[Problem], shown: str = "") -> Shop | No
 
 
 def _shop(shape: ShopFile) -> Shop:
-    plain = shape.model_dump(exclude={"quiet_hours", "cap", "cases", "health", "time_zones"})
+    apart = {"quiet_hours", "cap", "cases", "health", "time_zones", "subject_prefix"}
     return Shop(
-        **plain,
+        **shape.model_dump(exclude=apart),
+        subject_prefix=_prefixes(shape.subject_prefix),
         time_zones=tuple(sorted(shape.time_zones.items())),
         quiet_from=shape.quiet_hours.from_,
         quiet_until=shape.quiet_hours.until,
@@ -101,6 +107,12 @@ def _shop(shape: ShopFile) -> Shop:
         health=rules(shape.health),
         cases=rules_of(shape.cases),
     )
+
+
+def _prefixes(own: dict[str, str]) -> dict[str, str]:
+    """The law's words and the shop's own, each with the blank that parts it from the subject."""
+    found = {**LEGAL_PREFIXES, **own}
+    return {country: f"{text} " if text else "" for country, text in found.items()}
 
 
 def _faults(node: Node, shape: ShopFile) -> list[Problem]:

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 import pydantic
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from crm_mailer.definitions.files import Fault, Node, Strict
 from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
-from crm_mailer.definitions.written import spelled, time_of_day
+from crm_mailer.definitions.written import TIME_SCHEMA, spelled, time_of_day
 from crm_mailer.model.campaign import (
     Anchor,
     BirthdayAnchor,
@@ -161,9 +161,19 @@ def leap_day(text: Any) -> tuple[int, int]:
     )
 
 
-Place = Annotated[str, BeforeValidator(place)]
-LeapDay = Annotated[tuple[int, int], BeforeValidator(leap_day)]
-Hour = Annotated[tuple[int, int] | Literal["best"], BeforeValidator(hour)]
+Place = Annotated[
+    str,
+    BeforeValidator(place),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*[A-Z]{2}(-.+)?$"}),
+]
+LeapDay = Annotated[
+    tuple[int, int], BeforeValidator(leap_day), WithJsonSchema({"enum": ["02-28", "03-01"]})
+]
+Hour = Annotated[
+    tuple[int, int] | Literal["best"],
+    BeforeValidator(hour),
+    WithJsonSchema({"anyOf": [TIME_SCHEMA, {"const": BEST}]}),
+]
 
 
 def spread_faults(

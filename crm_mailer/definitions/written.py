@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from crm_mailer.definitions.files import Fault
 from crm_mailer.definitions.problems import did_you_mean
@@ -121,15 +121,56 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else "this"
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration)]
-TimeOfDay = Annotated[tuple[int, int], BeforeValidator(time_of_day)]
-Slug = Annotated[str, BeforeValidator(slug)]
-Language = Annotated[str, BeforeValidator(language)]
-TimeZone = Annotated[str, BeforeValidator(time_zone)]
+def _as_text(pattern: str = "", **more: Any) -> WithJsonSchema:
+    """What an editor is told: any scalar is a text here, an empty one too; a text looks so."""
+    schema: dict[str, Any] = {"type": ["string", "number", "boolean", "null"], **more}
+    if pattern:
+        schema["pattern"] = f"^\\s*({pattern})?\\s*$"
+    return WithJsonSchema(schema)
+
+
+DURATION_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": f"^\\s*{DURATION.pattern}\\s*$", "examples": ["4d", "12h"]}
+)
+TIME_SCHEMA = {"type": "string", "pattern": f"^\\s*(?:{TIME.pattern})\\s*$", "examples": ["10:00"]}
+
+Duration = Annotated[timedelta, BeforeValidator(duration), DURATION_SCHEMA]
+TimeOfDay = Annotated[tuple[int, int], BeforeValidator(time_of_day), WithJsonSchema(TIME_SCHEMA)]
+Slug = Annotated[
+    str,
+    BeforeValidator(slug),
+    WithJsonSchema(
+        {"type": ["string", "number", "boolean"], "pattern": f"^{SLUG.pattern}$", "maxLength": 60}
+    ),
+]
+Language = Annotated[
+    str,
+    BeforeValidator(language),
+    WithJsonSchema({"type": "string", "pattern": f"^{LANGUAGE.pattern}$"}),
+]
+TimeZone = Annotated[str, BeforeValidator(time_zone), WithJsonSchema({"type": "string"})]
 #: A key with nothing after it is an empty text.
-Text = Annotated[str, BeforeValidator(_optional)]
-MailAddress = Annotated[str, _pattern(MAIL, "CRM129", "mail address", "such as hello@shop.com")]
-Host = Annotated[str, _pattern(HOST, "CRM107", "domain", "such as bounce.shop.com")]
-Url = Annotated[str, _pattern(URL, "CRM107", "web address", "begin with https://")]
-Country = Annotated[str, _pattern(COUNTRY, "CRM107", "country", "two capital letters such as CN")]
-Color = Annotated[str, _pattern(COLOR, "CRM107", "colour", 'write "#0b6e6e" in quotes')]
+Text = Annotated[str, BeforeValidator(_optional), _as_text()]
+MailAddress = Annotated[
+    str,
+    _pattern(MAIL, "CRM129", "mail address", "such as hello@shop.com"),
+    _as_text(r"[^@\s]+@[^@\s]+\.[^@\s]+"),
+]
+Host = Annotated[
+    str,
+    _pattern(HOST, "CRM107", "domain", "such as bounce.shop.com"),
+    _as_text(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"),
+]
+Url = Annotated[
+    str,
+    _pattern(URL, "CRM107", "web address", "begin with https://"),
+    _as_text("[Hh][Tt][Tt][Pp][Ss]?://.*", examples=["https://shop.example"]),
+]
+Country = Annotated[
+    str,
+    _pattern(COUNTRY, "CRM107", "country", "two capital letters such as CN"),
+    _as_text(COUNTRY.pattern),
+]
+Color = Annotated[
+    str, _pattern(COLOR, "CRM107", "colour", 'write "#0b6e6e" in quotes'), _as_text(COLOR.pattern)
+]

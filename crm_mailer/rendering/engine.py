@@ -6,8 +6,7 @@ Everything else (methods of texts, Python's inner names, other templates) does n
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -15,12 +14,13 @@ from jinja2 import StrictUndefined, Template, nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
+from jinja2.lexer import TokenStream
 from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import escape
 
-from crm_mailer.rendering import quoted
+from crm_mailer.rendering import quoted, tokens
 from crm_mailer.rendering.context import FIELDS, Record
+from crm_mailer.rendering.plurals import Plural
 
 MAX_OUTPUT = 2_000_000
 #: So many pieces are made between two looks at the size.
@@ -33,23 +33,23 @@ ALLOWED_FILTERS = (
     "abs batch capitalize d default e escape first float int join last length list lower max min "
     "replace round sort string sum title trim truncate unique upper wordcount"
 ).split()
-#: A value that neither HTML nor quoted-printable changes: most names, numbers and days.
-HARMLESS = re.compile(rf"(?!\.|From )[ !#-%(-;?-~]{{0,{quoted.WIDTH}}}")
 LOOP_FIELDS = frozenset(
     "index index0 revindex revindex0 first last length previtem nextitem cycle changed".split()
 )
 #: What a template may not contain, because escaping or limits would not hold there.
-REFUSED: tuple[tuple[type[nodes.Node], str], ...] = (
-    (nodes.Include, "{% include %}"),
-    (nodes.Extends, "{% extends %}"),
-    (nodes.Import, "{% import %}"),
-    (nodes.FromImport, "{% from %}"),
-    (nodes.Macro, "{% macro %}"),
-    (nodes.CallBlock, "{% call %}"),
-    (nodes.Block, "{% block %}"),
-    (nodes.FilterBlock, "{% filter %}"),
-    (nodes.ScopedEvalContextModifier, "{% autoescape %}"),
-)
+REFUSED: dict[type[nodes.Node], str] = {
+    nodes.Include: "{% include %}",
+    nodes.Extends: "{% extends %}",
+    nodes.Import: "{% import %}",
+    nodes.FromImport: "{% from %}",
+    nodes.Macro: "{% macro %}",
+    nodes.CallBlock: "{% call %}",
+    nodes.Block: "{% block %}",
+    nodes.FilterBlock: "{% filter %}",
+    nodes.ScopedEvalContextModifier: "{% autoescape %}",
+}
+#: Nodes below which nothing of that can be; they are most of a template.
+HARMLESS_NODES = frozenset({nodes.TemplateData, nodes.Name, nodes.Const})
 
 
 class Missing(StrictUndefined):
@@ -81,6 +81,15 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if not is_html:
             self.filters["e"] = self.filters["escape"] = str
 
+    def _tokenize(
+        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
+    ) -> TokenStream:
+        """Jinja's own tokens, sooner: tags are known from before, text is not looked through."""
+        found = tokens.known(self.lexer, str(source)) if state is None else None
+        if found is None:
+            return super()._tokenize(source, name, filename, state)
+        return TokenStream(found, name, filename)
+
     def getattr(self, obj: Any, attribute: str) -> Any:
         """A field of a record, an entry of the campaign's own values, a loop's counters."""
         fields = FIELDS.get(obj.__class__)
@@ -109,10 +118,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return self.undefined(name=str(argument))
 
     def is_safe_callable(self, obj: Any) -> bool:
-        """Only `range` and the helpers of a loop; what is missing says so itself when called."""
+        """`range`, `plural` and the helpers of a loop; what is missing says so when called."""
         if isinstance(obj, Undefined):
             return True
-        return obj is limited_range or isinstance(getattr(obj, "__self__", None), LoopContext)
+        return (
+            obj is limited_range
+            or obj.__class__ is Plural
+            or isinstance(getattr(obj, "__self__", None), LoopContext)
+        )
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Arithmetic on numbers of a decent size; no repeated texts, no powers."""
@@ -176,12 +189,8 @@ class QuotingSandbox(Sandbox):
     def __init__(self) -> None:
         super().__init__(is_html=True)
 
-    @staticmethod
-    def quote(value: Any) -> str:
-        """A value, escaped as HTML and encoded."""
-        if value.__class__ is str and HARMLESS.fullmatch(value):
-            return str(value) + quoted.SOFT if value else ""
-        return quoted.piece(str(escape(value)))
+    #: A value, escaped as HTML and encoded.
+    quote = staticmethod(quoted.html)
 
 
 HTML = Sandbox(is_html=True)
@@ -193,30 +202,26 @@ TEXT = Sandbox(is_html=False)
 
 def refused(tree: nodes.Template) -> list[tuple[int, str]]:
     """Line and reason of all that a template may not do."""
-    found = [
-        (node.lineno, f"`{name}` is not allowed in a template")
-        for kind, name in REFUSED
-        for node in tree.find_all(kind)
-    ]
-    found += [
-        (node.lineno, "a recursive loop is not allowed")
-        for node in tree.find_all(nodes.For)
-        if node.recursive
-    ]
-    found += [(line, f"loops are nested deeper than {MAX_LOOPS}") for line in _deep_loops(tree, 0)]
-    found += [
-        (node.lineno, f"there is no filter `{node.name}`")
-        for node in tree.find_all(nodes.Filter)
-        if node.name not in HTML.filters
-    ]
-    return sorted(set(found))
+    return sorted(set(_refused(tree, 0)))
 
 
-def _deep_loops(node: nodes.Node, depth: int) -> list[int]:
-    depth += isinstance(node, nodes.For)
-    if depth > MAX_LOOPS:
-        return [node.lineno]
-    return [line for child in node.iter_child_nodes() for line in _deep_loops(child, depth)]
+def _refused(node: nodes.Node, loops: int) -> Iterator[tuple[int, str]]:
+    """The same below one node, inside so many loops; one walk, since templates are many."""
+    if isinstance(node, nodes.For):
+        loops += 1
+        if node.recursive:
+            yield node.lineno, "a recursive loop is not allowed"
+        if loops > MAX_LOOPS:
+            yield node.lineno, f"loops are nested deeper than {MAX_LOOPS}"
+            return
+    elif isinstance(node, nodes.Filter):
+        if node.name not in HTML.filters:
+            yield node.lineno, f"there is no filter `{node.name}`"
+    elif node.__class__ in REFUSED:
+        yield node.lineno, f"`{REFUSED[node.__class__]}` is not allowed in a template"
+    for child in node.iter_child_nodes():
+        if child.__class__ not in HARMLESS_NODES:
+            yield from _refused(child, loops)
 
 
 def render(template: Template, values: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import nodes
 
 from crm_mailer.definitions.problems import did_you_mean
+from crm_mailer.rendering import plurals
 from crm_mailer.rendering.context import FIELDS, KNOWN, SUBJECT, ItemFields, OrderFields, Record
 
 #: What a name or an expression is: a record, rows of records, a plain value, or not known here.
@@ -52,7 +53,7 @@ def look(tree: nodes.Template, *, has_order: bool, vars: Mapping[str, Any] | Non
     """
     scope: dict[str, Any] = {name: kind or PLAIN for name, kind in KNOWN.items()}
     scope[SUBJECT] = PLAIN
-    scope["range"] = PLAIN
+    scope["range"] = scope[plurals.NAME] = PLAIN
     if not has_order:
         del scope["order"]
     walker = _Walker(vars, has_order=has_order)

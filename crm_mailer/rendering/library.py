@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template, TemplateSyntaxError
+from jinja2 import Template, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError, TemplateError
 
 from crm_mailer.definitions.problems import Problem, did_you_mean
@@ -35,6 +35,7 @@ from crm_mailer.rendering.straight import Form, Letter
 
 #: From this share of bytes outside ASCII on, base64 is used instead of quoted-printable.
 FOREIGN_SHARE = 1 / 3
+ASCII = bytes(range(128))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ class CompiledTemplate:
     text: Part
     #: Fields it uses, such as `customer.given_name`.
     used: frozenset[str]
+    #: What MJML made, with words for Jinja's tags.
+    masked_html: str
 
     @property
     def needs_order(self) -> bool:
@@ -130,9 +133,9 @@ class Forme:
         """
         whole = self.template.html
         if not whole.is_base64:
-            wire = self.html.form.fill(values, engine.WIRE.quote) if self.html.form else None
+            wire = self.html.form.fill(values, quoted.html) if self.html.form else None
             if wire is not None:
-                return Body("html", quoted.closed(wire).encode("ascii"))
+                return _body("html", quoted.closed(wire).encode("ascii"))
             # encoded, it is a little larger: only the plain one tells whether it is too large
             with suppress(engine.TooLarge):
                 wire = quoted.closed(self.html.render_at_most(values))
@@ -149,9 +152,14 @@ class Forme:
         if self.letter is not None:
             laid_out = self.letter.fill(values)
             if laid_out is not None:
-                return Body("plain", laid_out)
+                return _body("plain", laid_out)
         text = plain.tidy_rendered(self.text.render(values))
         return assembly.body("plain", text, self.text.is_base64)
+
+
+def _body(subtype: str, wire: bytes) -> Body:
+    """As quick as a tuple without names: each mail has two."""
+    return tuple.__new__(Body, (subtype, wire, False))
 
 
 def forme(template: CompiledTemplate, known: Mapping[str, Any]) -> Forme:
@@ -178,11 +186,14 @@ class TemplateLibrary:
     Args:
         root: the folder with `stage/name.lang.mjml`.
         cache: a folder where compiled MJML outlives the process; None for memory only.
+        compiler: one that has a cache already, and is used by others too.
     """
 
-    def __init__(self, root: Path, cache: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, cache: Path | None = None, compiler: MjmlCompiler | None = None
+    ) -> None:
         self.root = root
-        self._compiler = MjmlCompiler(cache)
+        self._compiler = compiler or MjmlCompiler(cache)
         self._index = index(root)
         self._ready: dict[tuple[str, str], CompiledTemplate | TemplateFault] = {}
         self._formes: dict[Hashable, Forme] = {}
@@ -205,7 +216,7 @@ class TemplateLibrary:
             TemplateFault: it is wrong.
         """
         if (name, code) not in self._ready:
-            self.prepare([name])
+            self.prepare([name], code)
         found = self._ready.get((name, code))
         if found is None:
             known = name in self._index
@@ -217,21 +228,31 @@ class TemplateLibrary:
             raise found
         return found
 
-    def prepare(self, names: Iterable[str]) -> None:
-        """Compile all languages of these templates at once; faults are told by `get`."""
+    def prepare(self, names: Iterable[str], language: str = "") -> None:
+        """Compile these templates at once, all languages or one; faults are told by `get`."""
         drafts: list[Draft] = []
         for name in names:
             for code, path in self._index.get(name, {}).items():
-                if (name, code) in self._ready:
+                if (name, code) in self._ready or language not in ("", code):
                     continue
                 try:
                     drafts.append(checked_draft(name, code, path, self.root))
                 except TemplateFault as fault:
                     self._ready[name, code] = fault
+        self.adopt(drafts)
+
+    def adopt(self, drafts: Sequence[Draft], *, is_text_only: bool = False) -> None:
+        """Compile drafts in which somebody has looked for faults already.
+
+        Args:
+            drafts: templates without errors.
+            is_text_only: their HTML is not wanted and is left empty.
+        """
         answers = self._compiler.compile_all([one.mjml for one in drafts])
         for one, answer in zip(drafts, answers, strict=True):
             try:
-                self._ready[one.name, one.language] = compiled(one, answer)
+                made = compiled(one, answer, is_text_only=is_text_only)
+                self._ready[one.name, one.language] = made
             except TemplateFault as fault:
                 self._ready[one.name, one.language] = fault
 
@@ -278,19 +299,43 @@ def checked_draft(name: str, code: str, path: Path, root: Path) -> Draft:
 
 def jinja_problems(draft: Draft) -> list[Problem]:
     """Broken Jinja, and Jinja that is not allowed."""
-    ruled = draft.masked.unmask(draft.masked.text)
+    return jinja_tree(draft)[1]
+
+
+def jinja_tree(draft: Draft) -> tuple[nodes.Template | None, list[Problem]]:
+    """The template's Jinja, with what is not allowed in it; None where it is broken."""
+    ruled = draft.ruled
     try:
-        tree = engine.HTML.parse(ruled.text)
+        tree = _parsed(draft)
+        field_check.look(tree, has_order=True, vars=None)  # as deep as anybody will look
+        reasons = engine.refused(tree)
     except TemplateSyntaxError as error:
         message = f"Jinja: {error.message}"
-        return [problem_at_line(draft, ruled, error.lineno, "CRM210", message)]
-    return [
-        problem_at_line(draft, ruled, line, "CRM212", reason)
-        for line, reason in engine.refused(tree)
-    ]
+        return None, [problem_at_line(draft, ruled, error.lineno, "CRM210", message)]
+    except RecursionError:
+        return None, [_too_deep(draft)]
+    return tree, [problem_at_line(draft, ruled, line, "CRM212", reason) for line, reason in reasons]
 
 
-def compiled(draft: Draft, html: str | MjmlError) -> CompiledTemplate:
+def _too_deep(draft: Draft) -> Problem:
+    """Python gives up on it; the longest tag is where to look."""
+    tag = max(draft.masked.tags, key=lambda one: len(one.text) if one.position >= 0 else -1)
+    shown = tag.text.split("\n")[0]
+    return draft.source.problem(
+        "CRM210", "Jinja: it is nested too deep", max(tag.position, 0), width=len(shown)
+    )
+
+
+def _parsed(draft: Draft) -> nodes.Template:
+    """The tree of a draft's Jinja, made once: several look at it, none changes it."""
+    if not draft.trees:
+        draft.trees.append(engine.HTML.parse(draft.ruled.text))
+    return draft.trees[0]
+
+
+def compiled(
+    draft: Draft, html: str | MjmlError, *, is_text_only: bool = False
+) -> CompiledTemplate:
     """A draft with its HTML as three Jinja templates.
 
     Raises:
@@ -299,19 +344,18 @@ def compiled(draft: Draft, html: str | MjmlError) -> CompiledTemplate:
     if isinstance(html, MjmlError):
         raise markup.refuse(draft, html)
     markup.check_words(draft, html)
-    text = plain.text_template(html, draft.masked)
-    used = field_check.look(
-        engine.HTML.parse(draft.masked.plain(draft.masked.text)), has_order=True, vars=None
-    ).used
+    text = plain.text_template(html, draft.masked, draft.language)
+    used = field_check.look(_parsed(draft), has_order=True, vars=None).used
     return CompiledTemplate(
         name=draft.name,
         language=draft.language,
         file=draft.source.locate(0).file,
         version=draft.version,
         subject=_part(draft, draft.title, engine.TEXT),
-        html=_part(draft, markup.tidy(html).strip() + "\n", engine.HTML),
+        html=_part(draft, "" if is_text_only else markup.tidy(html).strip() + "\n", engine.HTML),
         text=_part(draft, text, engine.TEXT),
         used=frozenset(used - {SUBJECT}),
+        masked_html=html,
     )
 
 
@@ -324,13 +368,15 @@ def _part(draft: Draft, masked_text: str, environment: engine.Sandbox) -> Part:
         raise TemplateFault(
             problem_at_line(draft, ruled, error.lineno, "CRM210", message)
         ) from None
+    except (RecursionError, SyntaxError, MemoryError):  # of Python, on what Jinja made for it
+        raise TemplateFault(_too_deep(draft)) from None
     return Part(template, ruled, draft, is_foreign(masked_text))
 
 
 def is_foreign(text: str) -> bool:
     """Whether base64 is shorter: much of it lies outside ASCII."""
     raw = text.encode()
-    return sum(byte > 127 for byte in raw) > len(raw) * FOREIGN_SHARE
+    return len(raw.translate(None, ASCII)) > len(raw) * FOREIGN_SHARE
 
 
 def problem_at_line(

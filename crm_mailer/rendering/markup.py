@@ -9,15 +9,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+
+from jinja2 import nodes
 
 from crm_mailer.model import language
 from crm_mailer.rendering import mjml_child, sources
 from crm_mailer.rendering.context import SUBJECT
 from crm_mailer.rendering.faults import TemplateFault
-from crm_mailer.rendering.masking import Masked, Tag, mask
+from crm_mailer.rendering.masking import Masked, Ruled, Tag, mask
 from crm_mailer.rendering.sources import Source
 
 #: One call of the child compiles at most so many templates in at most so many seconds.
@@ -41,6 +43,15 @@ class Draft:
     title: str
     #: Tags that MJML may drop: those of the title, and defaults of elements that are not used.
     optional: frozenset[int]
+    #: Its parsed Jinja, once somebody has asked for it.
+    trees: list[nodes.Template] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def ruled(self) -> Ruled:
+        """Its Jinja alone, with lines that lead to places: the text between says nothing of it."""
+        tags = enumerate(self.masked.tags)
+        words = (self.masked.word_for(number) for number, tag in tags if tag.position >= 0)
+        return self.masked.unmask("".join(words))
 
     @property
     def version(self) -> str:
@@ -54,7 +65,15 @@ def draft(name: str, code: str, path: Path, root: Path) -> Draft:
     Raises:
         TemplateFault: it cannot be read, or its Jinja is broken.
     """
-    source = sources.read(path, root)
+    return draft_of(name, code, sources.read(path, root))
+
+
+def draft_of(name: str, code: str, source: Source) -> Draft:
+    """The same of a source that was read.
+
+    Raises:
+        TemplateFault: its Jinja is broken.
+    """
     masked = mask(source)
     title, optional = "", set(_inside(ATTRIBUTES, masked))
     found = TITLE.search(masked.text)
@@ -94,6 +113,9 @@ def _with_language(mjml: str, code: str) -> str:
     return ROOT.sub(opened, mjml, count=1)
 
 
+Child = subprocess.Popen[bytes]
+
+
 class MjmlCompiler:
     """Compiles in a child process, and remembers what it compiled by content.
 
@@ -105,6 +127,18 @@ class MjmlCompiler:
         self._known: dict[str, str] = {}
         self._cache = cache
         self._version = version("mjml-python")
+        self._spare: Child | None = None
+
+    def keep_spare(self) -> None:
+        """From now on have a child waiting: whoever edits shall not wait until one has started."""
+        self._spare = self._spare or _start()
+
+    def close(self) -> None:
+        """Let the waiting child go."""
+        if self._spare is not None:
+            self._spare.kill()
+            self._spare.communicate()
+            self._spare = None
 
     def compile_all(self, texts: Sequence[str]) -> list[str | MjmlError]:
         """HTML, or what MJML said, for each text."""
@@ -117,12 +151,25 @@ class MjmlCompiler:
                 todo[key] = text
             else:
                 self._known[key] = answers[key] = known
-        for key, answer in zip(todo, _run(list(todo.values())), strict=True):
+        for key, answer in zip(todo, self._run(list(todo.values())), strict=True):
             answers[key] = answer
             if isinstance(answer, str):
                 self._known[key] = answer
                 self._write(key, answer)
         return [answers[key] for key in keys]
+
+    def _run(self, texts: list[str]) -> list[str | MjmlError]:
+        """One answer for each text; a text that kills the child gets an error, the rest go on."""
+        answers: list[str | MjmlError] = []
+        while len(answers) < len(texts):
+            batch = texts[len(answers) : len(answers) + BATCH]
+            got, end = _ask(self._spare or _start(), batch)
+            answers += got
+            if len(got) < len(batch):
+                answers.append(MjmlError(end))
+            if self._spare is not None:
+                self._spare = _start()
+        return answers
 
     def _key(self, text: str) -> str:
         return hashlib.sha256(f"{self._version}\0{text}".encode()).hexdigest()
@@ -153,26 +200,19 @@ class MjmlError(str):
     __slots__ = ()
 
 
-def _run(texts: list[str]) -> list[str | MjmlError]:
-    """One answer for each text; a text that kills the child gets an error, the rest go on."""
-    answers: list[str | MjmlError] = []
-    while len(answers) < len(texts):
-        batch = texts[len(answers) : len(answers) + BATCH]
-        got, end = _ask_child(batch)
-        answers += got
-        if len(got) < len(batch):
-            answers.append(MjmlError(end))
-    return answers
-
-
-def _ask_child(texts: list[str]) -> tuple[list[str | MjmlError], str]:
-    """What the child answered before its end, and how it ended."""
-    with subprocess.Popen(
+def _start() -> Child:
+    """A child that waits for texts; it ends when nobody can send it any."""
+    return subprocess.Popen(
         [sys.executable, "-P", str(Path(mjml_child.__file__))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    ) as child:
+    )
+
+
+def _ask(waiting: Child, texts: list[str]) -> tuple[list[str | MjmlError], str]:
+    """What the child answered before its end, and how it ended."""
+    with waiting as child:
         try:
             out, err = child.communicate(json.dumps(texts).encode(), timeout=SECONDS)
             end = f"the MJML compiler broke on it (exit {child.returncode})"

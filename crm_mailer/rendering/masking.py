@@ -15,11 +15,13 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, TemplateSyntaxError
 
+from crm_mailer.rendering import tokens
 from crm_mailer.rendering.faults import TemplateFault
 from crm_mailer.rendering.sources import Source
 
 OPENERS = {"variable_begin", "block_begin", "comment_begin", "raw_begin"}
 CLOSERS = {"variable_end", "block_end", "comment_end", "raw_end"}
+LETTER = re.compile("[^\n]")
 BRACES = re.compile(r"\{[{%][-+]?")
 STATEMENT = re.compile(r"\{%[-+]?\s*(\w+)")
 
@@ -129,10 +131,9 @@ def mask(source: Source) -> Masked:
             if kind == "variable_end" or kind == "block_end":
                 parts.append(f"{prefix}{len(tags)}z")
                 tags.append(Tag(whole, begin))
+            whole = whole.rstrip()
             filler = FILLER if kind != "comment_end" else " "
-            for place in range(begin, begin + len(whole.rstrip())):
-                if blanked[place] != "\n":
-                    blanked[place] = filler
+            blanked[begin : begin + len(whole)] = LETTER.sub(filler, whole)
             opened = []
         elif not opened:
             parts.append(value)
@@ -155,6 +156,9 @@ def _not_closed(source: Source, position: int, braces: str) -> TemplateFault:
 
 
 def _tokens(source: Source) -> list[tuple[str, str]]:
+    plain = tokens.pieces(source.text)
+    if plain is not None:
+        return plain
     try:
         return [(kind, value) for _line, kind, value in LEXER.lex(source.text)]
     except TemplateSyntaxError as error:

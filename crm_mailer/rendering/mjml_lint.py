@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
 from crm_mailer.rendering.masking import FILLER, Masked
+from crm_mailer.rendering.quick_html import QuickParser
 from crm_mailer.rendering.sources import Source
 
 #: The compiler's stack ends near 2,000.
@@ -40,7 +40,7 @@ def lint(source: Source, masked: Masked) -> list[Problem]:
     return reader.problems
 
 
-class _Linter(HTMLParser):
+class _Linter(QuickParser):
     CDATA_CONTENT_ELEMENTS = ()  # type: ignore[misc]
 
     def __init__(self, source: Source, masked: Masked) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -48,6 +49,11 @@ class Source:
         self.text = text
         self._chunks = chunks
         self._starts = [chunk.start for chunk in chunks]
+
+    @property
+    def origins(self) -> list[tuple[str, int, int]]:
+        """File, its offset and the place in the whole text of each stretch."""
+        return [(one.file, one.offset, one.start) for one in self._chunks]
 
     def locate(self, position: int) -> Place:
         """The place in its file of the letter at `position`."""
@@ -113,6 +119,10 @@ def read(path: Path, root: Path) -> Source:
         TemplateFault: a file is missing, too large, not UTF-8, outside `root`, or includes itself.
     """
     reader = _Reader(root.resolve())
+    if not path.resolve().is_relative_to(reader.root):
+        shown = reader.name(path.parent.resolve() / path.name)
+        message = "the file is a link to a place outside the template folder"
+        raise TemplateFault(Problem(code="CRM201", file=shown, message=message))
     reader.take(path.resolve(), None, ())
     if not reader.chunks:  # an empty file: its faults stand at its beginning
         reader.chunks.append(Chunk(0, 0, reader.name(path.resolve()), ""))
@@ -124,14 +134,16 @@ class _Reader:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._inside = f"{root}{os.sep}"
+        self._base = len(self._inside) - len(root.name) - 1
         self.chunks: list[Chunk] = []
         self.parts: list[str] = []
         self.length = 0
         self.includes = 0
 
     def take(self, path: Path, asked: Problem | None, above: tuple[Path, ...]) -> None:
-        text = _text_of(path, self.name(path), asked)
         file, done = self.name(path), 0
+        text = _text_of(path, file, asked)
         blanked = COMMENT.sub(_blank, text)
         for match in INCLUDE.finditer(blanked):
             self.add(file, text, blanked[done : match.start()], done)
@@ -161,7 +173,7 @@ class _Reader:
     def _refusal(self, wanted: dict[str, str], target: Path, above: tuple[Path, ...]) -> str:
         if not wanted.get("path"):
             return "mj-include needs a path"
-        if not target.is_relative_to(self.root) or Path(wanted["path"]).is_absolute():
+        if not self._is_inside(str(target)) or Path(wanted["path"]).is_absolute():
             return f"the included file `{wanted['path']}` is outside the template folder"
         if target in above:
             names = " -> ".join(p.name for p in (*above[above.index(target) :], target))
@@ -209,8 +221,12 @@ class _Reader:
 
     def name(self, path: Path) -> str:
         """How people know the file: from the template folder's own name on."""
-        base = self.root.parent
-        return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
+        whole = str(path)
+        return whole[self._base :].replace(os.sep, "/") if self._is_inside(whole) else whole
+
+    def _is_inside(self, whole: str) -> bool:
+        """Whether a resolved path lies below the template folder: texts are compared sooner."""
+        return whole.startswith(self._inside)
 
 
 def _text_of(path: Path, name: str, asked: Problem | None) -> str:

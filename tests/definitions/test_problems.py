@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from crm_mailer.definitions.problems import (
-    EXPLAINED,
     Problem,
     Severity,
     did_you_mean,
@@ -71,7 +70,3 @@ def test_all_problems_are_raised_together_and_warnings_pass() -> None:
         raise_all([warning, problem()])
 
     assert len(caught.value.problems) == 2
-
-
-def test_every_code_is_explained_in_sentences() -> None:
-    assert all(text.endswith(".") for text in EXPLAINED.values())

@@ -283,7 +283,25 @@ def test_a_shop_is_read(tmp_path: Path) -> None:
     assert (found.country, found.languages) == ("NO", ("en", "no"))
     assert (found.quiet_from, found.quiet_until, found.send_at) == (22, 7, (9, 5))
     assert (found.cap_count, found.cap_days) == (2, 7)
-    assert found.subject_prefix == {"CN": "AD"}
+    assert found.subject_prefix == {"CN": "AD ", "KR": "(광고) "}
+
+
+@pytest.mark.parametrize(
+    ("written", "prefixes"),
+    [
+        ("", {"CN": "(AD) ", "KR": "(광고) "}),
+        ("subject_prefix: {}", {"CN": "(AD) ", "KR": "(광고) "}),
+        ('subject_prefix: {CN: "", SG: "<ADV> "}', {"CN": "", "KR": "(광고) ", "SG": "<ADV> "}),
+    ],
+)
+def test_a_subject_begins_with_what_the_law_asks_for_unless_the_shop_says_otherwise(
+    tmp_path: Path, written: str, prefixes: dict[str, str]
+) -> None:
+    found, problems = shop(tmp_path, f"name: Lotus\nsender: a@b.com\n{written}\n")
+
+    assert problems == []
+    assert found is not None
+    assert found.subject_prefix == prefixes
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from crm_mailer.definitions.problems import Problem
 from crm_mailer.definitions.segment_reader import read_rule, read_segments
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule, Segment
-from crm_mailer.model.segment_blocks import Bounds, Contact, Listed, Move, Purchase
+from crm_mailer.model.segment_blocks import Bounds, Contact, Listed, Move, Passage, Purchase
 from crm_mailer.model.segment_fields import FIELDS, Operator
 from crm_mailer.store import selection
 from crm_mailer.store.bundled import bundled
@@ -91,6 +91,10 @@ def test_a_rule_is_a_tree() -> None:
                 ),
             ),
         ),
+        (
+            "bought: {orders: {between: [2, 3]}}",
+            Compare("bought", "is", Purchase(orders=Bounds(least=2, most=3))),
+        ),
         ("bought: {pieces: 3}", Compare("bought", "is", Purchase(pieces=Bounds(least=3, most=3)))),
         ("replied: true", Compare("replied", "is", Contact())),
         ("mailed: false", Not(Compare("mailed", "is", Contact()))),
@@ -105,6 +109,14 @@ def test_a_rule_is_a_tree() -> None:
         (
             "rose: {mark: total, within: 4w, by: 2}",
             Compare("rose", "is", Move(mark="total", within_days=28, by=2)),
+        ),
+        (
+            "entered: {segment: cooling, within: 7d}",
+            Compare("entered", "is", Passage(segment="cooling", within_days=7)),
+        ),
+        (
+            "left: {segment: cooling, since: 2026-01-01, until: yesterday}",
+            Compare("left", "is", Passage(segment="cooling", since=date(2026, 1, 1), until=1)),
         ),
         ("known_since: 2026-02-28", Compare("known_since", "is", date(2026, 2, 28))),
         ("last_order_on: {before: 90d ago}", Compare("last_order_on", "before", 90)),
@@ -424,4 +436,57 @@ def test_every_rule_on_the_page_about_segments_can_be_read() -> None:
     rules = [read_rule(node.entries.get("rule", node), problems) for node in nodes]
 
     assert problems == []
-    assert len(rules) == 6
+    assert len(rules) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message", "remedy"),
+    [
+        ("entered: {segment: coling}", "CRM116", "there is no segment `coling`", "cooling"),
+        ("left: {segmnt: cooling}", "CRM104", "unknown key `segmnt` in `left`", "segment"),
+        ("left: {within: 7d}", "CRM105", "`segment` is missing in `left`", "which one"),
+        ("entered: cooling", "CRM106", "`entered` is a block", "{segment: cooling, within: 7d}"),
+        ("entered: {segment: cooling, within: -7d}", "CRM110", "", ""),
+        ("entered: {segment: [cooling]}", "CRM106", "is the id of a segment", ""),
+    ],
+)
+def test_a_segment_passed_through_is_read_with_care(
+    text: str, code: str, message: str, remedy: str
+) -> None:
+    found = faults(text, segments=["cooling", "lost"])
+
+    assert [one[0] for one in found][:1] == [code]
+    assert message in found[0][3]
+    assert remedy in found[0][4]
+
+
+@pytest.mark.parametrize("way", ["entered", "left"])
+def test_a_ring_may_go_through_a_segment_that_was_passed(tmp_path: Path, way: str) -> None:
+    folder = tmp_path / "segments"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(f"id: a\nname: A\nrule:\n  {way}: {{segment: b, within: 7d}}\n")
+    (folder / "b.yaml").write_text("id: b\nname: B\nrule:\n  not: {segment: a}\n")
+    problems: list[Problem] = []
+
+    assert read_segments(folder, problems) == {}
+    assert [one.code for one in problems] == ["CRM130"]
+    assert "a -> b -> a" in problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message", "remedy"),
+    [
+        ("time_zone: Europe/Moscwo", "CRM124", "`Europe/Moscwo` is no time zone", "Europe/Moscow"),
+        ("time_zone: [UTC, Moscow]", "CRM124", "`Moscow` is no time zone", "Europe/Moscow"),
+        ("bought: {orders: {between: 3}}", "CRM106", "two values", ""),
+        ("bought: {orders: {between: [3, 2]}}", "CRM107", "no number is as this says", ""),
+    ],
+)
+def test_zones_and_counts_that_cannot_be_are_told(
+    text: str, code: str, message: str, remedy: str
+) -> None:
+    found = faults(text)
+
+    assert [one[0] for one in found] == [code]
+    assert message in found[0][3]
+    assert remedy in found[0][4]

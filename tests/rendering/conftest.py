@@ -13,6 +13,7 @@ from crm_mailer.rendering.compose import Composer
 from crm_mailer.rendering.library import TemplateLibrary
 
 Write = Callable[..., Path]
+PREVIEW = "<mj-preview>One line that makes the reader open it.</mj-preview>"
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def write(templates: Path) -> Write:
 
 def whole(content: str, *, title: str = "Subject", head: str = "") -> str:
     return (
-        f"<mjml>\n<mj-head><mj-title>{title}</mj-title>{head}</mj-head>\n<mj-body>\n"
+        f"<mjml>\n<mj-head><mj-title>{title}</mj-title>{PREVIEW}{head}</mj-head>\n<mj-body>\n"
         f"<mj-section><mj-column>\n{content}\n</mj-column></mj-section>\n</mj-body>\n</mjml>\n"
     )
 

@@ -266,6 +266,34 @@ def test_a_reader_of_another_language_gets_the_fallback(compose_with: Make) -> N
     )
 
 
+def test_a_language_that_the_shop_does_not_list_is_written_all_the_same(
+    compose_with: Make, write: Write
+) -> None:
+    write("a/b.de.mjml", TEXT["ru"], title="Bestellung {{ order.number }}")
+    gift = {"gift": {"en": "a cup", "ru": "чашка", "de": "eine Tasse"}}
+
+    mail = compose_with().compose(occasion("de", campaign=campaign(vars=gift)), NOW)
+
+    assert mail.language.code == "de"
+    assert "eine Tasse" in mail.text
+
+
+def test_a_mail_is_of_one_piece_or_falls_back(compose_with: Make, write: Write) -> None:
+    write("a/b.de.mjml", TEXT["ru"], title="Bestellung {{ order.number }}")
+    write("a/b.es.mjml", TEXT["ru"], title="Pedido {{ order.number }}")
+    composer = compose_with()
+    composer.shop = replace(composer.shop, languages=("en", "es"))
+
+    # `gift` is there in English and Russian
+    german = composer.show(occasion("de", campaign=campaign()), NOW)
+    spanish = composer.show(occasion("es", campaign=campaign()), NOW)
+    bare = composer.show(occasion("de", campaign=campaign(vars={"gift": "7"}, version="v2")), NOW)
+
+    assert (german.language.code, german.language.is_fallback) == ("en", True)
+    assert spanish.language.code == "es"  # the shop lists it: `check` asks for the text
+    assert bare.language.code == "de"
+
+
 def test_without_a_fallback_there_is_no_mail(compose_with: Make, shop: Shop) -> None:
     composer = compose_with()
     composer.shop = replace(shop, fallback=())

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 
 import pytest
 
+from crm_mailer.model.agent_reply import AgentReply
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.shop import Shop
@@ -14,7 +15,6 @@ from crm_mailer.model.token import KeyRing
 from crm_mailer.rendering import letters
 from crm_mailer.rendering.compose import Composer, Occasion
 from crm_mailer.rendering.library import TemplateLibrary
-from crm_mailer.store.agent_replies import AgentReply
 from crm_mailer.store.bundled import bundled
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)

@@ -48,6 +48,35 @@ def test_html_reads_well_as_text(render: Render, content: str, expected: str) ->
     assert render(content) == expected
 
 
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("en", "Go: https://go.example\n\nReady? https://go.example\n\nTotal: 9\n"),
+        ("fr-CA", "Go\xa0: https://go.example\n\nReady? https://go.example\n\n"
+                  "Total\xa0: 9\n"),
+        ("zh-TW", "Go：https://go.example\n\nReady? https://go.example\n\nTotal：9\n"),
+    ],
+)  # fmt: skip
+def test_a_label_has_the_colon_of_its_language(
+    templates: Path, write: Write, code: str, expected: str
+) -> None:
+    write(
+        f"a/b.{code}.mjml",
+        '<mj-button href="https://go.example">Go</mj-button>'
+        '<mj-button href="https://go.example">Ready?</mj-button>'
+        '<mj-table><tr><th scope="row">Total</th><td>9</td></tr></mj-table>',
+    )
+    template = TemplateLibrary(templates).get("a/b", code)
+
+    assert plain.tidy_rendered(template.text.render({})) == expected
+
+
+def test_a_no_break_space_stays_where_french_writes_it(render: Render) -> None:
+    assert render("<mj-text>Vous cherchez&nbsp;? &nbsp; Oui&nbsp;!</mj-text>") == (
+        "Vous cherchez\xa0? Oui\xa0!\n"
+    )
+
+
 def test_the_preheader_is_not_repeated(templates: Path, write: Write, render: Render) -> None:
     write("a/b.en.mjml", "<mj-text>x</mj-text>", head="<mj-preview>hidden {{ y }}</mj-preview>")
     template = TemplateLibrary(templates).get("a/b", "en")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from crm_mailer import i18n
 from crm_mailer.model.campaign import (
     Anchor,
     BirthdayAnchor,
@@ -17,6 +19,7 @@ from crm_mailer.model.campaign import (
     Mode,
     OrderAnchor,
     ReplyAnchor,
+    ReviewAnchor,
     SegmentAnchor,
     Step,
     Stream,
@@ -26,8 +29,8 @@ from crm_mailer.model.errors import NotFound, RenderError
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
-from crm_mailer.rendering import Preview, TemplateLibrary, preview
-from crm_mailer.rendering.preview import find_occasion, place_note
+from crm_mailer.rendering import TemplateLibrary
+from crm_mailer.rendering.preview import Preview, find_occasion, place_note, preview
 from crm_mailer.store import directory, messages
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import customers, memberships, order_events, orders
@@ -64,6 +67,7 @@ ARRIVED = OrderAnchor(state=OrderState.ARRIVED)
         (FirstOrderAnchor(is_yearly=True),
          "step 3 of 5, day 4 after the first order, each year, curve textbook5"),
         (ReplyAnchor(kind="praise"), "step 3 of 5, day 4 after praise in a reply, curve textbook5"),
+        (ReviewAnchor(kind="bad"), "step 3 of 5, day 4 after a bad review, curve textbook5"),
         (DateAnchor(day=date(2026, 11, 20)),
          "step 3 of 5, day 4 from 2026-11-20 on, curve textbook5"),
         (BirthdayAnchor(days_before=7),
@@ -74,6 +78,21 @@ def test_a_preview_says_where_the_mail_stands(anchor: Anchor, note: str) -> None
     plan = campaign(anchor)
 
     assert place_note(plan, plan.steps[2]) == note
+
+
+@pytest.mark.parametrize(
+    ("anchor", "note"),
+    [
+        (ARRIVED, "第 3 步，共 5 步，到货后第 4 天，记忆曲线 textbook5"),
+        (ReplyAnchor(kind="praise"), "第 3 步，共 5 步，回信中有表扬后第 4 天，记忆曲线 textbook5"),
+        (BirthdayAnchor(days_before=7), "第 3 步，共 5 步，生日前 3 天，记忆曲线 textbook5"),
+    ],
+    ids=["order", "reply", "birthday"],
+)
+def test_where_a_mail_stands_is_said_in_the_readers_language(anchor: Anchor, note: str) -> None:
+    plan = campaign(anchor)
+
+    assert i18n.say(place_note(plan, plan.steps[2]), "zh_CN") == note
 
 
 @pytest.fixture
@@ -186,6 +205,35 @@ def test_a_fallback_is_said(show: Any) -> None:
     mail = show(None, None, wanted_language="fr")
 
     assert mail.fallback == "the customer reads fr, the template has en, ru: en was taken"
+
+
+def test_a_fallback_for_the_sake_of_one_text_is_said(
+    templates: Path, write: Write, shop: Shop, keys: KeyRing
+) -> None:
+    for code in ("en", "ru", "de"):
+        write(f"a/b.{code}.mjml", "<mj-text>{{ vars.gift }}</mj-text>")
+    plan = replace(campaign(ARRIVED), vars={"gift": {"en": "a cup", "ru": "чашка"}})
+
+    mail = preview(None, TemplateLibrary(templates), plan, plan.steps[2], None, None,
+                   shop, keys, NOON, wanted_language="de")  # fmt: skip
+
+    assert mail.fallback == (
+        "the customer reads de; the template is written in it, the campaign's own texts are not: "
+        "en was taken"
+    )
+
+
+def test_a_reader_of_traditional_characters_may_get_the_others_and_it_is_said(
+    templates: Path, write: Write, shop: Shop, keys: KeyRing
+) -> None:
+    for code in ("en", "zh"):
+        write(f"a/b.{code}.mjml", "<mj-text>{{ greeting }}</mj-text>")
+    plan = campaign(ARRIVED)
+
+    mail = preview(None, TemplateLibrary(templates), plan, plan.steps[2], None, None,
+                   shop, keys, NOON, wanted_language="zh-TW")  # fmt: skip
+
+    assert mail.fallback == "the customer reads zh-TW, the template has en, zh: zh was taken"
 
 
 def test_a_customer_without_an_address_is_told(show: Any, filled: Store) -> None:
