@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,13 +12,18 @@ from crm_mailer.app import names
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.model import address as addresses
+from crm_mailer.model import chance
+from crm_mailer.model.campaign import Campaign, Step
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.errors import NotFound, RenderError, SettingsError
 from crm_mailer.model.moment import Clock
 from crm_mailer.model.order import Order
-from crm_mailer.rendering import Preview, StoreRenderer
-from crm_mailer.rendering import preview as make_preview
+from crm_mailer.model.sentence import Sentence
+from crm_mailer.planning import trials
 from crm_mailer.rendering.dkim import Signer, read_key
+from crm_mailer.rendering.preview import Preview
+from crm_mailer.rendering.preview import preview as make_preview
+from crm_mailer.rendering.render import StoreRenderer
 from crm_mailer.settings import DkimSettings
 from crm_mailer.store import directory, messages
 
@@ -98,6 +104,7 @@ def preview(
     customer: str = "",
     language: str = "",
     order: str = "",
+    arm: str = "",
 ) -> Preview:
     """One mail of a campaign.
 
@@ -108,29 +115,22 @@ def preview(
         customer: a mail address or an id; empty makes one up.
         language: another language than the customer's own.
         order: an order's number; empty takes the customer's last that fits.
+        arm: the id of an arm of the step's A/B test; empty takes the one that the customer gets,
+            and the first for a made-up one.
 
     Raises:
-        NotFound: there is no such campaign, step, customer or order.
+        NotFound: there is no such campaign, step, arm, customer or order.
         RenderError: the template is wrong or fails for this customer.
     """
-    found = names.campaign(app, campaign)
-    reader = _customer(app, customer) if customer else None
-    about = _order(app, order, reader) if order else None
-    if about is not None and reader is None and about.customer_id is not None:
-        reader = _by_id(app, about.customer_id)
-    steps = [one.id for one in found.steps]
-    if step and step not in steps:
-        raise NotFound(
-            f"the campaign `{found.id}` has no step `{step}`", hint=did_you_mean(step, steps)
-        )
+    chosen = choose(app, campaign, step=step, customer=customer, order=order, arm=arm)
     try:
-        return make_preview(
-            app.store if reader is not None else None,
+        mail = make_preview(
+            app.store if chosen.reader is not None else None,
             app.templates,
-            found,
-            found.steps[steps.index(step) if step else 0],
-            reader,
-            about,
+            chosen.campaign,
+            chosen.step,
+            chosen.reader,
+            chosen.order,
             app.shop,
             app.keys,
             app.clock.now(),
@@ -139,9 +139,93 @@ def preview(
     except RenderError as error:
         error.hint = error.hint or "`crm-mailer check` knows more, such as the nearest field"
         raise
+    if not chosen.arm:
+        return mail
+    return replace(mail, place=Sentence("{place}, arm {arm}", place=mail.place, arm=chosen.arm))
 
 
-def _customer(app: App, name: str) -> Customer:
+def preview_all(
+    app: App,
+    campaign: str,
+    *,
+    step: str = "",
+    customer: str = "",
+    language: str = "",
+    order: str = "",
+    arm: str = "",
+) -> list[Preview]:
+    """The mail in every language that its template has; arguments and errors as for `preview`.
+
+    A `language` that is named is the only one.
+    """
+    chosen = choose(app, campaign, step=step, customer=customer, order=order, arm=arm)
+    codes = [language] if language else app.templates.languages(chosen.step.template)
+    app.templates.prepare([chosen.step.template])
+    return [
+        preview(app, campaign, step=step, customer=customer, language=code, order=order, arm=arm)
+        for code in codes
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What people mean by the names they give; `step` is as its test's arm writes it."""
+
+    campaign: Campaign
+    step: Step
+    #: None: made up.
+    reader: Customer | None
+    order: Order | None
+    arm: str
+
+
+def choose(
+    app: App, campaign: str, *, step: str = "", customer: str = "", order: str = "", arm: str = ""
+) -> Chosen:
+    """The mail that is meant; arguments as for `preview`.
+
+    Raises:
+        NotFound: there is no such campaign, step, arm, customer or order.
+    """
+    found = names.campaign(app, campaign)
+    reader = find_customer(app, customer) if customer else None
+    about = _order(app, order, reader) if order else None
+    if about is not None and reader is None and about.customer_id is not None:
+        reader = _by_id(app, about.customer_id)
+    steps = [one.id for one in found.steps]
+    if step and step not in steps:
+        raise NotFound(
+            f"the campaign `{found.id}` has no step `{step}`", hint=did_you_mean(step, steps)
+        )
+    written = found.steps[steps.index(step) if step else 0]
+    shown = _arm(app, found, written, reader, arm)
+    return Chosen(campaign=found, step=written.of_arm(shown), reader=reader, order=about, arm=shown)
+
+
+def _arm(app: App, campaign: Campaign, step: Step, reader: Customer | None, arm: str) -> str:
+    """The wanted arm of the step's test, or the one that this reader gets; empty: no test."""
+    arms = step.trial.arms if step.trial is not None else ()
+    ids = [one.id for one in arms]
+    if arm and not ids:
+        raise NotFound(f"the step `{step.id}` of `{campaign.id}` has no A/B test, so no `{arm}`")
+    if arm and arm not in ids:
+        raise NotFound(
+            f"the test of `{campaign.id}`, step `{step.id}`, has no arm `{arm}`",
+            hint=did_you_mean(arm, ids),
+        )
+    if not arm and ids and reader is not None:
+        won = trials.winners(app.store, campaign, app.clock.now(), may_decide=False)
+        own = chance.arm_of(reader.id, arms, campaign=campaign.id, step=step.id)
+        arm = next((one for one in ids if one == won.get(step.id)), own.id)
+    return arm or next(iter(ids), "")
+
+
+def find_customer(app: App, name: str) -> Customer:
+    """The customer that an address or a number names.
+
+    Raises:
+        NotFound: there is none.
+    """
     with app.store.read() as connection:
         found = directory.find_customer(connection, name)
     return _by_id(app, found)

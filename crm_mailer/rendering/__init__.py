@@ -1,18 +1,18 @@
 """Rendering: a touch, a template and a customer's facts become the bytes of one mail."""
 
+from crm_mailer.rendering.check_shop import check_shop
+from crm_mailer.rendering.check_subjects import check_subjects
+from crm_mailer.rendering.check_use import TemplateUse, uses
 from crm_mailer.rendering.library import TemplateLibrary
-from crm_mailer.rendering.lint import TemplateUse, check_templates, uses
-from crm_mailer.rendering.preview import Preview, preview
-from crm_mailer.rendering.render import StoreRenderer
+from crm_mailer.rendering.lint import check_templates
 from crm_mailer.rendering.samples import sample_customer, sample_order
 
 __all__ = [
-    "Preview",
-    "StoreRenderer",
     "TemplateLibrary",
     "TemplateUse",
+    "check_shop",
+    "check_subjects",
     "check_templates",
-    "preview",
     "sample_customer",
     "sample_order",
     "uses",

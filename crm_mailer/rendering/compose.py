@@ -10,6 +10,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from babel import Locale
+
+from crm_mailer.model.agent_reply import AgentReply
+from crm_mailer.model.benefit import Given
 from crm_mailer.model.campaign import Campaign, Step, Stream
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.errors import RenderError
@@ -29,8 +33,9 @@ from crm_mailer.rendering import (
     languages,
     letters,
     plain,
+    plurals,
 )
-from crm_mailer.rendering.context import ShopFields, StepFields, localised
+from crm_mailer.rendering.context import BenefitFields, ShopFields, StepFields, localised
 from crm_mailer.rendering.dkim import Signer
 from crm_mailer.rendering.envelope import Envelope
 from crm_mailer.rendering.fields import EVERY_FIELD
@@ -42,9 +47,6 @@ from crm_mailer.rendering.library import (
     Part,
     TemplateLibrary,
 )
-from crm_mailer.store.agent_replies import AgentReply
-
-TEST_MARK = "[Test] "
 
 
 class NoLanguage(RenderError):
@@ -69,6 +71,7 @@ class Occasion(NamedTuple):
     is_test: bool = False
     written: str = ""
     answer: AgentReply | None = None
+    benefit: Given | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +116,7 @@ class Composer:
     _vars: dict[tuple[str, str, str], Any] = field(default_factory=dict, init=False)
     _formes: dict[tuple[str, ...], Forme] = field(default_factory=dict, init=False)
     _heads: dict[tuple[Any, ...], bytes] = field(default_factory=dict, init=False)
-    _choices: dict[tuple[str, str, str], Choice] = field(default_factory=dict, init=False)
+    _choices: dict[tuple[str, ...], Choice] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._shop_fields = fields.shop_fields(self.shop)
@@ -154,6 +157,16 @@ class Composer:
             text=plain.tidy_rendered(template.text.render(values)),
             language=choice,
         )
+
+    def own_subject(self, occasion: Occasion, code: str, now: datetime) -> str:
+        """The subject that the occasion's step writes itself in a language, without a template.
+
+        Raises:
+            RenderError: it is broken or fails for this customer.
+        """
+        text = occasion.step.subject[code] if occasion.step is not None else ""
+        values = self._values(occasion, code, self._envelope(occasion), now)
+        return self.library.subject(text, values)
 
     def write(self, occasion: Occasion, now: datetime) -> Unsigned:
         """The mail as it is sent.
@@ -212,18 +225,15 @@ class Composer:
         html = forme.html_body(values)
         yield None
         own = envelope.own_fields(letter, stream=occasion.stream, subject=subject, now=now)
+        if occasion.is_test:
+            own.append(envelope.TEST)
         own.append(assembly.kind(letter.boundary))
         head = self._head(occasion, letter) + headers.block(own)
         yield None
         is_marketing = occasion.stream is Stream.MARKETING
-        yield Unsigned(
-            letter=letter,
-            subject=subject,
-            head=head,
-            body=assembly.alternatives([text, html], letter.boundary),
-            template=forme.template,
-            snapshot=forme.snapshot.of(values) if is_marketing else b"",
-        )
+        body = assembly.alternatives([text, html], letter.boundary)
+        snapshot = forme.snapshot.of(values) if is_marketing else b""
+        yield _new(Unsigned, (letter, subject, head, body, forme.template, snapshot, ""))
 
     def _write_text(self, occasion: Occasion, now: datetime) -> Unsigned:
         """A plain letter that an agent wrote."""
@@ -251,6 +261,8 @@ class Composer:
         place = (occasion.template, code, *key)
         if place not in self._formes:
             known = {"shop": self._shop_fields, "vars": self._vars_for(campaign, code)}
+            if campaign is not None and not campaign.gives_anything:
+                known["benefit"] = None
             template = self.library.get(occasion.template, code)
             self._formes[place] = self.library.forme(template, key, known)
         return self._formes[place]
@@ -268,7 +280,9 @@ class Composer:
         return self._heads[place]
 
     def _choice(self, occasion: Occasion) -> Choice:
-        place = occasion.template, occasion.customer.language, occasion.customer.country
+        campaign = occasion.campaign
+        key = (campaign.id, campaign.version) if campaign else ("", "")
+        place = occasion.template, occasion.customer.language, occasion.customer.country, *key
         choice = self._choices.get(place)
         if choice is None:
             choice = self._choices[place] = self._chosen(occasion)
@@ -276,14 +290,17 @@ class Composer:
 
     def _chosen(self, occasion: Occasion) -> Choice:
         available = self.library.languages(occasion.template)
-        choice = languages.choose(occasion.customer, self.shop, available)
+        customer, campaign = occasion.customer, occasion.campaign
+        own, country = customer.language, customer.country
+        vars = campaign.vars if campaign else languages.NOTHING
+        choice = languages.choose(own, country, self.shop, available, vars)
         if choice is not None:
             return choice
         if not available:
             self.library.get(occasion.template, "")  # says that there is no such template
         raise NoLanguage(
             f"the template `{occasion.template}` is written in {', '.join(available)}, "
-            f"the customer reads {languages.wanted(occasion.customer, self.shop)}",
+            f"the customer reads {languages.wanted(own, country, self.shop)}",
             hint="write it in that language, or add one to `fallback` in shop.yaml",
         )
 
@@ -326,10 +343,20 @@ class Composer:
             "step": _step(occasion.place, occasion.places),
             "vars": self._vars_for(occasion.campaign, code),
             "now_year": _year(now, place),
+            plurals.NAME: plurals.of(locale),
+            "benefit": self._benefit(occasion, code, locale, place),
         }
         if occasion.order is not None:
             values["order"] = fields.order_fields(occasion.order, locale, place)
         return values
+
+    def _benefit(
+        self, occasion: Occasion, code: str, locale: Locale, place: ZoneInfo
+    ) -> BenefitFields | None:
+        if occasion.benefit is None:
+            return None
+        chain = languages.chain(code, self.shop)
+        return fields.benefit_fields(occasion.benefit, chain, locale, place)
 
     def _vars_for(self, campaign: Campaign | None, code: str) -> Any:
         key = (campaign.id, campaign.version, code) if campaign else ("", "", code)
@@ -345,7 +372,9 @@ class Composer:
         subject = self.library.subject(override, values) if override else usual.render(values)
         if occasion.stream is Stream.MARKETING:
             subject = self.shop.subject_prefix.get(occasion.customer.country, "") + subject
-        return clean.line((TEST_MARK if occasion.is_test else "") + subject, 255)
+        if occasion.is_test:
+            subject = languages.test_mark(usual.draft.language) + subject
+        return clean.line(subject, 255)
 
 
 @lru_cache(maxsize=1024)
@@ -364,20 +393,26 @@ def _frozen(values: dict[str, Any]) -> Any:
 
 
 def _message(mail: Unsigned, signature: bytes) -> Message:
+    letter, template = mail.letter, mail.template
     content = b"".join((signature, mail.head, b"\r\n", *mail.body))
-    template = mail.template
-    return Message(
-        touch_id=mail.letter.touch_id,
-        message_id=mail.letter.message_id,
-        mail_from=mail.letter.mail_from,
-        rcpt_to=mail.letter.recipient,
-        content=content,
-        subject=mail.subject,
-        language=template.language if template else mail.language,
-        template=template.name if template else "",
-        template_version=template.version if template else "",
-        sha256=hashlib.sha256(content).hexdigest(),
-        snapshot=mail.snapshot,
-        is_wire_ready=True,
-        is_utf8=not mail.head.isascii(),
+    kind = (template.language, template.name, template.version) if template else None
+    return _new(
+        Message,
+        (
+            letter.touch_id,
+            letter.message_id,
+            letter.mail_from,
+            letter.recipient,
+            content,
+            mail.subject,
+            *(kind or (mail.language, "", "")),
+            hashlib.sha256(content).hexdigest(),
+            mail.snapshot,
+            True,
+            not mail.head.isascii(),
+        ),
     )
+
+
+#: Makes a tuple with names as quickly as one without: each mail makes several.
+_new = tuple.__new__

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from crm_mailer.model import language
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerFields:
@@ -77,6 +79,19 @@ class StepFields:
     of: int = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenefitFields:
+    """What the reader is given; a mail that gives nothing has none of it."""
+
+    title: str = ""
+    #: Empty where it is given without one.
+    code: str = ""
+    #: coupon, free_shipping or gift.
+    kind: str = ""
+    #: The last day, as the reader writes days.
+    valid_until: str = ""
+
+
 class Record:
     """The campaign's own values, already in the reader's language."""
 
@@ -110,13 +125,22 @@ class Record:
 #: Which fields each record has: all that the template engine lets through.
 FIELDS: dict[type, frozenset[str]] = {
     record: frozenset(one.name for one in fields(record))
-    for record in (CustomerFields, ItemFields, OrderFields, ShopFields, StepFields)
+    for record in (
+        CustomerFields,
+        ItemFields,
+        OrderFields,
+        ShopFields,
+        StepFields,
+        BenefitFields,
+    )
 }
 #: Name in the template -> record, or None for a plain value.
 KNOWN: dict[str, type | None] = {
     "customer": CustomerFields,
     "greeting": None,
     "order": OrderFields,
+    #: None in a mail that gives nothing.
+    "benefit": BenefitFields,
     "shop": ShopFields,
     "unsubscribe_url": None,
     "step": StepFields,
@@ -125,11 +149,6 @@ KNOWN: dict[str, type | None] = {
 }
 #: The final subject, known to the body only.
 SUBJECT = "subject"
-
-#: Languages whose codes make a mapping a choice of texts rather than a record.
-LANGUAGE_CODES = frozenset(
-    "en ru es pt fr de zh ar it pl ja ko nl tr uk cs sv da fi el he hu ro bg".split()
-)
 
 
 def localised(value: Any, chain: tuple[str, ...]) -> Any:
@@ -140,7 +159,7 @@ def localised(value: Any, chain: tuple[str, ...]) -> Any:
         chain: languages to try, best first.
     """
     if isinstance(value, Mapping):
-        if value and all(str(key).partition("-")[0] in LANGUAGE_CODES for key in value):
+        if language.has_texts(value):
             best = next((code for code in chain if code in value), next(iter(value)))
             return localised(value[best], chain)
         return Record({str(key): localised(one, chain) for key, one in value.items()})

@@ -22,6 +22,8 @@ NO_LETTER = re.compile(r"[^a-z0-9]")
 GENERATED: tuple[str, Value] = ("Auto-Submitted", exact("auto-generated"))
 QUIET: tuple[str, Value] = ("X-Auto-Response-Suppress", exact("OOF, AutoReply"))
 BULK: tuple[str, Value] = ("Precedence", exact("bulk"))
+#: Of a mail that a marketer sends to try it out.
+TEST: tuple[str, Value] = ("X-CRM-Test", exact("yes"))
 #: RFC 8058: exactly these words.
 ONE_CLICK: tuple[str, Value] = ("List-Unsubscribe-Post", exact("List-Unsubscribe=One-Click"))
 
@@ -65,15 +67,10 @@ def address(
     mail_from = sender
     if shop.bounce_domain:
         mail_from = f"b-{keys.make(Purpose.VERP, touch_id)}@{_bounces_to(shop.bounce_domain)}"
-    return Envelope(
-        touch_id=touch_id,
-        sender=sender,
-        recipient=headers.address(to),
-        recipient_name=clean.name(name),
-        mail_from=mail_from,
-        message_token=keys.make(Purpose.MESSAGE_ID, touch_id),
-        unsubscribe_url=ways[0],
-        unsubscribe_ways=ways,
+    recipient, token = headers.address(to), keys.make(Purpose.MESSAGE_ID, touch_id)
+    return tuple.__new__(
+        Envelope,
+        (touch_id, sender, recipient, clean.name(name), mail_from, token, ways[0], ways),
     )
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 
+from crm_mailer.model.benefit import Given
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.order import Order
 from crm_mailer.model.shop import Shop
@@ -18,6 +19,7 @@ from crm_mailer.rendering import clean, formats
 from crm_mailer.rendering.context import (
     FIELDS,
     SUBJECT,
+    BenefitFields,
     CustomerFields,
     ItemFields,
     OrderFields,
@@ -89,6 +91,20 @@ def shop_fields(shop: Shop) -> ShopFields:
         agent=clean.line(shop.agent),
         reply_to=shop.reply_to,
         static_url=shop.static_url,
+    )
+
+
+def benefit_fields(
+    given: Given, chain: Iterable[str], locale: Locale, place: ZoneInfo
+) -> BenefitFields:
+    """What is given, its title in the first language of the chain that it has."""
+    titles = given.title
+    best = next((titles[code] for code in chain if code in titles), None)
+    return BenefitFields(
+        title=clean.line(best if best is not None else next(iter(titles.values()), "")),
+        code=clean.line(given.code),
+        kind=given.kind.value,
+        valid_until=formats.day(given.valid_until, locale, place),
     )
 
 

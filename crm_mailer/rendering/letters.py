@@ -7,13 +7,13 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
+from crm_mailer.model.agent_reply import AgentReply
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.shop import Shop
 from crm_mailer.rendering import assembly, clean, envelope, headers
 from crm_mailer.rendering.envelope import Envelope
 from crm_mailer.rendering.headers import Value, exact
 from crm_mailer.rendering.library import is_foreign
-from crm_mailer.store.agent_replies import AgentReply
 
 LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
 #: What a customer's mail program calls a mail: anything else would break the header.

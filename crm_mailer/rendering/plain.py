@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
+from crm_mailer.model import language
 from crm_mailer.rendering.masking import Masked
+from crm_mailer.rendering.quick_html import PlacelessParser
 
 #: Elements that end a line, and those that leave an empty one.
 LINES = frozenset("div tr dt dd caption center".split())
@@ -13,7 +14,12 @@ PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol table blockquote hr pre sectio
 SILENT = frozenset("head style script title noscript".split())
 HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
-BLANKS = re.compile(r"[ \t\xa0]+")
+#: A no-break space before a sign, as French writes it, is no mere padding.
+BLANKS = re.compile(r"(?:[ \t]|\xa0(?![:;!?»]))+")
+#: What stands between a label and what it labels, where that is not a colon and a blank.
+COLONS = {"fr": "\xa0: ", "zh": "：", "ja": "："}
+#: After one of these a label needs no colon; the wide ones bring their own room.
+ENDS, WIDE = ":.?!：。？！", "：。？！"
 #: Statements that open and close; a stretch that holds as many of both may be left out whole.
 OPENS = frozenset("if for with".split())
 CLOSES = frozenset("endif endfor endwith".split())
@@ -21,14 +27,14 @@ MIDDLES = frozenset("else elif".split())
 BRACES = re.compile(r"\{(?=[{%#])")
 
 
-def text_template(html: str, masked: Masked) -> str:
+def text_template(html: str, masked: Masked, code: str = "en") -> str:
     """The text in `html` (with words for Jinja tags), as a template that still has the words.
 
-    Links become "label: address"; rows of a table become lines with ` | ` between their cells, or
-    a colon after a heading of the row. Layout tables, styles, the hidden preheader and pictures
-    leave nothing, except a picture's text in a link.
+    Links become "label: address", with the colon of the language `code`; rows of a table become
+    lines with ` | ` between their cells, or a colon after a heading of the row. Layout tables,
+    styles, the hidden preheader and pictures leave nothing, except a picture's text in a link.
     """
-    reader = _Reader(masked)
+    reader = _Reader(masked, COLONS.get(language.base(code), ": "))
     reader.feed(html)
     reader.close()
     return _laid_out(reader.text(), masked)
@@ -41,12 +47,12 @@ def tidy_rendered(text: str) -> str:
     return text.strip("\n") + "\n"
 
 
-class _Reader(HTMLParser):
+class _Reader(PlacelessParser):
     """Walks through the HTML and writes down what a reader without pictures needs."""
 
-    def __init__(self, masked: Masked) -> None:
+    def __init__(self, masked: Masked, colon: str) -> None:
         super().__init__(convert_charrefs=True)
-        self.masked = masked
+        self.masked, self.colon = masked, colon
         self.parts: list[str] = []
         #: Open elements: name, and whether they are silent.
         self.stack: list[tuple[str, bool]] = []
@@ -93,7 +99,7 @@ class _Reader(HTMLParser):
 
     def open_cell(self, *, is_label: bool) -> None:
         if self.tables and not self.tables[-1] and self.cells:
-            self.parts.append(": " if self.is_after_label else " | ")
+            self.parts.append(self.colon if self.is_after_label else " | ")
         self.is_after_label = is_label
         self.cells += 1
 
@@ -125,8 +131,13 @@ class _Reader(HTMLParser):
         shown = href.removeprefix("mailto:").removeprefix("tel:")
         if label in (href, shown):
             return
-        separator = ": " if label and label[-1] not in ":.?!" else " " if label else ""
-        self.parts[start:] = [label, separator, _literal(href)]
+        self.parts[start:] = [label, self.between(label), _literal(href)]
+
+    def between(self, label: str) -> str:
+        """What stands between a link's label and its address."""
+        if not label or label[-1] in WIDE:
+            return ""
+        return " " if label[-1] in ENDS else self.colon
 
     def handle_data(self, data: str) -> None:
         if self.is_silent:

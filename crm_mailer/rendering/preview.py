@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
@@ -19,6 +18,7 @@ from crm_mailer.model.campaign import (
     MonthlyAnchor,
     OrderAnchor,
     ReplyAnchor,
+    ReviewAnchor,
     SegmentAnchor,
     Step,
 )
@@ -26,21 +26,25 @@ from crm_mailer.model.customer import Customer
 from crm_mailer.model.errors import RenderError
 from crm_mailer.model.moment import local_day
 from crm_mailer.model.order import Order, OrderState
+from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
 from crm_mailer.model.zones import home_zone
+from crm_mailer.rendering import languages
 from crm_mailer.rendering.compose import Composed, Composer, Occasion
 from crm_mailer.rendering.headers import UnsafeHeader
-from crm_mailer.rendering.languages import Choice
 from crm_mailer.rendering.library import TemplateLibrary
-from crm_mailer.rendering.samples import sample_customer, sample_order
+from crm_mailer.rendering.samples import sample_benefit, sample_customer, sample_order
 from crm_mailer.store import messages
 from crm_mailer.store.engine import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """A mail to look at. `place` says where it stands in its campaign."""
+    """A mail to look at. `place` says where it stands in its campaign.
+
+    It and the other notes are sentences, which whoever shows them says in the reader's language.
+    """
 
     subject: str
     sender: str
@@ -89,6 +93,42 @@ def preview(
     Raises:
         RenderError: the template is wrong or fails for this customer.
     """
+    stand = take_stand(
+        store, library, campaign, step, customer, order, shop, now, wanted_language=wanted_language
+    )
+    composed = composed_or_refused(Composer(library, shop, keys), stand.occasion, now)
+    return shown(
+        composed,
+        fallback=languages.fallback_note(composed.language, library.languages(step.template)),
+        place=place_note(campaign, step),
+        anchored=_anchored_note(stand.found, campaign, step, stand.occasion.customer, shop),
+        made_up=stand.made_up,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stand:
+    """What a mail that is only looked at, or tried out, is about."""
+
+    occasion: Occasion
+    found: Found
+    #: Empty, or what of it is made up.
+    made_up: str
+
+
+def take_stand(
+    store: Store | None,
+    library: TemplateLibrary,
+    campaign: Campaign,
+    step: Step,
+    customer: Customer | None,
+    order: Order | None,
+    shop: Shop,
+    now: datetime,
+    *,
+    wanted_language: str = "",
+) -> Stand:
+    """The occasion of one step as it is for this customer; arguments as for `preview`."""
     reader = customer or sample_customer(wanted_language or _first(library, step, shop))
     if wanted_language:
         reader = reader._replace(language=wanted_language)
@@ -101,18 +141,16 @@ def preview(
         template=step.template,
         campaign=campaign,
         step=step,
-        place=campaign.steps.index(step) + 1,
+        place=_place(campaign, step),
         places=len(campaign.steps),
+        benefit=sample_benefit(step.benefit, now) if step.benefit is not None else None,
     )
-    composed = _composed(Composer(library, shop, keys), occasion, now)
-    notes = ["" if customer else "the customer is made up", found.made_up]
-    return _preview(
-        composed,
-        fallback=_fallback_note(composed.language, library.languages(step.template)),
-        place=place_note(campaign, step),
-        anchored=_anchored_note(found, campaign, step, reader, shop),
-        made_up="; ".join(note for note in notes if note),
-    )
+    notes = [
+        "" if customer else Sentence("the customer is made up"),
+        found.made_up,
+        "" if step.benefit is None else Sentence("the code is made up"),
+    ]
+    return Stand(occasion=occasion, found=found, made_up=Sentences(*notes, between="; "))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,13 +175,18 @@ def find_occasion(
         match anchor:
             case SegmentAnchor():
                 since = messages.find_membership(connection, customer.id, anchor.segment)
-                what = f"came into the segment {anchor.segment}"
-                return Found(at=since, what=what) if since else Found(
-                    made_up=f"the customer was never in the segment {anchor.segment}")  # fmt: skip
+                if since is None:
+                    note = Sentence(
+                        "the customer was never in the segment {segment}", segment=anchor.segment
+                    )
+                    return Found(made_up=note)
+                what = Sentence("came into the segment {segment}", segment=anchor.segment)
+                return Found(at=since, what=what)
             case FirstOrderAnchor():
                 first = messages.find_first_order(connection, customer.id)
-                return Found(at=first, what="placed the first order") if first else Found(
-                    made_up="the customer has no counted order")  # fmt: skip
+                if first is None:
+                    return Found(made_up=Sentence("the customer has no counted order"))
+                return Found(at=first, what=Sentence("placed the first order"))
             case _:
                 return Found()
 
@@ -155,7 +198,6 @@ def _order_occasion(
     order: Order | None,
     now: datetime,
 ) -> Found:
-    what = f"order {{}} {STATES.get(anchor.state, anchor.state.value)}"
     if store is not None and customer.id:
         with store.read() as connection:
             event = messages.find_order_event(
@@ -163,99 +205,148 @@ def _order_occasion(
             )
             if event is not None:
                 real = messages.find_orders(connection, [event[0]])[event[0]]
-                return Found(order=real, at=event[1], what=what.format(real.number))
+                happened = STATES.get(anchor.state) or Sentence(
+                    "reached the state `{state}`", state=anchor.state.value
+                )
+                what = Sentence("order {number} {happened}", number=real.number, happened=happened)
+                return Found(order=real, at=event[1], what=what)
     if order is not None:
-        note = f"order {order.number} has not reached the state `{anchor.state.value}`"
+        note = Sentence(
+            "order {number} has not reached the state `{state}`",
+            number=order.number,
+            state=anchor.state.value,
+        )
         return Found(order=order, made_up=note)
-    return Found(order=sample_order(customer, now), made_up="the order is made up")
+    return Found(order=sample_order(customer, now), made_up=Sentence("the order is made up"))
 
 
-def place_note(campaign: Campaign, step: Step) -> str:
+def _place(campaign: Campaign, step: Step) -> int:
+    """By its id: the mail of a test's arm is no longer equal to the step in the file."""
+    return [one.id for one in campaign.steps].index(step.id) + 1
+
+
+def place_note(campaign: Campaign, step: Step) -> Sentence:
     """Where a mail stands, such as "step 3 of 5, day 4 after arrival, curve textbook5"."""
-    place = campaign.steps.index(step) + 1
-    parts = [f"step {place} of {len(campaign.steps)}", _when(campaign.anchor, step)]
+    where = Sentence("step {number} of {steps}", number=_place(campaign, step),
+                     steps=len(campaign.steps))  # fmt: skip
+    when = _when(campaign.anchor, step)
     if campaign.curve:
-        parts.append(f"curve {campaign.curve}")
-    return ", ".join(parts)
+        return Sentence("{where}, {when}, curve {curve}", where=where, when=when,
+                        curve=campaign.curve)  # fmt: skip
+    return Sentence("{where}, {when}", where=where, when=when)
 
 
-def _when(anchor: Anchor, step: Step) -> str:
+def _when(anchor: Anchor, step: Step) -> Sentence:
     seconds = int(step.offset.total_seconds())
     if isinstance(anchor, (BirthdayAnchor, FestivalAnchor)):
-        what = "the birthday" if isinstance(anchor, BirthdayAnchor) else anchor.festival.id
+        what = (
+            Sentence("the birthday") if isinstance(anchor, BirthdayAnchor) else anchor.festival.id
+        )
         return _around(anchor.days_before - step.offset.days, what)
     after = _after(anchor)
     if seconds >= 86_400:
-        return f"day {step.offset.days} {after}"
+        return Sentence("day {number} {after}", number=step.offset.days, after=after)
     if seconds >= 3600:
-        return f"{seconds // 3600} h {after}"
-    return f"{seconds // 60} min {after}" if seconds else f"at once {after}"
+        return Sentence("{number} h {after}", number=seconds // 3600, after=after)
+    if seconds:
+        return Sentence("{number} min {after}", number=seconds // 60, after=after)
+    return Sentence("at once {after}", after=after)
 
 
-def _around(days_before: int, what: str) -> str:
+def _around(days_before: int, what: str) -> Sentence:
     if not days_before:
-        return f"on {what}"
-    return f"{abs(days_before)} days {'before' if days_before > 0 else 'after'} {what}"
+        return Sentence("on {what}", what=what)
+    if days_before > 0:
+        return Sentence("{number} days before {what}", number=days_before, what=what)
+    return Sentence("{number} days after {what}", number=-days_before, what=what)
 
 
-def _after(anchor: Anchor) -> str:
+def _after(anchor: Anchor) -> Sentence:
     match anchor:
         case OrderAnchor():
-            return f"after {AFTER.get(anchor.state, anchor.state.value.replace('_', ' '))}"
+            return AFTER.get(anchor.state) or Sentence(
+                "after the state `{state}`", state=anchor.state.value
+            )
         case SegmentAnchor():
-            return f"after coming into the segment {anchor.segment}"
+            return Sentence("after coming into the segment {segment}", segment=anchor.segment)
         case FirstOrderAnchor():
-            return "after the first order" + (", each year" if anchor.is_yearly else "")
-        case ReplyAnchor():
-            return "after a reply" if anchor.kind == "any" else f"after {anchor.kind} in a reply"
+            if anchor.is_yearly:
+                return Sentence("after the first order, each year")
+            return Sentence("after the first order")
         case DateAnchor():
-            return f"from {anchor.day:%Y-%m-%d} on"
+            return Sentence("from {day} on", day=f"{anchor.day:%Y-%m-%d}")
         case FestivalAnchor():
-            return f"after {anchor.festival.id}"
+            return Sentence("after {what}", what=anchor.festival.id)
         case MonthlyAnchor():
-            return f"after day {anchor.day} of the month"
+            return Sentence("after day {day} of the month", day=anchor.day)
         case BirthdayAnchor():
-            return "after the birthday"
+            return Sentence("after {what}", what=Sentence("the birthday"))
+        case ReplyAnchor() | ReviewAnchor():
+            return _after_words(anchor)
+
+
+def _after_words(anchor: ReplyAnchor | ReviewAnchor) -> Sentence:
+    """After what a customer wrote."""
+    if anchor.kind == "any":
+        is_reply = isinstance(anchor, ReplyAnchor)
+        return Sentence("after a reply") if is_reply else Sentence("after a review")
+    kind = KINDS.get(anchor.kind, anchor.kind)
+    if isinstance(anchor, ReplyAnchor):
+        return Sentence("after {kind} in a reply", kind=kind)
+    return Sentence("after a {kind} review", kind=kind)
 
 
 #: What the customer's side calls a state: "day 4 after ...".
 AFTER = {
-    OrderState.PLACED: "the order",
-    OrderState.PAID: "payment",
-    OrderState.SHIPPED: "shipping",
-    OrderState.ARRIVED: "arrival",
-    OrderState.RECEIVED: "the buyer confirmed the receipt",
-    OrderState.REVIEWED: "the review",
-    OrderState.DELAYED: "the promised ship date",
-    OrderState.CANCELLED: "the cancellation",
+    OrderState.PLACED: Sentence("after the order"),
+    OrderState.PAID: Sentence("after payment"),
+    OrderState.SHIPPED: Sentence("after shipping"),
+    OrderState.ARRIVED: Sentence("after arrival"),
+    OrderState.RECEIVED: Sentence("after the buyer confirmed the receipt"),
+    OrderState.REVIEWED: Sentence("after the review"),
+    OrderState.DELAYED: Sentence("after the promised ship date"),
+    OrderState.CANCELLED: Sentence("after the cancellation"),
+}
+#: What a reply or a review must be: "after praise in a reply", "after a bad review".
+KINDS = {
+    "praise": Sentence("praise"),
+    "question": Sentence("question"),
+    "complaint": Sentence("complaint"),
+    "bad": Sentence("bad"),
+    "middling": Sentence("middling"),
+    "good": Sentence("good"),
 }
 STATES = {
-    OrderState.PLACED: "was placed",
-    OrderState.PAID: "was paid",
-    OrderState.SHIPPED: "was shipped",
-    OrderState.ARRIVED: "arrived",
-    OrderState.RECEIVED: "was received",
-    OrderState.REVIEWED: "was reviewed",
+    OrderState.PLACED: Sentence("was placed"),
+    OrderState.PAID: Sentence("was paid"),
+    OrderState.SHIPPED: Sentence("was shipped"),
+    OrderState.ARRIVED: Sentence("arrived"),
+    OrderState.RECEIVED: Sentence("was received"),
+    OrderState.REVIEWED: Sentence("was reviewed"),
 }
 
 
-def _composed(composer: Composer, occasion: Occasion, now: datetime) -> Composed:
+def composed_or_refused(composer: Composer, occasion: Occasion, now: datetime) -> Composed:
+    """The mail in all its forms.
+
+    Raises:
+        RenderError: the template is wrong, or no safe mail can be made.
+    """
     try:
         return composer.compose(occasion, now)
     except UnsafeHeader as error:
         raise RenderError(f"no mail can be made: {error}") from error
 
 
-def _preview(
-    composed: Composed, *, fallback: str, place: str, anchored: str, made_up: str
-) -> Preview:
+def shown(composed: Composed, *, fallback: str, place: str, anchored: str, made_up: str) -> Preview:
+    """A mail as people look at it: its headers are read from its bytes."""
     parsed = BytesParser(policy=policy.default).parsebytes(composed.message.content)
     head = tuple((name, str(value)) for name, value in parsed.items())
-    shown = dict(head)
+    named = dict(head)
     return Preview(
         subject=composed.subject,
-        sender=shown.get("From", ""),
-        recipient=shown.get("To", ""),
+        sender=named.get("From", ""),
+        recipient=named.get("To", ""),
         language=composed.language.code,
         fallback=fallback,
         place=place,
@@ -284,16 +375,8 @@ def _anchored_note(
     send_at = campaign.send_at or shop.send_at
     due = curve.after_moment(found.at, step.offset, place=place, send_at=send_at)
     days = (local_day(at, place) for at in (found.at, due))
-    return "{} on {}: due {}".format(found.what, *days)
-
-
-def _fallback_note(choice: Choice, available: Sequence[str]) -> str:
-    if not choice.is_fallback:
-        return ""
-    return (
-        f"the customer reads {choice.wanted}, the template has {', '.join(available)}: "
-        f"{choice.code} was taken"
-    )
+    at, on = days
+    return Sentence("{what} on {at}: due {due}", what=found.what, at=at, due=on)
 
 
 def _first(library: TemplateLibrary, step: Step, shop: Shop) -> str:

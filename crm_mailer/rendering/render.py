@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from crm_mailer.model.agent_reply import AgentReply
+from crm_mailer.model.benefit import Given
 from crm_mailer.model.campaign import Campaign, Step, Stream
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.errors import RenderError
@@ -18,8 +20,7 @@ from crm_mailer.rendering.compose import Composer, NoLanguage, Occasion, Unsigne
 from crm_mailer.rendering.dkim import Signer
 from crm_mailer.rendering.headers import UnsafeHeader
 from crm_mailer.rendering.library import TemplateLibrary
-from crm_mailer.store import agent_replies, messages
-from crm_mailer.store.agent_replies import AgentReply
+from crm_mailer.store import agent_replies, benefits, messages
 from crm_mailer.store.engine import Store
 
 
@@ -32,6 +33,8 @@ class Facts:
     orders: Mapping[int, Order]
     texts: Mapping[int, str]
     answers: Mapping[int, AgentReply]
+    #: What was given in the last look before this.
+    grants: Mapping[int, benefits.Grant]
 
 
 class StoreRenderer:
@@ -77,9 +80,14 @@ class StoreRenderer:
         return [next(done) if isinstance(one, Occasion) else one for one in looked]
 
     def _load(self, touches: Sequence[Touch]) -> Facts:
-        kept = [touch.id for touch in touches if touch.stream is Stream.TRANSACTIONAL]
+        kept = [
+            touch.id
+            for touch in touches
+            if touch.stream is Stream.TRANSACTIONAL or touch.kind is TouchKind.TEST
+        ]
         texts = [touch.id for touch in touches if not touch.template]
-        customers = list({touch.customer_id for touch in touches})
+        giving = [touch.id for touch in touches if self._gives(touch)]
+        customers = list({one.customer_id for one in touches if one.customer_id is not None})
         orders = list({touch.order_id for touch in touches if touch.order_id is not None})
         with self._store.read() as connection:
             return Facts(
@@ -88,6 +96,7 @@ class StoreRenderer:
                 orders=messages.find_orders(connection, orders),
                 texts=messages.find_texts(connection, texts),
                 answers=agent_replies.find(connection, texts) if texts else {},
+                grants=benefits.find(connection, giving) if giving else {},
             )
 
     def _look(self, touch: Touch, facts: Facts) -> Message | NotRendered | Occasion:
@@ -97,27 +106,46 @@ class StoreRenderer:
         if touch.kind is TouchKind.CAMPAIGN and touch.campaign not in self._campaigns:
             # without its file neither its own subject nor its values are known
             return NotRendered(touch_id=touch.id, reason=SkipReason.NO_CAMPAIGN)
-        customer = facts.customers.get(touch.customer_id)
+        customer = facts.customers.get(touch.customer_id or 0)
         if customer is None or not customer.email:
             return NotRendered(touch_id=touch.id, reason=SkipReason.NO_ADDRESS)
         return self._occasion(touch, customer, facts)
 
     def _occasion(self, touch: Touch, customer: Customer, facts: Facts) -> Occasion:
         campaign = self._campaigns.get(touch.campaign)
-        return Occasion(
-            touch_id=touch.id,
-            customer=customer,
-            order=facts.orders.get(touch.order_id) if touch.order_id is not None else None,
-            stream=touch.stream,
-            template=touch.template,
-            campaign=campaign,
-            step=_step(campaign, touch.step, touch.arm),
-            place=touch.place,
-            places=touch.places,
-            is_test=touch.kind is TouchKind.TEST,
-            written=facts.texts.get(touch.id, ""),
-            answer=facts.answers.get(touch.id),
+        order = facts.orders.get(touch.order_id) if touch.order_id is not None else None
+        # as quick as a tuple without names: each mail has one
+        return tuple.__new__(
+            Occasion,
+            (
+                touch.id,
+                customer,
+                order,
+                touch.stream,
+                touch.template,
+                campaign,
+                _step(campaign, touch.step, touch.arm),
+                touch.place,
+                touch.places,
+                touch.kind is TouchKind.TEST,
+                facts.texts.get(touch.id, ""),
+                facts.answers.get(touch.id),
+                _given(campaign, touch, facts) if facts.grants else None,
+            ),
         )
+
+    def _gives(self, touch: Touch) -> bool:
+        campaign = self._campaigns.get(touch.campaign)
+        return campaign is not None and campaign.gives_anything
+
+
+def _given(campaign: Campaign | None, touch: Touch, facts: Facts) -> Given | None:
+    """What was given, in the words of the shop's file as it is now."""
+    grant = facts.grants.get(touch.id)
+    benefit = campaign.benefit_of(touch.step) if campaign is not None else None
+    if grant is None or benefit is None or benefit.id != grant.benefit:
+        return None
+    return Given(benefit.title, benefit.kind, grant.code, grant.valid_until)
 
 
 def _not_rendered(occasion: Occasion, error: RenderError | UnsafeHeader) -> NotRendered:
@@ -134,11 +162,4 @@ def _not_rendered(occasion: Occasion, error: RenderError | UnsafeHeader) -> NotR
 def _step(campaign: Campaign | None, name: str, arm: str) -> Step | None:
     steps = campaign.steps if campaign else ()
     step = next((step for step in steps if step.id == name), None)
-    return _of_arm(step, arm) if step is not None and arm else step
-
-
-def _of_arm(step: Step, name: str) -> Step:
-    """The step with the subjects of an arm of its test."""
-    arms = step.trial.arms if step.trial is not None else ()
-    subject = next((arm.subject for arm in arms if arm.id == name), {})
-    return replace(step, subject={**step.subject, **subject})
+    return step.of_arm(arm) if step is not None and arm else step

@@ -80,7 +80,8 @@ def fill(
         NoLanguage: the template speaks no language of the chain.
         RenderError: there is no such template, or it failed for this customer.
     """
-    language = languages.choose(customer, shop, library.languages(template))
+    available = library.languages(template)
+    language = languages.choose(customer.language, customer.country, shop, available)
     code = language.code if language else ""
     place = home_zone(
         customer.time_zone,

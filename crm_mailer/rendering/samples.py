@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from crm_mailer.model import language
+from crm_mailer.model.benefit import Benefit, CodeSource, Given, code_from
 from crm_mailer.model.customer import Customer, Gender
 from crm_mailer.model.order import Order, OrderItem, OrderState
 
@@ -18,6 +19,7 @@ PEOPLE: dict[str, tuple[str, str, str, Gender, str, str, str]] = {
     "fr": ("Anne", "Lefèvre", "", Gender.FEMALE, "FR", "Nantes", "Europe/Paris"),
     "de": ("Anna", "Schröder", "", Gender.FEMALE, "DE", "Leipzig", "Europe/Berlin"),
     "zh": ("小安", "王", "", Gender.FEMALE, "CN", "杭州", "Asia/Shanghai"),
+    "ar": ("أمينة", "الحسن", "", Gender.FEMALE, "AE", "دبي", "Asia/Dubai"),
 }
 
 
@@ -41,6 +43,23 @@ def sample_customer(code: str) -> Customer:
         country=country,
         city=city,
         time_zone=zone,
+    )
+
+
+def formal_customer(code: str) -> Customer:
+    """A Russian who is called by name and patronymic, in whatever language."""
+    return sample_customer("ru")._replace(language=code, gender=Gender.FEMALE)
+
+
+def long_customer(code: str) -> Customer:
+    """A reader whose names are as long as names get."""
+    given, family = "Maximiliane-Friederike Alexandra", "von Wolfenstein-Hohenschwangau-Überlingen"
+    return sample_customer(code)._replace(
+        name=f"{given} {family}",
+        given_name=given,
+        family_name=family,
+        patronymic="",
+        city="Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch",
     )
 
 
@@ -88,6 +107,24 @@ def sample_order(customer: Customer, now: datetime) -> Order:
             OrderItem(sku="CUP-04", title="Ceramic tea cup", quantity=2, price_minor=870),
         ),
     )
+
+
+#: What a made-up code has where chance has its place.
+SAMPLE_LETTERS = "SAMPLE23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+
+
+def sample_benefit(benefit: Benefit, now: datetime) -> Given:
+    """What a mail would give, with a code that no shop takes where each reader has an own one."""
+    match benefit.source:
+        case CodeSource.SHARED:
+            code = benefit.code
+        case CodeSource.PATTERN:
+            code = code_from(benefit.code, SAMPLE_LETTERS * 3)
+        case CodeSource.POOL:
+            code = "SAMPLE-CODE"
+        case CodeSource.NONE:
+            code = ""
+    return Given(benefit.title, benefit.kind, code, now + benefit.valid_for)
 
 
 def minimal_order(order: Order) -> Order:
