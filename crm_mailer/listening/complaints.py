@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from crm_mailer.listening import intents, languages, signs, translit
+from crm_mailer.listening import intents, languages, likeness, signs, translit
+from crm_mailer.listening.likeness import Likeness, Model
 from crm_mailer.listening.phrases import fold
 from crm_mailer.listening.signs import Found, Table
-from crm_mailer.model.reply import Evidence, Intent, Severity
+from crm_mailer.model.reply import REASONS, SHIPPED_REASONS, Evidence, Intent, Severity
 from crm_mailer.model.words import Words
 
 #: From this sum on a text is a complaint. One sure reason is enough; politeness does not undo it.
@@ -27,6 +28,9 @@ _DOUBT = 1.0
 #: What "six weeks" weighs more in a text that wants nothing: nobody writes without a reason.
 _ALONE = 1.0
 _SHORT = 160
+#: From this length on the language of a text is known, but for those that share many words.
+_GUESSED = 40
+_KINDRED = {"es", "pt", "it", "fr"}
 _ELSE_WANTED = (
     "ask.", "objection.", "confirm", "suggestion", "praise", "thanks", "clue.before", "elsewhere",
     "wants.",
@@ -58,13 +62,20 @@ _DEMANDS = ("wants.", "clue.remedy")
 _POLITE = {"thanks", "question"}
 #: What takes the ground from under a sure reason, too.
 _APART = {"elsewhere", "clue.before"}
+#: Where these are found, a mail that only resembles a complaint is none.
+_UNLIKELY = ("elsewhere", "clue.before", "ask.", "question")
 _WEIGHTLESS = ("ask.", "objection.")
+_THREATS = "threat."
 #: Said beside nearly every finer reason: named after it.
 _GENERAL = {
     "nr.in_transit": 3, "nad.quality": 2, "nr.no_tracking": 2, "order.wrong_item": 1,
     "order.cancel": 1, "nr.marked_delivered": 1, "nad.description": 1, "pay.refund": 1,
     "nr.buyer_returned": 2,
 }  # fmt: skip
+#: At this chance a mail without words of a reason is given the one that it resembles most; one that
+#: wakes people up at night needs more.
+_LIKELY, _LIKELY_GRAVE = 0.15, 0.4
+_GRAVE = {code for code, (severity, _) in SHIPPED_REASONS.items() if severity is Severity.P1}
 #: What `safety` already says.
 _ABSORBED = {"nad.quality", "nad.damaged"}
 
@@ -104,8 +115,28 @@ class Understanding:
         return intents.finest(self.intent, self.reasons)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A text as the rules see it."""
+
+    language: str
+    found: tuple[Found, ...]
+    evidence: tuple[Evidence, ...]
+    score: float
+
+    @property
+    def strongest(self) -> float:
+        """The weight of the surest reason."""
+        return max((e.weight for e in self.evidence if e.code in REASONS), default=0.0)
+
+
 def understand(
-    text: str, words: Words, *, customer_language: str = "", is_followup: bool = False
+    text: str,
+    words: Words,
+    *,
+    customer_language: str = "",
+    is_followup: bool = False,
+    model: Model | None = None,
 ) -> Understanding:
     """The intent, the reasons with their severity, what is asked, and the words that say so.
 
@@ -114,34 +145,77 @@ def understand(
         words: the word files.
         customer_language: asked where the text is too short to tell.
         is_followup: an earlier mail of theirs is still unanswered.
+        model: what lessons taught; that of the program where it is not given.
     """
     text = text[:LENGTH]
+    told = _read(text, words, customer_language, is_followup)
+    model = model or likeness.shipped()
+    alike = likeness.of(text, told.evidence, told.language, model)
+    spoken = [alike.evidence()] if alike is not None and _may_speak(alike, told) else []
+    evidence = sorted([*told.evidence, *spoken], key=_by_weight)
+    score = told.score + sum(one.weight for one in spoken)
+    places = {one.sign.code: one.start for one in told.found}
+    reasons = _reasons(evidence, places, words.reasons)
+    is_complaint = score >= THRESHOLD or "privacy" in reasons
+    if not is_complaint:
+        reasons = ()
+    elif not reasons:
+        reasons = _without_words(evidence, alike, model)
+    wanted = intents.of(told.found, text, is_complaint=is_complaint)
+    return Understanding(
+        intent=wanted.intent,
+        language=told.language,
+        reasons=reasons + wanted.finer,
+        severity=min((words.reasons[code][0] for code in reasons), default=None),
+        asks=wanted.asks,
+        score=round(score, 2),
+        evidence=tuple(evidence),
+    )
+
+
+def by_rules(text: str, words: Words) -> tuple[tuple[Evidence, ...], float]:
+    """What rules and tone find in a text, and their sum."""
+    told = _read(text[:LENGTH], words, "", False)
+    return told.evidence, told.score
+
+
+def _read(text: str, words: Words, customer_language: str, is_followup: bool) -> _Read:
     language, spotted = _spotted(text, words, customer_language)
     evidence = [_evidence(found, said) for found, said in spotted]
     evidence += _tone(text)
     if is_followup:
         again = Evidence(code="tone.again", weight=AGAIN, words="an earlier mail is unanswered")
         evidence.append(again)
-    evidence.sort(key=lambda one: (-one.weight, one.code))
-    score = _score(evidence, text, words.reasons)
-    places = {found.sign.code: found.start for found, _ in spotted}
-    reasons = _reasons(evidence, places, words.reasons)
-    is_complaint = score >= THRESHOLD or "privacy" in reasons
-    reasons = (reasons or _without_words(evidence)) if is_complaint else ()
-    wanted = intents.of([found for found, _ in spotted], text, is_complaint=is_complaint)
-    return Understanding(
-        intent=wanted.intent,
+    evidence.sort(key=_by_weight)
+    return _Read(
         language=language,
-        reasons=reasons + wanted.finer,
-        severity=min((words.reasons[code][0] for code in reasons), default=None),
-        asks=wanted.asks,
-        score=score,
+        found=tuple(found for found, _ in spotted),
         evidence=tuple(evidence),
+        score=_score(evidence, text, words.reasons),
     )
 
 
-def _without_words(found: Iterable[Evidence]) -> tuple[str, ...]:
-    """The reason of a complaint that names none: time that went by is waiting."""
+def _by_weight(one: Evidence) -> tuple[float, str]:
+    return -one.weight, one.code
+
+
+def _may_speak(alike: Likeness, told: _Read) -> bool:
+    """Whether likeness counts: not where a rule is certain of the opposite, nor for a question."""
+    if abs(alike.weight) < likeness.FAINT:
+        return False
+    if alike.weight < 0:
+        return told.strongest < _SURE
+    return not any(one.code.startswith(_UNLIKELY) for one in told.evidence)
+
+
+def _without_words(
+    found: Iterable[Evidence], alike: Likeness | None, model: Model
+) -> tuple[str, ...]:
+    """The reason of a complaint that names none: what it resembles, or time that went by."""
+    if alike is not None:
+        code, chance = likeness.code_of(alike, model, SHIPPED_REASONS)
+        if chance >= (_LIKELY_GRAVE if code in _GRAVE else _LIKELY):
+            return (code,)
     waits = any(one.code == "clue.lapse" for one in found)
     return ("nr.in_transit",) if waits else ("other",)
 
@@ -157,15 +231,33 @@ def _spotted(text: str, words: Words, default: str) -> tuple[str, list[tuple[Fou
     russian = translit.table(words) if translit.is_russian(folded) else None
     if russian is not None:
         blurred, places = translit.to_cyrillic(folded)
-        found = signs.find(blurred, [russian])
+        found = _outermost(signs.find(blurred, [russian]))
         return "ru", [(f, _excerpt(text, places[f.start], places[f.end])) for f in found]
     language = languages.guess(text, words.lexicons, default)
     every = signs.tables(words)
     chosen = _chosen(every, language, text)
     found = signs.find(folded, chosen)
     if not found and not any(table.has_doubts(folded) for table in chosen):
-        found = signs.find(folded, every)  # Spanish for Portuguese, or words of another language
-    return language, [(f, _excerpt(text, f.start, f.end)) for f in found]
+        found = signs.find(folded, _akin(every, language, text))
+    return language, [(f, _excerpt(text, f.start, f.end)) for f in _outermost(found)]
+
+
+def _outermost(found: Sequence[Found]) -> list[Found]:
+    """Without reasons whose words are a part of what another reason says for sure.
+
+    "No funciona" is no defect in "no funciona el código de rastreo".
+    """
+    sure = [f for f in found if f.strength and f.sign.code in REASONS]
+    return [
+        one
+        for one in found
+        if one.sign.code not in REASONS
+        or not any(
+            other.start <= one.start <= one.end <= other.end
+            and other.end - other.start > one.end - one.start
+            for other in sure
+        )
+    ]
 
 
 def _chosen(every: Sequence[Table], language: str, text: str) -> Sequence[Table]:
@@ -173,6 +265,13 @@ def _chosen(every: Sequence[Table], language: str, text: str) -> Sequence[Table]
     if len(text) < languages.SHORT:
         return every
     return [table for table in every if table.language == language] or every
+
+
+def _akin(every: Sequence[Table], language: str, text: str) -> Sequence[Table]:
+    """The tables of a text that was taken for the wrong language: a long one for a kindred one."""
+    if len(text) < _GUESSED:
+        return every
+    return [table for table in every if {table.language, language} <= _KINDRED]
 
 
 def _excerpt(text: str, start: int, end: int) -> str:
@@ -248,14 +347,20 @@ def _reasons(
     places: Mapping[str, int],
     known: Mapping[str, tuple[Severity, str]],
 ) -> tuple[str, ...]:
-    """Complaint reasons, the gravest and then the most telling first; hints only alone."""
+    """Causes, the gravest and then the most telling first, then threats; hints only alone.
+
+    A threat says how angry somebody is, not what went wrong: a hint of the cause stays beside it.
+    """
     ranked = [e for e in found if e.code in known]
-    sure = [e for e in ranked if e.weight >= _SURE] or ranked
+    sure = [e for e in ranked if e.weight >= _SURE]
+    if all(e.code.startswith(_THREATS) for e in sure):
+        sure = ranked
     codes = {e.code for e in sure}
     if "safety" in codes:
         codes -= _ABSORBED
 
-    def rank(code: str) -> tuple[Severity, int, int]:
-        return known[code][0], _GENERAL.get(code, 0), places.get(code, 0)
+    def rank(code: str) -> tuple[bool, Severity, int, int]:
+        is_threat = code.startswith(_THREATS)
+        return is_threat, known[code][0], _GENERAL.get(code, 0), places.get(code, 0)
 
     return tuple(sorted(codes, key=rank))

@@ -97,6 +97,9 @@ class Table:
         stems = {word for word in words if word.endswith("*")}
         self._stems = {stem[:-1]: stem for stem in stems}
         self._stem_lengths = sorted({len(stem) for stem in self._stems})
+        self._by_letter: dict[str, list[str]] = defaultdict(list)
+        for key in self._by_key:
+            self._by_letter[key[0]].append(key)
 
     def find(self, folded: str, seen: Mapping[str, Found]) -> Iterator[Found]:
         """The best sign of each code in a folded text that is better than in `seen`."""
@@ -154,7 +157,8 @@ class Table:
         """Where each word, and each stem that begins one, starts."""
         places: dict[str, list[int]] = defaultdict(list)
         if not self.is_spaced:
-            return {key: [] for key in self._by_key if key in folded}
+            letters = self._by_letter.keys() & set(folded)
+            return {key: [] for one in letters for key in self._by_letter[one] if key in folded}
         for word in _WORD.finditer(folded):
             said, start = word[0], word.start()
             places[said].append(start)

@@ -75,10 +75,10 @@ def test_safety_absorbs_the_defect(words: Words) -> None:
     assert said.severity is Severity.P1
 
 
-def test_the_gravest_reason_comes_first(words: Words) -> None:
+def test_the_cause_comes_before_the_threat_which_still_makes_it_grave(words: Words) -> None:
     said = understand("The vase arrived broken. I will open a dispute with PayPal.", words)
 
-    assert said.reasons == ("threat.dispute", "nad.damaged")
+    assert said.reasons == ("nad.damaged", "threat.dispute")
 
 
 def test_privacy_counts_when_asked_politely(words: Words) -> None:
