@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 
 from crm_mailer.cli import show
 from crm_mailer.cli.spans import left_in_words, span_in_words
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, n_, say
 from crm_mailer.learning.checklist import SENTENCES
 from crm_mailer.model import address
 from crm_mailer.model.case import Arbitration, CaseState, Remedy
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.sla import ClockName, Target
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def show_case(file: CaseFile, place: ZoneInfo) -> None:
         (_("answer by"), _channel(file)),
         (_("wants"), show.word(case.asks) if case.asks != "none" else ""),
         (_("opened"), show.local(case.opened_at, place)),
-        (_("facts disagree"), file.clash),
+        (_("facts disagree"), say(file.clash)),
         (_("dispute"), _dispute(file)),
         (_("goes on with"), _of_case(case.follows_id)),
         (_("merged into"), _of_case(case.merged_into_id)),
@@ -225,7 +226,7 @@ def _show_timeline(file: CaseFile, place: ZoneInfo) -> None:
                 show.local(one.at, place),
                 show.word(one.who),
                 show.word(one.what),
-                " ".join(one.text.split())[:100],
+                " ".join(say(one.text).split())[:100],
             )
             for one in file.timeline
         ],
@@ -256,7 +257,10 @@ def _items(order: KnownOrder, most: int = 3) -> str:
 
 def _next(file: CaseFile) -> str:
     step = file.next_step
-    return "" if step is None else f"{_(step.name)} ({step.number}/11): {_(step.advice)}"
+    if step is None:
+        return ""
+    advice = say(step.advice) if isinstance(step.advice, Sentence) else _(step.advice)
+    return f"{_(step.name)} ({step.number}/11): {advice}"
 
 
 def _channel(file: CaseFile) -> str:

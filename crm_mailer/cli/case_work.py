@@ -15,6 +15,7 @@ from crm_mailer.learning.checklist import Step
 from crm_mailer.model.case import Arbitration, Channel, Remedy
 from crm_mailer.model.errors import CannotWrite, NotPossible
 from crm_mailer.model.reply import Severity
+from crm_mailer.model.unpaid import UnpaidReason
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -202,6 +203,19 @@ def merge(app: App, number: int, into: int, by: str) -> None:
 
 
 @click.command(cls=Command)
+@click.argument("order")
+@click.argument("reason", type=click.Choice([reason.value for reason in UnpaidReason]))
+@click.option("--platform", default="", help=_("Where it was placed, if two have the number."))
+@pass_app
+def unpaid(app: App, order: str, reason: str, platform: str) -> None:
+    """Note the REASON why ORDER is not paid, as the buyer told it."""
+    from crm_mailer.app import unpaid as verbs
+
+    verbs.note(app, order, UnpaidReason(reason), platform=platform)
+    show.good(_("order {number} is not paid: {why}").format(number=order, why=show.word(reason)))
+
+
+@click.command(cls=Command)
 @number_argument
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--force", is_flag=True, help=_("Write over a file that is there."))
@@ -248,4 +262,4 @@ def _told(new: int, what: str) -> None:
 
 
 #: What `cases.case` adds to its own commands.
-COMMANDS = (take, evidence, step, offer, choose, dispute, set_, merge, export)
+COMMANDS = (take, evidence, step, offer, choose, dispute, set_, merge, unpaid, export)

@@ -10,7 +10,7 @@ from rich.text import Text
 from crm_mailer.cli import answering, case_work, pass_app, show
 from crm_mailer.cli.options import Command, Group, as_json_option, by_option, number_argument
 from crm_mailer.cli.spans import left_in_words
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, say
 from crm_mailer.model.case import UNDER_WAY, CaseState, Channel
 from crm_mailer.model.reply import ReplyKind, Severity
 from crm_mailer.model.task import TaskKind
@@ -45,20 +45,25 @@ for _command in (
 )
 @click.option("--owner", help=_("Only the cases of this person."))
 @click.option("--overdue", is_flag=True, help=_("Only those whose answer is overdue."))
+@click.option("--limit", default=500, show_default=True, type=click.IntRange(1, 1_000_000),
+              help=_("So many rows of a list."))  # fmt: skip
 @as_json_option
 @pass_app
-def list_(app: App, state: str | None, owner: str | None, overdue: bool, as_json: bool) -> None:
+def list_(
+    app: App, state: str | None, owner: str | None, overdue: bool, limit: int, as_json: bool
+) -> None:
     """List cases, the most urgent first."""
     from crm_mailer.app import cases
 
     states = frozenset(CaseState) if state == "all" else UNDER_WAY
     if state not in (None, "all"):
         states = frozenset({CaseState(state)})
-    lines = cases.case_list(app, states=states, owner=owner, is_overdue=overdue)
+    lines, count = cases.case_list(app, states=states, owner=owner, is_overdue=overdue, limit=limit)
     if as_json:
         show.json_(lines)
     else:
         _show_list(lines)
+    _tell_the_rest(len(lines), count)
 
 
 @case.command("show")
@@ -164,15 +169,19 @@ def open_(app: App, email: str, reason: str, order: str, text: str, channel: str
 
 
 @case.command()
+@click.option("--limit", default=200, show_default=True, type=click.IntRange(1, 1_000_000),
+              help=_("So many rows of a list."))  # fmt: skip
 @as_json_option
 @pass_app
-def tasks(app: App, as_json: bool) -> None:
+def tasks(app: App, limit: int, as_json: bool) -> None:
     """List what to do besides cases: questions, changes, reviews."""
     from crm_mailer.app import cases
+    from crm_mailer.learning import sayings
 
-    found = cases.tasks(app)
+    found, count = cases.tasks(app, limit=limit)
     if as_json:
         show.json_(found)
+        _tell_the_rest(len(found), count)
         return
     show.table(
         [_("task"), _("due"), _("kind"), _("customer"), _("what")],
@@ -182,13 +191,14 @@ def tasks(app: App, as_json: bool) -> None:
                 show.local(one.due_at, app.zone),
                 show.word(one.kind),
                 one.customer,
-                _short(one.text),
+                _short(say(sayings.heard(one.text))),
             )
             for one in found
         ],
         right=(0,),
         empty=_("nothing to do"),
     )
+    _tell_the_rest(len(found), count)
     if any(one.kind == TaskKind.ANSWER for one in found):
         show.note(_("`crm-mailer case answer TASK` drafts the answer to a question"))
 
@@ -199,9 +209,10 @@ def tasks(app: App, as_json: bool) -> None:
 def done(app: App, number: int) -> None:
     """Mark task NUMBER as done."""
     from crm_mailer.app import cases
+    from crm_mailer.learning import sayings
 
     task = cases.finish_task(app, number)
-    show.good(_("done: {what}").format(what=_short(task.text)))
+    show.good(_("done: {what}").format(what=_short(say(sayings.heard(task.text)))))
 
 
 @click.command(cls=Command)
@@ -228,6 +239,12 @@ def feedback(app: App, email: str, text: str, channel: str, order: str, rating: 
     if logged.case:
         show.note(_("see case {number}: `crm-mailer case show {number}`").format(
             number=logged.case))  # fmt: skip
+
+
+def _tell_the_rest(shown: int, count: int) -> None:
+    if count > shown:
+        show.note(_("the first {shown} of {total}; --limit shows more").format(
+            shown=shown, total=count))  # fmt: skip
 
 
 def _show_list(lines: list[CaseLine]) -> None:

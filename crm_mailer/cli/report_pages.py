@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from crm_mailer.cli import show
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, say
 from crm_mailer.model.health import Grade, Unit
 from crm_mailer.model.period import Period
 from crm_mailer.reporting.agents import AgentReport
@@ -130,7 +130,7 @@ def _counts(name: str, label: str, rows: Sequence[Said], total: int) -> Sheet:
     return Sheet(
         name=name,
         columns=(Column(title=label, width=30), *_said_columns()),
-        rows=[(one.key or _("unknown"), *_said(one, total)) for one in rows],
+        rows=[(one.key or _("not known"), *_said(one, total)) for one in rows],
         chart=Chart(title=name, columns=(1, 4)),
         empty=_("nothing yet"),
     )
@@ -166,7 +166,7 @@ def _said(one: Said | Product, total: int, *, has_praise: bool = True) -> tuple[
 
 def _product(one: Product, total: int) -> tuple[object, ...]:
     sku = one.product if one.title != one.product else ""
-    return (one.title or _("unknown"), sku, *_said(one, total), one.sold, one.rate)
+    return (one.title or _("not known"), sku, *_said(one, total), one.sold, one.rate)
 
 
 def _worded(one: Said) -> Said:
@@ -208,7 +208,7 @@ def _complaint(one: Complaint) -> tuple[object, ...]:
 
 
 def _reason(code: str) -> str:
-    return _(reason_in_words(code)) if code else _("unknown")
+    return _(reason_in_words(code)) if code else _("not known")
 
 
 # ------------------------------------------------------------------ reviews
@@ -227,7 +227,7 @@ def review_sheets(report: ReviewReport) -> tuple[Sheet, ...]:
                 Column(title=_("answered"), kind=Kind.SHARE),
             ),
             rows=[_stars(_("all products"), report.total)]
-            + [_stars(one.title or _("unknown"), one.stars) for one in report.products],
+            + [_stars(one.title or _("not known"), one.stars) for one in report.products],
             chart=Chart(title=_("Stars by product"), columns=(3, 4, 5, 6, 7), is_stacked=True),
         ),
         Sheet(
@@ -255,7 +255,7 @@ def _stars(title: str, one: Stars) -> tuple[object, ...]:
 
 def _words(one: ProductReviews) -> tuple[object, ...]:
     reasons = [(_reason(code), number) for code, number in one.reasons]
-    return (one.title or _("unknown"), *map(_counted, (one.loved, one.disliked, reasons)))
+    return (one.title or _("not known"), *map(_counted, (one.loved, one.disliked, reasons)))
 
 
 def _counted(words: Iterable[tuple[str, int]]) -> str:
@@ -286,7 +286,8 @@ def _answers(name: str, label: str, rows: Sequence[tuple[str, Answered]]) -> She
         columns=(
             Column(title=label, width=34), Column(title=_("cases"), kind=Kind.COUNT),
             Column(title=_("answered"), kind=Kind.COUNT, is_extra=True),
-            Column(title=_("waiting"), kind=Kind.COUNT), Column(title=_("late"), kind=Kind.COUNT),
+            Column(title=_("unanswered"), kind=Kind.COUNT),
+            Column(title=_("too late"), kind=Kind.COUNT),
             Column(title=_("late %"), kind=Kind.SHARE),
             Column(title=_("median h"), kind=Kind.DECIMAL),
             Column(title=_("p90 h"), kind=Kind.DECIMAL),
@@ -355,24 +356,24 @@ def recovery_sheets(report: RecoveryReport) -> tuple[Sheet, ...]:
     return (
         _recovered(_("By reason"), _("reason"), [
             *everything,
-            *((show.word(one.key) or _("unknown"), one) for one in report.by_reason)]),
+            *((show.word(one.key) or _("not known"), one) for one in report.by_reason)]),
         _recovered(_("By reminders"), _("reminders"), [
             (one.key, one) for one in report.by_reminders]),
         _recovered(_("By payment method"), _("payment method"), [
-            (one.key or _("unknown"), one) for one in report.by_method]),
+            (one.key or _("not known"), one) for one in report.by_method]),
         _recovered(_("By month"), _("month"), [(one.key, one) for one in report.by_month]),
     )  # fmt: skip
 
 
 def _recovered(name: str, label: str, rows: Sequence[tuple[str, Recovered]]) -> Sheet:
-    note = _("Recovered: paid within 7 days of the last reminder before. Waiting: not paid, and "
-             "the 7 days are not over.")  # fmt: skip
+    note = _("Recovered: paid within 7 days of the last reminder before. May still pay: the 7 "
+             "days are not over.")  # fmt: skip
     return Sheet(
         name=name,
         columns=(
             Column(title=label, width=28), Column(title=_("reminded"), kind=Kind.COUNT),
             Column(title=_("recovered"), kind=Kind.COUNT), Column(title=_("rate"), kind=Kind.SHARE),
-            Column(title=_("waiting"), kind=Kind.COUNT), Column(title="USD", kind=Kind.MONEY),
+            Column(title=_("may still pay"), kind=Kind.COUNT), Column(title="USD", kind=Kind.MONEY),
         ),
         rows=[
             (key, one.reminded, one.recovered, one.recovered / one.reminded if one.reminded else
@@ -451,7 +452,7 @@ def worklist_sheets(lists: Iterable[Worklist]) -> Iterator[Sheet]:
             Column(title=_("list"), width=16), Column(title=_("rows"), kind=Kind.COUNT),
             Column(title=_("what"), width=60),
         ),
-        rows=[(show.word(one.name), one.count, _(one.meaning)) for one in lists],
+        rows=[(one.name.value, one.count, _(one.meaning)) for one in lists],
     )  # fmt: skip
     yield from map(worklist_sheet, lists)
 
@@ -459,7 +460,7 @@ def worklist_sheets(lists: Iterable[Worklist]) -> Iterator[Sheet]:
 def worklist_sheet(one: Worklist) -> Sheet:
     """One list with what to do about each row."""
     return Sheet(
-        name=show.word(one.name),
+        name=_("late orders") if one.name == "late" else show.word(one.name),
         columns=(
             Column(title=_("number"), width=18), Column(title=_("customer"), width=24),
             Column(title=_("country"), width=9), Column(title=_("order"), width=18),
@@ -480,5 +481,5 @@ def todo_in_words(row: WorkRow) -> str:
 def _work(row: WorkRow) -> tuple[object, ...]:
     return (
         row.number, row.customer, row.country, row.order_number, row.amount, row.since, row.due_at,
-        todo_in_words(row), row.text,
+        todo_in_words(row), say(row.text),
     )  # fmt: skip

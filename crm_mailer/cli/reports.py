@@ -14,7 +14,7 @@ from rich.text import Text
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Day, Group, as_json_option
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -64,7 +64,10 @@ def complaints(
     from crm_mailer.app import reports
     from crm_mailer.cli import report_pages as pages
 
-    found = reports.complaint_report(app, first, last, newest=0 if xlsx else limit)
+    found = reports.complaint_report(
+        app, first, last, newest=0 if xlsx else limit,
+        products=None if xlsx or as_json else _SHOWN + 1,
+    )  # fmt: skip
     if xlsx:
         every = reports.every_complaint(app, found.period)
         _write(app, xlsx, pages.complaint_sheets(found, every), _("Complaints"), force)
@@ -273,7 +276,7 @@ def _show_worklist(app: App, found: Worklist) -> None:
                 show.short(row.due_at or row.since, app.zone),
                 row.customer,
                 todo_in_words(row),
-                _short(row.text),
+                _short(say(row.text)),
             )
             for row in found.rows
         ],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from crm_mailer.learning import disputes
+from crm_mailer.learning import disputes, sayings
 from crm_mailer.learning.followups import Move, owe_an_answer
 from crm_mailer.model.case import OURS, UNDER_WAY, Case, CaseState, Remedy
 from crm_mailer.model.case import CaseEvent as Event
@@ -143,7 +143,9 @@ def rate(case: Case, stars: int, *, by: str, now: datetime) -> Move:
     """Keep the customer's word on how it was handled, 1 to 5."""
     if case.satisfaction == stars:
         return Move(case=case, events=())
-    event = Event(kind=Did.RATED, at=now, by=by, ref=str(stars), text=f"{stars} of 5")
+    event = Event(
+        kind=Did.RATED, at=now, by=by, ref=str(stars), text=sayings.STARS.format(stars=stars)
+    )
     return Move(case=replace(case, satisfaction=stars), events=(event,))
 
 
@@ -236,7 +238,7 @@ def correct(
         best_time=best_time or case.best_time,
     )
     changed = [
-        f"{name.replace('_', ' ')} {old or '-'} is now {new}"
+        sayings.CHANGED.format(what=name.replace("_", " "), old=old or "-", new=new)
         for name in ("reason", "severity", "best_channel", "best_time")
         if (old := getattr(case, name)) != (new := getattr(after, name))
     ]
@@ -262,8 +264,16 @@ def merge(case: Case, into: Case, *, by: str, now: datetime) -> tuple[Move, Move
         case, state=CaseState.CLOSED, merged_into_id=into.id, closed_at=case.closed_at or now
     )
     grown = _grown(into, case)
-    gone = Event(kind=Did.MERGED, at=now, by=by, ref=str(into.id), text=f"into case {into.id}")
-    came = Event(kind=Did.MERGED, at=now, by=by, ref=str(case.id), text=f"took in case {case.id}")
+    gone = Event(
+        kind=Did.MERGED, at=now, by=by, ref=str(into.id), text=sayings.INTO.format(number=into.id)
+    )
+    came = Event(
+        kind=Did.MERGED,
+        at=now,
+        by=by,
+        ref=str(case.id),
+        text=sayings.TOOK_IN.format(number=case.id),
+    )
     raised: tuple[Event, ...] = ()
     if (grown.severity, grown.reason) != (into.severity, into.reason):
         change = f"{into.severity} {into.reason} is now {grown.severity} {grown.reason}"

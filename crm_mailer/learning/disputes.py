@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
+from crm_mailer.learning import sayings
 from crm_mailer.model.case import Case
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.flag import FlagKind
@@ -91,13 +92,13 @@ def clash(reason: str, facts: Facts) -> str:
         return ""
     arrived = facts.get(OrderState.ARRIVED) or facts.get(OrderState.RECEIVED)
     if reason in _ABSENT and arrived:
-        return f"the customer has no parcel, but it arrived on {_day(arrived)} by our facts"
+        return sayings.ARRIVED.format(day=_day(arrived))
     if reason in ("nr.in_transit", "nr.marked_delivered") and OrderState.SHIPPED not in facts:
-        return "the customer waits for a parcel of which our facts know no shipment"
+        return sayings.NOT_SHIPPED
     if reason == "nr.marked_delivered" and not arrived:
-        return "the customer says tracking shows it delivered; our facts know of no arrival"
+        return sayings.NOT_DELIVERED
     if reason in IN_HAND and not arrived:
-        return "the customer writes of goods in hand; our facts know of no arrival"
+        return sayings.IN_HAND
     return _clash_of_money(reason, facts)
 
 
@@ -123,10 +124,10 @@ def flag_offer(case: Case, reasons: Collection[str], evidence: Iterable[str]) ->
 def _clash_of_money(reason: str, facts: Facts) -> str:
     refunded = facts.get(OrderState.REFUNDED)
     if reason == "pay.refund" and refunded:
-        return f"the customer misses a refund that was made on {_day(refunded)}"
+        return sayings.WAS_REFUNDED.format(day=_day(refunded))
     shipped = facts.get(OrderState.SHIPPED)
     if reason == "order.cancel" and shipped:
-        return f"the customer complains of a cancelled or late order, shipped on {_day(shipped)}"
+        return sayings.WAS_SHIPPED.format(day=_day(shipped))
     return ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
-from crm_mailer.learning import clocks, filing
+from crm_mailer.learning import clocks, filing, sayings
 from crm_mailer.learning.clocks import Reading
 from crm_mailer.learning.followups import Move
 from crm_mailer.model.case import Case
@@ -18,10 +18,10 @@ from crm_mailer.store.engine import Connection, Store
 
 #: What each clock waits for.
 _WAITS_FOR = {
-    ClockName.FIRST_RESPONSE: "the first answer",
-    ClockName.UPDATE: "an answer",
-    ClockName.SOLUTION: "a solution",
-    ClockName.DEADLINE: "the marketplace's deadline",
+    ClockName.FIRST_RESPONSE: sayings.FIRST_ANSWER,
+    ClockName.UPDATE: sayings.AN_ANSWER,
+    ClockName.SOLUTION: sayings.A_SOLUTION,
+    ClockName.DEADLINE: sayings.THE_DEADLINE,
 }
 _PAGE = 500
 
@@ -82,8 +82,8 @@ def _tell(connection: Connection, case_id: int, levels: ServiceLevels, now: date
 
 def _event(reading: Reading, level: Level, told: str, warn: Sequence[str], now: datetime) -> Event:
     ref = f"{reading.clock.value}/{level.value}"
-    whom = f" (told {', '.join(warn)})" if warn else ""
-    return Event(kind=Did.ESCALATED, at=now, ref=ref, text=told + whom)
+    text = sayings.TOLD.format(what=told, whom=", ".join(warn)) if warn else told
+    return Event(kind=Did.ESCALATED, at=now, ref=ref, text=text)
 
 
 def _raise_alert(
@@ -106,5 +106,5 @@ def sentence(reading: Reading, level: Level, place: tzinfo) -> str:
     due = f"{reading.due_at.astimezone(place):%Y-%m-%d %H:%M %Z}" if reading.due_at else ""
     what = _WAITS_FOR[reading.clock]
     if level is Level.BREACH:
-        return f"{what} is overdue since {due}"
-    return f"{what} is due {due}"
+        return sayings.OVERDUE.format(what=what, due=due)
+    return sayings.DUE.format(what=what, due=due)

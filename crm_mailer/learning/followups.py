@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from crm_mailer.learning import disputes
+from crm_mailer.learning import disputes, sayings
 from crm_mailer.model.case import THANKS, THREAT, UNDER_WAY, Case, CaseState, Channel
 from crm_mailer.model.case import CaseEvent as Event
 from crm_mailer.model.case import CaseEventKind as Did
@@ -20,9 +20,9 @@ REOPENS_FOR = timedelta(days=7)
 OWED = frozenset({CaseState.NEW, CaseState.OPEN})
 #: What machines write that belongs to a case, and how it is noted there.
 MACHINES = {
-    ReplyKind.AUTO_REPLY: "automatic reply",
-    ReplyKind.BOUNCE: "our mail came back",
-    ReplyKind.CHALLENGE: "their mailbox asks for a confirmation",
+    ReplyKind.AUTO_REPLY: sayings.AUTOMATIC,
+    ReplyKind.BOUNCE: sayings.CAME_BACK,
+    ReplyKind.CHALLENGE: sayings.CHALLENGED,
 }
 #: Reviews of so many stars or fewer are complaints.
 BAD_STARS = 2
@@ -136,7 +136,8 @@ def of_machine(reply: UnlearntReply, cases: Sequence[Case], now: datetime) -> Mo
     if case is None:
         return None
     words = " ".join(reply.text.split())
-    text = f"{MACHINES[reply.kind]}: {words}" if words else MACHINES[reply.kind]
+    what = MACHINES[reply.kind]
+    text = sayings.SAID.format(what=what, words=words) if words else what
     event = Event(kind=Did.NOTE, at=now, text=text[:_EXCERPT], reply_id=reply.id)
     return Move(case=case, events=(event,))
 
@@ -190,8 +191,10 @@ def _open(trouble: Trouble, cases: Sequence[Case], now: datetime) -> Move:
         touch_id=trouble.touch_id,
     )
     earlier = next((one.id for one in cases if one.order_id == trouble.order_id), None)
-    linked = f" (follows case {earlier})" if earlier else ""
-    opened = _event(Did.OPENED, trouble, now, case.reason + linked)
+    why = case.reason
+    if earlier:
+        why = sayings.FOLLOWS.format(reason=why, number=earlier)
+    opened = _event(Did.OPENED, trouble, now, why)
     opened = replace(opened, ref=case.severity.value)
     return Move(case=replace(case, follows_id=earlier), events=(opened,))
 
@@ -210,7 +213,7 @@ def _write_after_resolved(case: Case, trouble: Trouble, now: datetime) -> Move:
         return Move(case=case, events=(replace(said, ref=THANKS),))
     after, raised = _raise(case, trouble, now)
     days = (trouble.at - (case.closed_at or trouble.at)).days
-    again = _event(Did.REOPENED, trouble, now, f"the customer wrote {days} days after")
+    again = _event(Did.REOPENED, trouble, now, sayings.WROTE_AFTER.format(days=days))
     return Move(case=owe_an_answer(after), events=(said, again, *raised))
 
 

@@ -17,8 +17,8 @@ from crm_mailer.store import feedback as store_feedback
 from crm_mailer.store import tasks as store_tasks
 from crm_mailer.store.engine import Connection
 
-#: What machines alone write; there is no word of a customer in it.
-UNJUDGEABLE = frozenset({ReplyKind.BOUNCE, ReplyKind.SPAM_REPORT})
+#: What machines alone write, and answers to tests; there is no word of a customer in it.
+UNJUDGEABLE = frozenset({ReplyKind.BOUNCE, ReplyKind.SPAM_REPORT, ReplyKind.TEST})
 _KEPT_APART = ("ask.", "objection.", "suggestion", "confirm")
 
 

@@ -23,11 +23,11 @@ from crm_mailer.learning import (
 )
 from crm_mailer.model.case import UNDER_WAY, CaseEventKind, Channel
 from crm_mailer.model.errors import CrmMailerError
-from crm_mailer.model.feedback import UnlearntReply, UnlearntReview
+from crm_mailer.model.feedback import FeedbackKind, UnlearntReply, UnlearntReview
 from crm_mailer.model.reply import Intent, ReplyKind
 from crm_mailer.model.sla import DEFAULT_LEVELS, ServiceLevels
 from crm_mailer.model.touch import SkipReason
-from crm_mailer.store import cancelling, touches
+from crm_mailer.store import cancelling, touches, unpaid
 from crm_mailer.store import cases as store_cases
 from crm_mailer.store import feedback as store_feedback
 from crm_mailer.store import reviews as store_reviews
@@ -67,6 +67,7 @@ def learn(
     now: datetime,
     limit: int | None = None,
     is_praise_thanked: bool = False,
+    is_review_thanked: bool = False,
     levels: ServiceLevels = DEFAULT_LEVELS,
     unrest_limits: unrest.UnrestLimits = unrest.DEFAULTS,
 ) -> LearnReport:
@@ -79,11 +80,12 @@ def learn(
         now: the present instant.
         limit: at most so many replies, and as many reviews.
         is_praise_thanked: a campaign answers letters of praise, so that nobody else has to.
+        is_review_thanked: the same for good reviews.
         levels: how fast cases must be answered, and in which hours.
         unrest_limits: how many complaints after one campaign raise an alert.
     """
     learn_reply = partial(_learn_reply, is_praise_thanked=is_praise_thanked, levels=levels)
-    learn_review = partial(_learn_review, levels=levels)
+    learn_review = partial(_learn_review, is_review_thanked=is_review_thanked, levels=levels)
     counts: Counter[str] = Counter()
     for reply in _pages(store, store_feedback.list_unlearnt_replies, limit):
         counts.update(_guarded(store, reply, now, learn_reply))
@@ -252,6 +254,7 @@ def _do_requests(
 ) -> int:
     if reply.customer_id is None and feedback.is_complaint(reply):
         return int(store_tasks.add(connection, requests.who_is_it(reply, now), now))
+    _note_why_unpaid(connection, reply)
     note = requests.order_note(reply)
     if note and reply.order_id is not None:
         store_feedback.add_order_note(connection, reply.order_id, note)
@@ -263,8 +266,20 @@ def _do_requests(
     return int(store_tasks.add(connection, task, now))
 
 
+def _note_why_unpaid(connection: Connection, reply: UnlearntReply) -> None:
+    """What keeps the buyer of an unpaid order from paying, where the letter tells."""
+    reason = requests.unpaid_reason(reply)
+    if reason is not None and reply.order_id is not None:
+        unpaid.note(connection, reply.order_id, reason)
+
+
 def _learn_review(
-    connection: Connection, review: UnlearntReview, now: datetime, *, levels: ServiceLevels
+    connection: Connection,
+    review: UnlearntReview,
+    now: datetime,
+    *,
+    is_review_thanked: bool,
+    levels: ServiceLevels,
 ) -> Counter[str]:
     if not store_feedback.mark_review_learnt(connection, review.id, now):
         return Counter()
@@ -275,7 +290,8 @@ def _learn_review(
     store_reviews.set_product(connection, review.id, product)
     store_feedback.add(connection, replace(line, product=product))
     counts = Counter(reviews=1, feedback=1)
-    task = requests.task_of_review(review, now)
+    is_thanked = is_review_thanked and line.kind is FeedbackKind.PRAISE
+    task = requests.task_of_review(review, now, is_thanked=is_thanked)
     if task is not None:
         counts["tasks"] += store_tasks.add(connection, task, now)
     if review.customer_id is not None and requests.is_bad(review, now):

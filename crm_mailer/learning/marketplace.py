@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from crm_mailer.learning import sayings
 from crm_mailer.learning.acts import not_merged
 from crm_mailer.learning.followups import Move
 from crm_mailer.model.case import Arbitration, Case
@@ -93,9 +94,9 @@ def _decide(
     is_liable = case.is_liable if told.is_liable is None else told.is_liable
     if (stage, is_liable) == (case.arbitration, case.is_liable) or stage is None:
         return case, events
-    text = stage.value
+    text = sayings.IN_ARBITRATION
     if stage is Arbitration.DECIDED:
-        text = "decided: the seller is liable" if is_liable else "decided: the seller is not liable"
+        text = sayings.LIABLE if is_liable else sayings.NOT_LIABLE
         case = replace(case, deadline_at=None)
     after = replace(case, arbitration=stage, is_liable=is_liable)
     event = Event(kind=Did.ARBITRATION, at=now, by=by, ref=stage.value, text=text)

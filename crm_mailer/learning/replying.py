@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from crm_mailer.learning import acts, filing, followups
+from crm_mailer.learning import acts, filing, followups, sayings
+from crm_mailer.model.agent_reply import AgentReply
 from crm_mailer.model.case import Case, CaseEvent, CaseEventKind, CaseState
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.sla import DEFAULT_LEVELS, ServiceLevels
@@ -13,7 +14,7 @@ from crm_mailer.model.task import NewTask, TaskKind
 from crm_mailer.store import agent_replies
 from crm_mailer.store import cases as store_cases
 from crm_mailer.store import tasks as store_tasks
-from crm_mailer.store.agent_replies import AgentReply, Failure
+from crm_mailer.store.agent_replies import Failure
 from crm_mailer.store.engine import Connection, Store
 
 #: A mail comes back within days, or never.
@@ -104,7 +105,7 @@ def _open_task(connection: Connection, reply: AgentReply) -> None:
 def _give_back(
     connection: Connection, failure: Failure, now: datetime, levels: ServiceLevels
 ) -> None:
-    words = f"our answer did not get through: {failure.why}"
+    words = sayings.NOT_THROUGH.format(why=failure.why)
     if failure.case_id is not None:
         case = store_cases.get(connection, failure.case_id, for_change=True)
         if case.state is CaseState.WAITING_CUSTOMER:
@@ -112,11 +113,13 @@ def _give_back(
             event = CaseEvent(kind=CaseEventKind.REOPENED, at=now, text=words)
             filing.save(connection, followups.Move(case=after, events=(event,)), levels)
             return
-    about = f"case {failure.case_id}: " if failure.case_id is not None else ""
+    what = sayings.REACH.format(what=words)
+    if failure.case_id is not None:
+        what = sayings.OF_CASE.format(number=failure.case_id, what=what)
     task = NewTask(
         kind=TaskKind.ANSWER,
         key=f"undelivered:{failure.touch_id}",
-        text=f"{about}{words}; reach the customer in another way",
+        text=what,
         due_at=now + ANSWER_IN,
         customer_id=failure.customer_id,
         order_id=failure.order_id,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from crm_mailer.learning import disputes
+from crm_mailer.learning import disputes, sayings
+from crm_mailer.model import unpaid
 from crm_mailer.model.feedback import UnlearntReply, UnlearntReview
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import Intent, ReplyKind
 from crm_mailer.model.task import NewTask, TaskKind
+from crm_mailer.model.unpaid import UnpaidReason
 
 #: Codes by which a customer wants an order other than it is.
 CHANGES = frozenset({"ask.change_order", "ask.change_shipping", "ask.cancel"})
@@ -52,12 +54,15 @@ def task_of_review(
     """
     if review.stars <= _BAD_STARS or now - review.at > ANSWERED_WITHIN or is_thanked:
         return None
-    about = f" of order {review.order_number}" if review.order_number else ""
-    what = "thank for" if review.stars > _BAD_STARS + 1 else "answer"
+    is_good, order = review.stars > _BAD_STARS + 1, review.order_number
+    what = sayings.THANK if is_good else sayings.ANSWER
+    if order:
+        what = sayings.THANK_ORDER if is_good else sayings.ANSWER_ORDER
+    text = what.format(stars=review.stars, order=order, words=review.comment)
     return NewTask(
         kind=TaskKind.REVIEW,
         key=f"review:{review.id}:{review.stars}",
-        text=f"{what} the {review.stars}-star review{about}: {review.comment}"[:_EXCERPT],
+        text=text[:_EXCERPT],
         due_at=min(review.at, now) + ANSWER_IN,
         customer_id=review.customer_id,
         order_id=review.order_id,
@@ -74,8 +79,9 @@ def who_is_it(reply: UnlearntReply, now: datetime) -> NewTask:
     return NewTask(
         kind=TaskKind.WHO_IS_IT,
         key=f"reply:{reply.id}",
-        text=f"unhappy mail from {reply.sender or 'somebody unknown'}, not among the customers: "
-        + reply.text[:_EXCERPT],
+        text=sayings.STRANGER.format(
+            who=reply.sender or sayings.NOBODY, words=reply.text[:_EXCERPT]
+        ),
         due_at=min(reply.received_at, now) + ANSWER_IN,
     )
 
@@ -85,7 +91,7 @@ def unlearnable(what: str, number: int, now: datetime) -> NewTask:
     return NewTask(
         kind=TaskKind.READ,
         key=f"{what}:{number}",
-        text=f"{what} {number} could not be handled by the program: read it yourself",
+        text=sayings.UNREADABLE.format(what=what, number=number),
         due_at=now + ANSWER_IN,
     )
 
@@ -98,6 +104,12 @@ def order_note(reply: UnlearntReply) -> str:
     head = "confirmed" if kind is TaskKind.CONFIRMED else "change wanted"
     words = " ".join(reply.text.split())[:_EXCERPT]
     return f"{reply.received_at:%Y-%m-%d} {head} by the customer: {words}"
+
+
+def unpaid_reason(reply: UnlearntReply) -> UnpaidReason | None:
+    """Why an order is not paid, should it not be; None where the reply does not tell."""
+    is_person = reply.kind is ReplyKind.HUMAN and not reply.is_copy
+    return unpaid.reason_of(reply.reasons) if is_person else None
 
 
 def snooze_until(reply: UnlearntReply) -> datetime | None:
@@ -139,9 +151,9 @@ def _is_worth_reading(reply: UnlearntReply) -> bool:
 
 def _task_text(kind: TaskKind, reply: UnlearntReply, facts: disputes.Facts) -> str:
     words = " ".join(reply.text.split())[:_EXCERPT]
-    about = f"order {reply.order_number}: " if reply.order_number else ""
     shipped = facts.get(OrderState.SHIPPED)
-    late = ""
+    if reply.order_number:
+        words = sayings.OF_ORDER.format(order=reply.order_number, words=words)
     if shipped and kind in (TaskKind.CONFIRMED, TaskKind.CHANGE_ORDER):
-        late = f" (it left on {shipped:%Y-%m-%d})"
-    return f"{about}{words}{late}"
+        words = sayings.HAS_LEFT.format(what=words, day=f"{shipped:%Y-%m-%d}")
+    return words

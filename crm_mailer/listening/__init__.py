@@ -8,12 +8,14 @@ from crm_mailer.listening.imap_mover import ImapMover
 from crm_mailer.listening.listen import ListenReport, log_by_hand, understand
 from crm_mailer.listening.mailbox import Account, Mailbox, Mover
 from crm_mailer.listening.moving import has_done, move_done
+from crm_mailer.listening.ourfaults import FaultLimits
 from crm_mailer.listening.reconcile import Comparison, bring, compare
 from crm_mailer.listening.watch import watch
 
 __all__ = [
     "Account",
     "Comparison",
+    "FaultLimits",
     "FetchReport",
     "FirstContact",
     "ImapMailbox",

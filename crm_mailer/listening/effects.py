@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from crm_mailer.listening import ourfaults
+from crm_mailer.listening import counting, ourfaults
 from crm_mailer.listening.bounces import Bounce
 from crm_mailer.listening.kinds import SortedMail
 from crm_mailer.listening.letters import Letter
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 BOUNCE_WITHIN = timedelta(days=5)
 #: A spam report or an answer without a token belongs to mail within this time.
 ANSWER_WITHIN = timedelta(days=30)
-#: An address that bounces softly on so many different days in so long a time is given up.
-SOFT_DAYS = 3
-SOFT_WITHIN = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +46,8 @@ class Match:
     order_id: int | None = None
     #: Where the mail that is answered went.
     address: str = ""
+    #: What is answered was a test, which is nobody's: nothing may follow from it.
+    is_test: bool = False
 
     @property
     def is_proven(self) -> bool:
@@ -57,8 +56,13 @@ class Match:
 
 
 def match(connection: Connection, reading: Reading, at: datetime) -> Match:
-    """The first rung that holds: token, then address and time, order number, sender."""
+    """The first rung that holds: token, then address and time, order number, sender.
+
+    An answer to a test is nobody's, whoever wrote it and whatever order it names.
+    """
     found = _by_proof(connection, reading) or _by_address(connection, reading, at)
+    if found.is_test:
+        return found
     known = found.customer.id if found.customer else None
     order = replies.find_order(connection, reading.order_numbers, known)
     if order is not None and reading.sorted_.kind is ReplyKind.HUMAN:
@@ -113,9 +117,14 @@ def _by_proof(connection: Connection, reading: Reading) -> Match | None:
     touch = replies.find_touch(connection, reading.proof.touch_id)
     if touch is None:
         return None
+    if touch.customer_id is None:
+        customer = None
+    else:
+        customer = replies.find_customer_by_id(connection, touch.customer_id)
     return Match(
         rung=reading.proof.rung,
-        customer=replies.find_customer_by_id(connection, touch.customer_id),
+        customer=customer,
+        is_test=touch.is_test,
         touch_id=touch.id,
         order_id=touch.order_id,
         address=touch.address,
@@ -185,7 +194,8 @@ def _bounce(
     if not _is_believed(connection, address, match, mail.received_at):
         return 0
     if bounce.kind is BounceKind.OURS:
-        ourfaults.tell(connection, bounce, address, now)
+        said = f"{bounce.status} {bounce.diagnostic}"
+        ourfaults.tell(connection, bounce.reason, address or bounce.remote_host, said, now)
     why = _why_given_up(connection, mail, bounce, match, address)
     if why is None:
         return 0
@@ -209,9 +219,8 @@ def _why_given_up(
         return None
     if bounce.status == disabled.STATUS and _is_second(connection, mail, address, match):
         return ": switched off twice"
-    since = mail.received_at - SOFT_WITHIN
-    if bounces.soft_days(connection, address, since=since) >= SOFT_DAYS:
-        return f": soft bounces on {SOFT_DAYS} days"
+    if counting.is_enough(connection, address, mail.received_at):
+        return f": {counting.WHY}"
     return None
 
 

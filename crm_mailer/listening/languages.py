@@ -109,17 +109,20 @@ def _by_script(sample: str, letters: int) -> str:
 def _scores(sample: str, lexicons: Iterable[Lexicon]) -> dict[str, float]:
     words = _WORD.findall(fold(sample))
     lower = sample.casefold()
-    tables = {code: tuple(said.split()) for code, said in _LITTLE.items()}
-    tables |= {lexicon.language: lexicon.stop_words for lexicon in lexicons if lexicon.stop_words}
     scores = {}
-    for code, little in tables.items():
-        known = _known(little)
-        if not known:
-            continue
+    told = tuple((one.language, one.stop_words) for one in lexicons if one.stop_words)
+    for code, known in _little_words(told).items():
         strokes = _STROKES.get(code)
-        hits = float(sum(word in known for word in words))
+        hits = float(len([word for word in words if word in known]))
         scores[code] = hits + (min(2, len(strokes.findall(lower))) if strokes else 0)
     return scores
+
+
+@lru_cache(maxsize=8)
+def _little_words(told: tuple[tuple[str, tuple[str, ...]], ...]) -> dict[str, frozenset[str]]:
+    """The little words of each language that is written in Latin letters."""
+    tables = {code: tuple(said.split()) for code, said in _LITTLE.items()} | dict(told)
+    return {code: known for code, little in tables.items() if (known := _known(little))}
 
 
 @lru_cache(maxsize=64)

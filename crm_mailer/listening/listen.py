@@ -15,11 +15,13 @@ from crm_mailer.listening import (
     letters,
     matching,
     ourfaults,
+    refusals,
     second_look,
     wishes,
 )
 from crm_mailer.listening.complaints import Understanding
 from crm_mailer.listening.effects import Match, Reading
+from crm_mailer.listening.ourfaults import FaultLimits
 from crm_mailer.model.errors import StoreError
 from crm_mailer.model.reply import Evidence, Intent, ReplyKind
 from crm_mailer.model.suppression import SuppressionReason
@@ -34,6 +36,10 @@ from crm_mailer.store.replies import NewReply
 BATCH = 200
 #: A second mail within this time without an answer in between is a follow-up.
 FOLLOW_UP = timedelta(days=30)
+#: What says something of an address itself stays what it is, also in answer to a test.
+_ABOUT_AN_ADDRESS = frozenset({ReplyKind.BOUNCE, ReplyKind.SPAM_REPORT, ReplyKind.UNSUBSCRIBE})
+#: Mail of which nobody wonders whose it is.
+_NOBODYS = frozenset({ReplyKind.BULK, ReplyKind.TEST})
 
 
 @dataclass(slots=True)
@@ -72,8 +78,11 @@ def understand(
     raw_folder: Path,
     now: datetime,
     limit: int | None = None,
+    fault_limits: FaultLimits = ourfaults.DEFAULTS,
 ) -> ListenReport:
-    """Read every new mail once. May be killed at any moment and run again: no effect doubles.
+    """Read every new mail once, and what servers said to ours.
+
+    May be killed at any moment and run again: no effect doubles.
 
     Args:
         keys: tell our own tokens from forged ones.
@@ -82,6 +91,7 @@ def understand(
         raw_folder: where the bytes of large mails lie.
         now: the present instant.
         limit: at most so many mails.
+        fault_limits: when refusals that are our own fault stop a lane or a campaign.
     """
     report = ListenReport()
     after = 0
@@ -95,7 +105,9 @@ def understand(
             after = inbound_id
             _one(store, inbound_id, report, keys, words, order_pattern, raw_folder, now)
     _settle_heard(store)
+    report.suppressed += refusals.understand(store, words, now)
     with store.write() as connection:
+        ourfaults.stop(connection, now, fault_limits)
         ourfaults.calm(connection, now)
     return report
 
@@ -198,16 +210,18 @@ def _save(
     report: ListenReport,
     now: datetime,
 ) -> None:
-    letter, sorted_ = reading.letter, reading.sorted_
+    letter = reading.letter
     with store.write() as connection:
         if not inbound.take(connection, mail.id):
             return
         match = effects.match(connection, reading, mail.received_at)
+        if match.is_test and reading.sorted_.kind not in _ABOUT_AN_ADDRESS:
+            reading = replace(reading, sorted_=replace(reading.sorted_, kind=ReplyKind.TEST))
         is_copy = replies.has_twin(
             connection,
             message_id=letter.message_id,
             sender=letter.sender.casefold(),
-            kind=sorted_.kind,
+            kind=reading.sorted_.kind,
             inbound_id=mail.id,
         )
         said = _understood(connection, reading, match, mail.received_at, words)
@@ -235,8 +249,8 @@ def _loop(connection: Any, reply: NewReply) -> Evidence | None:
 def _understood(
     connection: Any, reading: Reading, match: Match, at: datetime, words: Words
 ) -> Understanding | None:
-    """What a person says; nothing for machines."""
-    if reading.sorted_.kind not in (ReplyKind.HUMAN, ReplyKind.UNSUBSCRIBE):
+    """What a person says; nothing for machines, and for what answers a test."""
+    if match.is_test or reading.sorted_.kind not in (ReplyKind.HUMAN, ReplyKind.UNSUBSCRIBE):
         return None
     language = match.customer.language if match.customer else ""
     is_followup = match.customer is not None and replies.has_unanswered(
@@ -303,7 +317,7 @@ def _count(report: ListenReport, reading: Reading, reply: NewReply, suppressed: 
     report.kinds[reply.kind.value] += 1
     report.copies += reply.is_copy
     report.suppressed += suppressed
-    report.unmatched += reply.customer_id is None and reply.kind is not ReplyKind.BULK
+    report.unmatched += reply.customer_id is None and reply.kind not in _NOBODYS
     if reply.intent is not None and reply.kind is ReplyKind.HUMAN:
         report.intents[reply.intent.value] += 1
     elif reply.intent is Intent.COMPLAINT:

@@ -1,13 +1,22 @@
-"""Refusals that are our own fault: one alert a reason, nothing held against the customers."""
+"""Refusals that are our own fault: one alert a reason, nothing held against the customers.
+
+Where they are many, the lane or the campaign is paused before more mails are wasted; a person lets
+it go on.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from crm_mailer.listening.bounces import Bounce
+import structlog
+
 from crm_mailer.model.bounce import BounceReason
-from crm_mailer.store import alerts
+from crm_mailer.store import alerts, pauses
+from crm_mailer.store import reputation as returns
+from crm_mailer.store.reputation import OurFault
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -18,6 +27,7 @@ SCOPE = "returned"
 QUIET = timedelta(days=7)
 
 R = BounceReason
+_WORDS = "the server's words tell why"
 _AUTH = "check SPF, DKIM and DMARC of the sender's domain"
 _LISTED = (
     "look whether the sending server is on a block list, and slow down; "
@@ -41,17 +51,118 @@ _HINTS = {
 }
 
 
-def tell(connection: Connection, bounce: Bounce, address: str, now: datetime) -> bool:
-    """Raise the alert of the reason, with the server's words; true where it is to be told."""
-    domain = address.rpartition("@")[2] or bounce.remote_host
-    words = " ".join(f"{bounce.status} {bounce.diagnostic}".replace("\0", "").split())[:300]
+#: Reasons that speak of what a campaign says; all others speak of us, as its receiver sees us.
+OF_CONTENT = frozenset({R.SPAMDETECTED, R.VIRUSDETECTED, R.CONTENTERROR, R.MESGTOOBIG})
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultLimits:
+    """So many mails, and so large a share of what left beside them, stop a lane or a campaign."""
+
+    least: int = 3
+    #: Share among the first mails, and among more of them.
+    share_first: float = 0.02
+    share: float = 0.05
+    first: int = 500
+    #: What came back for longer than this is not the trouble of today.
+    within: timedelta = timedelta(days=1)
+
+
+DEFAULTS = FaultLimits()
+
+
+def is_too_many(faults: int, left: int, limits: FaultLimits = DEFAULTS) -> bool:
+    """Whether so many of the mails that left were refused for our own fault that it must stop.
+
+    Args:
+        faults: mails that were refused, at once or later.
+        left: mails of the same lane or campaign that left meanwhile, those included.
+    """
+    share = limits.share_first if left <= limits.first else limits.share
+    return faults >= limits.least and faults > share * left
+
+
+def tell(
+    connection: Connection, reason: BounceReason, where: str, said: str, now: datetime
+) -> bool:
+    """Raise the alert of the reason, with the server's words; true where it is to be told.
+
+    Args:
+        where: the address that was not reached, or the host that said so.
+        said: status and words of the server.
+    """
+    words = " ".join(said.replace("\0", "").split())[:300]
     return alerts.raise_(
         connection,
-        f"{SCOPE}/{bounce.reason.value}",
-        f"{domain} sends our mails back ({bounce.reason.value}): {words}",
-        hint=_HINTS.get(bounce.reason, "the server's words tell why"),
+        f"{SCOPE}/{reason.value}",
+        f"{where.rpartition('@')[2]} sends our mails back ({reason.value}): {words}",
+        hint=_HINTS.get(reason, _WORDS),
         now=now,
     )
+
+
+def stop(connection: Connection, now: datetime, limits: FaultLimits = DEFAULTS) -> list[str]:
+    """Pause lanes and campaigns of which too many mails were refused for our own fault.
+
+    What was counted before a person let one go on does not count again. The causes of the alerts
+    that are new.
+    """
+    if not _is_met(connection, now - limits.within):
+        return []
+    found = returns.list_our_faults(connection, now - limits.within)
+    stopped = pauses.load(connection)
+    causes = []
+    for scope, faults in _by_scope(found).items():
+        kind, _colon, name = scope.partition(":")
+        is_campaign = f"{kind}:" == pauses.CAMPAIGN
+        if name in stopped.campaigns if is_campaign else stopped.stops(name):
+            continue
+        let_go = alerts.last_ended(connection, scope)
+        fresh = {f.touch_id: f for f in faults if let_go is None or f.left_at > let_go}
+        enough = max(limits.first + 1, int(len(fresh) / limits.share) + 1)
+        left = returns.count_left(connection, scope, fresh.values(), enough)
+        if is_too_many(len(fresh), left, limits):
+            causes += _pause(connection, scope, list(fresh.values()), left, now)
+    return causes
+
+
+def _is_met(connection: Connection, since: datetime) -> bool:
+    """Whether there is anything to count: what is told of is told once for each reason."""
+    return any(
+        one.cause.startswith(f"{SCOPE}/") and one.last_at >= since
+        for one in alerts.list_open(connection)
+    )
+
+
+def _by_scope(faults: Iterable[OurFault]) -> dict[str, list[OurFault]]:
+    """What each fault speaks of: `campaign:spring-sale` or `lane:gmail/marketing`."""
+    found: dict[str, list[OurFault]] = {}
+    for one in faults:
+        if BounceReason(one.reason) not in OF_CONTENT:
+            scope = f"{pauses.LANE}{one.provider}/{one.stream}"
+        elif one.is_campaign:
+            scope = f"{pauses.CAMPAIGN}{one.campaign}"
+        else:
+            continue
+        found.setdefault(scope, []).append(one)
+    return found
+
+
+def _pause(
+    connection: Connection, scope: str, faults: list[OurFault], left: int, now: datetime
+) -> list[str]:
+    kind, _colon, name = scope.partition(":")
+    reasons = ", ".join(sorted({one.reason for one in faults}))
+    message = f"{kind} {name} is paused: {len(faults)} of {left} mails were refused ({reasons})"
+    advice = _HINTS.get(BounceReason(faults[-1].reason), _WORDS)
+    hint = f"{advice}; then `crm-mailer resume --{kind} {name}`"
+    pauses.pause(connection, scope, now=now, reason=message, by=pauses.BREAKER)
+    cause = f"{scope}/{SCOPE}"
+    if not alerts.raise_(connection, cause, message, hint=hint, now=now):
+        return []
+    _log.warning("alert", cause=cause)
+    return [cause]
 
 
 def calm(connection: Connection, now: datetime) -> int:

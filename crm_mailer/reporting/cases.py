@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from crm_mailer.learning import checklist, clocks, disputes, followups
+from crm_mailer.learning import checklist, clocks, disputes, followups, sayings
 from crm_mailer.learning.checklist import SENTENCES, Step, Tick
 from crm_mailer.learning.clocks import Reading
 from crm_mailer.model import address
@@ -17,6 +17,7 @@ from crm_mailer.model.flag import Flag
 from crm_mailer.model.moment import zone
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import REASONS, Severity
+from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.model.sla import DEFAULT_LEVELS, ServiceLevels, Target
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.store import case_files, flags
@@ -209,7 +210,7 @@ def case_file(
         suggested=checklist.suggested(case.reason),
         offered=tuple(Remedy(one.ref) for one in events if one.kind is Did.OFFERED),
         evidence=tuple(one for one in events if one.kind is Did.EVIDENCE),
-        clash=next((one.text for one in reversed(events) if one.kind is Did.CLASH), ""),
+        clash=_clash(reversed(events)),
         flags=tuple(standing),
         flag_offer=_flag_offer(case, reasons, events, standing),
         merged=tuple(merged),
@@ -237,9 +238,9 @@ def best_channel(case: Case, known: KnownCustomer) -> str:
         return str(case.channel)
     if mail and not is_dead:
         relay = address.is_marketplace_relay(mail)
-        return "email (through the marketplace's relay)" if relay else "email"
+        return Sentence("email (through the marketplace's relay)") if relay else "email"
     if known.customer.source_platform:
-        return f"platform ({known.customer.source_platform})"
+        return Sentence("platform ({name})", name=known.customer.source_platform)
     return "phone" if known.customer.phone else "email"
 
 
@@ -247,7 +248,7 @@ def next_step(case: Case, events: Iterable[CaseEvent], now: datetime) -> NextSte
     """Where the work list stands; None once the case is closed."""
     done = list(events)
     remedy = _remedy(case, done)
-    clash = next((event.text for event in done if event.kind is Did.CLASH), "")
+    clash = _clash(done)
     answers = [event for event in done if event.kind is Did.ANSWERED]
     if case.state is CaseState.CLOSED:
         return None
@@ -259,10 +260,16 @@ def next_step(case: Case, events: Iterable[CaseEvent], now: datetime) -> NextSte
         return _step(10, "ask again: no word for days" if silent else "the customer has the turn")
     if not answers:
         usual = REMEDIES.get(case.reason.partition(".")[0], FIND_OUT)
-        return _step(1, f"the facts disagree, so ask: {clash}" if clash else usual)
+        asks = Sentence("the facts disagree, so ask: {clash}", clash=clash)
+        return _step(1, asks if clash else usual)
     if clash and len(answers) == 1:
         return _step(8, clash)
     return _step(10 if case.remedy else 9, remedy)
+
+
+def _clash(events: Iterable[CaseEvent]) -> str:
+    """The first sentence of a clash among these."""
+    return sayings.heard(next((one.text for one in events if one.kind is Did.CLASH), ""))
 
 
 def _remedy(case: Case, events: Iterable[CaseEvent]) -> str:
@@ -311,13 +318,19 @@ def _timeline(
 
 def _told(event: CaseEvent, case_id: int) -> str:
     """An act in words; what was done about a merged case names that case."""
-    text = event.text
+    text: str = event.text if event.by and event.kind is Did.NOTE else sayings.heard(event.text)
     if event.kind is Did.STEP and event.ref in set(Step):
-        text = ": ".join(part for part in (SENTENCES[Step(event.ref)], text) if part)
-    elif event.kind in (Did.OFFERED, Did.CHOSEN, Did.EVIDENCE):
-        text = " ".join(part for part in (event.ref.replace("_", " "), text) if part)
-    return text if event.case_id in (0, case_id) else f"{text} (case {event.case_id})".strip()
+        text = Sentences(Sentence(SENTENCES[Step(event.ref)]), text, between=": ")
+    elif event.kind in (Did.OFFERED, Did.CHOSEN):
+        text = Sentences(Sentence(event.ref.replace("_", " ")), text)
+    elif event.kind is Did.EVIDENCE:
+        text = " ".join(part for part in (event.ref, text) if part)
+    if event.case_id in (0, case_id):
+        return text
+    return Sentences(text, Sentence("(case {number})", number=event.case_id))
 
 
 def _fate(mail: SentMail) -> str:
-    return f"mail {mail.state} ({mail.reason})" if mail.reason else f"mail {mail.state}"
+    fate = Sentence(f"mail {mail.state.replace('_', ' ')}")
+    why = mail.reason.replace("_", " ")
+    return Sentences(fate, Sentence("({why})", why=Sentence(why))) if why else fate

@@ -45,14 +45,21 @@ class ComplaintReport:
     newest: tuple[Complaint, ...]
 
 
-def complaint_report(store: Store, period: Period, *, newest: int) -> ComplaintReport:
-    """All counts, and so many of the complaints themselves."""
+def complaint_report(
+    store: Store, period: Period, *, newest: int, products: int | None = None
+) -> ComplaintReport:
+    """All counts, and so many of the complaints themselves.
+
+    Args:
+        products: at most so many products, the most complained of; None: all. What was sold of a
+            few is known at once, of all in seconds.
+    """
     with store.read() as connection:
         return ComplaintReport(
             period=period,
             totals=report_complaints.totals(connection, period),
             by_reason=tuple(report_complaints.by_reason(connection, period)),
-            by_product=_products(connection, period),
+            by_product=_products(connection, period, products),
             by_country=tuple(report_complaints.by_country(connection, period)),
             by_campaign=tuple(report_complaints.by_campaign(connection, period)),
             by_channel=tuple(report_complaints.by_channel(connection, period)),
@@ -73,8 +80,8 @@ def reason_in_words(code: str) -> str:
     return REASONS[code][1] if code in REASONS else code
 
 
-def _products(connection: Connection, period: Period) -> tuple[Product, ...]:
-    said = report_complaints.by_product(connection, period)
+def _products(connection: Connection, period: Period, most: int | None) -> tuple[Product, ...]:
+    said = report_complaints.by_product(connection, period)[:most]
     names = [one.key for one in said if one.key]
     sold = report_complaints.sold(connection, period, names)
     titles = report_sql.titles(connection, names)

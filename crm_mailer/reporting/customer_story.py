@@ -13,9 +13,11 @@ from crm_mailer.model.flag import Flag
 from crm_mailer.model.money import Money
 from crm_mailer.model.reply import REASONS
 from crm_mailer.model.score import Score
+from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
 from crm_mailer.segmenting import rfm, valuing
 from crm_mailer.store import (
+    benefit_figures,
     flags,
     memberships,
     score_standing,
@@ -24,6 +26,7 @@ from crm_mailer.store import (
     tags,
     values,
 )
+from crm_mailer.store.benefit_figures import GrantLine
 from crm_mailer.store.engine import Store
 from crm_mailer.store.memberships import Stay
 from crm_mailer.store.stories import Known, Past, Row
@@ -88,6 +91,8 @@ class CustomerStory:
     value_class: str
     stays: tuple[Stay, ...]
     events: tuple[Event, ...]
+    #: Coupons, free shipping and gifts, the latest first.
+    benefits: tuple[GrantLine, ...] = ()
 
 
 def customer_story(
@@ -103,6 +108,7 @@ def customer_story(
         stays = tuple(memberships.list_stays(connection, customer_id))
         own_tags = tuple(tags.list_tags(connection, customer_id))
         own_flags = tuple(flags.list_of(connection, customer_id))
+        own_benefits = tuple(benefit_figures.each_grant(connection, customer_id=customer_id))
     events = (*_own(known, past), *_orders(past), *_mails(past), *_answers(past), *_stays(stays))
     row = known.customer
     return CustomerStory(
@@ -135,6 +141,7 @@ def customer_story(
         value_class=score.value_class if score else "",
         stays=stays,
         events=tuple(sorted(events, key=lambda event: event.at)),
+        benefits=own_benefits,
     )
 
 
@@ -171,15 +178,22 @@ def _classes(row: Row) -> dict[str, str]:
 
 def _own(known: Known, past: Past) -> Iterator[Event]:
     row = known.customer
-    origin = f" through {row['source_platform']}" if row["source_platform"] else ""
-    yield Event(
-        at=row["created_at"], kind=EventKind.CUSTOMER, text=f"became known to the shop{origin}"
-    )
+    origin = row["source_platform"]
+    text = Sentence("became known to the shop")
+    if origin:
+        text = Sentence("became known to the shop through {platform}", platform=origin)
+    yield Event(at=row["created_at"], kind=EventKind.CUSTOMER, text=text)
     for note in past.notes:
-        by = f" ({note['by']})" if note["by"] else ""
-        yield Event(at=note["at"], kind=EventKind.NOTE, text=f"note{by}: {_short(note['text'])}")
+        noted = Sentence("note: {text}", text=_short(note["text"]))
+        if note["by"]:
+            noted = Sentence("note ({by}): {text}", by=note["by"], text=_short(note["text"]))
+        yield Event(at=note["at"], kind=EventKind.NOTE, text=noted)
     for one in past.suppressions:
-        text = f"no more mail to this address: {one['reason']} ({one['scope']})"
+        text = Sentence(
+            "no more mail to this address: {reason} ({scope})",
+            reason=_word(one["reason"]),
+            scope=_word(one["scope"]),
+        )
         yield Event(at=one["at"], kind=EventKind.SUPPRESSION, text=text)
 
 
@@ -201,14 +215,18 @@ def _orders(past: Past) -> Iterator[Event]:
             yield Event(at=order["placed_at"], kind=EventKind.ORDER, text=text)
 
 
-def _order_words(order: Row, state: str, goods: Mapping[int, list[str]], *, is_first: bool) -> str:
-    words = f"order {order['number']} {state.replace('_', ' ')}"
+def _order_words(
+    order: Row, state: str, goods: Mapping[int, list[str]], *, is_first: bool
+) -> Sentence:
+    words = Sentence("order {number} {state}", number=order["number"], state=_word(state))
     if is_first:
         money = Money(minor=order["amount_minor"], currency=order["currency"])
         items = _short(", ".join(goods.get(order["id"], [])))
-        return f"{words}: {money.amount} {money.currency}" + (f", {items}" if items else "")
+        amount = f"{money.amount} {money.currency}"
+        return Sentences(words, ", ".join(filter(None, (amount, items))), between=": ")
     if state == "shipped" and order["tracking_number"]:
-        return f"{words} ({order['carrier']} {order['tracking_number']})".replace("( ", "(")
+        parcel = f"{order['carrier']} {order['tracking_number']}".strip()
+        return Sentences(words, f"({parcel})")
     return words
 
 
@@ -217,8 +235,9 @@ def _mails(past: Past) -> Iterator[Event]:
         yield Event(at=_touch_time(touch), kind=EventKind.MAIL, text=_touch_words(touch))
     for bounce in past.bounces:
         said = _short(bounce["diagnostic"] or bounce["status"])
-        text = f"{bounce['kind']} bounce {bounce['reason']}".strip()
-        yield Event(at=bounce["at"], kind=EventKind.BOUNCE, text=f"{text}: {said}")
+        kind = Sentence("{kind} bounce", kind=_word(bounce["kind"]))
+        text = Sentences(Sentences(kind, bounce["reason"]), said, between=": ")
+        yield Event(at=bounce["at"], kind=EventKind.BOUNCE, text=text)
 
 
 def _touch_time(touch: Row) -> datetime:
@@ -226,61 +245,82 @@ def _touch_time(touch: Row) -> datetime:
     return moment
 
 
-def _touch_words(touch: Row) -> str:
-    name = f"{touch['campaign']} / {touch['step']}"
+def _touch_words(touch: Row) -> Sentence:
+    name: str = f"{touch['campaign']} / {touch['step']}"
     if touch["places"] > 1:
-        name += f" ({touch['place']} of {touch['places']})"
-    subject = f': "{_short(touch["subject"])}"' if touch["subject"] else ""
-    state = touch["state"].replace("_", " ")
-    if touch["state"] in (TouchState.PLANNED, TouchState.HELD):
-        return f"mail {state}: {name}"
+        place = Sentence("({place} of {places})", place=touch["place"], places=touch["places"])
+        name = Sentences(name, place)
     if touch["state"] == TouchState.SKIPPED:
-        return f"no mail {name}: {_reason_words(touch['reason'])}"
-    return f"mail {state}: {name}{subject}"
+        why = _reason_words(touch["reason"])
+        return Sentence("no mail {name}: {why}", name=name, why=why)
+    is_ahead = touch["state"] in (TouchState.PLANNED, TouchState.HELD)
+    subject = "" if is_ahead or not touch["subject"] else _quoted(touch["subject"])
+    state = Sentence(f"mail {touch['state'].replace('_', ' ')}")
+    return Sentences(state, name, subject, between=": ")
 
 
-def _reason_words(reason: str) -> str:
+def _reason_words(reason: str) -> Sentence:
     known = reason in SkipReason.__members__.values()
     sentence = SKIP_SENTENCES.get(SkipReason(reason), reason) if known else reason
-    return sentence or "not sent"
+    return Sentence(sentence or "not sent")
 
 
 def _answers(past: Past) -> Iterator[Event]:
     for reply in past.replies:
         yield Event(at=reply["received_at"], kind=EventKind.REPLY, text=_reply_words(reply))
     for review in past.reviews:
-        text = f"review: {review['stars']} of 5 stars"
-        comment = f" {_quoted(review['comment'])}" if review["comment"] else ""
-        yield Event(at=review["at"], kind=EventKind.REVIEW, text=text + comment)
+        text = Sentence("review: {stars} of 5 stars", stars=review["stars"])
+        comment = _quoted(review["comment"]) if review["comment"] else ""
+        yield Event(at=review["at"], kind=EventKind.REVIEW, text=Sentences(text, comment))
     for case in past.cases:
-        meaning = REASONS[case["reason"]][1] if case["reason"] in REASONS else ""
-        text = f"case {case['id']} opened: {case['reason']} {meaning}".rstrip()
-        text += f", {case['severity']}, now {case['state'].replace('_', ' ')}"
+        meaning = Sentence(REASONS[case["reason"]][1]) if case["reason"] in REASONS else ""
+        text = Sentence(
+            "case {number} opened: {reason}, {severity}, now {state}",
+            number=case["id"],
+            reason=Sentences(case["reason"], meaning),
+            severity=case["severity"],
+            state=_word(case["state"]),
+        )
         yield Event(at=case["opened_at"], kind=EventKind.CASE, text=text)
     for event in past.case_events:
         if event["kind"] != "opened":
             yield Event(at=event["at"], kind=EventKind.CASE, text=_case_words(event))
 
 
-def _reply_words(reply: Row) -> str:
-    kind = reply["kind"].replace("_", " ")
-    what = ", ".join(filter(None, (reply["intent"], *(reply["reasons"] or ()))))
+def _reply_words(reply: Row) -> Sentence:
     said = reply["own_text"] or reply["subject"]
-    head = f"wrote by {reply['channel']}: {what or kind}" if reply["kind"] == "human" else kind
-    return head + (f" {_quoted(said)}" if said else "")
+    quoted = _quoted(said) if said else ""
+    if reply["kind"] != "human":
+        return Sentences(_word(reply["kind"]), quoted)
+    what = [_word(reply["intent"]) if reply["intent"] else "", *(reply["reasons"] or ())]
+    head = Sentence(
+        "wrote by {channel}: {what}",
+        channel=_word(reply["channel"]),
+        what=Sentences(*what, between=", ") or _word(reply["kind"]),
+    )
+    return Sentences(head, quoted)
 
 
-def _case_words(event: Row) -> str:
-    by = f" by {event['by']}" if event["by"] else ""
-    text = f": {_short(event['text'])}" if event["text"] else ""
-    return f"case {event['case_id']} {event['kind'].replace('_', ' ')}{by}{text}"
+def _case_words(event: Row) -> Sentence:
+    number, kind = event["case_id"], _word(event["kind"])
+    head = Sentence("case {number} {kind}", number=number, kind=kind)
+    if event["by"]:
+        head = Sentence("case {number} {kind} by {by}", number=number, kind=kind, by=event["by"])
+    return Sentences(head, _short(event["text"] or ""), between=": ")
 
 
 def _stays(stays: tuple[Stay, ...]) -> Iterator[Event]:
     for stay in stays:
-        yield Event(at=stay.since, kind=EventKind.SEGMENT, text=f"came into {stay.segment}")
+        came = Sentence("came into {segment}", segment=stay.segment)
+        yield Event(at=stay.since, kind=EventKind.SEGMENT, text=came)
         if stay.until is not None:
-            yield Event(at=stay.until, kind=EventKind.SEGMENT, text=f"left {stay.segment}")
+            left = Sentence("left {segment}", segment=stay.segment)
+            yield Event(at=stay.until, kind=EventKind.SEGMENT, text=left)
+
+
+def _word(code: str) -> Sentence:
+    """A code as a word, which every catalogue has."""
+    return Sentence(code.replace("_", " "))
 
 
 def _quoted(text: str) -> str:

@@ -9,7 +9,10 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from crm_mailer.learning import sayings
 from crm_mailer.model.money import Money
+from crm_mailer.model.order import OrderState
+from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.reporting.cases import REMEDIES
 from crm_mailer.store import report_orders, report_work
 from crm_mailer.store.engine import Connection, Store
@@ -179,8 +182,15 @@ def _order_row(order: OrderAtWork) -> WorkRow:
         reasons=order.reasons,
         todo=tuple(TODO[reason] for reason in order.reasons),
         amount=f"{money.amount} {money.currency}",
-        text=order.note,
+        text=_note(order),
     )
+
+
+def _note(order: OrderAtWork) -> str:
+    """The order's note, after what keeps the buyer from paying."""
+    is_unpaid = order.state == OrderState.PLACED and order.unpaid_reason
+    why = Sentence(order.unpaid_reason.replace("_", " ")) if is_unpaid else ""
+    return Sentences(why, order.note, between=": ") if why else order.note
 
 
 def _waiting(connection: Connection, query: Any, limit: int) -> tuple[WorkRow, ...]:
@@ -204,5 +214,5 @@ def _waiting_row(row: Waiting, todo: str) -> WorkRow:
         due_at=row.due_at,
         reasons=(row.code,),
         todo=(todo,),
-        text=row.text,
+        text=sayings.heard(row.text),
     )

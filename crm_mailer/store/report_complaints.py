@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,8 @@ from crm_mailer.store import tables as t
 _PAGE = 2_000
 #: Rows of one list of counts: who reads more?
 _MOST = 1_000
+#: So many products are looked up one by one.
+_FEW = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,17 +153,25 @@ def by_month(connection: sa.Connection, period: Period) -> list[Said]:
     ]
 
 
-def sold(connection: sa.Connection, period: Period, products: list[str]) -> dict[str, int]:
-    """Product -> paid orders of the period in which it was."""
+def sold(connection: sa.Connection, period: Period, products: Sequence[str]) -> dict[str, int]:
+    """Product -> paid orders of the period in which it was.
+
+    Of few products only their own lines are looked at: to look at those of a million orders takes
+    seconds.
+    """
     if not products:
         return {}
+    item = t.order_items.c
     key = sql.product_of(sa.literal("")).label("product")
-    orders = (
-        sa.select(key, t.order_items.c.order_id)
-        .join_from(t.orders, t.order_items, t.order_items.c.order_id == t.orders.c.id)
+    lines = (
+        sa.select(key, item.order_id)
+        .join_from(t.orders, t.order_items, item.order_id == t.orders.c.id)
         .where(sql.within(t.orders.c.placed_at, period), sql.is_paid())
-        .subquery()
     )
+    if len(products) <= _FEW:
+        by_title = (item.sku == "") & item.title.in_(products)
+        lines = lines.where(sa.or_(item.sku.in_(products), by_title))
+    orders = lines.subquery()
     query = sa.select(
         orders.c.product, sa.func.count(sa.distinct(orders.c.order_id)).label("number")
     ).group_by(orders.c.product)

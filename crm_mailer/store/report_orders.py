@@ -53,6 +53,8 @@ class OrderAtWork:
     currency: str
     note: str
     reasons: tuple[str, ...]
+    #: Why it is not paid, where that is known.
+    unpaid_reason: str = ""
 
 
 _order, _customer = t.orders.c, t.customers.c
@@ -155,6 +157,7 @@ def rows(connection: sa.Connection, query: Any, limit: int) -> list[OrderAtWork]
             currency=row.currency,
             note=row.note,
             reasons=_reasons(row.reason),
+            unpaid_reason=row.unpaid_reason,
         )
         for row in connection.execute(query.limit(limit))
     ]
@@ -168,7 +171,7 @@ def _columns(reason: Any) -> Any:
     return sa.select(
         _order.number, _order.platform, _order.state, _customer.name, _customer.country,
         _order.placed_at, _order.promised_ship_at, _order.amount_minor, _order.currency,
-        _order.note, reason.label("reason"),
+        _order.note, _order.unpaid_reason, reason.label("reason"),
     )  # fmt: skip
 
 

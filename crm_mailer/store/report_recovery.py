@@ -10,19 +10,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from crm_mailer.model import unpaid
 from crm_mailer.model.period import Period
 from crm_mailer.store import report_sql as sql
 from crm_mailer.store import tables as t
 from crm_mailer.store.report_cases import RECOVERY_WINDOW
-
-#: Reason for not paying -> codes of an answer to the reminder that tell of it, surest first.
-REASONS: dict[str, tuple[str, ...]] = {
-    "card_trouble": ("pay.refused", "pay.double", "ask.payment"),
-    "wrong_address": ("nr.wrong_address",),
-    "option_not_chosen": ("ask.change_order", "ask.change_shipping", "ask.stock"),
-    "price": ("objection.price", "objection.money", "ask.price", "ask.free_shipping"),
-    "changed_mind": ("ask.cancel", "objection.need", "objection.time", "objection.product"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +140,8 @@ def _answers(campaigns: Sequence[str]) -> Any:
     words = sa.type_coerce(told.reasons, sa.Text)
     reason = sa.case(
         *(
-            (sa.or_(*(words.like(f'%"{code}"%') for code in codes)), name)
-            for name, codes in REASONS.items()
+            (sa.or_(*(words.like(f'%"{code}"%') for code in codes)), name.value)
+            for name, codes in unpaid.CODES.items()
         )
     )
     return (

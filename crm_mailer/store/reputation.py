@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,12 +11,36 @@ import sqlalchemy as sa
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import OutcomeKind
 from crm_mailer.model.reply import BounceKind
+from crm_mailer.model.touch import TouchKind
+from crm_mailer.store.doubts import PROVEN
 from crm_mailer.store.engine import Instant
-from crm_mailer.store.tables import bounces, deliveries, spam_reports, tallies, touches
+from crm_mailer.store.tables import (
+    bounces,
+    deliveries,
+    refusals,
+    replies,
+    spam_reports,
+    tallies,
+    touches,
+)
 
 #: Types of RFC 5965 by which a customer says that our mail is spam; an opt-out is no complaint.
 SPAM = ("abuse", "fraud", "virus", "other")
 _HOUR = 3_600
+#: A test says nothing of what customers think.
+_IS_NO_TEST = touches.c.kind != TouchKind.TEST.value
+
+
+class OurFault(NamedTuple):
+    """A mail that was refused, at once or later, for a reason that is our own fault."""
+
+    touch_id: int
+    campaign: str
+    is_campaign: bool
+    stream: str
+    provider: str
+    reason: str
+    left_at: datetime
 
 
 class Returned(NamedTuple):
@@ -28,15 +53,15 @@ class Returned(NamedTuple):
 
 
 def spam_reported(connection: sa.Connection, since: datetime) -> int:
-    """Spam reports since then, save those about order mail."""
-    is_order = touches.c.stream == Stream.TRANSACTIONAL.value
+    """Spam reports since then, save those about order mail and tests."""
+    is_marketing = sa.and_(touches.c.stream == Stream.MARKETING.value, _IS_NO_TEST)
     query = (
         sa.select(sa.func.count())
         .select_from(spam_reports.outerjoin(touches, touches.c.id == spam_reports.c.touch_id))
         .where(
             spam_reports.c.at >= since,
             spam_reports.c.feedback_type.in_(SPAM),
-            sa.or_(touches.c.id.is_(None), ~is_order),
+            sa.or_(touches.c.id.is_(None), is_marketing),
         )
     )
     return connection.scalar(query) or 0
@@ -96,6 +121,61 @@ def returned(connection: sa.Connection, since: datetime, least: int) -> list[Ret
     return found
 
 
+def list_our_faults(connection: sa.Connection, since: datetime) -> list[OurFault]:
+    """Mails that were refused since then for our own fault, the first first.
+
+    A bounce counts only by a token of ours: nobody else can stop our mail.
+    """
+    came_back = (
+        sa.select(bounces.c.touch_id, bounces.c.reason, bounces.c.at)
+        .join(replies, replies.c.inbound_id == bounces.c.inbound_id)
+        .where(
+            bounces.c.at >= since,
+            bounces.c.kind == BounceKind.OURS.value,
+            bounces.c.touch_id.is_not(None),
+            replies.c.rung.in_(sorted(PROVEN)),
+        )
+    )
+    said = sa.select(refusals.c.touch_id, refusals.c.reason, refusals.c.at).where(
+        refusals.c.at >= since, refusals.c.kind == BounceKind.OURS.value
+    )
+    one, touch = sa.union_all(came_back, said).subquery().c, touches.c
+    query = (
+        sa.select(touch.id, touch.campaign, touch.kind == TouchKind.CAMPAIGN.value, touch.stream,
+                  touch.provider, one.reason, touch.settled_at)
+        .join(touches, touch.id == one.touch_id)
+        .where(touch.settled_at.is_not(None), _IS_NO_TEST)
+        .order_by(one.at, touch.id)
+    )  # fmt: skip
+    return [OurFault._make(row) for row in connection.execute(query)]
+
+
+def count_left(
+    connection: sa.Connection, scope: str, faults: Collection[OurFault], most: int
+) -> int:
+    """How many mails of a lane or campaign left since the first of these did, up to `most`."""
+    if not faults:
+        return 0
+    one, touch = deliveries.c, touches.c
+    kind, _colon, name = scope.partition(":")
+    query = (
+        sa.select(one.touch_id)
+        .join_from(deliveries, touches, touch.id == one.touch_id)
+        .where(
+            one.at >= min(fault.left_at for fault in faults),
+            one.outcome.in_((OutcomeKind.ACCEPTED.value, OutcomeKind.REFUSED.value)),
+            _IS_NO_TEST,
+        )
+        .limit(most)
+    )
+    if kind == "lane":
+        provider, _slash, stream = name.partition("/")
+        query = query.where(touch.provider == provider, touch.stream == stream)
+    else:
+        query = query.where(touch.campaign == name)
+    return connection.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
+
+
 def _taken_marketing(since: datetime) -> sa.Select[tuple[int]]:
     return (
         sa.select(deliveries.c.id)
@@ -104,5 +184,6 @@ def _taken_marketing(since: datetime) -> sa.Select[tuple[int]]:
             deliveries.c.at >= since,
             deliveries.c.outcome == OutcomeKind.ACCEPTED.value,
             touches.c.stream == Stream.MARKETING.value,
+            _IS_NO_TEST,
         )
     )

@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from crm_mailer.learning import replying
+from crm_mailer.model.agent_reply import AgentReply
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.store import agent_replies
 from crm_mailer.store import tables as t
-from crm_mailer.store.agent_replies import AgentReply
 from tests.learning.shop import NOW, SmallShop
 
 HOUR = timedelta(hours=1)

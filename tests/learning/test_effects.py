@@ -254,6 +254,30 @@ def test_praise_is_answered_when_a_campaign_thanked_for_it(shop: SmallShop) -> N
     assert shop.row(reviews, 1).answered_at == later
 
 
+def test_a_review_is_answered_when_a_campaign_wrote_to_its_author(shop: SmallShop) -> None:
+    review = shop.reviewed(2, "so so")
+    learn(shop.store, now=NOW)
+    later = NOW + timedelta(minutes=30)
+    planned(
+        shop, "bad", anchor=f"review:{review}", state="accepted", due_at=later, settled_at=later
+    )
+
+    learn(shop.store, now=NOW + timedelta(hours=1))
+
+    assert shop.row(reviews, review).answered_at == later
+
+
+@pytest.mark.parametrize("stars", [3, 5])
+def test_good_reviews_are_no_tasks_while_a_campaign_thanks_for_them(
+    shop: SmallShop, stars: int
+) -> None:
+    shop.reviewed(stars, "well")
+
+    learn(shop.store, now=NOW, is_review_thanked=True)
+
+    assert len(shop.tasks()) == (stars == 3)
+
+
 def test_a_review_that_was_changed_is_learnt_anew(shop: SmallShop) -> None:
     shop.reviewed(1, "bad")
     learn(shop.store, now=NOW)

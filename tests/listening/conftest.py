@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -15,7 +15,7 @@ from crm_mailer.definitions.words_reader import read_words
 from crm_mailer.listening import ListenReport, understand
 from crm_mailer.model.token import KeyRing, Purpose
 from crm_mailer.model.words import Words
-from crm_mailer.store import inbound, replies, suppressions, tables
+from crm_mailer.store import alerts, inbound, pauses, replies, suppressions, tables
 from crm_mailer.store.engine import Store
 from crm_mailer.store.inbound import RawMail
 from crm_mailer.store.replies import ReplyRow
@@ -237,3 +237,27 @@ def spam_report(
         f"--b\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: {returned_id}\r\n"
         "Subject: We miss you\r\n\r\nhello\r\n--b--\r\n"
     ).encode()
+
+
+@pytest.fixture
+def paused(store: Store) -> Callable[[], list[str]]:
+    """What is stopped now."""
+
+    def look() -> list[str]:
+        with store.read() as connection:
+            return [one.scope for one in pauses.list_(connection)]
+
+    return look
+
+
+@pytest.fixture
+def resume(store: Store) -> Callable[[str, datetime], None]:
+    """Lets a lane or a campaign go on, as `crm-mailer resume` does."""
+
+    def let_go(scope: str, now: datetime) -> None:
+        with store.write() as connection:
+            for one in pauses.covered(connection, scope):
+                alerts.end_of(connection, one, now)
+            pauses.resume(connection, scope)
+
+    return let_go

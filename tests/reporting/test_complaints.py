@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from crm_mailer.reporting.complaints import ComplaintReport, complaint_report, every_complaint
 from crm_mailer.store.engine import Store
+from crm_mailer.store.report_complaints import sold
 from crm_mailer.store.tables import order_items, replies
 from tests.reporting.months import LATELY, NOW, Shop, ago
 
@@ -126,3 +129,49 @@ def test_a_long_list_comes_page_by_page_and_newest_first(
 
     assert [one.text for one in every] == ["1", "2", "2", "2"]
     assert len({one.id for one in every}) == 4
+
+
+def test_what_was_sold_is_the_same_for_few_products_and_for_all(shop: Shop) -> None:
+    for number, item in enumerate([("TP-1", "Teapot"), ("", "Cup"), ("TP-1", "Teapot")]):
+        order = shop.order(str(number), item=item)
+        shop.said("complaint", "nad.damaged", order_id=order)
+    shop.order("3", item=("", "Cup"))
+    shop.order("4", item=("XX-1", "Cup"))
+    twice = shop.order("5")
+    shop.add(order_items, order_id=twice, line=2, sku="TP-1", title="Teapot", quantity=1,
+             price_minor=2000)  # fmt: skip
+    names = ["TP-1", "Cup"]
+
+    with shop.store.read() as connection:
+        few = sold(connection, LATELY, names)
+        many = sold(connection, LATELY, [*names, *(f"no-{n}" for n in range(60))])
+
+    assert few == many == {"TP-1": 3, "Cup": 2}
+
+
+def test_the_table_of_products_may_be_short(shop: Shop) -> None:
+    for number, item in enumerate([("TP-1", "Teapot"), ("TP-1", "Teapot"), ("", "Cup")]):
+        shop.said("complaint", "nad.damaged", order_id=shop.order(str(number), item=item))
+
+    found = complaint_report(shop.store, LATELY, newest=0, products=1)
+
+    assert [(one.product, one.sold) for one in found.by_product] == [("TP-1", 2)]
+
+
+def test_what_was_sold_of_few_products_is_found_by_the_index_of_skus(
+    sqlite_store: Store,
+) -> None:
+    asked: list[tuple[str, Any]] = []
+    with sqlite_store.read() as connection:
+
+        def note(_c: object, _k: object, text: str, values: Any, *_more: object) -> None:
+            asked.append((text, values))
+
+        sa.event.listen(connection, "before_cursor_execute", note)
+        sold(connection, LATELY, ["TP-1", "Cup"])
+        text, values = next(one for one in asked if "order_items" in one[0])
+        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).all()
+
+    told = [step[3] for step in steps]
+    assert any("ix_order_items_sku" in one for one in told)
+    assert not [one for one in told if one.startswith("SCAN o")]
