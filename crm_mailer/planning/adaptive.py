@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from crm_mailer.model import curve, windows
 from crm_mailer.model.campaign import Campaign
@@ -152,7 +151,7 @@ class _Page:
 
     #: Step -> the arm that won its test.
     winners: Mapping[str, str]
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[saving.Row] = field(default_factory=list)
     planned: list[tuple[OpenCourse, str, datetime]] = field(default_factory=list)
     moved: list[tuple[int, datetime, datetime]] = field(default_factory=list)
     stopped: list[tuple[OpenCourse, Ending, str]] = field(default_factory=list)
@@ -169,7 +168,7 @@ def _plan_page(act: Round, courses: Sequence[OpenCourse], winners: Mapping[str, 
     for course in courses:
         _plan_course(act, course, taken.setdefault(course.occasion.customer_id, []), page)
     with act.store.write() as connection:
-        saved = touches.add(connection, page.rows)
+        saved = touches.add(connection, saving.COLUMNS, page.rows)
         courses_to_plan.move(connection, page.moved)
         courses_to_plan.planned(connection, act.campaign, page.planned)
         courses_to_plan.stopped(connection, act.campaign, page.stopped, now=act.now)

@@ -17,8 +17,10 @@ from crm_mailer.model.zones import home_zone
 from crm_mailer.planning import decisions, occasions
 from crm_mailer.planning.decisions import Decision
 from crm_mailer.store import crowds
-from crm_mailer.store.crowds import Crowd, Home, Moment
+from crm_mailer.store.crowds import Crowd, Moment
 from crm_mailer.store.engine import Store
+from crm_mailer.store.homes import Home, list_homes
+from crm_mailer.store.look import Look
 from crm_mailer.store.occasions import Occasion
 
 #: Numbers of customers whose touches one write turn makes: a lock of a fraction of a second.
@@ -72,11 +74,12 @@ def plan_crowd(
     if not days:
         return 0
     with store.read() as connection:
-        homes, last = crowds.homes(connection), crowds.largest_id(connection)
+        homes, last = list_homes(connection), crowds.largest_id(connection)
+    look = Look.of(shop, now, lambda: homes)
     parts = [
         crowd
         for day in days
-        for crowd in _crowds(campaign, shop, Day(**day), homes, now, since, winners)
+        for crowd in _crowds(campaign, shop, Day(**day), homes, look, since, winners)
     ]
     saved = 0
     for first in range(1, last + 1, TURN):
@@ -90,18 +93,17 @@ def _crowds(
     shop: Shop,
     day: Day,
     homes: Sequence[Home],
-    now: datetime,
+    look: Look,
     since: datetime,
     winners: Mapping[str, str],
 ) -> Iterator[Crowd]:
-    """One crowd for each step of which anything is planned."""
+    """One crowd for each step."""
     moments: dict[str, list[Moment]] = {}
     for home in homes:
         for warmth in WARMTHS if campaign.warm_first else (0,):
-            anchored, fates = _fates(campaign, shop, day, home, warmth, now)
+            anchored, fates = _fates(campaign, shop, day, home, warmth, look.now)
             for one in fates:
-                if one.reason is None:
-                    moments.setdefault(one.step.id, []).append(_moment(home, warmth, anchored, one))
+                moments.setdefault(one.step.id, []).append(_moment(home, warmth, anchored, one))
     for place, step in enumerate(campaign.steps, start=1):
         if step.id in moments:
             yield Crowd(
@@ -112,7 +114,7 @@ def _crowds(
                 moments=moments[step.id],
                 arms=_arms(step, winners),
                 refusals=_refusals(campaign),
-                look=occasions.look_of(shop, now),
+                look=look,
                 since=since,
                 countries=day.countries,
                 is_for_others=day.is_for_others,
@@ -165,6 +167,7 @@ def _moment(home: Home, warmth: int, anchored: datetime, one: Decision) -> Momen
         anchored_at=int(anchored.timestamp()),
         due_at=int(one.due_at.timestamp()),
         expires_at=int(one.expires_at.timestamp()),
+        reason=one.reason.value if one.reason is not None else "",
     )
 
 

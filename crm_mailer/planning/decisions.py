@@ -90,27 +90,30 @@ def decide(
     limits = windows.limits_for(shop, campaign, place)
     # the undo window: nothing leaves sooner
     earliest = now + campaign.hold
-    moments = [_nominal(campaign, shop, occasion, step, place) for step in campaign.at_once]
-    for number, (step, nominal) in enumerate(zip(campaign.at_once, moments, strict=True), start=1):
-        expires = nominal + campaign.valid_for
+    moments = [nominal(campaign, shop, occasion, step, place) for step in campaign.at_once]
+    for number, (step, wanted) in enumerate(zip(campaign.at_once, moments, strict=True), start=1):
+        expires_at, due_at, why = wanted + campaign.valid_for, wanted, reason
+        if hours.is_late(campaign, wanted, moments[number:], now=earliest):
+            why = SkipReason.LATE
+        elif why is None and campaign.stream is Stream.MARKETING:
+            found = _slot(occasion, limits, taken, max(wanted, earliest), until=expires_at)
+            if isinstance(found, SkipReason):
+                why = found
+            else:
+                due_at, waits = found, None if waits is SkipReason.SNOOZED else waits
         arm, template = variant(campaign, step, occasion.customer_id, winners or {})
-        one = Decision(
+        unmet = SkipReason.CONDITION if step.id in occasion.unmet else None
+        yield Decision(
             step=step,
             place=number,
-            due_at=nominal,
-            expires_at=expires,
-            waits=waits or (SkipReason.CONDITION if step.id in occasion.unmet else None),
+            due_at=due_at,
+            expires_at=expires_at,
+            reason=why,
+            is_final=is_final or why is SkipReason.LATE,
+            waits=None if why is not None else waits or unmet,
             arm=arm,
             template=template,
         )
-        if hours.is_late(campaign, nominal, moments[number:], now=earliest):
-            yield _left_out(one, SkipReason.LATE, is_final=False)
-        elif reason is not None:
-            yield _left_out(one, reason, is_final=is_final)
-        elif campaign.stream is Stream.TRANSACTIONAL:
-            yield one
-        else:
-            yield _in_a_slot(one, occasion, limits, taken, earliest)
 
 
 def _reason(
@@ -127,31 +130,28 @@ def _reason(
     return reason, True
 
 
-def _in_a_slot(
-    one: Decision,
+def _slot(
     occasion: Occasion,
     limits: windows.Limits,
     taken: list[datetime],
     earliest: datetime,
-) -> Decision:
-    """Marketing: not in quiet hours, not too much, not while the customer wants a pause."""
-    earliest = max(one.due_at, earliest)
+    *,
+    until: datetime,
+) -> datetime | SkipReason:
+    """When a mail of marketing leaves, or why not: not in quiet hours, not too much, not while the
+    customer wants a pause. The slot is added to `taken`.
+    """
     pause = occasion.standing.snoozed_until
     if pause is not None and pause > earliest:
         earliest = pause
-        if pause > one.expires_at:
-            return _left_out(one, SkipReason.SNOOZED)
-    slot = windows.first_slot(earliest, taken, limits, until=one.expires_at)
+        if pause > until:
+            return SkipReason.SNOOZED
+    slot = windows.first_slot(earliest, taken, limits, until=until)
     if slot is None:
-        is_shut = windows.opening(earliest, limits) > one.expires_at
-        return _left_out(one, SkipReason.QUIET_HOURS if is_shut else SkipReason.CAP)
+        is_shut = windows.opening(earliest, limits) > until
+        return SkipReason.QUIET_HOURS if is_shut else SkipReason.CAP
     taken.append(slot)
-    waits = one.waits if one.waits is not SkipReason.SNOOZED else None
-    return replace(one, due_at=slot, waits=waits)
-
-
-def _left_out(one: Decision, reason: SkipReason, *, is_final: bool = True) -> Decision:
-    return replace(one, reason=reason, is_final=is_final, waits=None)
+    return slot
 
 
 def variant(
@@ -174,9 +174,10 @@ def coolness(warmth: int | None) -> float:
     return 1.0 if warmth is None else (5 - warmth) / 4
 
 
-def _nominal(
+def nominal(
     campaign: Campaign, shop: Shop, occasion: Occasion, step: Step, place: ZoneInfo
 ) -> datetime:
+    """When the step is due, caps, quiet hours and pauses left aside."""
     if occasion.wait is not None:
         step = replace(step, offset=occasion.wait)
     queue = _place_in_queue(campaign, occasion)

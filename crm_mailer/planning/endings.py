@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from crm_mailer.definitions.library import Definitions
-from crm_mailer.model.campaign import Campaign, DateAnchor, FestivalAnchor, Mode
+from crm_mailer.model.campaign import Campaign, DateAnchor, Exit, FestivalAnchor, Mode
+from crm_mailer.model.shop import Shop
 from crm_mailer.model.touch import SkipReason
 from crm_mailer.store import exits, touches, wanted
 from crm_mailer.store.bulk import in_turns
 from crm_mailer.store.engine import Store
+from crm_mailer.store.homes import of_all
 from crm_mailer.store.look import Look
 
 
 def end_exited(
-    store: Store, campaigns: Iterable[Campaign], now: datetime, *, zone: ZoneInfo
+    store: Store,
+    campaigns: Sequence[tuple[Campaign, datetime | None]],
+    now: datetime,
+    *,
+    shop: Shop,
 ) -> int:
     """Skip unsent touches whose campaign's exit condition is met. How many they were.
 
     A campaign at a date also gives up what it had planned for another date. Held touches that
     nobody released in time expire.
+
+    Args:
+        store: the shop's database.
+        campaigns: those to look at, each with the moment from which on what became known is new;
+            None: nothing was looked at before.
+        now: the clock.
+        shop: how it counts days.
     """
-    look = Look(now=now, zone=zone)
-    return sum(_end_exited(store, campaign, look) for campaign in campaigns)
+    look = Look.of(shop, now, of_all(store))
+    with store.read() as connection:
+        late = touches.list_expired(connection, [one.id for one, _ in campaigns], now)
+    in_turns(store, late, partial(touches.expire, now=now))
+    alike: dict[tuple[Any, ...], list[Campaign]] = {}
+    for one, since in campaigns:
+        alike.setdefault((one.exits, one.anchor, since), []).append(one)
+    ended = 0
+    for (*_, since), fellows in alike.items():
+        with store.read() as connection:
+            exited = exits.list_exited(connection, fellows, since=since)
+        ended += in_turns(store, exited, partial(touches.end, reason=SkipReason.EXITED, now=now))
+    return ended + sum(_end_unwanted(store, one, look) for one, _ in campaigns)
 
 
-def _end_exited(store: Store, campaign: Campaign, look: Look) -> int:
+def _end_unwanted(store: Store, campaign: Campaign, look: Look) -> int:
+    """End what is for another date, or for who left the audience."""
     moved: Sequence[int] = ()
     now = look.now
+    is_moving = isinstance(campaign.anchor, (DateAnchor, FestivalAnchor))
+    if not is_moving and Exit.AUDIENCE_LEFT not in campaign.exits:
+        return 0
     with store.read() as connection:
-        exited = exits.list_exited(connection, campaign)
         strangers = wanted.list_strangers(connection, campaign, look)
         if isinstance(campaign.anchor, DateAnchor):
             anchor = f"date:{campaign.anchor.day}"
@@ -40,12 +67,9 @@ def _end_exited(store: Store, campaign: Campaign, look: Look) -> int:
         elif isinstance(campaign.anchor, FestivalAnchor):
             anchor = f"festival:{campaign.anchor.festival.id}:"
             moved = touches.list_other_anchors(connection, campaign.id, anchor, is_start=True)
-        late = touches.list_held(connection, campaign.id, expired_at=now)
-    in_turns(store, late, partial(touches.expire, now=now))
     return sum(
         in_turns(store, ids, partial(touches.end, reason=reason, now=now))
         for ids, reason in (
-            (exited, SkipReason.EXITED),
             (strangers, SkipReason.NOT_IN_AUDIENCE),
             (moved, SkipReason.NEW_ANCHOR),
         )
@@ -58,17 +82,13 @@ def follow_files(store: Store, definitions: Definitions, now: datetime) -> None:
     Live again, it lets go; too late, its mails expire. A file is believed to be gone only when
     all the others could be read.
     """
-    off: list[int] = []
-    late: list[int] = []
-    back: list[int] = []
     with store.read() as connection:
-        for name in touches.campaigns(connection):
-            mode = _mode(definitions, name)
-            if mode is Mode.DRAFT:
-                off += touches.list_waiting(connection, name)
-                late += touches.list_held(connection, name, expired_at=now)
-            elif mode is Mode.LIVE:
-                back += touches.list_held(connection, name, detail=touches.HELD_BY_FILE)
+        modes = {name: _mode(definitions, name) for name in touches.campaigns(connection)}
+        drafts = [name for name, mode in modes.items() if mode is Mode.DRAFT]
+        off = touches.list_waiting(connection, drafts)
+        late = touches.list_expired(connection, drafts, now)
+        live = [name for name, mode in modes.items() if mode is Mode.LIVE]
+        back = touches.list_held_by_file(connection, live)
     in_turns(store, off, touches.hold)
     in_turns(store, late, partial(touches.expire, now=now))
     in_turns(store, back, touches.let_go)

@@ -16,15 +16,14 @@ from crm_mailer.model.campaign import (
     FestivalAnchor,
     FirstOrderAnchor,
     MonthlyAnchor,
-    OrderAnchor,
-    ReplyAnchor,
-    SegmentAnchor,
 )
 from crm_mailer.model.festivals import Occurrence
 from crm_mailer.model.shop import Shop
 from crm_mailer.planning import calendar, decisions
+from crm_mailer.store import bulk
 from crm_mailer.store import occasions as found
 from crm_mailer.store.engine import Store
+from crm_mailer.store.homes import of_all
 from crm_mailer.store.occasions import Occasion, Search
 from crm_mailer.store.selection import Look
 
@@ -46,28 +45,32 @@ def pages(
     now: datetime,
     is_counting: bool = False,
     ahead: timedelta = AHEAD,
-    learnt_since: datetime | None = None,
+    among: Sequence[int] | None = None,
     customer_id: int | None = None,
     is_planned_too: bool = False,
     size: int = 20_000,
 ) -> Iterator[list[Occasion]]:
     """The campaign's open occasions in pages, each read by itself.
 
-    Nothing is held open between pages, so that others can write; memory stays flat. With
-    `learnt_since` only those are looked for that became known since then.
+    Nothing is held open between pages, so that others can write; memory stays flat. With `among`
+    only events with these numbers are looked at, and no day of the calendar.
     """
     search = Search(
         campaign=campaign,
-        look=Look(now=now, zone=moment.zone(shop.time_zone)),
+        look=look_of(store, shop, now),
         since=earliest(campaign, now),
         until=now,
-        learnt_since=learnt_since,
-        last_step=max(campaign.at_once, key=lambda step: step.offset).id,
+        among=among,
+        last_step=last_step(campaign),
         is_counting=is_counting,
         customer_id=customer_id,
         is_planned_too=is_planned_too,
         size=size,
     )
+    if among is not None:
+        for ids in bulk.batches(among, size):
+            yield from _paged(store, replace(search, among=ids), found.of_events, _as_it_is)
+        return
     for ask, finish in _sources(store, search, shop, ahead):
         yield from _paged(store, search, ask, finish)
 
@@ -85,9 +88,14 @@ def _paged(store: Store, search: Search, ask: Pages, finish: Finish) -> Iterator
             return
 
 
-def look_of(shop: Shop, now: datetime) -> Look:
+def look_of(store: Store, shop: Shop, now: datetime) -> Look:
     """How audiences are looked at."""
-    return Look(now=now, zone=moment.zone(shop.time_zone))
+    return Look.of(shop, now, of_all(store))
+
+
+def last_step(campaign: Campaign) -> str:
+    """The step whose touch tells that an occasion is planned."""
+    return max(campaign.at_once, key=lambda step: step.offset).id
 
 
 def calendar_days(
@@ -96,7 +104,7 @@ def calendar_days(
     """The days of the calendar that are to be planned now, each with whose customers are meant."""
     search = Search(
         campaign=campaign,
-        look=look_of(shop, now),
+        look=look_of(store, shop, now),
         since=earliest(campaign, now),
         until=now,
         last_step=campaign.steps[-1].id,
@@ -118,16 +126,7 @@ def _sources(
     store: Store, search: Search, shop: Shop, ahead: timedelta
 ) -> list[tuple[Pages, Finish]]:
     """Where the occasions come from, and what completes each."""
-    is_news = search.learnt_since is not None
     match search.campaign.anchor:
-        case (
-            FirstOrderAnchor(is_yearly=True)
-            | BirthdayAnchor()
-            | DateAnchor()
-            | FestivalAnchor()
-            | MonthlyAnchor()
-        ) if is_news:
-            return []  # days of the calendar are known long before
         case DateAnchor(day=day):
             once = Occurrence(key=f"date:{day}", day=day, is_for_others=True)
             return _dated(search, [once], ahead)
@@ -141,20 +140,14 @@ def _sources(
 
 def _source(store: Store, search: Search, shop: Shop, ahead: timedelta) -> tuple[Pages, Finish]:
     match search.campaign.anchor:
-        case OrderAnchor():
-            return found.order_states, _as_it_is
-        case SegmentAnchor():
-            return found.memberships, _as_it_is
-        case ReplyAnchor(kind=kind):
-            return partial(found.replies, intent=None if kind == "any" else kind), _as_it_is
-        case FirstOrderAnchor(is_yearly=False):
-            return found.first_orders, _as_it_is
-        case FirstOrderAnchor():
+        case FirstOrderAnchor(is_yearly=True):
             return _anniversaries(store, search, shop, ahead)
         case BirthdayAnchor(days_before=days_before):
             return _birthdays(search, shop, ahead, timedelta(days=days_before))
         case DateAnchor() | FestivalAnchor() | MonthlyAnchor():
             return _nothing, _as_it_is  # these have several sources
+        case _:
+            return found.of_events, _as_it_is
 
 
 def _as_it_is(occasion: Occasion) -> Occasion:

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from crm_mailer.definitions.library import Definitions
 from crm_mailer.definitions.problems import did_you_mean
-from crm_mailer.model import moment, windows
+from crm_mailer.model import windows
 from crm_mailer.model.campaign import (
-    Anchor,
-    BirthdayAnchor,
     Campaign,
     DateAnchor,
     FestivalAnchor,
-    FirstOrderAnchor,
     Mode,
     MonthlyAnchor,
-    OrderAnchor,
-    ReplyAnchor,
-    SegmentAnchor,
     Stream,
 )
 from crm_mailer.model.errors import DefinitionError, NotFound, StoreError
 from crm_mailer.model.shop import Shop
 from crm_mailer.planning import (
     adaptive,
+    alike,
     crowd,
     decisions,
     endings,
@@ -38,21 +32,19 @@ from crm_mailer.planning import (
     trials,
 )
 from crm_mailer.planning.decisions import Decision
+from crm_mailer.planning.looks import Looks
+from crm_mailer.planning.openings import Openings
+from crm_mailer.planning.past import Pasts
 from crm_mailer.planning.report import CampaignPlan, PlanReport, Tally
-from crm_mailer.store import crowds, news, plan_runs, touches
+from crm_mailer.store import crowds, plan_runs, touches
 from crm_mailer.store.engine import Store
+from crm_mailer.store.events import are_events
 from crm_mailer.store.occasions import Occasion
 from crm_mailer.store.touches import Event
 
 DAY = timedelta(days=1)
 #: How far a plan that is only looked at sees.
 FAR = timedelta(days=366)
-#: How often a quick plan looks at all that is open; in between, only at what is new.
-FULL_EVERY = timedelta(minutes=30)
-#: The same for what the calendar brings every year: it is planned two days ahead.
-YEARLY_EVERY = timedelta(hours=6)
-#: What counts as new: longer than the longest import, since its rows bear the time of its start.
-RECENT = timedelta(hours=1)
 #: Told of each decision, with the customer's zone.
 Watch = Callable[[Campaign, Occasion, Decision, ZoneInfo], None]
 
@@ -89,14 +81,20 @@ def plan(
         DefinitionError: the shop's own file is wrong.
     """
     chosen = _chosen(definitions, campaigns)
+    earliest = min((occasions.earliest(one, now) for one in chosen), default=now)
+    longest = max((one.valid_for for one in definitions.campaigns.values()), default=DAY)
     act = _Act(
         store=store,
         shop=definitions.shop,
         now=now,
         is_saved=is_saved,
-        is_remembering=not is_saved and _may_meet_twice(chosen),
-        longest=max((one.valid_for for one in definitions.campaigns.values()), default=DAY),
-        earliest=min((occasions.earliest(one, now) for one in chosen), default=now),
+        longest=longest,
+        pasts=Pasts(
+            store,
+            since=min(earliest, _near(definitions.shop, now, longest)),
+            is_remembering=not is_saved and _may_meet_twice(chosen),
+        ),
+        looks=Looks(store, chosen, now=now, earliest=earliest) if is_saved else None,
         watch=watch,
         customer_id=customer_id,
         is_planned_too=is_planned_too,
@@ -104,13 +102,20 @@ def plan(
     ended = 0
     if is_saved:
         endings.follow_files(store, definitions, now)
-        act.known = _known(act, chosen) if is_quick else frozenset()
-        to_look_at = [one for one in chosen if one.mode is not Mode.DRAFT]
+        assert act.looks is not None
+        act.known = act.looks.known(chosen) if is_quick else frozenset()
+        looks, known = act.looks, act.known
+        whence = ((one, looks.since(one) if one.id in known else None) for one in chosen)
+        act.openings = Openings(store, whence, now=now)
         ended = endings.end_exited(
             store,
-            [one for one in to_look_at if one.id not in act.known],
+            [
+                (one, looks.exits_since(one))
+                for one in chosen
+                if one.mode is not Mode.DRAFT and one.id not in known
+            ],
             now,
-            zone=moment.zone(definitions.shop.time_zone),
+            shop=definitions.shop,
         )
     plans = _plan_all(act, chosen)
     return PlanReport(at=now, is_saved=is_saved, campaigns=tuple(plans), ended=ended)
@@ -118,47 +123,23 @@ def plan(
 
 @dataclass(slots=True, kw_only=True)
 class _Act:
-    """One act of planning. `given` remembers slots that an unsaved plan cannot read back."""
+    """One act of planning."""
 
     store: Store
     shop: Shop
     now: datetime
     is_saved: bool
-    is_remembering: bool
     #: The longest validity of any campaign.
     longest: timedelta
+    pasts: Pasts
     #: Campaigns of which only the news is looked at.
     known: frozenset[str] = frozenset()
-    given: dict[int, list[datetime]] = field(default_factory=dict)
-    #: No event before this could still start any campaign.
-    earliest: datetime
-    #: Kinds of events of which something was learnt lately, or nothing.
-    stirred: dict[Anchor, bool] = field(default_factory=dict)
+    #: What was looked at before; None for a plan that is only looked at.
+    looks: Looks | None
+    openings: Openings | None = None
     watch: Watch | None = None
     customer_id: int | None = None
     is_planned_too: bool = False
-
-
-def _known(act: _Act, chosen: Sequence[Campaign]) -> frozenset[str]:
-    """Campaigns that had a full look lately, as they are written now."""
-    with act.store.read() as connection:
-        looks = plan_runs.full_looks(connection)
-    return frozenset(
-        one.id
-        for one in chosen
-        if one.id in looks
-        and looks[one.id].version == one.version
-        and timedelta(0) <= act.now - looks[one.id].at < _every(one)
-    )
-
-
-def _every(campaign: Campaign) -> timedelta:
-    """How often the campaign gets a full look."""
-    match campaign.anchor:
-        case BirthdayAnchor() | FirstOrderAnchor(is_yearly=True):
-            return YEARLY_EVERY
-        case _:
-            return FULL_EVERY
 
 
 def _plan_all(act: _Act, chosen: Sequence[Campaign]) -> list[CampaignPlan]:
@@ -172,6 +153,8 @@ def _plan_all(act: _Act, chosen: Sequence[Campaign]) -> list[CampaignPlan]:
         except Exception as error:
             error.add_note(f"while planning the campaign `{campaign.id}`")
             failure = failure or error
+    if act.looks is not None:
+        act.looks.save()
     if failure is not None:
         raise failure
     return plans
@@ -205,6 +188,8 @@ def _plan_one(act: _Act, campaign: Campaign) -> CampaignPlan:
         return tally.plan
     if act.is_saved and _is_taken(act, campaign):
         return tally.plan
+    if act.looks is not None:
+        act.looks.prepare(campaign)
     pages = occasions.pages(
         act.store,
         campaign,
@@ -212,7 +197,7 @@ def _plan_one(act: _Act, campaign: Campaign) -> CampaignPlan:
         now=act.now,
         is_counting=not act.is_saved,
         ahead=occasions.AHEAD if act.is_saved else _sight(campaign),
-        learnt_since=act.now - RECENT if campaign.id in act.known else None,
+        among=_among(act, campaign),
         customer_id=act.customer_id,
         is_planned_too=act.is_planned_too,
     )
@@ -222,12 +207,14 @@ def _plan_one(act: _Act, campaign: Campaign) -> CampaignPlan:
     if act.is_saved and act.watch is None and crowd.fits(campaign):
         curtain.draw()
         _plan_crowd(act, campaign, tally, winners)
+    fates = alike.Alike(campaign, act.shop, now=act.now, winners=winners)
     for page in adaptive.waiting(act.store, campaign, pages):
-        view = _view(act, campaign, page, winners)
-        rows = _decide_page(act, campaign, page, view, tally)
+        act.pasts.meet(one.customer_id for one in page)
+        view = _view(act, campaign, page)
+        rows = _decide_page(act, campaign, page, view, fates, tally)
         if act.is_saved and rows:
             curtain.draw()
-            tally.plan.saved += saving.save(act.store, campaign, rows, view.stale, act.now)
+            tally.plan.saved += _save(act, campaign, rows, view)
     if act.is_saved:
         _finish(act, campaign, tally.plan, curtain)
     return tally.plan
@@ -236,9 +223,15 @@ def _plan_one(act: _Act, campaign: Campaign) -> CampaignPlan:
 def _plan_crowd(act: _Act, campaign: Campaign, tally: Tally, winners: Mapping[str, str]) -> None:
     """Save at once what is the same for all who live alike; the pages find the others."""
     saved = crowd.plan_crowd(
-        act.store, campaign, act.shop, now=act.now, since=_near(act), winners=winners
+        act.store,
+        campaign,
+        act.shop,
+        now=act.now,
+        since=_near(act.shop, act.now, act.longest),
+        winners=winners,
     )
     if saved:
+        act.pasts.clear()
         with act.store.read() as connection:
             found = touches.planned_at(connection, campaign.id, act.now)
             leaving = [row.customer_id for row in found if not row.reason]
@@ -249,6 +242,7 @@ def _plan_crowd(act: _Act, campaign: Campaign, tally: Tally, winners: Mapping[st
 def _go_on(act: _Act, campaign: Campaign, done: CampaignPlan) -> CampaignPlan:
     """On an adaptive curve, plan the next touch of each customer who is under way."""
     if act.is_saved and campaign.adaptive is not None and campaign.mode is not Mode.DRAFT:
+        act.pasts.clear()  # touches of its courses move
         done.saved += adaptive.go_on(
             adaptive.Round(
                 store=act.store,
@@ -265,19 +259,26 @@ def _go_on(act: _Act, campaign: Campaign, done: CampaignPlan) -> CampaignPlan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _View:
     """What is known beside a page: each customer's newest event, those with mails about an older
-    one still waiting, the events that come too soon, and the arms that won.
+    one still waiting, and the events that come too soon.
     """
 
     newest: Mapping[int, Event]
     stale: Mapping[int, Event]
     too_soon: Mapping[int, frozenset[Event]]
-    winners: Mapping[str, str]
 
 
-def _view(act: _Act, campaign: Campaign, page: list[Occasion], winners: Mapping[str, str]) -> _View:
+def _view(act: _Act, campaign: Campaign, page: list[Occasion]) -> _View:
     too_soon = _too_soon(act, campaign, page)
     newest, stale = _newest(act, campaign, page, too_soon)
-    return _View(newest=newest, stale=stale, too_soon=too_soon, winners=winners)
+    return _View(newest=newest, stale=stale, too_soon=too_soon)
+
+
+def _save(act: _Act, campaign: Campaign, rows: Sequence[saving.Row], view: _View) -> int:
+    saved = saving.save(act.store, campaign, rows, view.stale, act.now)
+    act.pasts.forget(view.stale)
+    if saved < len(rows):  # some were there, at times of their own
+        act.pasts.forget(row[saving.CUSTOMER] for row in rows)
+    return saved
 
 
 def _too_soon(act: _Act, campaign: Campaign, page: list[Occasion]) -> dict[int, frozenset[Event]]:
@@ -302,18 +303,20 @@ def _too_soon(act: _Act, campaign: Campaign, page: list[Occasion]) -> dict[int, 
 
 
 def _is_quiet(act: _Act, campaign: Campaign) -> bool:
-    """Whether a quick look would find nothing: campaigns of one anchor share the question."""
-    if campaign.id not in act.known:
-        return False
-    anchor = campaign.anchor
-    if not isinstance(anchor, (OrderAnchor, SegmentAnchor, ReplyAnchor, FirstOrderAnchor)):
-        return True  # days of the calendar are known long before
-    if anchor not in act.stirred:
-        with act.store.read() as connection:
-            act.stirred[anchor] = not getattr(anchor, "is_yearly", False) and news.may_start(
-                connection, anchor, since=act.earliest, until=act.now, news=act.now - RECENT
-            )
-    return not act.stirred[anchor]
+    """Whether a quick look would find nothing."""
+    return campaign.id in act.known and act.looks is not None and act.looks.is_quiet(campaign)
+
+
+def _among(act: _Act, campaign: Campaign) -> list[int] | None:
+    """The events to look at: a quick look takes what is new, a full one what is open.
+
+    None: everything, of a plan that is only looked at, and of days of the calendar.
+    """
+    if act.openings is None:
+        return None
+    if are_events(campaign.anchor):
+        return act.openings.of(campaign)
+    return [] if campaign.id in act.known else None
 
 
 def _sight(campaign: Campaign) -> timedelta:
@@ -336,59 +339,40 @@ def _decide_page(
     campaign: Campaign,
     page: list[Occasion],
     view: _View,
+    fates: alike.Alike,
     tally: Tally,
-) -> list[dict[str, Any]]:
+) -> list[saving.Row]:
     newest = view.newest
-    taken = _taken(act, campaign, _people(page), newest)
+    is_marketing = campaign.stream is Stream.MARKETING
     rows = []
     for occasion in page:
-        place = decisions.zone_of(occasion, act.shop)
+        person, place = occasion.customer_id, decisions.zone_of(occasion, act.shop)
         event = decisions.anchored_at(occasion, place), occasion.anchor
-        tally.plan.occasions += 1
-        for one in decisions.decide(
-            campaign,
-            act.shop,
+        last = newest.get(person)
+        fate = fates.decide(
             occasion,
-            now=act.now,
-            taken=taken.setdefault(occasion.customer_id, []),
-            is_superseded=event < newest.get(occasion.customer_id, event),
-            is_back_too_soon=event in view.too_soon.get(occasion.customer_id, ()),
-            winners=view.winners,
-        ):
+            act.pasts.taken(person, campaign.id, last) if is_marketing else (),
+            is_superseded=last is not None and event < last,
+            is_back_too_soon=event in view.too_soon.get(person, ()),
+        )
+        tally.plan.occasions += 1
+        for one in fate.decisions:
             tally.decision(occasion, one, place)
             if act.watch is not None:
                 act.watch(campaign, occasion, one, place)
             if act.is_saved and one.is_final:
                 rows.append(saving.row(campaign, occasion, one, event[0], act.now))
-    if act.is_remembering and campaign.stream is Stream.MARKETING:
-        act.given.update((customer, times) for customer, times in taken.items() if times)
+        act.pasts.add(person, campaign, event, fate)
     return rows
 
 
-def _near(act: _Act) -> datetime:
+def _near(shop: Shop, now: datetime, longest: timedelta) -> datetime:
     """Marketing mail since then can be in the way of another."""
-    return act.now - windows.look_back(act.shop) - act.longest
+    return now - windows.look_back(shop) - longest
 
 
 def _people(page: Iterable[Occasion]) -> list[int]:
     return sorted({occasion.customer_id for occasion in page})
-
-
-def _taken(
-    act: _Act, campaign: Campaign, people: list[int], newest: Mapping[int, Event]
-) -> dict[int, list[datetime]]:
-    """When these customers have other marketing mail."""
-    if campaign.stream is Stream.TRANSACTIONAL:
-        return {}
-    since = _near(act)
-    with act.store.read() as connection:
-        taken = touches.marketing_times(
-            connection, people, since, campaign=campaign.id, newest=newest
-        )
-    for customer in people if act.given else ():
-        if customer in act.given:
-            taken[customer] = act.given[customer]
-    return taken
 
 
 def _newest(
@@ -405,8 +389,11 @@ def _newest(
     if campaign.is_parallel or isinstance(campaign.anchor, DateAnchor):
         return {}, {}
     since = occasions.earliest(campaign, act.now)
-    with act.store.read() as connection:
-        planned = touches.events(connection, campaign.id, _people(page), since)
+    planned = {
+        one: events
+        for one in _people(page)
+        if (events := act.pasts.events(campaign.id, one, since))
+    }
     newest = {customer: max(events) for customer, events in planned.items()}
     for occasion in page:
         if occasion.is_exited:
@@ -428,8 +415,6 @@ def _finish(act: _Act, campaign: Campaign, done: CampaignPlan, curtain: saving.C
     """Note what was done, and let senders see it."""
     is_dated = isinstance(campaign.anchor, DateAnchor) and done.occasions > 0
     is_noted, is_full = bool(done.saved) or is_dated, campaign.id not in act.known
-    if not is_noted and not is_full:
-        return
     counts = {
         "version": campaign.version,
         "occasions": done.occasions,
@@ -437,10 +422,10 @@ def _finish(act: _Act, campaign: Campaign, done: CampaignPlan, curtain: saving.C
         "left_out": {reason.value: number for reason, number in done.left_out.items()},
         "saved": done.saved,
     }
-    with act.store.write() as connection:
-        curtain.lift(connection)
-        if is_noted:
-            plan_runs.add(connection, campaign.id, act.now, counts)
-        if is_full:
-            look = plan_runs.FullLook(at=act.now, version=campaign.version)
-            plan_runs.set_full_look(connection, campaign.id, look)
+    assert act.looks is not None
+    if is_noted or curtain.is_wanted:
+        with act.store.write() as connection:
+            curtain.lift(connection)
+            if is_noted:
+                plan_runs.add(connection, campaign.id, act.now, counts)
+    act.looks.note(campaign, is_full=is_full)

@@ -32,6 +32,12 @@ class PlannedRow:
     due_at: datetime
     local: datetime
     zone: str
+    template: str = ""
+    #: What the customer reads, and where they live: by these the mail's language is chosen.
+    reads: str = ""
+    country: str = ""
+    #: In which language the mail is; told where templates can be asked, empty: in none.
+    language: str = ""
     #: What would hold the mail back if it left now.
     waits: SkipReason | None = None
     #: Set for a mail that will not be.
@@ -259,6 +265,9 @@ def _row(occasion: Occasion, one: Decision, place: ZoneInfo) -> PlannedRow:
         due_at=one.due_at,
         local=one.due_at.astimezone(place),
         zone=place.key,
+        template=one.template,
+        reads=occasion.language,
+        country=occasion.country,
         waits=one.waits,
         reason=one.reason,
     )

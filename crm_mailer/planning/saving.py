@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from crm_mailer.model.campaign import Campaign, DateAnchor, FestivalAnchor, Mode
 from crm_mailer.model.touch import TouchState
 from crm_mailer.planning.decisions import Decision
 from crm_mailer.store import pauses, touches
-from crm_mailer.store.bulk import TURN
+from crm_mailer.store.bulk import TURN, seconds
 from crm_mailer.store.engine import Connection, Store
 from crm_mailer.store.occasions import Occasion
 from crm_mailer.store.touches import Event
@@ -20,40 +20,39 @@ from crm_mailer.store.touches import Event
 PLANNER = "planner"
 
 
+#: What is written of each planned mail, in the sequence of `row`.
+COLUMNS = (
+    "campaign", "step", "anchor", "customer_id", "order_id", "stream", "provider", "template",
+    "arm", "campaign_version", "place", "places", "anchored_at", "due_at", "expires_at", "state",
+    "reason", "next_at", "planned_at", "settled_at",
+)  # fmt: skip
+CUSTOMER = COLUMNS.index("customer_id")
+Row = tuple[Any, ...]
+
+
 def row(
     campaign: Campaign, occasion: Occasion, one: Decision, anchored: datetime, now: datetime
-) -> dict[str, Any]:
-    """A decision as a row of `touches`."""
-    state = TouchState.HELD if campaign.mode is Mode.MANUAL else TouchState.PLANNED
-    is_skipped = one.reason is not None
-    return {
-        "campaign": campaign.id,
-        "step": one.step.id,
-        "anchor": occasion.anchor,
-        "customer_id": occasion.customer_id,
-        "order_id": occasion.order_id,
-        "stream": campaign.stream.value,
-        "provider": address.provider(occasion.email),
-        "template": one.template or one.step.template,
-        "arm": one.arm,
-        "campaign_version": campaign.version,
-        "place": one.place,
-        "places": len(campaign.steps),
-        "anchored_at": anchored,
-        "due_at": one.due_at,
-        "expires_at": one.expires_at,
-        "state": (TouchState.SKIPPED if is_skipped else state).value,
-        "reason": one.reason.value if one.reason is not None else "",
-        "next_at": None if is_skipped else one.due_at,
-        "planned_at": now,
-        "settled_at": now if is_skipped else None,
-    }
+) -> Row:
+    """A decision as a row of `touches`, instants as seconds."""
+    due_at, planned_at, is_skipped = seconds(one.due_at), seconds(now), one.reason is not None
+    if is_skipped:
+        state = TouchState.SKIPPED
+    else:
+        state = TouchState.HELD if campaign.mode is Mode.MANUAL else TouchState.PLANNED
+    return (
+        campaign.id, one.step.id, occasion.anchor, occasion.customer_id, occasion.order_id,
+        campaign.stream.value, address.provider(occasion.email),
+        one.template or one.step.template, one.arm, campaign.version, one.place,
+        len(campaign.steps), seconds(anchored), due_at, seconds(one.expires_at), state.value,
+        "" if one.reason is None else one.reason.value, None if is_skipped else due_at,
+        planned_at, planned_at if is_skipped else None,
+    )  # fmt: skip
 
 
 def save(
     store: Store,
     campaign: Campaign,
-    rows: list[dict[str, Any]],
+    rows: Sequence[Row],
     stale: Mapping[int, Event],
     now: datetime,
 ) -> int:
@@ -67,7 +66,7 @@ def save(
             touches.end_older(connection, campaign.id, stale, now)
     for start in range(0, len(rows), TURN):
         with store.write() as connection:
-            saved += touches.add(connection, rows[start : start + TURN])
+            saved += touches.add(connection, COLUMNS, rows[start : start + TURN])
     return saved
 
 
@@ -81,12 +80,13 @@ class Curtain:
     def __init__(self, store: Store, campaign: Campaign, now: datetime) -> None:
         self._store, self._now = store, now
         self._scope = pauses.CAMPAIGN + campaign.id
-        self._is_wanted = isinstance(campaign.anchor, (DateAnchor, FestivalAnchor, MonthlyAnchor))
+        #: Whether the campaign is of a kind that comes all at once.
+        self.is_wanted = isinstance(campaign.anchor, (DateAnchor, FestivalAnchor, MonthlyAnchor))
         self._is_drawn = False
 
     def draw(self) -> None:
-        """Hide what comes, if it is of a kind that comes all at once."""
-        if self._is_wanted and not self._is_drawn:
+        """Hide what comes."""
+        if self.is_wanted and not self._is_drawn:
             self._is_drawn = True
             with self._store.write() as connection:
                 pauses.pause(
@@ -95,7 +95,7 @@ class Curtain:
 
     def lift(self, connection: Connection) -> None:
         """Show it, unless a person has paused the campaign."""
-        if self._is_wanted and any(
+        if self.is_wanted and any(
             one.scope == self._scope and one.by == PLANNER for one in pauses.list_(connection)
         ):
             pauses.resume(connection, self._scope)

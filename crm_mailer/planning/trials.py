@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from crm_mailer.model import intervals
 from crm_mailer.model.campaign import Campaign, Exit, Goal, Step
 from crm_mailer.model.chance import WinnerBy
 from crm_mailer.model.intervals import Interval
-from crm_mailer.store import facts, results
+from crm_mailer.store import benefit_figures, facts, results
 from crm_mailer.store.engine import Store
 from crm_mailer.store.results import ArmCounts, GroupCounts
 
@@ -64,6 +64,8 @@ class Results:
     days: float
     arms: tuple[ArmResult, ...]
     uplift: Uplift | None
+    #: Benefit -> how many the campaign gave, and how many of those were used.
+    benefits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def results_of(store: Store, campaign: Campaign, now: datetime) -> Results:
@@ -74,6 +76,7 @@ def results_of(store: Store, campaign: Campaign, now: datetime) -> Results:
         counts = results.arms(connection, campaign.id, within=goal.within, now=now)
         money = results.last_touch(connection, campaign.id, within=goal.within)
         groups = results.groups(connection, campaign.id, within=goal.within, now=now)
+        given = benefit_figures.of_campaign(connection, campaign.id)
         won = facts.find_all(connection, f"{_WINNER}{campaign.id}:")
     paid = {(one.step, one.arm): one for one in money}
     known = {(one.step, one.arm) for one in counts}
@@ -90,6 +93,7 @@ def results_of(store: Store, campaign: Campaign, now: datetime) -> Results:
         arms=tuple(_arm(one, everything, by, paid.get((one.step, one.arm)), won)
                    for one in everything),
         uplift=uplift(groups) if campaign.hold_out else None,
+        benefits=given,
     )  # fmt: skip
 
 

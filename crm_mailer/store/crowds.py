@@ -20,6 +20,7 @@ from crm_mailer.store import exits
 from crm_mailer.store import tables as t
 from crm_mailer.store.bulk import as_rows
 from crm_mailer.store.engine import upsert
+from crm_mailer.store.homes import Home
 from crm_mailer.store.look import Look
 from crm_mailer.store.selection import condition
 from crm_mailer.store.touches import UNSENT, standing_columns
@@ -35,23 +36,18 @@ def bucket_of(customer_id: sa.ColumnElement[Any], name: str) -> sa.ColumnElement
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """What tells where a customer's clock hangs, as it stands in the rows."""
-
-    time_zone: str
-    country: str
-    region: str
-
-
-@dataclass(frozen=True, slots=True)
 class Moment:
-    """When one step leaves for those who live alike and are alike warm; instants as seconds."""
+    """When one step leaves for those who live alike and are alike warm; instants as seconds.
+
+    `reason`: why it does not leave for any of them.
+    """
 
     home: Home
     warmth: int
     anchored_at: int
     due_at: int
     expires_at: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +74,6 @@ class Crowd:
     is_for_others: bool = True
 
 
-def homes(connection: sa.Connection) -> list[Home]:
-    """All homes of customers."""
-    person = t.customers.c
-    query = sa.select(person.time_zone, person.country, person.region).distinct()
-    return [Home(*row) for row in connection.execute(query)]
-
-
 def homes_of(connection: sa.Connection, ids: Collection[int]) -> dict[int, tuple[str, Home]]:
     """The addresses and homes of these few customers."""
     person = t.customers.c
@@ -102,8 +91,8 @@ def largest_id(connection: sa.Connection) -> int:
 def list_plain(connection: sa.Connection, crowd: Crowd, first: int, last: int) -> sa.Select[Any]:
     """The rows of `add`, for customers with numbers from `first` to `last`."""
     campaign, now = crowd.campaign, int(crowd.look.now.timestamp())
-    person = _people(connection, crowd, first, last).c
-    reason = _reason(crowd, person)
+    person = _decided(crowd, _people(connection, crowd, first, last)).c
+    reason = person.why
     is_out, valid_for = reason != "", int(campaign.valid_for.total_seconds())
     # a mail that will not be was never moved to a slot
     due_at = sa.case((is_out, person.expires_at - valid_for), else_=person.due_at)
@@ -129,14 +118,20 @@ def list_plain(connection: sa.Connection, crowd: Crowd, first: int, last: int) -
         "planned_at": sa.literal(now),
         "settled_at": sa.case((is_out, now), else_=None),
     }
-    # without a WHERE, SQLite takes ON CONFLICT for a join's ON
-    return sa.select(*(values[name] for name in _COLUMNS)).where(sa.text("1 = 1"))
+    # who moved a moment ago to where nobody lived before is left to the pages
+    return sa.select(*(values[name] for name in _COLUMNS)).where(person.expires_at.is_not(None))
+
+
+def _decided(crowd: Crowd, people: sa.CTE) -> sa.CTE:
+    """The same people, each with `why` there is no mail: asked once, though it is used often."""
+    query = sa.select(people, _reason(crowd, people.c).label("why"))
+    return query.cte("decided").prefix_with("MATERIALIZED")
 
 
 def _people(connection: sa.Connection, crowd: Crowd, first: int, last: int) -> sa.CTE:
     """The plain customers with what decides, worked out once for each."""
     person, dialect = t.customers.c, connection.dialect.name
-    given = as_rows(dialect, _GIVEN)
+    given = _given(dialect)
     warmth = sa.func.coalesce(t.scores.c.r, 0) if crowd.campaign.warm_first else sa.literal(0)
     standing = {column.name: column for column in standing_columns()}
     place = sa.func.strpos if dialect == "postgresql" else sa.func.instr
@@ -157,15 +152,26 @@ def _people(connection: sa.Connection, crowd: Crowd, first: int, last: int) -> s
             given.c.anchored_at,
             given.c.due_at,
             given.c.expires_at,
+            given.c.reason,
         )
         .select_from(
-            t.customers.outerjoin(t.scores, t.scores.c.customer_id == person.id).join(
+            t.customers.outerjoin(t.scores, t.scores.c.customer_id == person.id).outerjoin(
                 given, lives_there
             )
         )
         .where(person.id.between(first, last), *_plain(crowd))
     )
     return query.cte("plain").prefix_with("MATERIALIZED")
+
+
+def _given(dialect: str) -> sa.CTE:
+    """The moments. SQLite makes an index of them only if they are a table of its own with typed
+    columns, and an outer join keeps it from walking along them first: else it would read them
+    through for each customer.
+    """
+    rows = as_rows(dialect, _GIVEN).c
+    typed = [sa.cast(rows[name], type_).label(name) for name, type_ in _GIVEN.items()]
+    return sa.select(*typed).cte("moments").prefix_with("MATERIALIZED")
 
 
 def add(connection: sa.Connection, crowd: Crowd, first: int, last: int) -> int:
@@ -175,7 +181,7 @@ def add(connection: sa.Connection, crowd: Crowd, first: int, last: int) -> int:
     """
     rows = [
         [one.home.time_zone, one.home.country, one.home.region, one.warmth, one.anchored_at,
-         one.due_at, one.expires_at]
+         one.due_at, one.expires_at, one.reason]
         for one in crowd.moments
     ]  # fmt: skip
     statement = (
@@ -205,6 +211,7 @@ _GIVEN: dict[str, Any] = {
     "anchored_at": sa.BigInteger(),
     "due_at": sa.BigInteger(),
     "expires_at": sa.BigInteger(),
+    "reason": sa.Text(),
 }
 
 
@@ -239,13 +246,14 @@ def _plain(crowd: Crowd) -> list[sa.ColumnElement[bool]]:
 
 
 def _reason(crowd: Crowd, person: Any) -> sa.ColumnElement[str]:
-    """`standing.refusal` as SQL, in its order; then chance. Empty: nothing stands against it."""
+    """`standing.refusal` as SQL, in its order; then chance, then what holds for all who live
+    alike. A mail that is too late is that before all else. Empty: nothing stands against it.
+    """
     told: dict[SkipReason, list[str]] = {}
     for suppression, reason in crowd.refusals.items():
         told.setdefault(reason, []).append(suppression)
-    cases: list[tuple[Any, str]] = [
-        (person.suppression.in_(sorted(ones)), reason.value) for reason, ones in told.items()
-    ]
+    cases: list[tuple[Any, str]] = [(person.reason == SkipReason.LATE.value, SkipReason.LATE.value)]
+    cases += [(person.suppression.in_(sorted(ones)), reason.value) for reason, ones in told.items()]
     if crowd.campaign.stream is Stream.MARKETING:
         cases += [
             (person.is_flagged, SkipReason.FLAGGED.value),
@@ -256,7 +264,7 @@ def _reason(crowd: Crowd, person: Any) -> sa.ColumnElement[str]:
         place = bucket_of(person.id, f"{crowd.campaign.id}:hold-out")
         end = crowd.campaign.hold_out * BUCKETS // 100
         cases.append((place < end, SkipReason.HOLD_OUT.value))
-    return sa.case(*cases, else_="")
+    return sa.case(*cases, else_=person.reason)
 
 
 def _by_arm(crowd: Crowd, customer_id: Any, what: int) -> sa.ColumnElement[str]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from crm_mailer.model.campaign import Campaign, Exit, OrderAnchor, SegmentAnchor
+from crm_mailer.model.campaign import Anchor, Campaign, Exit, OrderAnchor, SegmentAnchor
 from crm_mailer.model.case import UNDER_WAY
 from crm_mailer.model.order import OrderState
+from crm_mailer.store import bulk
 from crm_mailer.store import tables as t
-from crm_mailer.store.touches import list_unsent
+from crm_mailer.store.engine import Instant
+from crm_mailer.store.touches import UNSENT, list_unsent
 
 Condition = sa.ColumnElement[bool]
+Column = sa.ColumnElement[Any]
 
 _A_DAY = timedelta(days=1)
 #: Names of their own for tables that a query may hold twice; made once, for making them is slow.
@@ -49,46 +54,104 @@ EXIT_STATES: dict[Exit, tuple[OrderState, ...]] = {
 }
 
 
-def list_exited(connection: sa.Connection, campaign: Campaign) -> Sequence[int]:
-    """The campaign's unsent touches whose exit condition is met."""
-    met = conditions(
-        campaign,
-        customer_id=t.touches.c.customer_id,
-        order_id=t.touches.c.order_id,
-        anchored_at=t.touches.c.anchored_at,
+def list_exited(
+    connection: sa.Connection, campaigns: Sequence[Campaign], *, since: datetime | None = None
+) -> Sequence[int]:
+    """Unsent touches whose exit condition is met, of campaigns with one anchor and the same exits.
+
+    With `since` only of customers of whom something became known from then on: no other's exit
+    can be met now that was not met before.
+    """
+    exits, anchor = campaigns[0].exits, campaigns[0].anchor
+    if not exits - {Exit.AUDIENCE_LEFT}:
+        return ()
+    if since is None:
+        is_met = sa.or_(*_met(exits, anchor))
+        return [id_ for one in campaigns for id_ in list_unsent(connection, one.id, is_met)]
+    query = _exited_since(exits, anchor, connection.dialect.name)
+    names = json.dumps([[one.id] for one in campaigns])
+    return connection.scalars(query, {"names": names, "since": since}).all()
+
+
+@lru_cache(maxsize=256)
+def _exited_since(exits: frozenset[Exit], anchor: Anchor, dialect: str) -> sa.Select[Any]:
+    """Unsent touches with an exit met of `names`, among customers with news from `since` on."""
+    touch = t.touches.c
+    named = bulk.as_rows(dialect, {"name": sa.Text()}, "names").c.name
+    return sa.select(touch.id).where(
+        touch.customer_id.in_(_stirred(exits, anchor)),
+        (touch.campaign + "").in_(sa.select(named)),  # no index serves it, see `of_campaign`
+        touch.state.in_(UNSENT),
+        sa.or_(*_met(exits, anchor)),
     )
-    return list_unsent(connection, campaign.id, sa.or_(*met)) if met else ()
+
+
+def _stirred(exits: frozenset[Exit], anchor: Anchor) -> Any:
+    """Customers with whom something happened, or became known, that an exit may ask for."""
+    order, reply, case = t.orders.c, t.replies.c, t.cases.c
+    member, event, since = t.memberships.c, t.order_events.c, sa.bindparam("since", type_=Instant)
+    found = [
+        sa.select(order.customer_id).where(order.changed_at >= since),
+        sa.select(t.customers.c.id).where(t.customers.c.changed_at >= since),
+    ]
+    states = {state for one in exits for state in EXIT_STATES.get(one, ())}
+    if states:
+        found.append(
+            sa.select(order.customer_id)
+            .join(t.order_events, event.order_id == order.id)
+            .where(event.state.in_(sorted(states)), event.learnt_at >= since)
+        )
+    if Exit.REPLIED in exits:
+        found += [
+            sa.select(reply.customer_id).where(reply.learnt_at >= since),
+            sa.select(reply.customer_id).where(reply.received_at >= since),
+        ]
+    if Exit.CASE_OPEN in exits:  # all of them: there are few, and a case may open again
+        found.append(sa.select(case.customer_id).where(case.state.in_(sorted(UNDER_WAY))))
+    if Exit.SEGMENT_LEFT in exits and isinstance(anchor, SegmentAnchor):
+        is_of = member.segment == anchor.segment
+        found.append(sa.select(member.customer_id).where(is_of, member.until >= since))
+    return sa.union(*found)
+
+
+def _met(exits: frozenset[Exit], anchor: Anchor) -> list[Condition]:
+    """The exits over touches."""
+    touch = t.touches.c
+    return _conditions(exits, anchor, touch.customer_id, touch.order_id, touch.anchored_at)
 
 
 def conditions(
     campaign: Campaign,
     *,
-    customer_id: sa.ColumnElement[Any],
-    order_id: sa.ColumnElement[Any],
-    anchored_at: sa.ColumnElement[Any],
+    customer_id: Column,
+    order_id: Column,
+    anchored_at: Column,
 ) -> list[Condition]:
     """The campaign's exit conditions over these columns.
 
     Leaving the audience is not among them: it needs a moment to look from, see `unwanted`.
     """
+    return _conditions(campaign.exits, campaign.anchor, customer_id, order_id, anchored_at)
+
+
+def _conditions(
+    exits: frozenset[Exit],
+    anchor: Anchor,
+    customer_id: Column,
+    order_id: Column,
+    anchored_at: Column,
+) -> list[Condition]:
     made = []
-    for exit_ in sorted(campaign.exits):
-        if exit_ is Exit.AUDIENCE_LEFT:
-            continue
+    for exit_ in sorted(exits - {Exit.AUDIENCE_LEFT}):
         if exit_ in EXIT_STATES:
-            made.append(_order_reached(campaign, exit_, order_id, anchored_at))
+            made.append(_order_reached(anchor, exit_, order_id, anchored_at))
         else:
-            made.append(_OTHER_EXITS[exit_](campaign, customer_id, order_id, anchored_at))
+            made.append(_OTHER_EXITS[exit_](anchor, customer_id, order_id, anchored_at))
     return made
 
 
-def _order_reached(
-    campaign: Campaign,
-    exit_: Exit,
-    order_id: sa.ColumnElement[Any],
-    anchored_at: sa.ColumnElement[Any],
-) -> Condition:
-    own = campaign.anchor.state if isinstance(campaign.anchor, OrderAnchor) else None
+def _order_reached(anchor: Anchor, exit_: Exit, order_id: Column, anchored_at: Column) -> Condition:
+    own = anchor.state if isinstance(anchor, OrderAnchor) else None
     states = [state for state in EXIT_STATES[exit_] if state is not own]
     event = _EVENT.c
     # an export may know the anchor to the minute and the other state by its day only
@@ -96,7 +159,7 @@ def _order_reached(
     return sa.exists().where(event.order_id == order_id, event.state.in_(states), event.at > since)
 
 
-def _bought(_campaign: Campaign, customer_id: Any, order_id: Any, anchored_at: Any) -> Condition:
+def _bought(_anchor: Anchor, customer_id: Any, order_id: Any, anchored_at: Any) -> Condition:
     other = _OTHER.c
     return sa.exists().where(
         other.customer_id == customer_id,
@@ -106,7 +169,7 @@ def _bought(_campaign: Campaign, customer_id: Any, order_id: Any, anchored_at: A
     )
 
 
-def _replied(_campaign: Campaign, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
+def _replied(_anchor: Anchor, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
     reply = _REPLY.c
     return sa.exists().where(
         reply.customer_id == customer_id,
@@ -116,23 +179,23 @@ def _replied(_campaign: Campaign, customer_id: Any, _order_id: Any, anchored_at:
     )
 
 
-def _case_open(_campaign: Campaign, customer_id: Any, _order: Any, _anchored: Any) -> Condition:
+def _case_open(_anchor: Anchor, customer_id: Any, _order: Any, _anchored: Any) -> Condition:
     case = _CASE.c
     return sa.exists().where(case.customer_id == customer_id, case.state.in_(sorted(UNDER_WAY)))
 
 
-def _left(campaign: Campaign, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
-    assert isinstance(campaign.anchor, SegmentAnchor)
+def _left(anchor: Anchor, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
+    assert isinstance(anchor, SegmentAnchor)
     member = _MEMBER.c
     return sa.exists().where(
         member.customer_id == customer_id,
-        member.segment == campaign.anchor.segment,
+        member.segment == anchor.segment,
         member.since == anchored_at,
         member.until.is_not(None),
     )
 
 
-_OTHER_EXITS: dict[Exit, Callable[[Campaign, Any, Any, Any], Condition]] = {
+_OTHER_EXITS: dict[Exit, Callable[[Anchor, Any, Any, Any], Condition]] = {
     Exit.BOUGHT: _bought,
     Exit.REPLIED: _replied,
     Exit.CASE_OPEN: _case_open,

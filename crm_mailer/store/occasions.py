@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -9,19 +10,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crm_mailer.model.campaign import Campaign, OrderAnchor, SegmentAnchor
-from crm_mailer.model.order import TOLD_BY, OrderState
+from crm_mailer.model.campaign import Anchor, Campaign
 from crm_mailer.model.segment import EVERYBODY, Rule
 from crm_mailer.model.standing import Standing
-from crm_mailer.store import exits
+from crm_mailer.store import bulk, exits
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Instant
+from crm_mailer.store.events import Events, events_of
 from crm_mailer.store.selection import Look, condition
 from crm_mailer.store.send_hours import best_hour
 from crm_mailer.store.touches import standing_columns, standing_of
 
 Condition = sa.ColumnElement[bool]
-_A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +69,8 @@ class Search:
     since: datetime
     until: datetime
     last_step: str
-    #: Only what was learnt since then, which is quick; None: everything that is open.
-    learnt_since: datetime | None = None
+    #: Only events with these numbers, which is quick; None: everything that is open.
+    among: Sequence[int] | None = None
     is_counting: bool = False
     #: Only this customer.
     customer_id: int | None = None
@@ -79,95 +79,76 @@ class Search:
     size: int = 20_000
 
 
-def order_states(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
-    """Orders that reached the campaign's state, by the number of the event."""
-    anchor = search.campaign.anchor
-    assert isinstance(anchor, OrderAnchor)
-    event, order = t.order_events.c, t.orders.c
-    source = t.order_events.join(t.orders, order.id == event.order_id).join(
-        t.customers, t.customers.c.id == order.customer_id
-    )
-    name = sa.literal("order:") + sa.cast(event.order_id, sa.Text) + f":{anchor.state}"
+def of_events(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
+    """Customers of whom something happened that starts the campaign."""
+    events = events_of(search.campaign.anchor)
+    source: sa.FromClause = events.source.join(t.customers, t.customers.c.id == events.customer_id)
+    if search.among is not None:
+        source = _among(connection, events, source)
     query = _query(
-        search, source, key=event.id, name=name, at=event.at, order_id=event.order_id
-    ).where(reached(anchor.state), event.at.between(search.since, search.until))
-    if search.learnt_since is not None:
-        # what lay in the future when it was learnt is news when its time has come
-        news = search.learnt_since
-        query = query.where(sa.or_(event.learnt_at >= news, event.at >= news))
-    return _page(connection, search, query, event.id, after, is_found_by_key=False)
+        search,
+        source,
+        key=events.key,
+        name=events.name,
+        at=events.at,
+        order_id=events.order_id,
+        customer_id=events.customer_id,
+    ).where(events.where)
+    values: dict[str, Any] = {"since": search.since, "until": search.until}
+    if search.among is not None:
+        values["ids"] = json.dumps(search.among)
+    return _page(connection, search, query, events.key, after, is_found_by_key=False, values=values)
 
 
-def reached(state: OrderState) -> Condition:
-    """Whether the event in `order_events` is the one at which its order reached `state`."""
-    event, own = t.order_events.c, t.order_events.alias("own_event").c
-    if state not in TOLD_BY:
-        return event.state == state
-    is_told = sa.exists().where(own.order_id == event.order_id, own.state == state)
-    is_one = event.state.in_((state, TOLD_BY[state]))
-    return sa.and_(is_one, sa.or_(event.state == state, ~is_told))
+def list_open(
+    connection: sa.Connection,
+    anchor: Anchor,
+    campaigns: Sequence[tuple[str, str]],
+    *,
+    since: datetime,
+    until: datetime,
+    among: Sequence[int] | None = None,
+) -> list[tuple[int, ...]]:
+    """Events that not all of these campaigns have planned yet: (key, 1 where it is still open).
+
+    The events are read once for all of them, and no customer is.
+
+    Args:
+        connection: for looking.
+        anchor: what starts the campaigns.
+        campaigns: each with its last step.
+        since: the first moment of the events.
+        until: the last one.
+        among: only events with these numbers; None: all.
+    """
+    events = events_of(anchor)
+    values: dict[str, Any] = {"since": since, "until": until}
+    key, customer = events.key.label("key"), events.customer_id.label("customer_id")
+    source = events.source
+    if among is not None:
+        source, values["ids"] = _among(connection, events, source), json.dumps(among)
+    found = sa.select(key, events.name.label("name"), customer).select_from(source)
+    # the name is put together once, and no engine looks for a better way through it
+    open_ones = found.where(events.where).cte("found").prefix_with("MATERIALIZED")
+    one = open_ones.c
+    flags = [
+        sa.case((_untouched(*names, one.name, one.customer_id), 1), else_=0).label(f"open_{place}")
+        for place, names in enumerate(campaigns)
+    ]
+    told = sa.select(one.key, *flags).subquery("told")
+    is_open = sa.or_(*(told.c[f"open_{place}"] == 1 for place in range(len(campaigns))))
+    query = sa.select(told).where(is_open).order_by(told.c.key)
+    return [tuple(row) for row in connection.execute(query, values)]
 
 
-def memberships(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
-    """Customers who came into the campaign's segment and are still there."""
-    anchor = search.campaign.anchor
-    assert isinstance(anchor, SegmentAnchor)
-    member = t.memberships.c
-    source = t.memberships.join(t.customers, t.customers.c.id == member.customer_id)
-    name = sa.literal(f"segment:{anchor.segment}:") + sa.cast(member.id, sa.Text)
-    query = _query(search, source, key=member.id, name=name, at=member.since).where(
-        member.segment == anchor.segment,
-        member.since.between(search.since, search.until),
-        member.until.is_(None),
-    )
-    if search.learnt_since is not None:
-        query = query.where(member.since >= search.learnt_since)
-    return _page(connection, search, query, member.id, after, is_found_by_key=False)
+def _among(connection: sa.Connection, events: Events, source: sa.FromClause) -> sa.FromClause:
+    """The events with the numbers `ids`.
 
-
-def replies(
-    connection: sa.Connection, search: Search, after: int, *, intent: str | None
-) -> list[Occasion]:
-    """Mails that customers wrote themselves; `intent` None means any."""
-    reply = t.replies.c
-    source = t.replies.join(t.customers, t.customers.c.id == reply.customer_id)
-    name = sa.literal("reply:") + sa.cast(reply.id, sa.Text)
-    query = _query(
-        search, source, key=reply.id, name=name, at=reply.received_at, order_id=reply.order_id
-    ).where(
-        reply.kind == "human",
-        reply.is_copy.is_(sa.false()),
-        reply.received_at.between(search.since, search.until),
-    )
-    if intent is not None:
-        query = query.where(reply.intent == intent)
-    return _page(connection, search, query, reply.id, after, is_found_by_key=False)
-
-
-def first_orders(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
-    """First paid orders."""
-    order = t.orders.c
-    earlier = t.orders.alias("earlier").c
-    source = t.orders.join(t.customers, t.customers.c.id == order.customer_id)
-    paid = sa.func.coalesce(order.paid_at, order.placed_at, type_=order.placed_at.type)
-    is_second = sa.exists().where(
-        earlier.customer_id == order.customer_id,
-        earlier.is_counted,
-        sa.or_(
-            earlier.placed_at < order.placed_at,
-            sa.and_(earlier.placed_at == order.placed_at, earlier.id < order.id),
-        ),
-    )
-    query = _query(
-        search, source, key=order.id, name=sa.literal("first_order"), at=paid, order_id=order.id
-    ).where(
-        order.is_counted,
-        paid.between(search.since, search.until),
-        # a payment changes the order's row when it is learnt, a day of wrong clocks allowed for
-        order.changed_at >= (search.learnt_since or search.since - _A_DAY),
-        ~is_second,
-    )
-    return _page(connection, search, query, order.id, after, is_found_by_key=False)
+    As a table of its own: an engine expects few rows of it, and reads no other table for them.
+    """
+    new = bulk.given_ids(connection.dialect.name).subquery("new")
+    found: sa.FromClause = new.join(source, events.key == next(iter(new.c)))
+    return found
 
 
 def first_order_years(
@@ -175,7 +156,11 @@ def first_order_years(
 ) -> list[Occasion]:
     """Customers whose first order lies in one of `spans` (years ago -> from, until)."""
     first, person = t.scores.c.first_order_at, t.customers.c.id
+    bought_then = sa.select(t.scores.c.customer_id).where(
+        sa.or_(sa.false(), *(first.between(*span) for span in spans.values()))
+    )
     query = _query(search, t.customers, key=person, name=None, at=first).where(
+        person.in_(bought_then),
         sa.or_(
             sa.false(),
             *(
@@ -185,9 +170,9 @@ def first_order_years(
                 )
                 for years, (start, end) in spans.items()
             ),
-        )
+        ),
     )
-    return _page(connection, search, query, person, after)
+    return _page(connection, search, query, person, after, is_found_by_key=False)
 
 
 def earliest_first_order(connection: sa.Connection) -> datetime | None:
@@ -256,8 +241,13 @@ def _query(
     name: sa.ColumnElement[Any] | None,
     at: sa.ColumnElement[Any] | None = None,
     order_id: sa.ColumnElement[Any] | None = None,
+    customer_id: sa.ColumnElement[Any] | None = None,
 ) -> sa.Select[Any]:
-    """The customers' facts beside the event's; `name` is the anchor where SQL can write it."""
+    """The customers' facts beside the event's.
+
+    `name` is the anchor where SQL can write it, `customer_id` the customer as the event has it:
+    what is planned already is left out before the customer's row is read.
+    """
     person = t.customers.c
     moment = at if at is not None else sa.literal(search.until, t.orders.c.placed_at.type)
     order = order_id if order_id is not None else sa.cast(sa.null(), sa.BigInteger)
@@ -288,7 +278,7 @@ def _query(
         *standing_columns(),
     ).select_from(source.outerjoin(t.scores, t.scores.c.customer_id == person.id))
     if name is not None:
-        query = query.where(_unplanned(search, name))
+        query = query.where(_unplanned(search, name, customer_id))
     if not search.is_counting:
         query = query.where(person.email_key.is_not(None), ~is_exited)
     if search.customer_id is not None:
@@ -302,16 +292,25 @@ def _conditions(search: Search) -> dict[str, Rule]:
     return {step.id: step.condition for step in steps if step.condition != EVERYBODY}
 
 
-def _unplanned(search: Search, anchor: sa.ColumnElement[Any]) -> Condition:
+def _unplanned(
+    search: Search, anchor: sa.ColumnElement[Any], customer_id: sa.ColumnElement[Any] | None = None
+) -> Condition:
     """No touch of the last step yet: every step of an occasion gets its row at once."""
     if search.is_planned_too:
         return sa.true()
+    person = t.customers.c.id if customer_id is None else customer_id
+    return _untouched(search.campaign.id, search.last_step, anchor, person)
+
+
+def _untouched(
+    campaign: str, step: str, anchor: sa.ColumnElement[Any], customer_id: sa.ColumnElement[Any]
+) -> Condition:
     touch = t.touches.c
     return ~sa.exists().where(
-        touch.campaign == search.campaign.id,
-        touch.step == search.last_step,
+        touch.campaign == campaign,
+        touch.step == step,
         touch.anchor == anchor,
-        touch.customer_id == t.customers.c.id,
+        touch.customer_id == customer_id,
     )
 
 
@@ -337,6 +336,7 @@ def _page(
     after: int,
     *,
     is_found_by_key: bool = True,
+    values: Mapping[str, Any] | None = None,
 ) -> list[Occasion]:
     # without statistics an engine would walk along the key of a large table: `+ 0` forbids it
     place = key if is_found_by_key else key + 0
@@ -364,5 +364,5 @@ def _page(
                 if getattr(row, f"unmet_{number}")
             ),
         )
-        for row in connection.execute(page)
+        for row in connection.execute(page, values or {})
     ]

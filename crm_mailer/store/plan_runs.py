@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from crm_mailer.store import facts
+from crm_mailer.store.news import News
 from crm_mailer.store.tables import plan_runs
 
 _LOOK = "look:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FullLook:
-    """When all open occasions of a campaign were last looked at, in which version of it."""
+class Look:
+    """When a campaign's occasions were last looked at, in which version of it.
 
-    at: datetime
+    `at` is the last look at all that was open (`size` events), `heard_at` the last one at all;
+    `news` was new then.
+    """
+
     version: str
+    at: datetime
+    size: int
+    heard_at: datetime
+    news: News
 
 
 def add(connection: sa.Connection, campaign: str, at: datetime, counts: dict[str, Any]) -> None:
@@ -39,15 +47,31 @@ def find_last(connection: sa.Connection, campaign: str) -> dict[str, Any] | None
     return counts
 
 
-def full_looks(connection: sa.Connection) -> dict[str, FullLook]:
-    """The last full look at each campaign."""
+def looks(connection: sa.Connection) -> dict[str, Look]:
+    """The last look at each campaign."""
     return {
-        campaign: FullLook(at=datetime.fromtimestamp(value["at"], UTC), version=value["version"])
+        campaign: Look(
+            version=value["version"],
+            at=_instant(value["at"]),
+            size=value["size"],
+            heard_at=_instant(value["heard_at"]),
+            news=News(**value["news"]),
+        )
         for campaign, value in facts.find_all(connection, _LOOK).items()
     }
 
 
-def set_full_look(connection: sa.Connection, campaign: str, look: FullLook) -> None:
-    """Note a full look."""
-    value = {"at": int(look.at.timestamp()), "version": look.version}
-    facts.put(connection, _LOOK + campaign, value, look.at)
+def set_look(connection: sa.Connection, campaign: str, look: Look) -> None:
+    """Note a look."""
+    value = {
+        "version": look.version,
+        "at": int(look.at.timestamp()),
+        "size": look.size,
+        "heard_at": int(look.heard_at.timestamp()),
+        "news": asdict(look.news),
+    }
+    facts.put(connection, _LOOK + campaign, value, look.heard_at)
+
+
+def _instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -5,7 +5,8 @@ Every change of marks leaves a row in the history, written by the same transacti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -92,13 +93,21 @@ def refresh(
     why marks changed of whom no order did.
     """
     values = _values(scoring, changed)
-    is_buyer = values["order_count"] > 0  # always: SQLite needs a WHERE before ON CONFLICT
-    query = upsert(connection, t.scores).from_select(
-        list(values), sa.select(*values.values()).where(is_buyer)
-    )
     if is_empty(connection):  # nothing to compare with, and for nobody a change
-        return _fill(connection, query)
+        return _fill(connection, _insert(connection, values))
+    with _held(connection, values, is_small=changed is not None) as held:
+        return _refresh(connection, scoring, held, otherwise)
+
+
+def _refresh(
+    connection: sa.Connection,
+    scoring: Scoring,
+    values: dict[str, sa.ColumnElement[Any]],
+    otherwise: ScoreReason,
+) -> int:
+    """Log what is other than before, then save it."""
     _log_refresh(connection, scoring, values, otherwise)
+    query = _insert(connection, values)
     new = {name: query.excluded[name] for name in values if name != "customer_id"}
     watched = [name for name in new if name not in ("days_since_last", "scored_on")]
     done = connection.execute(
@@ -110,6 +119,31 @@ def refresh(
         execution_options={"preserve_rowcount": True},
     )
     return done.rowcount
+
+
+def _insert(connection: sa.Connection, values: dict[str, sa.ColumnElement[Any]]) -> Any:
+    is_buyer = values["order_count"] > 0  # always: SQLite needs a WHERE before ON CONFLICT
+    return upsert(connection, t.scores).from_select(
+        list(values), sa.select(*values.values()).where(is_buyer)
+    )
+
+
+@contextmanager
+def _held(
+    connection: sa.Connection, values: dict[str, sa.ColumnElement[Any]], *, is_small: bool
+) -> Iterator[dict[str, sa.ColumnElement[Any]]]:
+    """The values as they are, or if they are few kept for a while: they are asked for twice, and
+    adding orders up takes longer than everything else.
+    """
+    if not is_small:
+        yield values
+        return
+    columns = (sa.Column(name, t.scores.c[name].type) for name in values)
+    table = sa.Table("new_scores", sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+    table.create(connection, checkfirst=False)
+    connection.execute(table.insert().from_select(list(values), sa.select(*values.values())))
+    yield dict(table.c.items())
+    table.drop(connection, checkfirst=False)
 
 
 def remove_unpaid(

@@ -40,6 +40,8 @@ CASES = {
     "an exit": replace(SALE, exits=frozenset({Exit.CASE_OPEN, Exit.BOUGHT})),
     "by hand": replace(SALE, mode=Mode.MANUAL),
     "in the night": replace(SALE, send_at=(6, 30)),
+    "in the night too long": replace(SALE, send_at=(2, 30), valid_for=HOUR),
+    "too late": campaign("sale", anchor=DateAnchor(day=date(2026, 10, 30)), valid_for=2 * DAY),
 }
 
 

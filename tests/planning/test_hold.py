@@ -52,13 +52,13 @@ def test_a_window_that_ends_at_night_ends_in_the_morning(store: Store) -> None:
     assert due_at == datetime(2026, 11, 3, 8, tzinfo=UTC)
 
 
-def test_a_mail_that_would_be_late_after_the_window_is_not_planned(store: Store) -> None:
+def test_a_mail_that_would_be_late_after_the_window_does_not_leave(store: Store) -> None:
     placed(store, ago=23 * HOUR)
     short = campaign(anchor=PLACED, offsets=[timedelta(0)], valid_for=24 * HOUR, hold=2 * HOUR)
 
     report = plan(store, definitions(short), now=NOON, is_saved=True)
 
-    assert (report.saved, touches(store, "state")) == (0, [])
+    assert (report.planned, touches(store, "state", "reason")) == (0, [("skipped", "late")])
 
 
 def test_of_two_steps_within_the_window_only_the_later_one_leaves(store: Store) -> None:
@@ -69,7 +69,7 @@ def test_of_two_steps_within_the_window_only_the_later_one_leaves(store: Store) 
 
     plan(store, definitions(quick), now=NOON, is_saved=True)
 
-    assert [step for [step] in touches(store, "step")] == ["s2", "s3"]
+    assert touches(store, "step", "reason") == [("s1", "late"), ("s2", ""), ("s3", "")]
 
 
 def test_order_mail_is_not_held_up(store: Store) -> None:

@@ -19,6 +19,7 @@ from crm_mailer.model.campaign import (
     FirstOrderAnchor,
     OrderAnchor,
     ReplyAnchor,
+    ReviewAnchor,
     SegmentAnchor,
 )
 from crm_mailer.model.order import OrderState
@@ -35,14 +36,28 @@ CAMPAIGNS = definitions(
     campaign("shipped", anchor=OrderAnchor(state=OrderState.SHIPPED)),
     campaign("back", anchor=SegmentAnchor(segment="cooling"), exits=EXITS | {Exit.SEGMENT_LEFT}),
     campaign("thanks", anchor=ReplyAnchor(kind="praise"), exits=EXITS),
+    campaign("fair", anchor=ReviewAnchor(kind="bad"), exits=EXITS),
     campaign("first", anchor=FirstOrderAnchor(), exits=EXITS),
     campaign("yearly", anchor=FirstOrderAnchor(is_yearly=True)),
     campaign("wish", anchor=BirthdayAnchor()),
     campaign("sale", anchor=DateAnchor(day=date(2026, 12, 24))),
 )
 #: Small whatever the shop's size: `due` and `taken` are what a claim picks, `each` the values
-#: that a statement was given.
-SMALL = {"facts", "leases", "pauses", "paces", "alerts", "due", "taken", "each", "CONSTANT"}
+#: that a statement was given, `new` the events that became known lately.
+SMALL = {
+    "new",
+    "found",
+    "(subquery-1)",
+    "facts",
+    "leases",
+    "pauses",
+    "paces",
+    "alerts",
+    "due",
+    "taken",
+    "each",
+    "CONSTANT",
+}
 
 
 @contextmanager
@@ -97,7 +112,11 @@ def test_a_tick_reads_no_table_from_end_to_end(sqlite_store: Store) -> None:
     events = {step for step in steps(sqlite_store, told) if "SEARCH order_events" in step}
     assert len(told) > 10
     assert scanned(sqlite_store, told) == set()
-    assert {step.partition("(")[2] for step in events} == {"state=? AND at>? AND at<?)"}
+    assert {step.partition("(")[2] for step in events} == {
+        "state=? AND at>? AND at<?)",  # what came true
+        "state=? AND learnt_at>?)",  # what was learnt
+        "rowid=?)",  # the rows of these
+    }
 
 
 @pytest.mark.usefixtures("shop")
@@ -105,8 +124,8 @@ def test_a_full_look_reads_only_the_window_of_its_events(sqlite_store: Store) ->
     with asked(sqlite_store) as told:
         plan(sqlite_store, CAMPAIGNS, now=NOON + DAY, is_saved=True)
 
-    # customers only for the first orders that come round
-    assert scanned(sqlite_store, told) == {"customers"}
+    # scores only for the first orders that come round
+    assert scanned(sqlite_store, told) <= {"scores"}
 
 
 @pytest.mark.usefixtures("shop")
@@ -120,4 +139,26 @@ def test_a_hand_over_reads_only_what_is_due(
                          owner="tester", journal_folder=tmp_path, rules=rules)  # fmt: skip
 
     assert report.outcomes["accepted"] == 1
+    assert scanned(sqlite_store, told) == set()
+
+
+@pytest.mark.parametrize("is_quick", [True, False], ids=["what is new", "what is open"])
+def test_campaigns_with_one_anchor_ask_for_its_events_once(
+    sqlite_store: Store, is_quick: bool
+) -> None:
+    alike = definitions(*(campaign(f"care-{number}", exits=EXITS) for number in range(5)))
+    anna = customer(sqlite_store)
+    plan(sqlite_store, alike, now=NOON, is_saved=True)
+    order(sqlite_store, anna, arrived=NOON + MINUTE)
+    later = NOON + 2 * MINUTE
+    plan(sqlite_store, definitions(*list(alike.campaigns.values())[:2]), now=later, is_saved=True)
+
+    with asked(sqlite_store) as told:
+        [*reports] = plan(
+            sqlite_store, alike, now=later, is_saved=True, is_quick=is_quick
+        ).campaigns
+
+    assert [one.occasions for one in reports] == [0, 0, 1, 1, 1]
+    assert sum("AS told" in text for text, _ in told) == 1
+    assert sum("EXISTS" in text and "AS anchor" in text for text, _ in told) == 3
     assert scanned(sqlite_store, told) == set()
