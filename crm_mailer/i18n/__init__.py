@@ -8,6 +8,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from crm_mailer.model.sentence import Sentence
+
 HERE = Path(__file__).parent
 
 #: Names a language before and after the shop's own choice.
@@ -47,6 +49,19 @@ def known(wanted: str) -> str:
 def _(text: str) -> str:
     """`text` in the reader's language."""
     return catalogue(language()).get(text, text)
+
+
+def say(text: str, code: str = "") -> str:
+    """A composed sentence in the reader's language; other text, such as a name, as it is.
+
+    Args:
+        text: what to say.
+        code: whose catalogue; empty for the reader's own.
+    """
+    if not isinstance(text, Sentence):
+        return text
+    texts = catalogue(code or language())
+    return text.said(lambda part: texts.get(part, part))
 
 
 def n_(one: str, many: str, number: int) -> str:

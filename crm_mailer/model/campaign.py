@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
+from crm_mailer.model.benefit import Benefit
 from crm_mailer.model.chance import Trial
 from crm_mailer.model.curve import Adaptive
 from crm_mailer.model.festivals import Festival
@@ -86,6 +87,22 @@ class ReplyAnchor:
     kind: str = "any"
 
 
+#: What a review is called by its stars.
+STARS = {"bad": (1, 2), "middling": (3, 3), "good": (4, 5), "any": (1, 5)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewAnchor:
+    """The customer reviewed a product: `kind` is bad, middling, good or any."""
+
+    kind: str = "any"
+
+    @property
+    def stars(self) -> tuple[int, int]:
+        """The fewest and the most stars that are meant."""
+        return STARS[self.kind]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DateAnchor:
     """A day in the calendar, the same for everybody, in each customer's own zone."""
@@ -114,6 +131,7 @@ Anchor = (
     | BirthdayAnchor
     | FirstOrderAnchor
     | ReplyAnchor
+    | ReviewAnchor
     | DateAnchor
     | FestivalAnchor
     | MonthlyAnchor
@@ -182,6 +200,18 @@ class Step:
     #: Asked when the mail is about to leave; who does not fit goes on to the next step.
     condition: Rule = EVERYBODY
     trial: Trial | None = None
+    #: What the mail gives; None: nothing.
+    benefit: Benefit | None = None
+
+    def of_arm(self, name: str) -> Step:
+        """The mail as an arm of its test writes it: with the arm's template and subjects."""
+        arms = self.trial.arms if self.trial is not None else ()
+        arm = next((one for one in arms if one.id == name), None)
+        if arm is None:
+            return self
+        return replace(
+            self, template=arm.template or self.template, subject={**self.subject, **arm.subject}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +257,15 @@ class Campaign:
     vars: dict[str, Any] = field(default_factory=dict)
     version: str = ""
     path: str = ""
+
+    @property
+    def gives_anything(self) -> bool:
+        """Whether one of its mails has a benefit."""
+        return any(step.benefit is not None for step in self.steps)
+
+    def benefit_of(self, step: str) -> Benefit | None:
+        """What the mail of this step gives."""
+        return next((one.benefit for one in self.steps if one.id == step), None)
 
     @property
     def at_once(self) -> tuple[Step, ...]:

@@ -35,6 +35,7 @@ def zone(name: str, default: str = "UTC") -> ZoneInfo:
         return ZoneInfo(default)
 
 
+@lru_cache(maxsize=16_384)
 def local_day(moment: datetime, place: ZoneInfo) -> date:
     """The calendar day on which `moment` falls in `place`."""
     return moment.astimezone(place).date()

@@ -18,6 +18,8 @@ class ReplyKind(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     BULK = "bulk"
     HUMAN = "human"
+    #: Answers a test of a mail: it is kept, and nothing follows from it.
+    TEST = "test"
 
 
 class Intent(StrEnum):

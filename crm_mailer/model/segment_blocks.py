@@ -1,4 +1,4 @@
-"""What the blocks of a rule ask: goods bought, mails that passed, marks that moved, a list."""
+"""What the blocks of a rule ask: goods, mails, marks that moved, segments passed, lists."""
 
 from __future__ import annotations
 
@@ -80,6 +80,16 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """Having come into a segment, or left it, on one of those days: as its memberships tell."""
+
+    segment: str
+    within_days: int | None = None
+    since: Day | None = None
+    until: Day | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """Being on a list that somebody made: mail addresses (their keys) and customer numbers."""
 
@@ -93,7 +103,7 @@ def day_of(day: Day, today: date) -> date:
     return today - timedelta(days=day) if isinstance(day, int) else day
 
 
-def window(block: Purchase | Contact, today: date) -> tuple[date | None, date | None]:
+def window(block: Purchase | Contact | Passage, today: date) -> tuple[date | None, date | None]:
     """The first and the last day that count, both included; None where there is no end."""
     starts = [day_of(day, today) for day in (block.within_days, block.since) if day is not None]
     last = day_of(block.until, today) if block.until is not None else None

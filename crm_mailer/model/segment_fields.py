@@ -63,14 +63,21 @@ class FieldType(StrEnum):
     FLAG = "flag"
     #: A day of the shop's calendar.
     DATE = "date"
-    #: Blocks: a `Purchase`, a `Contact`, a `Move`, a `Listed`.
+    #: Blocks: a `Purchase`, a `Contact`, a `Move`, a `Passage`, a `Listed`.
     PURCHASE = "purchase"
     CONTACT = "contact"
     MOVE = "move"
+    PASSAGE = "passage"
     LIST = "list"
 
 
-BLOCKS = (FieldType.PURCHASE, FieldType.CONTACT, FieldType.MOVE, FieldType.LIST)
+BLOCKS = (
+    FieldType.PURCHASE,
+    FieldType.CONTACT,
+    FieldType.MOVE,
+    FieldType.PASSAGE,
+    FieldType.LIST,
+)
 
 
 _PRESENCE = (Operator.KNOWN, Operator.UNKNOWN)
@@ -216,6 +223,8 @@ FIELDS: dict[str, Field] = {
         _block("replied", FieldType.CONTACT, "mails that the customer wrote"),
         _block("rose", FieldType.MOVE, "a mark is higher than it was"),
         _block("fell", FieldType.MOVE, "a mark is lower than it was"),
+        _block("entered", FieldType.PASSAGE, "came into a segment"),
+        _block("left", FieldType.PASSAGE, "left a segment"),
         _block("list", FieldType.LIST, "being on a list of addresses, a CSV file"),
         _choice("order_state", OrderState, "present state of any order", is_many=True),
         _flag("has_open_case", "someone owes them a follow-up"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule, Segment
+from crm_mailer.model.segment_blocks import Passage
 
 
 class Ring(ValueError):
@@ -17,7 +18,7 @@ class Ring(ValueError):
 
 
 def mentioned(rule: Rule) -> Iterator[str]:
-    """The ids of the segments that `rule` speaks of, as often as it does."""
+    """The ids of the segments that `rule` asks to be in, as often as it does."""
     match rule:
         case AllOf(parts) | AnyOf(parts):
             for part in parts:
@@ -30,17 +31,17 @@ def mentioned(rule: Rule) -> Iterator[str]:
             return
 
 
-def asked(rule: Rule) -> Iterator[str]:
-    """The fields that `rule` itself compares, as often as it does."""
+def spoken_of(rule: Rule) -> Iterator[str]:
+    """The segments on which it depends whether `rule` holds: by being in them, or having been."""
     match rule:
         case AllOf(parts) | AnyOf(parts):
             for part in parts:
-                yield from asked(part)
+                yield from spoken_of(part)
         case Not(part):
-            yield from asked(part)
+            yield from spoken_of(part)
+        case InSegment(segment) | Compare(value=Passage(segment=segment)):
+            yield segment
         case Compare():
-            yield rule.field
-        case InSegment():
             return
 
 
@@ -62,6 +63,6 @@ def parts_first(segments: Iterable[Segment]) -> tuple[Segment, ...]:
 
 def _graph(by_id: Mapping[str, Segment]) -> dict[str, set[str]]:
     return {
-        id_: {other for other in mentioned(segment.rule) if other in by_id}
+        id_: {other for other in spoken_of(segment.rule) if other in by_id}
         for id_, segment in by_id.items()
     }

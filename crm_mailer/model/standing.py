@@ -16,7 +16,13 @@ OF_SUPPRESSION = {
 }
 #: Reasons that may pass by themselves: the same touch can still be right later.
 PASSING = frozenset(
-    {SkipReason.CASE_OPEN, SkipReason.SNOOZED, SkipReason.NO_ADDRESS, SkipReason.NO_CAMPAIGN}
+    {
+        SkipReason.CASE_OPEN,
+        SkipReason.SNOOZED,
+        SkipReason.NO_ADDRESS,
+        SkipReason.NO_CAMPAIGN,
+        SkipReason.BENEFIT_APPROVAL,
+    }
 )
 
 

@@ -24,6 +24,8 @@ class TaskKind(StrEnum):
     WHO_IS_IT = "who_is_it"
     #: Somebody grew into a key customer: open a personal channel.
     KEY_CUSTOMER = "key_customer"
+    #: A benefit is given only when somebody has agreed.
+    APPROVE_BENEFIT = "approve_benefit"
 
 
 class TaskState(StrEnum):

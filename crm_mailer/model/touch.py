@@ -43,6 +43,10 @@ class TouchKind(StrEnum):
     TEST = "test"
 
 
+#: Stands in the outbox where a campaign's name stands else; no campaign can be called so.
+TEST_CAMPAIGN = "(test)"
+
+
 class SkipReason(StrEnum):
     """Why a customer does not get a mail; each has a sentence in `SKIP_SENTENCES`."""
 
@@ -75,6 +79,12 @@ class SkipReason(StrEnum):
     QUARANTINED = "quarantined"
     NO_CAMPAIGN = "no_campaign"
     PAUSED = "paused"
+    #: Of what the mail gives nothing is left.
+    BENEFIT_EMPTY = "benefit_empty"
+    #: Had as much of it as one customer may have.
+    BENEFIT_LIMIT = "benefit_limit"
+    BENEFIT_APPROVAL = "benefit_approval"
+    BENEFIT_DENIED = "benefit_denied"
 
 
 SKIP_SENTENCES: dict[SkipReason, str] = {
@@ -104,6 +114,10 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.QUARANTINED: "broke the sender three times",
     SkipReason.NO_CAMPAIGN: "the campaign's file is gone, wrong or a draft: waits for it",
     SkipReason.PAUSED: "the campaign is paused",
+    SkipReason.BENEFIT_EMPTY: "nothing is left of the benefit that the mail tells of",
+    SkipReason.BENEFIT_LIMIT: "has had this benefit already",
+    SkipReason.BENEFIT_APPROVAL: "the benefit waits for somebody's approval",
+    SkipReason.BENEFIT_DENIED: "the benefit was denied",
 }
 
 
@@ -118,7 +132,8 @@ class Touch(NamedTuple):
     step: str
     #: The event that anchors it, such as `order:17:shipped` or `birthday:2026`.
     anchor: str
-    customer_id: int
+    #: None: a test, which is nobody's.
+    customer_id: int | None
     stream: Stream
     state: TouchState
     template: str

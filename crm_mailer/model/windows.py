@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from crm_mailer.model.campaign import Campaign
@@ -62,6 +63,7 @@ def is_quiet(hour: int, *, quiet_from: int, quiet_until: int) -> bool:
     return hour >= quiet_from or hour < quiet_until
 
 
+@lru_cache(maxsize=16_384)
 def opening(moment: datetime, limits: Limits) -> datetime:
     """`moment` itself if a mail may leave then, else the first one after: the end of the quiet
     hours, the next hour and weekday of the campaign's window.

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crm_mailer.model.birthday import age_on, days_to_birthday
+from crm_mailer.model.birthday import LEAP_DAY_STAND_IN, age_on, days_to_birthday
 from crm_mailer.model.curve import Signal
 from crm_mailer.model.moment import days_between, local_day
 from crm_mailer.model.segment_blocks import MARKS
-from crm_mailer.model.zones import home_zone
+from crm_mailer.model.zones import Overrides, home_zone
 from crm_mailer.segmenting import rfm
 from crm_mailer.store.stories import Known
 
@@ -61,6 +61,8 @@ class Facts:
     #: `mailed`, `replied`, `clicked`, `opened`: the mails.
     passed: Mapping[str, tuple[Passed, ...]] = field(default_factory=dict)
     segments: frozenset[str] = field(default=frozenset())
+    #: Memberships, past ones too: the segment, the first day, the last (None: in it still).
+    stays: tuple[tuple[str, date, date | None], ...] = ()
     #: Changes of marks, oldest first: the day, and the marks before.
     moves: tuple[tuple[date, Mapping[str, int | None]], ...] = ()
     #: How lists know the customer.
@@ -68,13 +70,33 @@ class Facts:
     number: int = 0
 
 
-def facts(known: Known, *, now: datetime, zone: ZoneInfo) -> Facts:
-    """What rules may ask of the customer; days are counted in the shop's `zone`."""
+def facts(
+    known: Known,
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    time_zones: Overrides = (),
+    leap_day: tuple[int, int] = LEAP_DAY_STAND_IN,
+) -> Facts:
+    """What rules may ask of the customer.
+
+    Args:
+        known: the customer's rows.
+        now: the clock.
+        zone: the shop's, where days are counted.
+        time_zones: the shop's word on where customers' clocks hang, for birthdays.
+        leap_day: when those born on 29 February celebrate in other years.
+    """
+    row = known.customer
+    home = home_zone(
+        row["time_zone"], row["country"], zone.key, region=row["region"], overrides=time_zones
+    )
     return Facts(
         values={
             **_own(known),
             **_figures(known, now, zone),
             **_dates(known, now, zone),
+            "birthday_in_days": _birthday(known, local_day(now, home), leap_day),
             **_values(known),
             "tag": known.tags,
             "order_state": known.order_states,
@@ -101,6 +123,14 @@ def facts(known: Known, *, now: datetime, zone: ZoneInfo) -> Facts:
             },
         },
         segments=known.segments,
+        stays=tuple(
+            (
+                row["segment"],
+                local_day(row["since"], zone),
+                local_day(row["until"], zone) if row["until"] else None,
+            )
+            for row in known.stays
+        ),
         moves=tuple(
             (local_day(row["at"], zone), {mark: row[f"{mark}_before"] for mark in MARKS})
             for row in known.moves
@@ -161,15 +191,18 @@ def _values(known: Known) -> dict[str, Any]:
 def _dates(known: Known, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
     row = known.customer
     year, month, day = row["birth_year"], row["birth_month"], row["birth_day"]
-    place = home_zone(row["time_zone"], row["country"], zone.key)
     return {
         "known_for_days": _days(row["created_at"], now, zone),
         "known_since": local_day(row["created_at"], zone),
         "age": _age(year, month, day, local_day(now, zone)),
-        "birthday_in_days": (
-            days_to_birthday(month, day, today=local_day(now, place)) if month and day else None
-        ),
     }
+
+
+def _birthday(known: Known, today: date, leap_day: tuple[int, int]) -> int | None:
+    month, day = known.customer["birth_month"], known.customer["birth_day"]
+    if not month or not day:
+        return None
+    return days_to_birthday(month, day, today=today, stand_in=leap_day)
 
 
 def _age(year: int | None, month: int | None, day: int | None, today: date) -> int | None:

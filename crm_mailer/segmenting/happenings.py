@@ -1,4 +1,4 @@
-"""Whether what a rule's blocks ask happened: goods bought, mails that passed, being on a list."""
+"""Whether what a rule's blocks ask happened: goods bought, mails, segments passed, lists."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from crm_mailer.model.segment_blocks import (
     Day,
     Listed,
     Move,
+    Passage,
     Purchase,
     day_of,
     window,
 )
 from crm_mailer.model.segment_fields import FIELDS, FieldType
+from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.segmenting.facts import Bought, Facts, Passed
+from crm_mailer.segmenting.rfm import days_ago
 
 
 def happened(rule: Compare, facts: Facts) -> bool:
@@ -32,6 +35,10 @@ def happened(rule: Compare, facts: Facts) -> bool:
         case Move():
             risen = _risen(wanted, facts)
             return (risen if rule.field == "rose" else -risen) >= wanted.by
+        case Passage():
+            return any(
+                _is_within(wanted, day, facts.today) for day in _passages(rule.field, wanted, facts)
+            )
         case Listed():
             return facts.address in wanted.addresses or facts.number in wanted.numbers
         case _:
@@ -48,35 +55,56 @@ def on_day(rule: Compare, today: date) -> Compare:
     return Compare(rule.field, rule.op, day_of(wanted, today))
 
 
-def in_words(block: Purchase | Contact | Move | Listed) -> str:
+def in_words(block: Purchase | Contact | Move | Passage | Listed) -> Sentence:
     """A block in words."""
     match block:
         case Move():
-            by = f" by {block.by} or more" if block.by > 1 else ""
-            return f"{block.mark} within {block.within_days} days{by}"
+            days = Sentence("within {days} days", days=block.within_days)
+            by = Sentence("by {by} or more", by=block.by) if block.by > 1 else ""
+            return Sentences(block.mark, days, by)
         case Listed():
-            return f"{block.file} ({len(block.addresses) + len(block.numbers)} entries)"
+            entries = len(block.addresses) + len(block.numbers)
+            return Sentence("{file} ({entries} entries)", file=block.file, entries=entries)
+        case Passage():
+            return Sentences(block.segment, *_days(block))
         case Purchase():
-            named = (("sku", block.sku), ("category", block.category), ("title with", block.title))
+            words = [
+                Sentence("sku {value}", value=block.sku) if block.sku else "",
+                Sentence("category {value}", value=block.category) if block.category else "",
+                Sentence("title with {value}", value=block.title) if block.title else "",
+            ]
             counts = _counts_of(block)
         case Contact():
-            named = (("by campaign", block.campaign), ("about", block.intent), ("", ""))
+            words = [
+                Sentence("by campaign {value}", value=block.campaign) if block.campaign else "",
+                Sentence("about {value}", value=Sentence(block.intent)) if block.intent else "",
+            ]
             counts = [] if block.times == ONCE else [_many(block.times, "times")]
-    words = [f"{name} {value}" for name, value in named if value]
-    return " ".join((*words, *_days(block), *counts)).strip() or "anything"
+    return Sentences(*words, *_days(block), *counts) or Sentence("anything")
 
 
 def known_words(rule: Compare, facts: Facts) -> str:
     """What is known of the customer that a block asks for."""
     match rule.value:
         case Purchase():
-            return f"{len(facts.paid)} paid orders, {len(facts.purchases)} lines"
+            orders, lines = len(facts.paid), len(facts.purchases)
+            return Sentence(
+                "{orders} paid orders in all, with {lines} lines", orders=orders, lines=lines
+            )
         case Contact():
             mails = [one.on for one in facts.passed[rule.field] if one.on is not None]
-            return f"{len(mails)} mails, the last on {max(mails)}" if mails else "no mail"
+            if not mails:
+                return Sentence("no mail")
+            number, last = len(mails), max(mails)
+            return Sentence("{number} mails in all, the last on {day}", number=number, day=last)
         case Move():
             risen = _risen(rule.value, facts)
-            return f"{rule.value.mark} moved by {risen:+d}" if risen else "it did not move"
+            if not risen:
+                return Sentence("it did not move")
+            return Sentence("{mark} moved by {by}", mark=rule.value.mark, by=f"{risen:+d}")
+        case Passage():
+            days = _passages(rule.field, rule.value, facts)
+            return Sentence("the last time on {day}", day=max(days)) if days else Sentence("never")
         case _:
             return facts.address
 
@@ -124,14 +152,22 @@ def _contacts(wanted: Contact, mails: Iterable[Passed], facts: Facts) -> Iterato
             yield mail
 
 
-def _is_within(block: Purchase | Contact, day: date | None, today: date) -> bool:
+def _passages(field: str, wanted: Passage, facts: Facts) -> list[date]:
+    """The days on which the customer came into the segment, or left it."""
+    days = [(first, last) for segment, first, last in facts.stays if segment == wanted.segment]
+    if field == "entered":
+        return [first for first, _last in days]
+    return [last for _first, last in days if last is not None]
+
+
+def _is_within(block: Purchase | Contact | Passage, day: date | None, today: date) -> bool:
     first, last = window(block, today)
     if day is None:
         return first is None and last is None
     return (first is None or first <= day) and (last is None or day <= last)
 
 
-def _counts_of(block: Purchase) -> list[str]:
+def _counts_of(block: Purchase) -> list[Sentence]:
     counts = [(block.orders, "orders"), (block.pieces, "pieces")]
     words = [_many(bounds, name) for bounds, name in counts if bounds is not None]
     if block.spent_usd_cents is not None:
@@ -139,26 +175,28 @@ def _counts_of(block: Purchase) -> list[str]:
     return words
 
 
-def _many(bounds: Bounds, name: str, *, cents: int = 1) -> str:
-    least, most = bounds.least / cents, (bounds.most or 0) / cents
+def _many(bounds: Bounds, name: str, *, cents: int = 1) -> Sentence:
+    what = Sentence(name)
+    least, most = f"{bounds.least / cents:g}", f"{(bounds.most or 0) / cents:g}"
     if bounds.most is None:
-        return f"at least {least:g} {name}"
+        return Sentence("at least {least} {what}", least=least, what=what)
     if bounds.least == bounds.most:
-        return f"{least:g} {name}"
-    return f"at most {most:g} {name}" if not bounds.least else f"{least:g} to {most:g} {name}"
+        return Sentence("{number} {what}", number=least, what=what)
+    if not bounds.least:
+        return Sentence("at most {most} {what}", most=most, what=what)
+    return Sentence("{least} to {most} {what}", least=least, most=most, what=what)
 
 
-def _days(block: Purchase | Contact) -> Iterator[str]:
+def _days(block: Purchase | Contact | Passage) -> Iterator[Sentence]:
     if block.within_days is not None:
-        yield f"within {block.within_days} days"
+        days = block.within_days
+        yield Sentence("within {days} days", days=days) if days != 1 else Sentence("within a day")
     if block.since is not None:
-        yield f"since {day_words(block.since)}"
+        yield Sentence("since {day}", day=day_words(block.since))
     if block.until is not None:
-        yield f"until {day_words(block.until)}"
+        yield Sentence("until {day}", day=day_words(block.until))
 
 
 def day_words(day: Day) -> str:
     """A day as people say it."""
-    if isinstance(day, int):
-        return {0: "today", 1: "yesterday"}.get(day, f"{day} days ago")
-    return day.isoformat()
+    return days_ago(day) if isinstance(day, int) else day.isoformat()

@@ -15,6 +15,7 @@ from crm_mailer.model.score import (
     Score,
     ValueClass,
 )
+from crm_mailer.model.sentence import Sentence
 
 
 def score(
@@ -88,44 +89,81 @@ def value_class(
     return VALUE_CLASSES[(r >= high[0], f >= high[1], m >= high[2])]
 
 
-def in_words(score: Score, profile: RfmProfile = DEFAULT_PROFILE) -> tuple[str, str, str]:
+def in_words(
+    score: Score, profile: RfmProfile = DEFAULT_PROFILE
+) -> tuple[Sentence, Sentence, Sentence]:
     """Each mark with the figure and the limits that it comes from."""
-    days, orders, cents = score.days_since_last, score.order_count, score.spent_usd_cents
-    window = f" in the last {profile.window_days} days" if profile.window_days else ""
-    upper = profile.r_days
-    r_limits = {
-        5: f"at most {upper[0]}",
-        1: f"more than {upper[3]}",
-        **{mark: f"{upper[4 - mark]} < {days} <= {upper[5 - mark]}" for mark in (2, 3, 4)},
-    }
-    money = f"{cents / 100:,.2f}"
-    f_limits = _between(score.f, str(orders), profile.f_orders, 1)
-    return (
-        f"R {score.r}: last paid order {days} days ago, {r_limits[score.r]}",
-        f"F {score.f}: {_many(orders)}{window}, {f_limits}",
-        f"M {score.m}: {money} USD spent{window}, "
-        f"{_between(score.m, money, profile.m_usd_cents, 100)}",
+    days, cents = score.days_since_last, score.spent_usd_cents
+    orders, money = _many(score.order_count), f"{cents / 100:,.2f}"
+    f_limits = _between(score.f, str(score.order_count), profile.f_orders, 1)
+    m_limits = _between(score.m, money, profile.m_usd_cents, 100)
+    window = profile.window_days
+    r = Sentence(
+        "R {mark}: last paid order {ago}, {limits}",
+        mark=score.r,
+        ago=days_ago(days),
+        limits=_r_limits(score.r, days, profile.r_days),
     )
+    if window is None:
+        f = Sentence("F {mark}: {orders}, {limits}", mark=score.f, orders=orders, limits=f_limits)
+        m = Sentence(
+            "M {mark}: {money} USD spent, {limits}", mark=score.m, money=money, limits=m_limits
+        )
+        return (r, f, m)
+    f = Sentence(
+        "F {mark}: {orders} in the last {days} days, {limits}",
+        mark=score.f,
+        orders=orders,
+        days=window,
+        limits=f_limits,
+    )
+    m = Sentence(
+        "M {mark}: {money} USD spent in the last {days} days, {limits}",
+        mark=score.m,
+        money=money,
+        days=window,
+        limits=m_limits,
+    )
+    return (r, f, m)
 
 
-def unpriced_in_words(orders: int) -> tuple[str, ...]:
+def _r_limits(mark: int, days: int, upper: Sequence[int]) -> str:
+    if mark == 5:
+        return Sentence("at most {limit}", limit=upper[0])
+    if mark == 1:
+        return Sentence("more than {limit}", limit=upper[3])
+    return f"{upper[4 - mark]} < {days} <= {upper[5 - mark]}"
+
+
+def days_ago(days: int) -> Sentence:
+    """So many days before today."""
+    if days < 2:
+        return Sentence("yesterday") if days else Sentence("today")
+    return Sentence("{days} days ago", days=days)
+
+
+def unpriced_in_words(orders: int) -> tuple[Sentence, ...]:
     """What M leaves out, where an order's currency had no rate on its day."""
     if not orders:
         return ()
-    return (f"   not counted in M: {_many(orders)} without a rate in rates.csv",)
+    return (
+        Sentence("   not counted in M: {orders} without a rate in rates.csv", orders=_many(orders)),
+    )
 
 
-def _many(orders: int) -> str:
-    return "1 paid order" if orders == 1 else f"{orders} paid orders"
+def _many(orders: int) -> Sentence:
+    if orders == 1:
+        return Sentence("1 paid order")
+    return Sentence("{number} paid orders", number=orders)
 
 
 def _between(mark: int, figure: str, lower: tuple[int, int, int, int], unit: int) -> str:
     """The limits around a figure; limits are shown in `unit`s."""
     limits = [f"{limit // unit}" if limit % unit == 0 else f"{limit / unit:.2f}" for limit in lower]
     if mark == 5:
-        return f"at least {limits[0]}"
+        return Sentence("at least {limit}", limit=limits[0])
     if mark == 1:
-        return f"less than {limits[3]}"
+        return Sentence("less than {limit}", limit=limits[3])
     return f"{limits[5 - mark]} <= {figure} < {limits[4 - mark]}"
 
 

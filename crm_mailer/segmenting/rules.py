@@ -8,6 +8,7 @@ from typing import Any
 
 from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule
 from crm_mailer.model.segment_fields import BLOCKS, FIELDS, FieldType, Operator, fits
+from crm_mailer.model.sentence import NOT_KNOWN, Sentence, Sentences
 from crm_mailer.segmenting import happenings
 from crm_mailer.segmenting.facts import Facts
 
@@ -90,54 +91,51 @@ def parts(
             return
 
 
-_SIGNS = {
-    Operator.IS: "=",
-    Operator.IS_NOT: "is not",
-    Operator.IN: "in",
-    Operator.NOT_IN: "not in",
-    Operator.AT_LEAST: ">=",
-    Operator.AT_MOST: "<=",
-    Operator.ABOVE: ">",
-    Operator.BELOW: "<",
-    Operator.BETWEEN: "between",
-    Operator.CONTAINS: "contains",
-    Operator.KNOWN: "is known",
-    Operator.UNKNOWN: "is unknown",
-    Operator.BEGINS_WITH: "begins with",
-    Operator.BEFORE: "before",
-    Operator.SINCE: "since",
-    Operator.AFTER: "after",
-    Operator.UNTIL: "until",
+_COMPARISONS = {
+    Operator.IS: "{field} = {value}",
+    Operator.IS_NOT: "{field} is not {value}",
+    Operator.IN: "{field} is one of {value}",
+    Operator.NOT_IN: "{field} is none of {value}",
+    Operator.AT_LEAST: "{field} >= {value}",
+    Operator.AT_MOST: "{field} <= {value}",
+    Operator.ABOVE: "{field} > {value}",
+    Operator.BELOW: "{field} < {value}",
+    Operator.BETWEEN: "{field} from {value} to {end}",
+    Operator.CONTAINS: "{field} contains {value}",
+    Operator.KNOWN: "{field} is known",
+    Operator.UNKNOWN: "{field} is unknown",
+    Operator.BEGINS_WITH: "{field} begins with {value}",
+    Operator.BEFORE: "{field} before {value}",
+    Operator.SINCE: "{field} since {value}",
+    Operator.AFTER: "{field} after {value}",
+    Operator.UNTIL: "{field} until {value}",
 }
 
 
-def in_words(rule: Rule) -> str:
+def in_words(rule: Rule) -> Sentence:
     """A rule's own line, such as `r >= 4`; what it is made of has lines of its own."""
     match rule:
         case AllOf():
-            return "all of"
+            return Sentence("all of these:")
         case AnyOf():
-            return "any of"
+            return Sentence("at least one of these:")
         case Not():
-            return "not"
+            return Sentence("not:")
         case InSegment(segment):
-            return f"in segment {segment}"
+            return Sentence("in segment {segment}", segment=segment)
         case Compare():
             return _comparison_words(rule)
 
 
-def _comparison_words(rule: Compare) -> str:
-    sign = _SIGNS[Operator(rule.op)]
-    if rule.op in (Operator.KNOWN, Operator.UNKNOWN):
-        return f"{rule.field} {sign}"
+def _comparison_words(rule: Compare) -> Sentence:
     if FIELDS[rule.field].type in BLOCKS:
-        return f"{rule.field} {happenings.in_words(rule.value)}"
-    if FIELDS[rule.field].type is FieldType.DATE:
-        days = rule.value if isinstance(rule.value, tuple) else (rule.value,)
-        return f"{rule.field} {sign} {' and '.join(happenings.day_words(day) for day in days)}"
+        return Sentences(rule.field, happenings.in_words(rule.value))
+    show = happenings.day_words if FIELDS[rule.field].type is FieldType.DATE else _shown
     if rule.op == Operator.BETWEEN:
-        return f"{rule.field} {sign} {_shown(rule.value[0])} and {_shown(rule.value[1])}"
-    return f"{rule.field} {sign} {_shown(rule.value)}"
+        ends = {"value": show(rule.value[0]), "end": show(rule.value[1])}
+    else:
+        ends = {"value": _shown(rule.value) if isinstance(rule.value, tuple) else show(rule.value)}
+    return Sentence(_COMPARISONS[Operator(rule.op)], field=rule.field, **ends)
 
 
 def _compare(rule: Compare, facts: Facts) -> bool:
@@ -158,12 +156,12 @@ def _known_words(rule: Compare, facts: Facts) -> str:
     if FIELDS[rule.field].type in BLOCKS:
         return happenings.known_words(rule, facts)
     value = facts.values[rule.field]
-    return "unknown" if value is None or value == () else _shown(value)
+    return NOT_KNOWN if value is None or value == () else _shown(value)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(_shown(one) for one in value)
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "true" if value else "false"
     return str(value)

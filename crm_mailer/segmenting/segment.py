@@ -12,14 +12,17 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import crm_mailer.segmenting.attributes as rules
+from crm_mailer.model.birthday import LEAP_DAY_STAND_IN
 from crm_mailer.model.score import DEFAULT_PROFILE, RfmProfile
 from crm_mailer.model.segment import Segment
-from crm_mailer.model.segment_order import asked, parts_first
+from crm_mailer.model.segment_order import parts_first
+from crm_mailer.model.zones import Overrides
 from crm_mailer.segmenting.scoring import update_scores
 from crm_mailer.segmenting.valuing import value_customers
 from crm_mailer.store import attributes, memberships, scores, selection, tags
 from crm_mailer.store.attributes import Address, Described
 from crm_mailer.store.engine import Store
+from crm_mailer.store.homes import of_all
 from crm_mailer.store.selection import Look
 
 BATCH = 10_000
@@ -62,6 +65,8 @@ def segment(
     *,
     zone: ZoneInfo,
     now: datetime,
+    time_zones: Overrides = (),
+    leap_day: tuple[int, int] = LEAP_DAY_STAND_IN,
     profile: RfmProfile = DEFAULT_PROFILE,
     is_complete: bool = True,
     is_valued: bool = False,
@@ -73,6 +78,8 @@ def segment(
         segments: what the shop's files define.
         zone: where the shop counts its days.
         now: the present instant.
+        time_zones: the shop's word on where customers' clocks hang, for birthdays.
+        leap_day: when those born on 29 February celebrate in other years.
         profile: where the marks change.
         is_complete: `segments` are all there are; memberships of others end. Say False when a
             segment's file cannot be read.
@@ -86,7 +93,7 @@ def segment(
     described = _describe(store, marked.since)
     classified = _classify(store, marked.since, has_new_scores=marked.is_new)
     valued = value_customers(store, zone=zone, now=now) if is_valued else 0
-    look = _look(store, segments, zone=zone, now=now)
+    look = Look(now=now, zone=zone, homes=of_all(store), time_zones=time_zones, leap_day=leap_day)
     changes = tuple(_members(store, one, look) for one in in_order)
     closed = _close_others(store, segments, now) if is_complete else 0
     marked.stand(store, now)
@@ -138,15 +145,6 @@ def _classify(store: Store, since: datetime | None, *, has_new_scores: bool) -> 
         if has_new_tags:
             count += attributes.set_personalities(connection)
     return count
-
-
-def _look(store: Store, segments: Sequence[Segment], *, zone: ZoneInfo, now: datetime) -> Look:
-    """How all rules are looked at; only birthdays need to know where customers live."""
-    fields = {field for one in segments for field in asked(one.rule)}
-    if "birthday_in_days" not in fields:
-        return Look(now=now, zone=zone)
-    with store.read() as connection:
-        return Look(now=now, zone=zone, zones=selection.zones_of(connection))
 
 
 def _members(store: Store, one: Segment, look: Look) -> SegmentChange:

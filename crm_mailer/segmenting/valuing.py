@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from crm_mailer.model.moment import local_day
 from crm_mailer.model.score import Score
-from crm_mailer.segmenting import churn, value
+from crm_mailer.model.sentence import Sentence
+from crm_mailer.segmenting import churn, rfm, value
 from crm_mailer.segmenting.scoring import OVERLAP
 from crm_mailer.segmenting.value import Buying, History, Spending
 from crm_mailer.store import facts, scores, values
@@ -91,7 +92,7 @@ def expect(models: Models, figures: Figures) -> Valued:
     return Valued(state, round(100 * chance), clv)
 
 
-def in_words(valued: Valued, days_since_last: int, half_life: float) -> tuple[str, ...]:
+def in_words(valued: Valued, days_since_last: int, half_life: float) -> tuple[Sentence, ...]:
     """What is expected of a customer, with the limits that the churn state comes from."""
     last = {name.value: day for name, day in churn.limits(half_life)}
     order = list(last)
@@ -100,17 +101,26 @@ def in_words(valued: Valued, days_since_last: int, half_life: float) -> tuple[st
     least = f"{last[order[above]]} < " if above >= 0 else ""
     most = f" <= {last[state]}" if state in last else ""
     words = [
-        f"{state}: last paid order {days_since_last} days ago, {least}{days_since_last}{most} "
-        f"(half-life {half_life:.0f} days)"
+        Sentence(
+            "{state}: last paid order {ago}, {limits} (half-life {days} days)",
+            state=Sentence(state),
+            ago=rfm.days_ago(days_since_last),
+            limits=f"{least}{days_since_last}{most}",
+            days=f"{half_life:.0f}",
+        )
     ]
     if valued.chance_percent is not None:
-        words.append(f"buys again within {AHEAD} days: {valued.chance_percent} %")
+        chance = valued.chance_percent
+        words.append(
+            Sentence("buys again within {days} days: {chance} %", days=AHEAD, chance=chance)
+        )
     if valued.clv_usd_cents is not None:
-        words.append(f"likely to bring {valued.clv_usd_cents / 100:,.2f} USD in twelve months")
+        money = f"{valued.clv_usd_cents / 100:,.2f}"
+        words.append(Sentence("likely to bring {money} USD in twelve months", money=money))
     return tuple(words)
 
 
-def words_of(store: Store, valued: Valued | None, score: Score | None) -> tuple[str, ...]:
+def words_of(store: Store, valued: Valued | None, score: Score | None) -> tuple[Sentence, ...]:
     """The same by the models in force; nothing of who was not valued."""
     if valued is None or score is None:
         return ()

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model import address as addresses
+from crm_mailer.model.agent_reply import AgentReply
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.reply import BounceKind, ReplyKind
@@ -38,26 +39,6 @@ CAMPAIGN, STEP = "case", "reply"
 MOST_REFERENCES = 12
 #: A letter is one that a person wrote, be it to be left alone.
 _LETTERS = (ReplyKind.HUMAN.value, ReplyKind.UNSUBSCRIBE.value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentReply:
-    """A letter of ours, as an agent approved it; `key` is its anchor, so that it leaves once."""
-
-    key: str
-    customer_id: int
-    subject: str
-    text: str
-    order_id: int | None = None
-    case_id: int | None = None
-    task_id: int | None = None
-    #: The customer's letter that it answers.
-    reply_id: int | None = None
-    in_reply_to: str = ""
-    references: str = ""
-    template: str = ""
-    language: str = ""
-    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,14 @@ def end_of(connection: sa.Connection, scope: str, now: datetime) -> bool:
     return _end(connection, sa.or_(alerts.c.cause == scope, is_about), now)
 
 
+def last_ended(connection: sa.Connection, scope: str) -> datetime | None:
+    """When a cause of a scope such as `lane:gmail/marketing` was last over; None where none was."""
+    is_about = alerts.c.cause.startswith(scope + "/", autoescape=True)
+    query = sa.select(sa.func.max(alerts.c.ended_at)).where(is_about)
+    found: datetime | None = connection.scalar(query)
+    return found
+
+
 def list_open(connection: sa.Connection) -> list[Alert]:
     """What is not over, the oldest first."""
     query = sa.select(alerts).where(alerts.c.ended_at.is_(None))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from crm_mailer.model import address as addresses
 from crm_mailer.model.reply import BounceKind, Rung
 from crm_mailer.store.engine import upsert
-from crm_mailer.store.tables import bounces, replies
+from crm_mailer.store.tables import bounces, refusals, replies
 
 #: A report matched so is about a mail of ours; anybody can write any other.
 BELIEVED = (Rung.ADDRESS_TOKEN, Rung.MESSAGE_ID, Rung.RETURNED_TOKEN, Rung.ADDRESS_AND_TIME)
@@ -54,16 +54,25 @@ def add(
 
 
 def soft_days(connection: sa.Connection, recipient: str, *, since: datetime) -> int:
-    """On how many different days (UTC) since then mail of ours to an address bounced softly."""
-    day = bounces.c.at.cast(sa.BigInteger) // _DAY
-    query = (
-        sa.select(sa.func.count(sa.distinct(day)))
+    """On how many different days (UTC) since then an address did not take mail of ours for now.
+
+    Bounces that came back count, and what servers said at hand-over.
+    """
+    address = addresses.key(recipient)
+    came_back = (
+        sa.select((bounces.c.at.cast(sa.BigInteger) // _DAY).label("day"))
         .join(replies, replies.c.inbound_id == bounces.c.inbound_id)
         .where(
-            bounces.c.recipient == addresses.key(recipient),
+            bounces.c.recipient == address,
             bounces.c.kind == BounceKind.SOFT.value,
             bounces.c.at >= since,
             replies.c.rung.in_([rung.value for rung in BELIEVED]),
         )
     )
-    return int(connection.execute(query).scalar_one())
+    said = sa.select((refusals.c.at.cast(sa.BigInteger) // _DAY).label("day")).where(
+        refusals.c.recipient == address,
+        refusals.c.kind == BounceKind.SOFT.value,
+        refusals.c.at >= since,
+    )
+    days = sa.union(came_back, said).subquery()
+    return int(connection.execute(sa.select(sa.func.count()).select_from(days)).scalar_one())

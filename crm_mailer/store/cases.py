@@ -112,6 +112,34 @@ def list_of_customer(
     return [_case(row) for row in rows]
 
 
+_IS_OWED = cases.c.state.in_([CaseState.NEW, CaseState.OPEN])
+
+
+def _chosen(
+    states: Collection[CaseState], owner: str | None, overdue_at: datetime | None
+) -> list[sa.ColumnElement[bool]]:
+    """What `list_cases` and `count_cases` look for."""
+    found: list[sa.ColumnElement[bool]] = [cases.c.state.in_([state.value for state in states])]
+    if owner is not None:
+        found.append(cases.c.owner == owner)
+    if overdue_at is not None:
+        is_late = sa.and_(_IS_OWED, cases.c.due_at < overdue_at)
+        found.append(sa.or_(is_late, cases.c.deadline_at < overdue_at))
+    return found
+
+
+def count_cases(
+    connection: sa.Connection,
+    *,
+    states: Collection[CaseState],
+    owner: str | None = None,
+    overdue_at: datetime | None = None,
+) -> int:
+    """How many cases `list_cases` would list without a limit."""
+    query = sa.select(sa.func.count()).where(*_chosen(states, owner, overdue_at))
+    return connection.scalar(query) or 0
+
+
 def list_cases(
     connection: sa.Connection,
     *,
@@ -129,20 +157,14 @@ def list_cases(
         overdue_at: only cases whose answer was due before.
         limit: at most so many.
     """
-    owed = sa.case((cases.c.state.in_([CaseState.NEW, CaseState.OPEN]), 0), else_=1)
     query = (
         sa.select(cases, customers.c.name, customers.c.email, orders.c.number)
         .join(customers, customers.c.id == cases.c.customer_id)
         .outerjoin(orders, orders.c.id == cases.c.order_id)
-        .where(cases.c.state.in_([state.value for state in states]))
-        .order_by(owed, cases.c.due_at, cases.c.id)
+        .where(*_chosen(states, owner, overdue_at))
+        .order_by(sa.case((_IS_OWED, 0), else_=1), cases.c.due_at, cases.c.id)
         .limit(limit)
     )
-    if owner is not None:
-        query = query.where(cases.c.owner == owner)
-    if overdue_at is not None:
-        is_late = sa.and_(owed == 0, cases.c.due_at < overdue_at)
-        query = query.where(sa.or_(is_late, cases.c.deadline_at < overdue_at))
     return [
         ListedCase(
             case=_case(row),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from crm_mailer.store import deliveries, disabled, suppressions
 from crm_mailer.store.bulk import as_rows, every, given_ids, maybe_seconds, seconds
 from crm_mailer.store.deliveries import NO_HISTORY, History
 from crm_mailer.store.engine import Instant
+from crm_mailer.store.prepared import Prepared
 from crm_mailer.store.tables import customers, messages, touches
 from crm_mailer.store.tables import deliveries as delivery_rows
 
@@ -88,20 +89,21 @@ def claim(
     """
     wanted = dict.fromkeys(ALL_LANES, limit) if lanes is None else lanes
     given = {
-        "b_now": now,
+        "b_now": seconds(now),
         "b_campaign": campaign,
         "b_owner": owner,
-        "b_until": until,
+        "b_until": seconds(until),
         "b_boot_id": boot_id,
         "b_fence": fence,
     }
     rows: list[Any] = []
     for part in _in_order(wanted):
         if len(rows) < limit:
-            statement = _take(part.lanes, part.is_doubt, campaign is not None)
+            dialect = connection.dialect.name
+            statement = _take(dialect, part.lanes, part.is_doubt, campaign is not None)
             rooms = {**part.rooms, "b_limit": limit - len(rows)}
-            rows += connection.execute(statement, {**given, **rooms}).all()
-    rows.sort(key=lambda row: (row.stream != Stream.TRANSACTIONAL, row.next_at or now, row.id))
+            # within a part the longest due goes first; the parts are in order already
+            rows += sorted(statement.rows(connection, {**given, **rooms}), key=_due_first)
     return _with_history(connection, rows)
 
 
@@ -132,7 +134,7 @@ def still_held(
 ) -> set[int]:
     """Which of these touches are still claimed by `owner`."""
     given = {"ids": json.dumps(ids), "b_owner": owner, "b_fence": fence}
-    return set(connection.execute(_holding(connection.dialect.name), given).scalars())
+    return {row[0] for row in _holding(connection.dialect.name).rows(connection, given)}
 
 
 def settle(connection: sa.Connection, owner: str, rows: Sequence[Settlement]) -> None:
@@ -175,11 +177,16 @@ def held_by(
     connection: sa.Connection, owner: str, *, lapsed_at: datetime | None = None
 ) -> list[Claimed]:
     """What `owner` has claimed and not settled; with `lapsed_at`, only what is past its time."""
-    columns = (*TOUCH, touches.c.owner, touches.c.boot_id)
-    query = sa.select(*columns).where(_CLAIMED, touches.c.owner == owner).order_by(touches.c.id)
+    columns = [sa.type_coerce(one, sa.BigInteger) if isinstance(one.type, Instant) else one
+               for one in TOUCH]  # fmt: skip
+    query = (
+        sa.select(*columns, touches.c.owner, touches.c.boot_id)
+        .where(_CLAIMED, touches.c.owner == owner)
+        .order_by(touches.c.id)
+    )
     if lapsed_at is not None:
         query = query.where(touches.c.claimed_until < lapsed_at)
-    return _with_history(connection, connection.execute(query).all())
+    return _with_history(connection, [tuple(row) for row in every(connection, query)])
 
 
 def lapsed(connection: sa.Connection, now: datetime) -> set[str]:
@@ -190,15 +197,22 @@ def lapsed(connection: sa.Connection, now: datetime) -> set[str]:
 
 def touch_of(row: Any) -> Touch:
     """The touch in a row that begins with `TOUCH`."""
-    values = list(row[: len(TOUCH)])
+    return _touch(list(row[: len(TOUCH)]))
+
+
+def _touch(values: list[Any]) -> Touch:
     values[_STREAM] = _STREAMS[values[_STREAM]]
     values[_STATE] = _STATES[values[_STATE]]
     values[_KIND] = _KINDS[values[_KIND]]
-    return Touch._make(values)
+    return _new(Touch, values)
 
 
+#: Makes a tuple with names as quickly as one without: every mail makes several.
+_new = tuple.__new__
 #: The columns of a touch, in the sequence of its fields.
 TOUCH = [touches.c[name] for name in Touch._fields]
+_INSTANTS = [place for place, one in enumerate(TOUCH) if isinstance(one.type, Instant)]
+_ID, _NEXT_AT, _ATTEMPTS = (Touch._fields.index(name) for name in ("id", "next_at", "attempts"))
 _STREAM, _STATE, _KIND = (Touch._fields.index(name) for name in ("stream", "state", "kind"))
 #: Looking up is quicker than asking the enumeration, and every mail asks.
 _KINDS = {kind.value: kind for kind in TouchKind}
@@ -238,7 +252,9 @@ def _in_order(wanted: Mapping[tuple[Stream, str], int]) -> Iterator[_Part]:
 
 
 @lru_cache(maxsize=256)
-def _take(lanes: tuple[tuple[str, str], ...], is_doubt: bool, has_campaign: bool) -> Any:
+def _take(
+    _dialect: str, lanes: tuple[tuple[str, str], ...], is_doubt: bool, has_campaign: bool
+) -> Prepared:
     """UPDATE ... RETURNING the rows it claims. Making it is slow, so it is kept."""
     each = [
         sa.select(_due_in(lane, is_doubt, has_campaign, f"b_room_{number}").subquery())
@@ -251,7 +267,7 @@ def _take(lanes: tuple[tuple[str, str], ...], is_doubt: bool, has_campaign: bool
         .limit(sa.bindparam("b_limit", type_=sa.Integer))
     )
     taken = first.cte("taken")
-    return (
+    return Prepared(
         sa.update(touches)
         .where(touches.c.id.in_(sa.select(taken.c.id)))
         .values(
@@ -300,12 +316,14 @@ def _any_due() -> Any:
 
 
 @lru_cache(maxsize=2)
-def _holding(dialect: str) -> Any:
-    return sa.select(touches.c.id).where(
-        touches.c.id.in_(given_ids(dialect)),
-        touches.c.state == TouchState.CLAIMED.value,
-        touches.c.owner == sa.bindparam("b_owner"),
-        touches.c.fence == sa.bindparam("b_fence"),
+def _holding(dialect: str) -> Prepared:
+    return Prepared(
+        sa.select(touches.c.id).where(
+            touches.c.id.in_(given_ids(dialect)),
+            touches.c.state == TouchState.CLAIMED.value,
+            touches.c.owner == sa.bindparam("b_owner"),
+            touches.c.fence == sa.bindparam("b_fence"),
+        )
     )
 
 
@@ -352,21 +370,27 @@ _SETTLED_COLUMNS: dict[str, Any] = {
 }
 
 
+def _due_first(row: Any) -> tuple[int, int]:
+    return row[_NEXT_AT] or 0, row[_ID]
+
+
 def _with_history(connection: sa.Connection, rows: Sequence[Any]) -> list[Claimed]:
-    again = [row.id for row in rows if row.attempts > 1]
+    again = [row[_ID] for row in rows if row[_ATTEMPTS] > 1]
     history = deliveries.history(connection, again) if again else {}
-    return [_claimed(row, history.get(row.id, NO_HISTORY)) for row in rows]
+    return [_claimed(row, history.get(row[_ID], NO_HISTORY)) for row in rows]
 
 
 def _claimed(row: Any, history: History) -> Claimed:
-    return Claimed(
-        touch=touch_of(row),
-        owner=row.owner,
-        boot_id=row.boot_id,
-        tries=history.tries,
-        doubts=history.doubts,
-        crashes=max(0, row.attempts - 1 - history.tries),
-        first_try_at=history.first_at,
+    """What was claimed, from plain values: the touch, its owner, the run of the machine."""
+    *values, owner, boot = row
+    for place in _INSTANTS:
+        at = values[place]
+        if at is not None:
+            values[place] = datetime.fromtimestamp(at, UTC)
+    crashes = max(0, values[_ATTEMPTS] - 1 - history.tries)
+    return _new(
+        Claimed,
+        (_touch(values), owner, boot, history.tries, history.doubts, crashes, history.first_at),
     )
 
 
@@ -375,7 +399,7 @@ def _packed(row: Settlement, owner: str) -> tuple[Any, ...]:
     is_attempt = row.outcome is not None or row.is_crash
     return (
         row.touch_id,
-        row.state.value,
+        row.state._value_,
         row.reason,
         row.detail[:500],
         maybe_seconds(row.next_at),
@@ -397,7 +421,7 @@ def _bury(connection: sa.Connection, rows: Sequence[Settlement]) -> None:
     found = every(
         connection,
         sa.select(touches.c.id, mailed)
-        .join(customers, customers.c.id == touches.c.customer_id)
+        .outerjoin(customers, customers.c.id == touches.c.customer_id)
         .outerjoin(messages, messages.c.touch_id == touches.c.id)
         .where(touches.c.id.in_(words), mailed.is_not(None)),
     )

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from crm_mailer.model.address import AddressKind
-from crm_mailer.model.campaign import Campaign, Stream
+from crm_mailer.model.campaign import Anchor, Campaign, Exit, Stream
 from crm_mailer.model.customer import ConsentBasis
 from crm_mailer.model.standing import Standing
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store import exits
-from crm_mailer.store.bulk import given_ids
+from crm_mailer.store.bulk import given_ids, seconds
 from crm_mailer.store.engine import Instant
+from crm_mailer.store.prepared import Prepared
 from crm_mailer.store.tables import customers, touches
 from crm_mailer.store.touches import of_campaign, standing_columns, standing_of
 
@@ -45,8 +46,8 @@ def find(
     connection: sa.Connection, touch_ids: Sequence[int], now: datetime
 ) -> dict[int, Departure]:
     """The facts for each of these touches."""
-    given = {"ids": json.dumps(touch_ids), "b_now": now}
-    rows = connection.execute(_finding(connection.dialect.name), given).all()
+    given = {"ids": json.dumps(touch_ids), "b_now": seconds(now)}
+    rows = _finding(connection.dialect.name).rows(connection, given)
     return {row[0]: _departure(row) for row in rows}
 
 
@@ -58,22 +59,42 @@ def _departure(row: Any) -> Departure:
         key and suppression is None and snooze is None and not (flag or case)
         and kind != AddressKind.RELAY and basis != ConsentBasis.NONE
     )  # fmt: skip
-    return Departure(
-        standing=_PLAIN if is_plain else standing_of(row),
-        time_zone=time_zone,
-        country=country,
-        region=region,
-        is_overtaken=bool(is_overtaken),
-    )
+    standing = _PLAIN if is_plain else standing_of(_Facts.read(facts))
+    return _new(Departure, (standing, time_zone, country, region, bool(is_overtaken)))
 
 
+class _Facts(NamedTuple):
+    """What `standing_columns` select."""
+
+    email_key: str | None
+    address_kind: str
+    is_flagged: bool
+    snoozed_until: datetime | None
+    suppression: str | None
+    basis: str | None
+    has_open_case: bool
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> _Facts:
+        """From plain values, in which instants are seconds."""
+        facts = cls._make(values)
+        until: Any = facts.snoozed_until
+        return (
+            facts
+            if until is None
+            else facts._replace(snoozed_until=datetime.fromtimestamp(until, UTC))
+        )
+
+
+_new = tuple.__new__
 _PLAIN = Standing()
+#: Of a mail that is no customer's: a test.
+NOBODY = Departure(_PLAIN, "", "", "", False)
 
 
 @lru_cache(maxsize=2)
-def _finding(dialect: str) -> Any:
-    """Making this statement is slow, so it is kept."""
-    return (
+def _finding(dialect: str) -> Prepared:
+    return Prepared(
         sa.select(
             touches.c.id,
             customers.c.time_zone,
@@ -106,6 +127,21 @@ def exited(
     connection: sa.Connection, campaign: Campaign, touch_ids: Sequence[int]
 ) -> frozenset[int]:
     """Which of these touches of the campaign have met one of its exit conditions."""
+    key = connection.dialect.name, campaign.exits, campaign.anchor
+    if key not in _EXITING:
+        _EXITING[key] = _exiting(connection.dialect.name, campaign)
+    statement = _EXITING[key]
+    if statement is None:
+        return frozenset()
+    return frozenset([row[0] for row in statement.rows(connection, {"ids": json.dumps(touch_ids)})])
+
+
+#: Made once for campaigns that start and end alike; making one is slow.
+_EXITING: dict[tuple[str, frozenset[Exit], Anchor], Prepared | None] = {}
+
+
+def _exiting(dialect: str, campaign: Campaign) -> Prepared | None:
+    """Touches that have met an exit condition of the campaign; None where it has none."""
     met = exits.conditions(
         campaign,
         customer_id=touches.c.customer_id,
@@ -113,9 +149,10 @@ def exited(
         anchored_at=touches.c.anchored_at,
     )
     if not met:
-        return frozenset()
-    query = sa.select(touches.c.id).where(touches.c.id.in_(touch_ids), sa.or_(*met))
-    return frozenset(connection.execute(query).scalars())
+        return None
+    return Prepared(
+        sa.select(touches.c.id).where(touches.c.id.in_(given_ids(dialect)), sa.or_(*met))
+    )
 
 
 def marketing_left(
@@ -132,19 +169,21 @@ def marketing_left(
     """
     given = {
         "ids": json.dumps(customer_ids),
-        "b_since": since,
-        "b_earliest": since - _LATEST,
+        "b_since": seconds(since),
+        "b_earliest": seconds(since - _LATEST),
         "b_owner": owner,
     }
     found: dict[int, list[datetime]] = {}
-    for row in connection.execute(_leaving(connection.dialect.name), given).all():
-        at = now if row.state == TouchState.CLAIMED else row.settled_at or row.due_at
-        found.setdefault(row.customer_id, []).append(at)
+    rows = _leaving(connection.dialect.name).rows(connection, given)
+    for customer, state, settled_at, due_at in rows:
+        is_leaving = state == TouchState.CLAIMED
+        at = now if is_leaving else datetime.fromtimestamp(settled_at or due_at, UTC)
+        found.setdefault(customer, []).append(at)
     return found
 
 
 @lru_cache(maxsize=2)
-def _leaving(dialect: str) -> Any:
+def _leaving(dialect: str) -> Prepared:
     left = sa.and_(
         touches.c.state.in_(_LEFT),
         sa.func.coalesce(touches.c.settled_at, touches.c.due_at)
@@ -153,11 +192,13 @@ def _leaving(dialect: str) -> Any:
     leaving = sa.and_(
         touches.c.state == TouchState.CLAIMED, touches.c.owner != sa.bindparam("b_owner")
     )
-    return sa.select(
-        touches.c.customer_id, touches.c.state, touches.c.settled_at, touches.c.due_at
-    ).where(
-        touches.c.customer_id.in_(given_ids(dialect)),
-        touches.c.due_at >= sa.bindparam("b_earliest", type_=Instant),
-        touches.c.stream == Stream.MARKETING.value,
-        sa.or_(left, leaving),
+    return Prepared(
+        sa.select(
+            touches.c.customer_id, touches.c.state, touches.c.settled_at, touches.c.due_at
+        ).where(
+            touches.c.customer_id.in_(given_ids(dialect)),
+            touches.c.due_at >= sa.bindparam("b_earliest", type_=Instant),
+            touches.c.stream == Stream.MARKETING.value,
+            sa.or_(left, leaving),
+        )
     )

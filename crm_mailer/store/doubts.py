@@ -55,7 +55,8 @@ class Doubt:
     id: int
     campaign: str
     step: str
-    customer_id: int
+    #: None: a test, which is nobody's.
+    customer_id: int | None
     address: str
     subject: str
     stream: str
@@ -301,7 +302,7 @@ def _rows(
             messages.c.message_id,
             messages.c.rcpt_to,
         )
-        .join(customers, customers.c.id == touches.c.customer_id)
+        .outerjoin(customers, customers.c.id == touches.c.customer_id)
         .outerjoin(messages, messages.c.touch_id == touches.c.id)
         .where(condition)
         # not the bare id: an engine would read all touches in its order

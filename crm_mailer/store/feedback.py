@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.feedback import Feedback, FeedbackKind, UnlearntReply, UnlearntReview
 from crm_mailer.model.reply import Intent, ReplyKind, Severity
+from crm_mailer.model.touch import TouchKind
 from crm_mailer.store.tables import customers, feedback, orders, replies, reviews, touches
 
 #: Where a review is heard of -> the channel of its line in the log.
@@ -25,7 +26,12 @@ def list_unlearnt_replies(
     """The oldest replies without effects whose id is above `after`."""
     rows = connection.execute(
         _unlearnt_replies()
-        .where(replies.c.learnt_at.is_(None), replies.c.id > after)
+        .where(
+            replies.c.learnt_at.is_(None),
+            replies.c.id > after,
+            # nothing follows from what answers a test
+            touches.c.kind.is_distinct_from(TouchKind.TEST.value),
+        )
         .order_by(replies.c.id)
         .limit(limit)
     )

@@ -8,7 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from crm_mailer.model.case import UNDER_WAY
-from crm_mailer.model.reply import BounceKind
+from crm_mailer.model.reply import BounceKind, ReplyKind
+from crm_mailer.model.touch import TEST_CAMPAIGN, TouchKind
 from crm_mailer.store import tables as t
 
 
@@ -34,9 +35,11 @@ class OpenCases:
 
 
 def mails_by_campaign(connection: sa.Connection) -> list[CampaignMails]:
-    """Every campaign that has touches, the busiest first."""
+    """Every campaign that has touches, the busiest first; tests are none."""
     states: dict[str, dict[str, int]] = {}
-    query = sa.select(t.touches.c.campaign, t.touches.c.state, sa.func.count().label("number"))
+    query = sa.select(
+        t.touches.c.campaign, t.touches.c.state, sa.func.count().label("number")
+    ).where(t.touches.c.campaign != TEST_CAMPAIGN)
     for row in connection.execute(query.group_by(t.touches.c.campaign, t.touches.c.state)):
         states.setdefault(row.campaign, {})[row.state] = row.number
     human = (t.replies.c.kind == "human") & ~t.replies.c.is_copy
@@ -59,7 +62,7 @@ def skips_by_reason(connection: sa.Connection) -> dict[str, int]:
     number = sa.func.count().label("number")
     query = (
         sa.select(t.touches.c.reason, number)
-        .where(t.touches.c.state == "skipped")
+        .where(t.touches.c.state == "skipped", t.touches.c.kind != TouchKind.TEST.value)
         .group_by(t.touches.c.reason)
         .order_by(number.desc(), t.touches.c.reason)
     )
@@ -67,13 +70,21 @@ def skips_by_reason(connection: sa.Connection) -> dict[str, int]:
 
 
 def replies_by_kind(connection: sa.Connection) -> dict[str, int]:
-    """What came into the mailbox: machines by kind, people by what they want."""
+    """What came into the mailbox: machines by kind, people by what they want.
+
+    What answers a test is left out.
+    """
     label = sa.case(
         (t.replies.c.kind == "human", sa.func.coalesce(t.replies.c.intent, "other")),
         else_=t.replies.c.kind,
     )
     query = sa.select(label.label("label"), sa.func.count().label("number"))
-    rows = connection.execute(query.where(~t.replies.c.is_copy).group_by(label))
+    query = query.select_from(t.replies.outerjoin(t.touches)).where(
+        ~t.replies.c.is_copy,
+        t.touches.c.kind.is_distinct_from(TouchKind.TEST.value),
+        t.replies.c.kind != ReplyKind.TEST.value,
+    )
+    rows = connection.execute(query.group_by(label))
     return dict(sorted(((row.label, row.number) for row in rows), key=lambda one: -one[1]))
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from crm_mailer.model.case import UNDER_WAY
+from crm_mailer.model.touch import TouchKind
 from crm_mailer.store import pauses
 from crm_mailer.store import tables as t
 
@@ -36,10 +37,13 @@ def figures(connection: sa.Connection, now: datetime) -> Figures:
     """All counts at `now`."""
     open_case = t.cases.c.state.in_(sorted(UNDER_WAY))
     no_address = t.customers.c.email_key.is_(None)
+    is_no_test = t.touches.c.kind != TouchKind.TEST.value
     by_state = connection.execute(
-        sa.select(t.touches.c.state, sa.func.count().label("number")).group_by(t.touches.c.state)
+        sa.select(t.touches.c.state, sa.func.count().label("number"))
+        .where(is_no_test)
+        .group_by(t.touches.c.state)
     )
-    due = t.touches.c.state.in_(("planned", "deferred")) & (t.touches.c.next_at <= now)
+    due = is_no_test & t.touches.c.state.in_(("planned", "deferred")) & (t.touches.c.next_at <= now)
     return Figures(
         customers=_count(connection, t.customers),
         customers_without_address=_count(connection, t.customers, no_address),

@@ -17,7 +17,7 @@ from crm_mailer.store.tables import order_events, order_items, orders, reviews
 FACTS = (
     "platform number customer_id buyer_id state is_counted placed_at paid_at currency amount_minor "
     "refunded_minor net_usd_cents payment_method promised_ship_at carrier tracking_number "
-    "tracking_url expected_at note"
+    "tracking_url expected_at note coupons shipping_minor"
 ).split()
 
 #: A look-up is faster than an enum's `value`.
@@ -47,6 +47,10 @@ class OrderFacts:
     tracking_url: str = ""
     expected_at: datetime | None = None
     note: str = ""
+    #: Codes that the order names, as the export writes them.
+    coupons: str = ""
+    #: What the buyer paid for shipping; None where no file told it.
+    shipping_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +262,8 @@ def _values(facts: OrderFacts) -> tuple[Any, ...]:
         facts.tracking_url,
         bulk.maybe_seconds(facts.expected_at),
         facts.note,
+        facts.coupons,
+        facts.shipping_minor,
     )
 
 

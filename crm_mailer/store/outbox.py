@@ -18,8 +18,13 @@ from crm_mailer.store.doubts import Evidence
 from crm_mailer.store.tables import agent_replies, bounces, customers, messages, touches
 from crm_mailer.store.tables import deliveries as delivery_rows
 
-#: Reasons that a person may have mended: a template, a header, a missing language.
-MENDABLE = (SkipReason.TEMPLATE_ERROR, SkipReason.HEADER_GUARD, SkipReason.NO_LANGUAGE)
+#: Reasons that a person may have mended: a template, a header, a missing language, no code left.
+MENDABLE = (
+    SkipReason.TEMPLATE_ERROR,
+    SkipReason.HEADER_GUARD,
+    SkipReason.NO_LANGUAGE,
+    SkipReason.BENEFIT_EMPTY,
+)
 
 
 #: How far back `pulse` looks.
@@ -33,7 +38,8 @@ class OutboxLine:
     id: int
     campaign: str
     step: str
-    customer_id: int
+    #: None: a test, which is nobody's.
+    customer_id: int | None
     address: str
     subject: str
     state: TouchState
@@ -161,9 +167,11 @@ def list_(
     """Mails, the newest first."""
     # an agent's letter has its subject before it is rendered
     subject = sa.func.coalesce(messages.c.subject, agent_replies.c.subject).label("subject")
+    # a test has no customer
+    address = sa.func.coalesce(customers.c.email, messages.c.rcpt_to).label("email")
     query = (
-        sa.select(touches, customers.c.email, subject)
-        .join(customers, customers.c.id == touches.c.customer_id)
+        sa.select(touches, address, subject)
+        .outerjoin(customers, customers.c.id == touches.c.customer_id)
         .outerjoin(messages, messages.c.touch_id == touches.c.id)
         .outerjoin(agent_replies, agent_replies.c.touch_id == touches.c.id)
         .where(*wanted.conditions())
@@ -177,7 +185,7 @@ def find(connection: sa.Connection, touch_id: int) -> Record | None:
     """The record of one mail; None where there is none by this number."""
     row = connection.execute(
         sa.select(*claims.TOUCH, touches.c.detail, touches.c.settled_at, customers.c.email)
-        .join(customers, customers.c.id == touches.c.customer_id)
+        .outerjoin(customers, customers.c.id == touches.c.customer_id)
         .where(touches.c.id == touch_id)
     ).first()
     if row is None:
@@ -185,9 +193,10 @@ def find(connection: sa.Connection, touch_id: int) -> Record | None:
     back = connection.execute(
         sa.select(bounces).where(bounces.c.touch_id == touch_id).order_by(bounces.c.at)
     )
+    message = _message(connection, touch_id)
     return Record(
         touch=claims.touch_of(row),
-        address=row.email or "",
+        address=row.email or message.get("rcpt_to", ""),
         detail=row.detail,
         settled_at=row.settled_at,
         deliveries=tuple(deliveries.list_(connection, touch_id)),
@@ -196,7 +205,7 @@ def find(connection: sa.Connection, touch_id: int) -> Record | None:
             BounceLine(at=one.at, kind=one.kind, status=one.status, diagnostic=one.diagnostic)
             for one in back
         ),
-        **_message(connection, touch_id),
+        **message,
     )
 
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from crm_mailer.model import address as addresses
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.reply import Evidence, Intent, ReplyKind, Rung, Severity
+from crm_mailer.model.touch import TouchKind
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.tables import (
     bounces,
@@ -94,9 +95,10 @@ class TouchFact:
     """What a touch tells of an answer to it. `address` is where its mail went."""
 
     id: int
-    customer_id: int
+    customer_id: int | None
     order_id: int | None
     address: str
+    is_test: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,9 +177,10 @@ def find_touch(connection: sa.Connection, touch_id: int) -> TouchFact | None:
             touches.c.id,
             touches.c.customer_id,
             touches.c.order_id,
+            (touches.c.kind == TouchKind.TEST.value).label("is_test"),
             sa.func.coalesce(messages.c.rcpt_to, customers.c.email, "").label("address"),
         )
-        .join(customers, customers.c.id == touches.c.customer_id)
+        .outerjoin(customers, customers.c.id == touches.c.customer_id)
         .outerjoin(messages, messages.c.touch_id == touches.c.id)
         .where(touches.c.id == touch_id)
     )

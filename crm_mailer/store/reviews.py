@@ -95,7 +95,11 @@ def find_answered(connection: sa.Connection, now: datetime) -> list[tuple[int, d
     """Reviews that were answered since, by a mail of ours to the letter or in a case, and when."""
     since = now - _LOOKED_BACK
     waiting = sa.and_(reviews.c.answered_at.is_(None), reviews.c.at >= since)
-    return [*_thanked(connection, waiting, since), *_handled(connection, waiting)]
+    return [
+        *_thanked(connection, waiting, since),
+        *_written_to(connection, waiting, since),
+        *_handled(connection, waiting),
+    ]
 
 
 def _thanked(
@@ -112,6 +116,28 @@ def _thanked(
             touches.c.due_at >= since,
             touches.c.state == TouchState.ACCEPTED.value,
             touches.c.anchor == letter,
+        )
+        .group_by(reviews.c.id)
+    )
+    return [(row.id, row.at) for row in connection.execute(query)]
+
+
+def _written_to(
+    connection: sa.Connection, waiting: sa.ColumnElement[bool], since: datetime
+) -> list[tuple[int, datetime]]:
+    """Those to which a campaign that starts at reviews has answered."""
+    query = (
+        sa.select(reviews.c.id, sa.func.min(touches.c.settled_at, type_=Instant).label("at"))
+        .select_from(reviews.outerjoin(orders, orders.c.id == reviews.c.order_id))
+        .join(
+            touches,
+            touches.c.customer_id == sa.func.coalesce(reviews.c.customer_id, orders.c.customer_id),
+        )
+        .where(
+            waiting,
+            touches.c.due_at >= since,
+            touches.c.state == TouchState.ACCEPTED.value,
+            touches.c.anchor == sa.literal("review:") + sa.cast(reviews.c.id, sa.Text),
         )
         .group_by(reviews.c.id)
     )

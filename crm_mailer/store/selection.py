@@ -27,7 +27,6 @@ __all__ = [
     "count",
     "customers_in",
     "select_ids",
-    "zones_of",
 ]
 
 #: Before the name of a column that says whether a customer is in a segment.
@@ -94,11 +93,6 @@ def _shortened(rule: Rule) -> Rule:
             return Compare(field, op, replace(listed, addresses=first))
         case Compare() | InSegment():
             return rule
-
-
-def zones_of(connection: sa.Connection) -> frozenset[str]:
-    """The zones that customers live in."""
-    return frozenset(connection.scalars(sa.select(t.customers.c.time_zone).distinct()))
 
 
 def select_ids(connection: sa.Connection, rule: Rule, look: Look) -> list[int]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from crm_mailer.model.curve import Signal
 from crm_mailer.model.reply import ReplyKind
 from crm_mailer.model.segment import Compare
-from crm_mailer.model.segment_blocks import ONCE, Bounds, Contact, Listed, Move, Purchase, window
+from crm_mailer.model.segment_blocks import (
+    ONCE,
+    Bounds,
+    Contact,
+    Listed,
+    Move,
+    Passage,
+    Purchase,
+    window,
+)
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store import tables as t
 from crm_mailer.store.look import Look
-from crm_mailer.store.selection_values import Condition, place_of
+from crm_mailer.store.selection_values import Condition, is_among, place_of
 
 _A_DAY = timedelta(days=1)
 
@@ -156,7 +162,7 @@ def _times(source: sa.FromClause, tests: Sequence[Condition], wanted: Contact) -
 
 
 def _in_window(
-    column: sa.ColumnElement[Any], block: Purchase | Contact, look: Look
+    column: sa.ColumnElement[Any], block: Purchase | Contact | Passage, look: Look
 ) -> list[Condition]:
     first, last = window(block, look.today)
     tests: list[Condition] = []
@@ -212,23 +218,27 @@ def _mark_then(wanted: Move, look: Look) -> sa.ScalarSelect[Any]:
     return query.correlate(t.customers).scalar_subquery()
 
 
+def entered(rule: Compare, look: Look) -> Condition:
+    """Who came into the segment on one of the days, whether still in it or not."""
+    return _passed(t.memberships.c.since, rule.value, look)
+
+
+def left(rule: Compare, look: Look) -> Condition:
+    """Who left the segment on one of the days, whether back in it or not."""
+    return _passed(t.memberships.c.until, rule.value, look)
+
+
+def _passed(at: sa.ColumnElement[Any], wanted: Passage, look: Look) -> Condition:
+    stay = t.memberships.c
+    return sa.exists().where(
+        stay.customer_id == t.customers.c.id,
+        stay.segment == wanted.segment,
+        at.is_not(None),
+        *_in_window(at, wanted, look),
+    )
+
+
 # ------------------------------------------------------------------ lists
-
-
-class each_of(FunctionElement[Any]):
-    """The values of a JSON list as rows: one value is bound, however long the list."""
-
-    name = "each_of"
-    type = sa.Text()
-    inherit_cache = True
-
-
-@compiles(each_of)
-def _each_sql(element: each_of, compiler: Any, **options: Any) -> str:
-    values = compiler.process(element.clauses, **options)
-    if compiler.dialect.name == "postgresql":
-        return f"(SELECT json_array_elements_text(CAST({values} AS json)))"
-    return f"(SELECT value FROM json_each({values}))"
 
 
 def listed(rule: Compare, _look: Look) -> Condition:
@@ -238,7 +248,7 @@ def listed(rule: Compare, _look: Look) -> Condition:
     key = sa.func.coalesce(customer.email_key, "")
     number = sa.cast(customer.id, sa.Text)
     tests = [
-        column.op("IN", is_comparison=True)(each_of(sa.literal(json.dumps(sorted(values)))))
+        is_among(column, sorted(values))
         for column, values in (
             (key, wanted.addresses),
             (number, [str(one) for one in wanted.numbers]),
@@ -256,5 +266,7 @@ BLOCKS: dict[str, Callable[[Compare, Look], Condition]] = {
     "opened": opened,
     "rose": rose,
     "fell": fell,
+    "entered": entered,
+    "left": left,
     "list": listed,
 }

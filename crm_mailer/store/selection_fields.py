@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 import sqlalchemy as sa
 
@@ -17,10 +15,12 @@ from crm_mailer.model.score import RFM_SEGMENTS
 from crm_mailer.model.segment import Compare
 from crm_mailer.model.segment_blocks import day_of
 from crm_mailer.model.segment_fields import Operator, fits
-from crm_mailer.model.zones import BY_COUNTRY
+from crm_mailer.model.zones import Overrides, home_zone
+from crm_mailer.store import homes
 from crm_mailer.store import tables as t
+from crm_mailer.store.homes import Home
 from crm_mailer.store.look import Look
-from crm_mailer.store.selection_values import Condition, place_of, present, test
+from crm_mailer.store.selection_values import Condition, is_among, place_of, present, test
 
 # ------------------------------------------------------------------ fields with one value
 
@@ -241,25 +241,26 @@ def many(columns: tuple[sa.Column[Any], sa.Column[Any]], rule: Compare) -> Condi
 
 
 def next_birthday(rule: Compare, look: Look) -> Condition:
-    """Each zone has its own today: the birthdays that fit are listed for each."""
+    """Each home has its own today: the birthdays that fit are listed for each."""
     customer = t.customers.c
 
     def passes() -> Condition:
-        elsewhere = {day: _lives_in(homes) for day, homes in _homes_by_day(look).items()}
-        here = sa.not_(sa.or_(*elsewhere.values())) if elsewhere else sa.true()
+        home = homes.key()
+        lives = {day: is_among(home, keys) for day, keys in _homes_elsewhere(look).items()}
         return sa.or_(
-            sa.and_(here, _born_on(look.today, rule)),
-            *(sa.and_(home, _born_on(day, rule)) for day, home in elsewhere.items()),
+            sa.and_(_born_on(look.today, rule, look), *(~there for there in lives.values())),
+            *(sa.and_(_born_on(day, rule, look), there) for day, there in lives.items()),
         )
 
     is_known = sa.and_(customer.birth_month.is_not(None), customer.birth_day.is_not(None))
     return present(is_known, rule, passes)
 
 
-def _born_on(today: date, rule: Compare) -> Condition:
+def _born_on(today: date, rule: Compare, look: Look) -> Condition:
     ahead = frozenset(days for days in range(birthday.FARTHEST + 1) if fits(rule, days))
     months: dict[int, list[int]] = {}
-    for month, day in sorted(birthday.birthdays_within(today, ahead)):
+    found = birthday.birthdays_within(today, ahead, stand_in=look.leap_day)
+    for month, day in sorted(found):
         months.setdefault(month, []).append(day)
     customer = t.customers.c
     return sa.or_(
@@ -271,52 +272,30 @@ def _born_on(today: date, rule: Compare) -> Condition:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Homes:
-    """Zones, and countries whose people live in such a zone unless another is told.
-
-    `known` are all zones that there are: another word tells nothing, as if none were told.
-    """
-
-    zones: frozenset[str]
-    countries: frozenset[str]
-    known: frozenset[str]
-
-
-def _lives_in(homes: _Homes) -> Condition:
-    customer = t.customers.c
-    by_zone = customer.time_zone.in_(sorted(homes.zones))
-    by_country = sa.and_(
-        sa.func.upper(customer.country).in_(sorted(homes.countries)),
-        customer.time_zone.not_in(sorted(homes.known)),
-    )
-    if not homes.countries:
-        return by_zone
-    return sa.or_(by_zone, by_country) if homes.zones else by_country
+def _homes_elsewhere(look: Look) -> dict[date, list[str]]:
+    """The homes whose calendar shows another day than the shop's, by that day."""
+    if look.homes is None:
+        raise LookupError("birthdays are counted where customers live: their homes are needed")
+    days: dict[date, list[str]] = {}
+    for home, day in _days_of(look.homes(), look.now, look.zone.key, look.time_zones):
+        if day != look.today:
+            days.setdefault(day, []).append(home.key)
+    return {day: sorted(keys) for day, keys in sorted(days.items())}
 
 
-def _homes_by_day(look: Look) -> dict[date, _Homes]:
-    """Where the calendar shows another day than the shop's, by that day."""
-    days = _days_of_zones(look.now, look.zones)
-    main = _days_of_zones(look.now, frozenset(BY_COUNTRY.values()))
-    return {
-        day: _Homes(
-            frozenset(name for name, one in days.items() if one == day),
-            frozenset(country for country, name in BY_COUNTRY.items() if main[name] == day),
-            frozenset(days),
+@lru_cache(maxsize=4)
+def _days_of(
+    known: tuple[Home, ...], now: datetime, default: str, overrides: Overrides
+) -> tuple[tuple[Home, date], ...]:
+    return tuple(
+        (
+            one,
+            moment.local_day(
+                now,
+                home_zone(
+                    one.time_zone, one.country, default, region=one.region, overrides=overrides
+                ),
+            ),
         )
-        for day in sorted({*days.values(), *main.values()} - {look.today})
-    }
-
-
-@lru_cache(maxsize=8)
-def _days_of_zones(now: datetime, zones: frozenset[str] | None) -> dict[str, date]:
-    known = _zone_names()
-    names = known if zones is None else known & zones
-    return {name: moment.local_day(now, ZoneInfo(name)) for name in names}
-
-
-@cache
-def _zone_names() -> frozenset[str]:
-    """Every zone that there is: looking through the folders takes 10 ms."""
-    return frozenset(available_timezones())
+        for one in known
+    )

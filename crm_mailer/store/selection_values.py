@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -66,3 +67,25 @@ class place_of(FunctionElement[int]):
 def _place_sql(element: place_of, compiler: Any, **options: Any) -> str:
     name = "strpos" if compiler.dialect.name == "postgresql" else "instr"
     return f"{name}({compiler.process(element.clauses, **options)})"
+
+
+class each_of(FunctionElement[Any]):
+    """The values of a JSON list as rows: one value is bound, however long the list."""
+
+    name = "each_of"
+    type = sa.Text()
+    inherit_cache = True
+
+
+@compiles(each_of)
+def _each_sql(element: each_of, compiler: Any, **options: Any) -> str:
+    values = compiler.process(element.clauses, **options)
+    if compiler.dialect.name == "postgresql":
+        return f"(SELECT json_array_elements_text(CAST({values} AS json)))"
+    return f"(SELECT value FROM json_each({values}))"
+
+
+def is_among(column: sa.ColumnElement[str], values: Sequence[str]) -> Condition:
+    """Whether the text is one of `values`, of which there may be any number."""
+    found: Condition = column.op("IN", is_comparison=True)(each_of(sa.literal(json.dumps(values))))
+    return found

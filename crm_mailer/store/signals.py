@@ -41,6 +41,8 @@ def add(
 ) -> bool:
     """Note what was seen of a mail. The same once more changes nothing. Whether it was new.
 
+    What is seen of a test is nobody's, and not noted.
+
     Args:
         connection: in a write transaction.
         touch_id: the mail.
@@ -54,11 +56,14 @@ def add(
     """
     if kind not in SEEN:
         raise ValueError(f"a {kind} is not kept as a signal")
-    customer = sa.select(t.touches.c.customer_id).where(t.touches.c.id == touch_id)
+    touch = t.touches.c
+    customer_id = connection.scalar(sa.select(touch.customer_id).where(touch.id == touch_id))
+    if customer_id is None:
+        return False
     statement = upsert(connection, t.signals).values(
         touch_id=touch_id,
         kind=kind.value,
-        customer_id=customer.scalar_subquery(),
+        customer_id=customer_id,
         at=at,
         learnt_at=now,
         detail=detail[:500],

@@ -29,6 +29,8 @@ class Known:
     #: Lines of paid orders: sku, category, title, price_minor, quantity, and their order's columns.
     purchases: tuple[Row, ...]
     segments: frozenset[str]
+    #: Memberships, past ones too: segment, since, until.
+    stays: tuple[Row, ...] = ()
     #: Paid orders: id, placed_at, amount_minor, net_usd_cents.
     paid: tuple[Row, ...] = ()
     #: Mails that a server took, and mails of the customer's own: campaign, intent, at.
@@ -78,9 +80,8 @@ def known(connection: sa.Connection, customer_id: int) -> Known:
     open_cases = sa.select(t.cases.c.id).where(
         t.cases.c.customer_id == customer_id, t.cases.c.state.in_(sorted(UNDER_WAY))
     )
-    stays = sa.select(t.memberships.c.segment).where(
-        t.memberships.c.customer_id == customer_id, t.memberships.c.until.is_(None)
-    )
+    memberships = sa.select(t.memberships).where(t.memberships.c.customer_id == customer_id)
+    stays = _rows(connection, memberships.order_by(t.memberships.c.since, t.memberships.c.id))
     score = _rows(connection, sa.select(t.scores).where(t.scores.c.customer_id == customer_id))
     values = t.customer_values
     value = _rows(connection, sa.select(values).where(values.c.customer_id == customer_id))
@@ -94,7 +95,8 @@ def known(connection: sa.Connection, customer_id: int) -> Known:
         stars=_values(connection, t.reviews.c.stars, customer_id),
         has_open_case=connection.scalar(open_cases.limit(1)) is not None,
         purchases=_rows(connection, paid_lines),
-        segments=frozenset(connection.scalars(stays)),
+        segments=frozenset(stay["segment"] for stay in stays if stay["until"] is None),
+        stays=stays,
         paid=_rows(connection, paid),
         mailed=_rows(connection, _mailed(customer_id)),
         replied=_rows(connection, _replied(customer_id)),

@@ -44,6 +44,12 @@ def list_open(connection: sa.Connection, *, limit: int = 200) -> list[Task]:
     return [_task(row) for row in rows]
 
 
+def count_open(connection: sa.Connection) -> int:
+    """How many tasks are not done."""
+    query = sa.select(sa.func.count()).where(tasks.c.state == TaskState.OPEN)
+    return connection.scalar(query) or 0
+
+
 def get(connection: sa.Connection, task_id: int) -> Task:
     """The task with this number.
 

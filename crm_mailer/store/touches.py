@@ -89,21 +89,18 @@ def sliced(ids: Sequence[int]) -> Iterable[Sequence[int]]:
 # ------------------------------------------------------------------ planning
 
 
-def add(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:
-    """Save touches; those whose key is there already stay as they are. How many are new."""
-    if not rows:
-        return 0
+def add(connection: sa.Connection, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> int:
+    """Save touches; those whose key is there already stay as they are. How many are new.
+
+    Instants in `rows` are seconds, as columns keep them.
+    """
     return bulk.insert(
         connection,
         touches,
-        list(rows[0]),
-        [tuple(map(_plain, row.values())) for row in rows],
+        columns,
+        rows,
         conflict="ON CONFLICT (campaign, step, anchor, customer_id) DO NOTHING",
     )
-
-
-def _plain(value: Any) -> Any:
-    return bulk.seconds(value) if isinstance(value, datetime) else value
 
 
 def planned_at(connection: sa.Connection, campaign: str, at: datetime) -> list[sa.Row[Any]]:
@@ -128,18 +125,9 @@ def planned_at(connection: sa.Connection, campaign: str, at: datetime) -> list[s
 
 
 def marketing_times(
-    connection: sa.Connection,
-    customer_ids: Sequence[int],
-    since: datetime,
-    *,
-    campaign: str = "",
-    newest: Mapping[int, Event] | None = None,
+    connection: sa.Connection, customer_ids: Sequence[int], since: datetime
 ) -> dict[int, list[datetime]]:
-    """When each of these customers had, or is to have, marketing mail from `since` on.
-
-    What `campaign` has planned for an older event than a customer's `newest` is not counted: it
-    will not leave.
-    """
+    """When each of these customers had, or is to have, marketing mail from `since` on."""
     left = touches.c.state.in_((TouchState.ACCEPTED, TouchState.IN_DOUBT))
     waiting = touches.c.state.in_((*UNSENT, TouchState.CLAIMED))
     moment = sa.case(
@@ -148,21 +136,13 @@ def marketing_times(
     )
     found: dict[int, list[datetime]] = {}
     for ids in sliced(customer_ids):
-        query = sa.select(
-            touches.c.customer_id,
-            sa.type_coerce(moment, Instant),
-            sa.and_(touches.c.campaign == campaign, touches.c.state.in_(UNSENT)),
-            touches.c.anchored_at,
-            touches.c.anchor,
-        ).where(
+        query = sa.select(touches.c.customer_id, sa.type_coerce(moment, Instant)).where(
             touches.c.customer_id.in_(ids),
             touches.c.due_at >= since,
             touches.c.stream == Stream.MARKETING,
             sa.or_(left, waiting),
         )
-        for customer_id, at, is_own, *event in connection.execute(query):
-            if is_own and newest and tuple(event) < newest.get(customer_id, tuple(event)):
-                continue
+        for customer_id, at in connection.execute(query):
             found.setdefault(customer_id, []).append(at)
     return found
 
@@ -176,7 +156,7 @@ def events(
     is_started: bool = False,
 ) -> dict[int, dict[Event, bool]]:
     """Each customer's events for which the campaign planned mails that are due after `since`, and
-    whether one of them has not left; with `is_started` without those that came too soon.
+    whether one of them has not left; with `is_started` without those that came too soon or late.
     """
     touch = touches.c
     unsent = sa.func.max(sa.case((touch.state.in_(UNSENT), 1), else_=0))
@@ -188,7 +168,8 @@ def events(
             .group_by(touch.customer_id, touch.anchored_at, touch.anchor)
         )
         if is_started:
-            query = query.where(touch.reason != SkipReason.REENTRY)
+            is_none = touch.reason.in_((SkipReason.REENTRY, SkipReason.LATE))
+            query = query.where(~sa.and_(touch.state == TouchState.SKIPPED, is_none))
         for customer_id, at, anchor, is_unsent in connection.execute(query):
             found.setdefault(customer_id, {})[at, anchor] = bool(is_unsent)
     return found
@@ -228,14 +209,13 @@ def _skipping(reason: SkipReason, now: datetime) -> sa.Update:
 
 
 def campaigns(connection: sa.Connection) -> list[str]:
-    """The campaigns that have touches, found one by one: their touches may be millions."""
-    first = sa.select(touches.c.campaign).order_by(touches.c.campaign).limit(1)
-    found: list[str] = []
-    name = connection.scalar(first)
-    while name is not None:
-        found.append(name)
-        name = connection.scalar(first.where(touches.c.campaign > name))
-    return found
+    """The campaigns that have touches, each found behind the one before: touches are millions."""
+    first = sa.select(sa.func.min(touches.c.campaign).label("campaign"))
+    found = first.cte("found", recursive=True)
+    after = sa.select(sa.func.min(touches.c.campaign)).where(touches.c.campaign > found.c.campaign)
+    found = found.union_all(sa.select(after.scalar_subquery()).where(found.c.campaign.is_not(None)))
+    query = sa.select(found.c.campaign).where(found.c.campaign.is_not(None))
+    return list(connection.scalars(query))
 
 
 def list_unsent(
@@ -254,31 +234,43 @@ def list_other_anchors(
     return _list(connection, campaign, UNSENT, is_other)
 
 
-def list_waiting(connection: sa.Connection, campaign: str) -> Sequence[int]:
-    """What would leave when it is due."""
-    states = (TouchState.PLANNED, TouchState.DEFERRED)
-    return _list(connection, campaign, states, touches.c.kind == TouchKind.CAMPAIGN)
+def list_waiting(connection: sa.Connection, names: Sequence[str]) -> Sequence[int]:
+    """What of the campaigns `names` would leave when it is due."""
+    if not names:
+        return ()
+    query = sa.select(touches.c.id).where(
+        touches.c.campaign.in_(names),
+        touches.c.state.in_((TouchState.PLANNED, TouchState.DEFERRED)),
+        touches.c.kind == TouchKind.CAMPAIGN,
+    )
+    return connection.execute(query).scalars().all()
 
 
-def list_held(
-    connection: sa.Connection,
-    campaign: str,
-    *,
-    detail: str | None = None,
-    expired_at: datetime | None = None,
-) -> Sequence[int]:
-    """What waits to be released.
+def list_held_by_file(connection: sa.Connection, names: Sequence[str]) -> Sequence[int]:
+    """What waits because the file of its campaign, one of `names`, was gone or a draft."""
+    query = sa.select(touches.c.id).where(
+        touches.c.campaign.in_(names),
+        touches.c.state == TouchState.HELD,
+        touches.c.detail == HELD_BY_FILE,
+    )
+    return connection.execute(query).scalars().all()
 
-    Args:
-        connection: for looking.
-        campaign: its id.
-        detail: only what is held for this reason.
-        expired_at: only what nobody released before its time was over.
-    """
-    condition = sa.true() if detail is None else touches.c.detail == detail
-    if expired_at is not None:
-        condition &= touches.c.expires_at < expired_at
-    return _list(connection, campaign, (TouchState.HELD,), condition)
+
+def list_held(connection: sa.Connection, campaign: str) -> Sequence[int]:
+    """What waits to be released."""
+    return _list(connection, campaign, (TouchState.HELD,), sa.true())
+
+
+def list_expired(connection: sa.Connection, names: Sequence[str], now: datetime) -> Sequence[int]:
+    """What of the campaigns `names` nobody released in its time."""
+    if not names:
+        return ()
+    query = sa.select(touches.c.id).where(
+        touches.c.campaign.in_(names),
+        touches.c.state == TouchState.HELD,
+        touches.c.expires_at < now,
+    )
+    return connection.execute(query).scalars().all()
 
 
 def end(connection: sa.Connection, ids: Sequence[int], reason: SkipReason, now: datetime) -> int:

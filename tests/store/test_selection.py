@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from crm_mailer.model.score import ChurnState, ValueClass
 from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule
-from crm_mailer.model.segment_blocks import MARKS, Bounds, Contact, Listed, Move, Purchase
+from crm_mailer.model.segment_blocks import MARKS, Bounds, Contact, Listed, Move, Passage, Purchase
 from crm_mailer.model.segment_fields import BLOCKS, FIELDS, Field, FieldType, Operator
-from crm_mailer.segmenting.facts import facts
+from crm_mailer.segmenting.facts import Facts, facts
 from crm_mailer.segmenting.rules import explain, matches
 from crm_mailer.store import selection, stories
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Store
+from crm_mailer.store.homes import of_all
 from crm_mailer.store.selection import Look, condition
 from tests.segmenting.people import NOW, add_customer, add_order
 
@@ -38,6 +39,16 @@ WORDS = ["", "RU", "BY", "Москва", "Москва-сити", "München", "a
 # ------------------------------------------------------------------ a crowd
 
 
+def as_seen(known: stories.Known, look: Look) -> Facts:
+    return facts(
+        known,
+        now=look.now,
+        zone=look.zone,
+        time_zones=look.time_zones,
+        leap_day=look.leap_day,
+    )
+
+
 @dataclass(frozen=True)
 class Crowd:
     store: Store
@@ -48,15 +59,17 @@ class Crowd:
         return [
             id_
             for id_, known in self.known.items()
-            if matches(rule, facts(known, now=look.now, zone=look.zone), look.segments)
+            if matches(rule, as_seen(known, look), look.segments)
         ]
 
     def selected(self, rule: Rule, look: Look) -> list[int]:
+        look = replace(look, homes=of_all(self.store))
         with self.store.read() as connection:
             return selection.select_ids(connection, rule, look)
 
     def asked_one_by_one(self, rule: Rule, look: Look) -> list[int]:
         """As planning asks: a condition of its own query."""
+        look = replace(look, homes=of_all(self.store))
         source = t.customers.outerjoin(t.scores, t.scores.c.customer_id == t.customers.c.id)
         query = sa.select(t.customers.c.id).select_from(source).where(condition(rule, look))
         with self.store.read() as connection:
@@ -135,6 +148,7 @@ def _surroundings(store: Store, dice: Random, ids: list[int]) -> None:
                 (0.7, _score),
                 (0.5, _value),
                 (0.4, _stay),
+                (0.2, _past_stay),
                 (0.4, _score_change),
                 (0.4, _score_change),
                 (0.3, _review),
@@ -158,8 +172,15 @@ def _stay(customer_id: int, dice: Random) -> sa.Insert:
     return sa.insert(t.memberships).values(
         customer_id=customer_id,
         segment="members",
-        since=MIDNIGHT,
-        until=dice.choice([None, MIDNIGHT]),
+        since=_some_day(dice) - timedelta(days=90),
+        until=dice.choice([None, _some_day(dice)]),
+    )
+
+
+def _past_stay(customer_id: int, dice: Random) -> sa.Insert:
+    since = _some_day(dice) - timedelta(days=120)
+    return sa.insert(t.memberships).values(
+        customer_id=customer_id, segment="members", since=since, until=since + timedelta(days=1)
     )
 
 
@@ -352,6 +373,9 @@ blocks: dict[FieldType, st.SearchStrategy[Any]] = {
         within_days=st.sampled_from([1, 30, 31, 400]),
         by=st.sampled_from([1, 1, 2, 4]),
     ),
+    FieldType.PASSAGE: st.builds(
+        Passage, segment=st.sampled_from(["members", "members", "others"]), **windows
+    ),
     FieldType.LIST: st.builds(
         Listed,
         file=st.just("vip.csv"),
@@ -416,15 +440,52 @@ def test_every_field_is_a_fact(store: Store) -> None:
     assert set(known.values) == set(FIELDS) - blocks
 
 
-def test_knowing_the_zones_of_customers_changes_no_answer(crowd: Crowd) -> None:
-    rule = Compare("birthday_in_days", "at_most", 1)
-    with crowd.store.read() as connection:
-        zones = selection.zones_of(connection)
+LIVES = [
+    ("Asia/Shanghai", "CN", ""),
+    ("", "US", "HI"),
+    ("", "US", "Hawaii"),
+    ("America/New_York", "US", "HI"),
+    ("Europe/Moscow", "RU", ""),
+    ("", "RU", "Камчатский край"),
+    ("", "ru", ""),
+    ("Pacific/Kiritimati", "", ""),
+    ("Nowhere/Land", "XX", "a|b"),
+    ("", "", ""),
+]
+PLACES = (("RU", "Asia/Kamchatka"), ("US-HI", "Pacific/Kiritimati"))
 
-    narrow = crowd.selected(rule, Look(now=MIDNIGHT, zone=SHANGHAI, zones=zones))
 
-    assert narrow == crowd.selected(rule, Look(now=MIDNIGHT, zone=SHANGHAI))
-    assert narrow
+@pytest.mark.parametrize("hour", [3, 10, 12, 16, 23])
+@pytest.mark.parametrize("leap_day", [(2, 28), (3, 1)], ids=["28 February", "1 March"])
+@pytest.mark.parametrize("places", [(), PLACES], ids=["as known", "as the shop says"])
+def test_birthdays_are_counted_where_customers_live_as_the_shop_says(
+    store: Store, hour: int, leap_day: tuple[int, int], places: tuple[tuple[str, str], ...]
+) -> None:
+    for time_zone, country, region in LIVES:
+        for month, day in ((2, 27), (2, 28), (2, 29), (3, 1), (3, 2)):
+            add_customer(store, time_zone=time_zone, country=country, region=region,
+                         birth_month=month, birth_day=day)  # fmt: skip
+    look = Look(
+        now=datetime(2026, 2, 28, hour, 30, tzinfo=UTC),
+        zone=SHANGHAI,
+        homes=of_all(store),
+        time_zones=places,
+        leap_day=leap_day,
+    )
+    with store.read() as connection:
+        ids = list(connection.scalars(sa.select(t.customers.c.id).order_by(t.customers.c.id)))
+        crowd = Crowd(store, {id_: stories.known(connection, id_) for id_ in ids})
+
+    for days in (0, 1, 365):
+        rule = Compare("birthday_in_days", "is", days)
+        assert crowd.selected(rule, look) == crowd.matching(rule, look)
+
+
+def test_whoever_asks_for_birthdays_must_know_where_customers_live(store: Store) -> None:
+    rule = Compare("birthday_in_days", "at_most", 7)
+
+    with pytest.raises(LookupError, match="homes"):
+        condition(rule, Look(now=NOW, zone=SHANGHAI))
 
 
 def test_the_unknown_fails_every_comparison_but_unknown(store: Store) -> None:
@@ -551,8 +612,8 @@ def test_an_explanation_says_of_each_part_whether_it_holds(store: Store) -> None
     lines = explain(rule, known)
 
     assert [(line.depth, line.text, line.holds, line.known) for line in lines] == [
-        (0, "all of", True, ""),
+        (0, "all of these:", True, ""),
         (1, "country = RU", True, "RU"),
-        (1, "not", True, ""),
-        (2, "r >= 4", False, "unknown"),
+        (1, "not:", True, ""),
+        (2, "r >= 4", False, "not known"),
     ]

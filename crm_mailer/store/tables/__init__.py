@@ -5,9 +5,16 @@ from crm_mailer.store.tables.answers import (
     inbound,
     inbound_places,
     mailboxes,
+    refusals,
     replies,
     spam_reports,
     suppressions,
+)
+from crm_mailer.store.tables.benefits import (
+    benefit_codes,
+    benefit_grants,
+    benefit_touches,
+    benefit_uses,
 )
 from crm_mailer.store.tables.buyers import (
     consents,
@@ -48,6 +55,10 @@ __all__ = [
     "Id",
     "agent_replies",
     "alerts",
+    "benefit_codes",
+    "benefit_grants",
+    "benefit_touches",
+    "benefit_uses",
     "bounces",
     "case_escalations",
     "case_events",
@@ -81,6 +92,7 @@ __all__ = [
     "paces",
     "pauses",
     "plan_runs",
+    "refusals",
     "replies",
     "reviews",
     "score_changes",

@@ -138,6 +138,18 @@ bounces = sa.Table(
     sa.Index("ix_bounces_at", "at"),
 )
 
+#: What a server said at hand-over, read by the same table of reasons as what came back.
+refusals = sa.Table(
+    "refusals",
+    metadata,
+    to("delivery_id", "deliveries", primary_key=True),
+    to("touch_id", "touches", nullable=False),
+    sa.Column("recipient", sa.Text, nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False, index=True),
+)
+
 spam_reports = sa.Table(
     "spam_reports",
     metadata,

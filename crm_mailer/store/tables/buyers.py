@@ -133,6 +133,10 @@ orders = sa.Table(
     text("tracking_url"),
     sa.Column("expected_at", Instant),
     text("note"),
+    #: The codes that the order names, as the export writes them.
+    text("coupons"),
+    #: What the buyer paid for shipping; NULL where the export does not tell.
+    sa.Column("shipping_minor", sa.BigInteger),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("changed_at", Instant, nullable=False, index=True),
     sa.UniqueConstraint("platform", "number"),
@@ -151,8 +155,9 @@ order_events = sa.Table(
     sa.Column("at", Instant, nullable=False),
     sa.Column("learnt_at", Instant, nullable=False),
     sa.UniqueConstraint("order_id", "state"),
-    #: `learnt_at` lets what is new be told without reading the rows.
-    sa.Index("ix_order_events_state_at_learnt_at", "state", "at", "learnt_at"),
+    sa.Index("ix_order_events_state_at", "state", "at"),
+    #: What is new, whatever its date.
+    sa.Index("ix_order_events_state_learnt_at", "state", "learnt_at"),
 )
 
 order_items = sa.Table(

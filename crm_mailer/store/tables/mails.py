@@ -25,7 +25,8 @@ touches = sa.Table(
     sa.Column("campaign", sa.Text, nullable=False),
     sa.Column("step", sa.Text, nullable=False),
     sa.Column("anchor", sa.Text, nullable=False),
-    to("customer_id", "customers", nullable=False),
+    #: NULL: a test, which is nobody's.
+    to("customer_id", "customers"),
     to("order_id", "orders"),
     sa.Column("stream", sa.Text, nullable=False),
     #: Who receives for the customer, as planned: with the stream it names the lane.
@@ -120,4 +121,11 @@ deliveries = sa.Table(
     sa.Column("at", Instant, nullable=False, index=True),
     sa.UniqueConstraint("touch_id", "attempt"),
     sa.CheckConstraint("outcome IN ('accepted','deferred','refused','unknown')", name="outcome"),
+    #: Refusals that wait to be understood: few among many.
+    sa.Index(
+        "ix_deliveries_refused",
+        "id",
+        sqlite_where=sa.text("outcome = 'refused'"),
+        postgresql_where=sa.text("outcome = 'refused'"),
+    ),
 )

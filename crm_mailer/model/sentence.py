@@ -1,0 +1,62 @@
+"""A sentence that is composed of parts and can still be said in another language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Self
+
+
+class Sentence(str):
+    """English text that remembers what it was made of: to programs it is plain text.
+
+    Rooms know no languages. What they say to people is such a sentence, and whoever shows it
+    has `pattern` and the parts translated (`said`).
+    """
+
+    __slots__ = ("parts", "pattern")
+
+    pattern: str
+    parts: dict[str, object]
+
+    def __new__(cls, pattern: str, /, **parts: object) -> Self:
+        """`pattern` has `{name}` for each of `parts`, which may be sentences."""
+        self = super().__new__(cls, pattern.format(**parts) if parts else pattern)
+        self.pattern, self.parts = pattern, parts
+        return self
+
+    def said(self, translate: Callable[[str], str]) -> str:
+        """The sentence in the language into which `translate` puts a text."""
+        parts = {
+            name: part.said(translate) if isinstance(part, Sentence) else part
+            for name, part in self.parts.items()
+        }
+        pattern = translate(self.pattern)
+        return pattern.format(**parts) if parts else pattern
+
+
+#: What is said of a value that nobody knows.
+NOT_KNOWN = Sentence("not known")
+
+
+class Sentences(Sentence):
+    """Several sentences in a row, each said for itself."""
+
+    __slots__ = ("between",)
+
+    between: str
+
+    def __new__(cls, *sentences: str, between: str = " ") -> Self:
+        """`sentences` with `between` between them; empty ones are passed over."""
+        kept = [one for one in sentences if one]
+        names = {f"part{place}": one for place, one in enumerate(kept)}
+        pattern = between.join(f"{{{name}}}" for name in names)
+        self = super().__new__(cls, pattern, **names)
+        self.between = between
+        return self
+
+    def said(self, translate: Callable[[str], str]) -> str:
+        """Each sentence in that language; the row itself is no text of the catalogue."""
+        return self.between.join(
+            part.said(translate) if isinstance(part, Sentence) else str(part)
+            for part in self.parts.values()
+        )
