@@ -13,6 +13,7 @@ from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.learning import answers, disputes, replying
 from crm_mailer.learning.replying import Sent
 from crm_mailer.model import language as languages
+from crm_mailer.model.agent_reply import AgentReply
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.order import OrderState
@@ -20,7 +21,6 @@ from crm_mailer.model.standing import refusal
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 from crm_mailer.rendering import letters, replies
 from crm_mailer.rendering.replies import Known
-from crm_mailer.store.agent_replies import AgentReply
 
 LONGEST = 100_000
 RELAYED = "it goes through the marketplace's relay: no links to your shop, no addresses in it"

@@ -12,7 +12,7 @@ from crm_mailer.app.wiring import App
 from crm_mailer.learning import Dispute, LearnReport, calendars, replying
 from crm_mailer.learning.checklist import Step
 from crm_mailer.learning.unrest import UnrestLimits
-from crm_mailer.model.campaign import Mode, ReplyAnchor
+from crm_mailer.model.campaign import Mode, ReplyAnchor, ReviewAnchor
 from crm_mailer.model.case import (
     UNDER_WAY,
     Arbitration,
@@ -61,6 +61,7 @@ def learn(app: App, *, limit: int | None = None) -> LearnReport:
         now=app.clock.now(),
         limit=limit,
         is_praise_thanked=_is_praise_thanked(app),
+        is_review_thanked=_is_review_thanked(app),
         levels=levels(app),
         unrest_limits=UnrestLimits(
             least=app.settings.guards.complaints_least,
@@ -75,6 +76,16 @@ def _is_praise_thanked(app: App) -> bool:
         campaign.mode is Mode.LIVE
         and isinstance(campaign.anchor, ReplyAnchor)
         and campaign.anchor.kind in ("praise", "any")
+        for campaign in app.definitions.campaigns.values()
+    )
+
+
+def _is_review_thanked(app: App) -> bool:
+    """The same for good reviews."""
+    return any(
+        campaign.mode is Mode.LIVE
+        and isinstance(campaign.anchor, ReviewAnchor)
+        and campaign.anchor.kind in ("good", "any")
         for campaign in app.definitions.campaigns.values()
     )
 
@@ -101,14 +112,19 @@ def case_list(
     states: Collection[CaseState] = UNDER_WAY,
     owner: str | None = None,
     is_overdue: bool = False,
-) -> list[CaseLine]:
-    """Cases by due time."""
+    limit: int = 500,
+) -> tuple[list[CaseLine], int]:
+    """The first cases by due time, and how many there are."""
     now = app.clock.now()
+    late = now if is_overdue else None
     with app.store.read() as connection:
         listed = store_cases.list_cases(
-            connection, states=states, owner=owner, overdue_at=now if is_overdue else None
+            connection, states=states, owner=owner, overdue_at=late, limit=limit
         )
-    return [reports.case_line(one, now) for one in listed]
+        count = len(listed)
+        if count == limit:
+            count = store_cases.count_cases(connection, states=states, owner=owner, overdue_at=late)
+    return [reports.case_line(one, now) for one in listed], count
 
 
 def case_file(app: App, case_id: int) -> CaseFile:
@@ -307,10 +323,12 @@ def record(app: App, case_id: int) -> CaseRecord:
     return case_export.record(app.store, case_file(app, case_id))
 
 
-def tasks(app: App) -> list[Task]:
-    """What agents should do besides cases, most urgent first."""
+def tasks(app: App, *, limit: int = 200) -> tuple[list[Task], int]:
+    """What agents should do besides cases, most urgent first; and how much there is of it."""
     with app.store.read() as connection:
-        return store_tasks.list_open(connection)
+        found = store_tasks.list_open(connection, limit=limit)
+        count = store_tasks.count_open(connection) if len(found) == limit else len(found)
+    return found, count
 
 
 def finish_task(app: App, task_id: int) -> Task:

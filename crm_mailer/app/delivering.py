@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from crm_mailer import delivering
-from crm_mailer.app import rendering
+from crm_mailer.app import giving, rendering
 from crm_mailer.app.outbox import known_campaign
 from crm_mailer.app.ways import ways
 from crm_mailer.app.wiring import App
@@ -83,7 +83,7 @@ def send(
         journal_folder=app.journal_folder,
         should_stop=should_stop,
         wanted=Wanted(limit=limit, campaign=campaign, streams=streams),
-        rules=Rules(shop=app.shop, campaigns=app.definitions.campaigns),
+        rules=Rules(shop=app.shop, campaigns=app.definitions.campaigns, give=giving.giving(app)),
         on_progress=on_progress,
         limits=guard_limits(app),
     )

@@ -14,7 +14,13 @@ from crm_mailer.app import cases, mailboxes
 from crm_mailer.app.mailboxes import Look
 from crm_mailer.app.wiring import App
 from crm_mailer.learning import LearnReport
-from crm_mailer.listening import FetchReport, FirstContact, ImapMailbox, ListenReport
+from crm_mailer.listening import (
+    FaultLimits,
+    FetchReport,
+    FirstContact,
+    ImapMailbox,
+    ListenReport,
+)
 from crm_mailer.model.errors import (
     CrmMailerError,
     LoginRefused,
@@ -92,6 +98,7 @@ def _understand(app: App, limit: int | None) -> ListenReport:
         raw_folder=app.raw_folder,
         now=app.clock.now(),
         limit=limit,
+        fault_limits=FaultLimits(least=app.settings.guards.policy),
     )
 
 

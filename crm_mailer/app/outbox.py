@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -10,7 +11,7 @@ from crm_mailer.app.wiring import App
 from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.touch import SkipReason, TouchState
-from crm_mailer.store import directory, outbox, pauses, touches
+from crm_mailer.store import benefit_approvals, directory, outbox, pauses, touches
 from crm_mailer.store.bulk import in_turns
 from crm_mailer.store.outbox import Audit, OutboxLine, Pulse, Record, Wanted
 
@@ -91,16 +92,38 @@ def pulse(app: App) -> Pulse:
 # ------------------------------------------------------------------ switches
 
 
-def release(app: App, campaign: str) -> int:
-    """Let the held mails of a campaign go when they are due; returns how many.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """How many held mails may leave, and how many go on waiting until their benefit is allowed."""
 
-    What a pause holds goes on with the pause's end, not before.
+    mails: int
+    unallowed: int
+    #: What those tell of.
+    benefits: tuple[str, ...] = ()
+
+
+def release(app: App, campaign: str) -> Released:
+    """Let the held mails of a campaign go when they are due.
+
+    What a pause holds goes on with the pause's end, not before; what tells of a benefit that
+    somebody must allow leaves with that word.
+
+    Raises:
+        NotFound: there is no such campaign.
     """
     known_campaign(app, campaign)
     with app.store.read() as connection:
         held = touches.list_held(connection, campaign)
         paused = set(pauses.list_held(connection, campaign))
-    return in_turns(app.store, [one for one in held if one not in paused], touches.let_go)
+        unallowed = benefit_approvals.list_held(connection, campaign)
+        asked = benefit_approvals.list_asked(connection) if unallowed else []
+    stays = paused.union(unallowed)
+    waiting = [one for one in unallowed if one not in paused]
+    return Released(
+        mails=in_turns(app.store, [one for one in held if one not in stays], touches.let_go),
+        unallowed=in_turns(app.store, waiting, benefit_approvals.keep),
+        benefits=tuple(sorted({one.benefit for one in asked if one.campaign == campaign})),
+    )
 
 
 def cancel(app: App, which: Wanted) -> int:

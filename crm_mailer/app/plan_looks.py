@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from crm_mailer.app.wiring import App
-from crm_mailer.model import language
 from crm_mailer.model.campaign import Campaign
 from crm_mailer.model.touch import SkipReason
+from crm_mailer.planning import CampaignPlan, PlannedRow
 from crm_mailer.planning.decisions import Decision
+from crm_mailer.rendering import languages
+from crm_mailer.rendering.languages import Choice
 from crm_mailer.store.occasions import Occasion
 
 #: A mail as it is known for ever: customer, anchor, step.
@@ -27,7 +29,7 @@ class Readers:
     languages: dict[str, Counter[str]] = field(default_factory=dict)
     fallbacks: dict[str, Counter[str]] = field(default_factory=dict)
     unreadable: dict[str, Counter[str]] = field(default_factory=dict)
-    _chosen: dict[tuple[str, str, str], tuple[str, str | None]] = field(default_factory=dict)
+    _chosen: dict[tuple[str, ...], tuple[str, Choice | None]] = field(default_factory=dict)
 
     def __call__(
         self, campaign: Campaign, occasion: Occasion, one: Decision, _place: ZoneInfo
@@ -35,22 +37,35 @@ class Readers:
         """One decision."""
         if one.reason is not None:
             return
-        wanted, code = self._choice(one.template, occasion.language, occasion.country)
-        if code is None:
+        wanted, choice = self._choice(campaign, one.template, occasion.language, occasion.country)
+        if choice is None:
             self.unreadable.setdefault(campaign.id, Counter())[wanted] += 1
             return
-        self.languages.setdefault(campaign.id, Counter())[code] += 1
-        if language.base(code) != language.base(wanted):
+        self.languages.setdefault(campaign.id, Counter())[choice.code] += 1
+        if choice.is_fallback:
             self.fallbacks.setdefault(campaign.id, Counter())[wanted] += 1
 
-    def _choice(self, template: str, own: str, country: str) -> tuple[str, str | None]:
+    def tell(self, plan: CampaignPlan) -> None:
+        """Put into the plan how many mails there are in each language, and that of its examples."""
+        plan.languages = dict(self.languages.get(plan.campaign, ()))
+        plan.fallbacks = dict(self.fallbacks.get(plan.campaign, ()))
+        plan.unreadable = dict(self.unreadable.get(plan.campaign, ()))
+        plan.rows = [self._with_language(plan, row) for row in plan.rows]
+
+    def _with_language(self, plan: CampaignPlan, row: PlannedRow) -> PlannedRow:
+        campaign = self.app.definitions.campaigns[plan.campaign]
+        _wanted, choice = self._choice(campaign, row.template, row.reads, row.country)
+        return replace(row, language=choice.code if choice is not None else "")
+
+    def _choice(
+        self, campaign: Campaign, template: str, own: str, country: str
+    ) -> tuple[str, Choice | None]:
         """The language that is wanted and the one that is written, None where there is none."""
-        key = template, own, country
+        key = campaign.id, template, own, country
         if key not in self._chosen:
-            shop = self.app.shop
-            wanted = own or language.guess(country, (shop.languages or ("en",))[0])
-            available = self.app.templates.languages(template)
-            self._chosen[key] = wanted, language.choose(wanted, available, shop.fallback)
+            shop, available = self.app.shop, self.app.templates.languages(template)
+            choice = languages.choose(own, country, shop, available, campaign.vars)
+            self._chosen[key] = languages.wanted(own, country, shop), choice
         return self._chosen[key]
 
 

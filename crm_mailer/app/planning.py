@@ -1,20 +1,15 @@
-"""Verbs of marketers: check what is written, plan and apply it, look at campaigns."""
+"""Verbs of marketers: plan what is written and apply it, look at campaigns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from crm_mailer import planning
-from crm_mailer.app import names
+from crm_mailer.app import giving, names
 from crm_mailer.app.plan_looks import Readers
 from crm_mailer.app.wiring import App
-from crm_mailer.definitions import problems as definition_problems
-from crm_mailer.definitions.column_maps import read_maps
-from crm_mailer.definitions.problems import Problem, did_you_mean
-from crm_mailer.definitions.rates import read_rates
-from crm_mailer.definitions.words_reader import read_words
 from crm_mailer.definitions.written import spelled
 from crm_mailer.model.campaign import (
     Anchor,
@@ -28,35 +23,15 @@ from crm_mailer.model.campaign import (
     MonthlyAnchor,
     OrderAnchor,
     ReplyAnchor,
+    ReviewAnchor,
     SegmentAnchor,
 )
-from crm_mailer.model.errors import DefinitionError, NotFound
 from crm_mailer.model.moment import at_local
 from crm_mailer.model.segment import EVERYBODY, Rule
+from crm_mailer.model.sentence import Sentences
 from crm_mailer.planning import PlanReport, Results
-from crm_mailer.rendering import check_templates, lint, uses
 from crm_mailer.segmenting import rules
 from crm_mailer.store import touches
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckReport:
-    """All faults in what marketers wrote, and how much was read."""
-
-    problems: tuple[Problem, ...]
-    campaigns: int
-    segments: int
-    curves: int
-
-    @property
-    def errors(self) -> int:
-        """Faults that keep a file from being used."""
-        return sum(problem.is_error for problem in self.problems)
-
-    @property
-    def warnings(self) -> int:
-        """Faults that do not."""
-        return len(self.problems) - self.errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,48 +78,6 @@ class CampaignView:
     tests: tuple[str, ...] = ()
 
 
-def check(app: App) -> CheckReport:
-    """Read everything anew and name every fault in what people wrote, templates too."""
-    app.reload()
-    found = app.definitions
-    wanted = uses(found.campaigns.values())
-    faults = {
-        *found.problems,
-        *check_templates(app.templates_folder, wanted),
-        *_faults_of(lambda: read_maps(app.home / "maps")),
-        *_faults_of(lambda: read_rates(app.home / "rates.csv")),
-        *_faults_of(lambda: read_words(app.home / "words")),
-    }
-    return CheckReport(
-        problems=tuple(sorted(faults, key=lambda one: (one.file, one.line, one.column, one.code))),
-        campaigns=len(found.campaigns),
-        segments=len(found.segments),
-        curves=len(found.curves),
-    )
-
-
-def _faults_of(read: Callable[[], object]) -> tuple[Problem, ...]:
-    """What is wrong with files that the shop need not have: column maps, rates, words."""
-    try:
-        read()
-    except DefinitionError as error:
-        return error.problems
-    return ()
-
-
-def explain(code: str) -> str:
-    """What a problem's code means and what to do.
-
-    Raises:
-        NotFound: there is no such code.
-    """
-    known = {**definition_problems.EXPLAINED, **lint.EXPLAINED}
-    text = known.get(code.upper())
-    if text is None:
-        raise NotFound(f"there is no code `{code}`", hint=did_you_mean(code.upper(), known))
-    return text
-
-
 def plan(app: App, campaigns: Sequence[str] = (), *, on: date | None = None) -> PlanReport:
     """Who would get what and when, and who not and why. Nothing is written.
 
@@ -168,9 +101,7 @@ def plan(app: App, campaigns: Sequence[str] = (), *, on: date | None = None) -> 
         watch=readers,
     )
     for one in report.campaigns:
-        one.languages = dict(readers.languages.get(one.campaign, ()))
-        one.fallbacks = dict(readers.fallbacks.get(one.campaign, ()))
-        one.unreadable = dict(readers.unreadable.get(one.campaign, ()))
+        readers.tell(one)
     return replace(report, loads=planning.loads(report.campaigns, app.settings.limits))
 
 
@@ -205,7 +136,7 @@ def apply(app: App, campaigns: Sequence[str] = (), *, is_by_hand: bool = False) 
         is_by_hand: a person wants it: look at everything, however short ago that was done.
     """
     _know(app, campaigns)
-    return planning.plan(
+    report = planning.plan(
         app.store,
         app.definitions,
         now=app.clock.now(),
@@ -213,6 +144,8 @@ def apply(app: App, campaigns: Sequence[str] = (), *, is_by_hand: bool = False) 
         is_saved=True,
         is_quick=not is_by_hand,
     )
+    giving.attend(app)
+    return report
 
 
 def campaign_list(app: App) -> list[CampaignLine]:
@@ -264,7 +197,7 @@ def _reentry(campaign: Campaign) -> str:
 
 def _condition(rule: Rule) -> str:
     """A condition in one line."""
-    return ", ".join(words for _depth, words in _audience(rule))
+    return Sentences(*(words for _depth, words in _audience(rule)), between=", ")
 
 
 def _audience(rule: Rule) -> tuple[tuple[int, str], ...]:
@@ -305,6 +238,8 @@ def _anchor(anchor: Anchor) -> str:
             return "first order, yearly" if is_yearly else "first order"
         case ReplyAnchor(kind=kind):
             return f"reply ({kind})"
+        case ReviewAnchor(kind=kind):
+            return f"review ({kind})"
         case DateAnchor(day=day):
             return day.isoformat()
         case FestivalAnchor(festival=festival, days_before=days):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from crm_mailer import planning
-from crm_mailer.app.plan_looks import Fate, Fates, Fingerprint, Key
+from crm_mailer.app.plan_looks import Fate, Fates, Fingerprint, Key, Readers
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.campaign_reader import Known, read_campaign
 from crm_mailer.definitions.problems import Problem, raise_errors
@@ -18,11 +19,13 @@ from crm_mailer.definitions.template_index import index
 from crm_mailer.model.campaign import Campaign, Mode
 from crm_mailer.model.errors import CannotWrite, NotFound, NotPossible, SourceError
 from crm_mailer.planning import PlanReport
+from crm_mailer.planning.decisions import Decision
 from crm_mailer.store import touches
+from crm_mailer.store.occasions import Occasion
 
 #: Bumped when saved plans are written otherwise.
 FORMAT = 1
-#: Examples that a difference names.
+#: Examples that a difference names, or a saved plan.
 SAMPLES = 5
 
 
@@ -37,6 +40,8 @@ class SavedCampaign:
     audience: str
     planned: int
     left_out: int
+    #: A few of its mails, for whoever reads the file: customer, step, when there, language.
+    samples: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,16 +151,23 @@ def _refuse_unknown(app: App, names: Sequence[str]) -> None:
 
 
 def _looked_at(app: App, campaigns: Sequence[str], now: datetime) -> tuple[PlanReport, Fingerprint]:
-    prints = Fingerprint()
+    prints, readers = Fingerprint(), Readers(app)
+
+    def watch(campaign: Campaign, occasion: Occasion, one: Decision, place: ZoneInfo) -> None:
+        prints(campaign, occasion, one, place)
+        readers(campaign, occasion, one, place)
+
     report = planning.plan(
         app.store,
         app.definitions,
         now=now,
         campaigns=campaigns or None,
         is_saved=False,
-        watch=prints,
+        watch=watch,
     )
     in_order = sorted(report.campaigns, key=lambda one: one.campaign)
+    for one in in_order:
+        readers.tell(one)
     return replace(report, campaigns=tuple(in_order)), prints
 
 
@@ -168,6 +180,15 @@ def _saved(app: App, one: planning.CampaignPlan, prints: Fingerprint) -> SavedCa
         audience=prints.of(campaign.id),
         planned=one.planned,
         left_out=sum(one.left_out.values()),
+        samples=[
+            {
+                "customer": row.email or f"#{row.customer_id}",
+                "step": row.step,
+                "when": f"{row.local:%Y-%m-%d %H:%M} {row.zone}",
+                "language": row.language,
+            }
+            for row in one.rows[:SAMPLES]
+        ],
     )
 
 

@@ -34,10 +34,12 @@ from crm_mailer.store.report_complaints import Complaint
 
 
 def complaint_report(
-    app: App, first: date | None, last: date | None, *, newest: int
+    app: App, first: date | None, last: date | None, *, newest: int, products: int | None = None
 ) -> ComplaintReport:
-    """What customers complained about."""
-    return complaints.complaint_report(app.store, _period(app, first, last), newest=newest)
+    """What customers complained about; with `products`, only the worst so many of them."""
+    return complaints.complaint_report(
+        app.store, _period(app, first, last), newest=newest, products=products
+    )
 
 
 def every_complaint(app: App, period: Period) -> Iterator[Complaint]:

@@ -12,7 +12,6 @@ from crm_mailer.app.wiring import App
 from crm_mailer.model.moment import zone
 from crm_mailer.model.segment import Rule
 from crm_mailer.segmenting import SegmentReport, rules
-from crm_mailer.segmenting.facts import facts
 from crm_mailer.segmenting.rules import Finding
 from crm_mailer.store import directory, memberships, selection, stories
 from crm_mailer.store.directory import Entry
@@ -70,6 +69,8 @@ def run(app: App) -> SegmentReport:
         tuple(found.segments.values()),
         zone=zone(app.shop.time_zone),
         now=app.clock.now(),
+        time_zones=app.shop.time_zones,
+        leap_day=app.shop.leap_day,
         profile=rfm.profile_in_use(app),
         is_complete=not found.errors,
         is_valued=True,
@@ -129,7 +130,7 @@ def explain(app: App, segment_id: str, who: str) -> Explanation:
         customer_id = directory.find_customer(connection, who)
         known = stories.known(connection, customer_id)
         stays = memberships.list_stays(connection, customer_id)
-    asked = facts(known, now=app.clock.now(), zone=app.zone)
+    asked = segments.facts_of(app, known)
     others = _rules(app)
     since = [stay.since for stay in stays if stay.segment == one.id and stay.until is None]
     return Explanation(

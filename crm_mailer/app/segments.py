@@ -22,9 +22,12 @@ from crm_mailer.definitions.written import SLUG
 from crm_mailer.model.errors import CannotWrite, DefinitionError, NotFound, NotPossible
 from crm_mailer.model.segment import EVERYBODY, Segment
 from crm_mailer.model.segment_order import Ring, parts_first
+from crm_mailer.segmenting.facts import Facts, facts
 from crm_mailer.store import distributions, growth, members, selection
 from crm_mailer.store.distributions import Share
+from crm_mailer.store.homes import of_all
 from crm_mailer.store.look import Look
+from crm_mailer.store.stories import Known
 
 #: What `segment report` tells of when nothing is asked for.
 USUAL = ("gender", "age_band", "country", "language", "address_kind", "value_class", "category")
@@ -140,13 +143,24 @@ def watch(
 
 def look(app: App, one: Segment | None = None) -> Look:
     """Now, with every segment worked out afresh; `one` as it is given, not as it is saved."""
-    with app.store.read() as connection:
-        zones = selection.zones_of(connection)
     rules = {id_: other.rule for id_, other in app.definitions.segments.items()}
     if one is not None:
         rules[one.id] = one.rule
     now = app.clock.now()
-    return Look(now=now, zone=app.zone, segments=rules, zones=zones, is_of_all=True)
+    shop = app.shop_or_default
+    return Look.of(shop, now, of_all(app.store), segments=rules, is_of_all=True)
+
+
+def facts_of(app: App, known: Known) -> Facts:
+    """What rules may ask of the customer now, counted as the shop's file says."""
+    shop = app.shop_or_default
+    return facts(
+        known,
+        now=app.clock.now(),
+        zone=app.zone,
+        time_zones=shop.time_zones,
+        leap_day=shop.leap_day,
+    )
 
 
 def report(

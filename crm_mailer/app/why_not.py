@@ -7,15 +7,16 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from crm_mailer import planning
-from crm_mailer.app import names
+from crm_mailer.app import names, segments
 from crm_mailer.app.wiring import App
-from crm_mailer.model.campaign import Campaign, Mode
+from crm_mailer.model.campaign import BirthdayAnchor, Campaign, Mode, SegmentAnchor
 from crm_mailer.model.segment import EVERYBODY
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.standing import hold, refusal
 from crm_mailer.model.touch import SkipReason
 from crm_mailer.planning.decisions import Decision
 from crm_mailer.segmenting import rules
-from crm_mailer.segmenting.facts import facts
+from crm_mailer.segmenting.facts import Facts
 from crm_mailer.segmenting.rules import Finding
 from crm_mailer.store import directory, stories, touches
 from crm_mailer.store.occasions import Occasion
@@ -49,6 +50,8 @@ class WhyNot:
     waits: SkipReason | None
     planned: tuple[StepFate, ...]
     would_be: tuple[StepFate, ...]
+    #: What is known of the event that starts the campaign, where the tables do not tell it.
+    event: str = ""
 
     @property
     def has_event(self) -> bool:
@@ -69,15 +72,15 @@ def why_not(app: App, who: str, campaign: str) -> WhyNot:
         standing = touches.find_standing(connection, customer_id)
         planned = touches.list_of_customer(connection, customer_id, found.id)
         known = stories.known(connection, customer_id)
-    asked = facts(known, now=now, zone=app.zone)
-    segments = {one.id: one.rule for one in app.definitions.segments.values()}
+    asked = segments.facts_of(app, known)
+    rules_of = {one.id: one.rule for one in app.definitions.segments.values()}
     return WhyNot(
         customer_id=customer_id,
         customer=known.customer["name"] or known.customer["email"] or str(customer_id),
         campaign=found.id,
         mode=found.mode,
-        is_in_audience=rules.matches(found.audience, asked, segments),
-        audience=tuple(rules.explain(found.audience, asked, segments))
+        is_in_audience=rules.matches(found.audience, asked, rules_of),
+        audience=tuple(rules.explain(found.audience, asked, rules_of))
         if found.audience != EVERYBODY
         else (),
         refusal=refusal(standing, found.stream),
@@ -93,7 +96,29 @@ def why_not(app: App, who: str, campaign: str) -> WhyNot:
             for row in planned
         ),
         would_be=_would_be(app, found, customer_id, now),
+        event=_event(found, asked),
     )
+
+
+def _event(campaign: Campaign, asked: Facts) -> Sentence:
+    """What is known of the event that starts the campaign; empty where it is told elsewhere."""
+    match campaign.anchor:
+        case BirthdayAnchor():
+            days = asked.values["birthday_in_days"]
+            if days is None:
+                return Sentence("the customer's birthday is not known")
+            return Sentence("the next birthday is in {days} days", days=days)
+        case SegmentAnchor(segment=segment):
+            since = [first for one, first, last in asked.stays if one == segment and last is None]
+            if not since:
+                return Sentence("the customer is not in the segment {segment}", segment=segment)
+            return Sentence(
+                "the customer is in the segment {segment} since {day}",
+                segment=segment,
+                day=since[0],
+            )
+        case _:
+            return Sentence("")
 
 
 def _would_be(

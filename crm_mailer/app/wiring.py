@@ -14,7 +14,8 @@ from crm_mailer.definitions import library
 from crm_mailer.definitions.library import Definitions
 from crm_mailer.definitions.problems import raise_all
 from crm_mailer.definitions.template_index import index
-from crm_mailer.definitions.words_reader import read_reasons, read_words
+from crm_mailer.definitions.words_memory import remembered_words
+from crm_mailer.definitions.words_reader import SHIPPED, read_reasons
 from crm_mailer.model.errors import DefinitionError, SettingsError
 from crm_mailer.model.moment import Clock, zone
 from crm_mailer.model.reply import SHIPPED_REASONS, adopt_reasons
@@ -22,11 +23,11 @@ from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
 from crm_mailer.model.words import Words
 from crm_mailer.settings import Settings, read_settings
-from crm_mailer.store import migrate
-from crm_mailer.store.engine import Store, open_store
 
 if TYPE_CHECKING:
     from crm_mailer.rendering import TemplateLibrary
+    from crm_mailer.rendering.markup import MjmlCompiler
+    from crm_mailer.store.engine import Store
 
 DATABASE = "crm-mailer.db"
 
@@ -58,7 +59,8 @@ class App:
     @cached_property
     def words(self) -> Words:
         """The word lists of listening: what ships, and what lies in the shop's `words` folder."""
-        words = read_words(self.home / "words")
+        folders = (SHIPPED, self.home / "words")
+        words = remembered_words(folders, self.home / ".cache" / "words.json")
         adopt_reasons({c: r for c, r in words.reasons.items() if c not in SHIPPED_REASONS})
         return words
 
@@ -67,6 +69,10 @@ class App:
         self.__dict__.pop("definitions", None)
         self.__dict__.pop("_shop_alone", None)
         self.__dict__.pop("words", None)
+        self.__dict__.pop("templates", None)
+
+    def reload_templates(self) -> None:
+        """Read the templates anew when they are next needed, and nothing else."""
         self.__dict__.pop("templates", None)
 
     def reload_if_changed(self) -> bool:
@@ -87,7 +93,14 @@ class App:
         """The compiled templates; what MJML made of them is kept in the shop's folder."""
         from crm_mailer.rendering import TemplateLibrary  # Jinja and Babel: slow to import
 
-        return TemplateLibrary(self.templates_folder, self.home / ".cache" / "mjml")
+        return TemplateLibrary(self.templates_folder, compiler=self.mjml)
+
+    @cached_property
+    def mjml(self) -> MjmlCompiler:
+        """What compiles templates; it knows those from before they were read anew."""
+        from crm_mailer.rendering.markup import MjmlCompiler
+
+        return MjmlCompiler(self.home / ".cache" / "mjml")
 
     @property
     def shop(self) -> Shop:
@@ -143,6 +156,9 @@ class App:
     @cached_property
     def store(self) -> Store:
         """The database, with the program's schema. A new one is made; an old one is refused."""
+        from crm_mailer.store import migrate  # SQLAlchemy: `check` has no need of it
+        from crm_mailer.store.engine import open_store
+
         store = open_store(self.database_url)
         if store.is_sqlite and not Path(str(store.url.database)).exists():
             migrate.upgrade(store)
@@ -156,7 +172,9 @@ class App:
         return homes.read_keys(self.home, self.settings.secret_key)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database, and of a waiting child."""
+        if "mjml" in self.__dict__:
+            self.mjml.close()
         if "store" in self.__dict__:
             self.store.close()
 

@@ -28,13 +28,15 @@ OUR_FAULT, CANNOT_WRITE = 70, 73
 GROUPS: dict[str, dict[str, str]] = {
     "Write and look": {
         "init": "operating:init",
-        "check": "planning:check",
+        "new": "making:new",
+        "check": "checking:check",
         "preview": "rendering:preview",
         "plan": "planning:plan",
         "apply": "planning:apply",
         "simulate": "planning:simulate",
         "campaign": "planning:campaign",
         "curve": "curves:curve",
+        "benefit": "benefits:benefit",
     },
     "Customers": {
         "import": "importing:import_",

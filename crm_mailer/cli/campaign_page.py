@@ -70,6 +70,9 @@ def results(found: Results) -> None:
     show.note(_("the rate counts customers who did it within {days:g} days of the mail; orders "
                 "and USD go to the last marketing mail before them").format(
         days=found.days))  # fmt: skip
+    for name, (given, used) in found.benefits.items():
+        show.line(_("benefit {name}: {given} given, {used} used").format(
+            name=name, given=f"{given:,}", used=f"{used:,}"))  # fmt: skip
     if found.uplift is None:
         return
     lift = found.uplift

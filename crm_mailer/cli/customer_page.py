@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from crm_mailer.cli import show
-from crm_mailer.i18n import _
+from crm_mailer.cli import benefit_page, show
+from crm_mailer.i18n import _, say
 
 if TYPE_CHECKING:
     from crm_mailer.reporting.customer_story import CustomerStory
 
 
-def show_story(story: CustomerStory, place: ZoneInfo) -> None:
+def show_story(story: CustomerStory, place: ZoneInfo, now: datetime) -> None:
     """Print a customer's story; times are in `place`."""
     show.heading(f"{story.name or story.email or _('customer')}  ({story.id})")
     show.facts([
@@ -34,6 +35,9 @@ def show_story(story: CustomerStory, place: ZoneInfo) -> None:
     ])  # fmt: skip
     _show_marks(story)
     _show_segments(story, place)
+    if story.benefits:
+        show.line()
+        benefit_page.grants(story.benefits, place, now, is_of_customer=True)
     _show_events(story, place)
 
 
@@ -60,7 +64,7 @@ def _show_marks(story: CustomerStory) -> None:
         total=story.score.total, segment=show.word(story.rfm_segment),
         value=show.word(story.value_class)))  # fmt: skip
     for words in (*story.score_words, *story.value_words):
-        show.line(f"  {words}")
+        show.line(f"  {say(words)}")
 
 
 def _show_segments(story: CustomerStory, place: ZoneInfo) -> None:
@@ -76,5 +80,6 @@ def _show_events(story: CustomerStory, place: ZoneInfo) -> None:
     show.line()
     show.heading(_("What happened"))
     show.table(["", "", ""], [
-        (show.local(event.at, place), show.word(event.kind), event.text) for event in story.events
+        (show.local(event.at, place), show.word(event.kind), say(event.text))
+        for event in story.events
     ])  # fmt: skip

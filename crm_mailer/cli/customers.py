@@ -77,7 +77,7 @@ def show_(app: App, who: str, as_json: bool) -> None:
     if as_json:
         show.json_(story)
     else:
-        customer_page.show_story(story, app.zone)
+        customer_page.show_story(story, app.zone, app.clock.now())
 
 
 @customer.command()
@@ -95,7 +95,8 @@ def explain(app: App, who: str, as_json: bool) -> None:
         show.json_({"score": score, "segments": found})
         return
     show_score(score)
-    for one in found:
+    for one in sorted(found, key=lambda one: not one.holds):
+        show.line()
         show_explanation(app, one)
 
 

@@ -136,10 +136,12 @@ def explain(app: App, number: int, as_json: bool) -> None:
         show.heading(_("because of"))
         rows = [(one.code, f"{one.weight:+.1f}", one.words) for one in found.reply.evidence]
         show.table([_("sign"), _("weight"), _("words")], rows)
+        if any(one.code == "likeness" for one in found.reply.evidence):
+            show.note(_("likeness: how much it resembles complaints that were taught, and by what"))
     for bounce in found.bounces:
         show.heading(bounce["recipient"])
         names = ("kind", "reason", "action", "status", "remote_host", "diagnostic")
-        show.facts([(name, bounce[name]) for name in names])
+        show.facts([(show.word(name), bounce[name]) for name in names])
 
 
 @inbox.command()

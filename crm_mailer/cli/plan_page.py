@@ -1,4 +1,4 @@
-"""How plans, problems and campaigns look in a terminal."""
+"""How plans and campaigns look in a terminal."""
 
 from __future__ import annotations
 
@@ -6,39 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crm_mailer.cli import show
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, n_, say
 from crm_mailer.model.campaign import Mode
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
-    from crm_mailer.app.planning import CampaignLine, CampaignView, CheckReport
+    from crm_mailer.app.planning import CampaignLine, CampaignView
     from crm_mailer.planning import CampaignPlan, PlannedRow, PlanReport
 
 #: Examples shown of each campaign when several are asked for.
 FEW = 5
-
-
-def check(report: CheckReport) -> None:
-    """Every problem with its place, then the sum."""
-    for problem in report.problems:
-        show.raw(problem.as_text() + "\n")
-    read = _("{campaigns} campaigns, {segments} segments, {curves} curves").format(
-        campaigns=report.campaigns, segments=report.segments, curves=report.curves
-    )
-    if not report.problems:
-        show.good(_("no problems: {read}").format(read=read))
-    elif not report.errors:
-        count = n_("1 warning", "{number} warnings", report.warnings)
-        show.warn(_("{count}; usable: {read}").format(count=count, read=read))
-    else:
-        count = n_("1 error", "{number} errors", report.errors)
-        if report.warnings:
-            count += ", " + n_("1 warning", "{number} warnings", report.warnings)
-        show.error(
-            _("{count}; usable: {read}").format(count=count, read=read),
-            _("`crm-mailer check --explain CODE` says more about a code"),
-        )
 
 
 def plan(app: App, report: PlanReport, *, is_detailed: bool) -> None:
@@ -136,7 +114,7 @@ def campaign(view: CampaignView) -> None:
         (_("mode"), line.mode),
         (_("kind"), f"{line.kind} ({line.stream})"),
         (_("starts at"), line.anchor),
-        (_("audience"), "\n".join("  " * depth + words for depth, words in view.audience)
+        (_("audience"), "\n".join("  " * depth + say(words) for depth, words in view.audience)
          or _("everybody")),
         (_("curve"), view.curve),
         (_("leaves at"), view.send_at),
@@ -239,13 +217,14 @@ def undo(app: App, one: CampaignPlan) -> str:
 
 def _samples(one: CampaignPlan, rows: int) -> None:
     show.table(
-        [_("customer"), _("step"), _("when, there"), ""],
+        [_("customer"), _("step"), _("language"), _("when, there"), ""],
         [
-            (row.email or f"#{row.customer_id}", f"{row.place} {row.step}", _row_time(row), why)
+            (row.email or f"#{row.customer_id}", f"{row.place} {row.step}", row.language,
+             _row_time(row), why)
             for row in [*one.rows[:rows], *one.left_out_rows[:rows]]
             for why in [f"✗ {_(SKIP_SENTENCES[row.reason])}" if row.reason else ""]
         ],
-    )
+    )  # fmt: skip
 
 
 def _reasons(left_out: Mapping[SkipReason, int], *, sign: str) -> None:

@@ -1,4 +1,4 @@
-"""Commands of marketers: check, plan, apply, simulate, campaign."""
+"""Commands of marketers: plan, apply, simulate, campaign."""
 
 from __future__ import annotations
 
@@ -18,32 +18,10 @@ if TYPE_CHECKING:
 
 #: `plan --exit-code`: there are mails to plan.
 WORK_TO_DO = 10
-#: `check`: there are errors.
-CHECK_FAILED = 1
 #: Before more mails than this are planned by hand, a person types their number.
 ASK_ABOVE = 500
 #: How far `simulate` goes where nothing is said.
 A_MONTH = timedelta(days=30)
-
-
-@click.command(cls=Command)
-@as_json_option
-@click.option("--explain", "code", metavar="CODE", help=_("Say more about a code such as CRM113."))
-@pass_app
-def check(app: App, as_json: bool, code: str | None) -> None:
-    """Check campaigns, segments, curves, shop and templates."""
-    from crm_mailer.app import planning
-
-    if code:
-        show.raw(planning.explain(code))
-        return
-    report = planning.check(app)
-    if as_json:
-        show.json_([problem.as_json() for problem in report.problems])
-    else:
-        plan_page.check(report)
-    if report.errors:
-        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 @click.command(cls=Command)
@@ -249,6 +227,11 @@ def release(app: App, name: str) -> None:
     """Let the held mails of a campaign in manual mode go."""
     from crm_mailer.app import outbox
 
-    number = outbox.release(app, name)
+    found = outbox.release(app, name)
     show.good(_("{mails} of {name} may leave when due").format(
-        mails=n_("1 mail", "{number} mails", number), name=name))  # fmt: skip
+        mails=n_("1 mail", "{number} mails", found.mails), name=name))  # fmt: skip
+    if found.unallowed:
+        mails = n_("1 mail", "{number} mails", found.unallowed)
+        show.warn(_("{mails} go once their benefit is allowed").format(mails=mails))
+        show.note(_("`crm-mailer benefit show {benefit}` tells who waits; approve or deny").format(
+            benefit=next(iter(found.benefits), "ID")))  # fmt: skip

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Day, Group, as_json_option
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, language, n_, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -131,7 +131,7 @@ def show_score(found: CustomerScore) -> None:
     score = found.score
     show.heading(f"{found.customer}: {score.r} + {score.f} + {score.m} = {score.total}")
     for words in (*found.words, *found.value_words):
-        show.line(f"  {words}")
+        show.line(f"  {say(words)}")
     show.line(f"  {show.word(found.rfm_segment)}, {show.word(found.value_class)}")
 
 
@@ -149,11 +149,12 @@ def _show_page(page: RfmPage, before: RfmPage | None = None) -> None:
 def _show_groups(
     groups: Mapping[str, int], page: RfmPage, before: RfmPage | None, title: str
 ) -> None:
+    is_chinese = language() == "zh_CN"
     was = {**before.segments, **before.value_classes} if before else {}
     rows = [
         (
-            show.word(code),
-            page.names[code]["zh"],
+            page.names[code]["zh" if is_chinese else "en"],
+            "" if is_chinese else page.names[code]["zh"],
             f"{number:,}",
             f"{100 * number / page.customers:.1f} %",
             f"{number - was[code]:+,}" if before else "",

@@ -11,7 +11,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Group, as_json_option
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, n_, say
 from crm_mailer.model.errors import CrmMailerError
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _show_page(page: SegmentPage) -> None:
     show.heading(f"{page.id}: {page.name}")
     show.line(page.note)
     for depth, words in page.rule:
-        show.line(f"{'  ' * (depth + 1)}{words}")
+        show.line(f"{'  ' * (depth + 1)}{say(words)}")
     show.line(n_("1 member", "{number} members", page.members))
     for one in page.sample:
         show.line(f"  {one.id}  {one.name}  {one.email}", style="dim")

@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from crm_mailer.cli.folding import Words
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, say
+from crm_mailer.model.sentence import Sentence
 
 #: Bumped when the shape of `--json` changes.
 JSON_VERSION = 1
@@ -172,7 +173,9 @@ def sandbox(app: Any) -> None:
 
 
 def word(code: object) -> str:
-    """A code of ours as people read it: in words, in their language."""
+    """A code of ours as people read it: in words, in their language; a sentence likewise."""
+    if isinstance(code, Sentence):
+        return say(code)
     return _(str(code or "").replace("_", " "))
 
 

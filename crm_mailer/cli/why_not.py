@@ -9,7 +9,8 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option
-from crm_mailer.i18n import _
+from crm_mailer.cli.segmenting import known_words
+from crm_mailer.i18n import _, say
 from crm_mailer.model.campaign import Mode
 from crm_mailer.model.touch import SKIP_SENTENCES
 
@@ -47,12 +48,14 @@ def _show(found: WhyNot, zone: ZoneInfo) -> None:
         told = _("in the audience") if found.is_in_audience else _("not in the audience")
         show.line(f"{_sign(found.is_in_audience)} {told}")
         for part in found.audience:
-            known = _("  (known: {value})").format(value=part.known) if part.known else ""
-            show.line("  " + "  " * part.depth + f"{_sign(part.holds)} {part.text}{known}")
+            known = f"  ({known_words(part)})" if part.known else ""
+            show.line("  " + "  " * part.depth + f"{_sign(part.holds)} {say(part.text)}{known}")
     if not found.has_event:
         show.line(_("✗ nothing has started it for this customer lately enough") if
                   found.is_in_audience else
                   _("✗ so nothing starts it for this customer"))  # fmt: skip
+        if found.event:
+            show.line(f"  {say(found.event)}")
     _table(_("planned already"), found.planned, zone)
     _table(_("as it would be planned now"), found.would_be, zone)
 

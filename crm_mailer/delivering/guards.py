@@ -88,7 +88,13 @@ class Guards:
     # ------------------------------------------------------------------ watching
 
     def heard(self, touch: Touch, outlet: str, outcome: Outcome) -> None:
-        """Take note of one outcome."""
+        """Take note of one outcome.
+
+        Of a test only what it says of the account's connection counts.
+        """
+        if touch.kind is TouchKind.TEST:
+            self._heard_of_test(outlet, outcome)
+            return
         if outcome.kind is OutcomeKind.ACCEPTED:
             key = (outlet, touch.campaign, touch.provider, touch.stream)
             many = self._fine.get(key)
@@ -117,6 +123,14 @@ class Guards:
             campaign = self._campaign(touch)
             campaign.add(event)
             self._judge_campaign(touch.campaign, campaign, event)
+
+    def _heard_of_test(self, outlet: str, outcome: Outcome) -> None:
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            if outlet not in self._faults:
+                self._well.setdefault(outlet, False)
+        elif signs.is_lane_fault(outcome):
+            self._count_fine()
+            self._rest(outlet, outcome)
 
     def rendered(self, touch: Touch, is_ok: bool, reason: SkipReason | None = None) -> None:
         """Take note of a mail that was rendered, or not; only a template's fault counts."""

@@ -6,7 +6,7 @@ into the night, next to others, or behind an opt-out, an order or a change of it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from crm_mailer.model.touch import SkipReason, Touch, TouchKind
 from crm_mailer.model.windows import Limits
 from crm_mailer.model.zones import home_zone
 from crm_mailer.store.departures import Departure
+from crm_mailer.store.engine import Connection
 
 #: How long a touch waits before it is asked again, when nobody knows how long its reason lasts.
 HOLD_WAIT = timedelta(hours=6)
@@ -25,6 +26,10 @@ HOLD_WAIT = timedelta(hours=6)
 SOON = timedelta(minutes=10)
 #: How far ahead a place is sought for a mail that never expires.
 FAR = timedelta(days=30)
+
+
+#: In the write turn of the last look: the mails that are about to leave, and the clock.
+Giving = Callable[[Connection, Sequence[Touch], datetime], Mapping[int, SkipReason]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,8 @@ class Rules:
     shop: Shop | None = None
     #: The campaigns that can be read, by id; None: whatever was planned may leave.
     campaigns: Mapping[str, Campaign] | None = None
+    #: Gives what mails that leave now tell of: touch -> why it cannot; None: no mail tells of any.
+    give: Giving | None = None
 
     def campaign(self, touch: Touch) -> Campaign | None:
         """The campaign of a touch; None where it has none that can be read."""
@@ -98,6 +105,8 @@ class Look:
             # what waited in vain until its time was over did not leave for what it waited for
             waited = touch.reason in PASSING
             return Obstacle(reason=SkipReason(touch.reason) if waited else SkipReason.LATE)
+        if touch.kind is TouchKind.TEST:
+            return None  # whoever asked for it was told what there is to say of the address
         reason = refusal(facts.standing, touch.stream)
         if reason is not None:
             return waiting(touch, reason, self.now)
@@ -108,6 +117,8 @@ class Look:
         return None
 
     def _for_now(self, touch: Touch, facts: Departure) -> Obstacle | None:
+        if touch.kind is TouchKind.TEST:
+            return None
         if self._is_off(touch):
             return waiting(touch, SkipReason.NO_CAMPAIGN, self.now)
         reason = hold(facts.standing, touch.stream, self.now)
@@ -130,6 +141,7 @@ class Look:
         """Night where the customer lives, or enough marketing mail lately."""
         if self.rules.shop is None:
             return None
+        assert touch.customer_id is not None  # tests, which are nobody's, never come here
         limits, morning = self._window(touch, facts)
         taken = self.taken.get(touch.customer_id)
         if morning == self.now and not taken:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 
-from crm_mailer.delivering.permission import Look, Obstacle, Rules
-from crm_mailer.model import moment, windows
+from crm_mailer.delivering.permission import Look, Obstacle, Rules, waiting
+from crm_mailer.model import windows
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.touch import SkipReason, Touch
 from crm_mailer.store import departures, wanted
 from crm_mailer.store import look as looks
 from crm_mailer.store.engine import Connection
+from crm_mailer.store.homes import list_homes
 
 
 def obstacles(
@@ -29,11 +31,16 @@ def obstacles(
         unwanted=_unwanted(connection, touches, rules, now),
         taken=_taken(connection, touches, rules, now, owner),
     )
-    found = {}
+    found: dict[int, Obstacle] = {}
+    by_id = {touch.id: touch for touch in touches}
     for touch in sorted(touches, key=lambda touch: -_priority(rules, touch)):
-        obstacle = look.obstacle(touch, facts[touch.id])
+        obstacle = look.obstacle(touch, facts.get(touch.id, departures.NOBODY))
         if obstacle is not None:
             found[touch.id] = obstacle
+    if rules.give is not None:
+        leaving = [touch for touch in touches if touch.id not in found]
+        for id_, reason in rules.give(connection, leaving, now).items():
+            found[id_] = waiting(by_id[id_], reason, now)
     return found
 
 
@@ -66,7 +73,8 @@ def _unwanted(
             by_campaign.setdefault(campaign.id, []).append(touch.id)
     if not by_campaign or rules.campaigns is None or rules.shop is None:
         return {}
-    look = looks.Look(now=now, zone=moment.zone(rules.shop.time_zone))
+    people = {touch.customer_id for touch in touches if touch.customer_id is not None}
+    look = looks.Look.of(rules.shop, now, cache(lambda: list_homes(connection, people)))
     return {
         touch: reason
         for name, ids in by_campaign.items()
@@ -77,7 +85,11 @@ def _unwanted(
 def _taken(
     connection: Connection, touches: Sequence[Touch], rules: Rules, now: datetime, owner: str
 ) -> dict[int, list[datetime]]:
-    people = {touch.customer_id for touch in touches if touch.stream is Stream.MARKETING}
+    people = {
+        touch.customer_id
+        for touch in touches
+        if touch.customer_id is not None and touch.stream is Stream.MARKETING
+    }
     if rules.shop is None or not people:
         return {}
     since = now - windows.look_back(rules.shop)

@@ -16,7 +16,7 @@ from crm_mailer.delivering.port import Flight
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import StoreError
 from crm_mailer.model.message import Message, NotRendered, Renderer
-from crm_mailer.model.touch import SkipReason, Touch
+from crm_mailer.model.touch import SkipReason, Touch, TouchKind
 from crm_mailer.store import claims, messages
 from crm_mailer.store.claims import Settlement
 from crm_mailer.store.engine import Connection
@@ -105,4 +105,5 @@ def are_kept(flights: Sequence[Flight]) -> bool:
 
 
 def _is_kept(flight: Flight) -> bool:
-    return flight.claimed.touch.stream is Stream.TRANSACTIONAL
+    touch = flight.claimed.touch
+    return touch.stream is Stream.TRANSACTIONAL or touch.kind is TouchKind.TEST

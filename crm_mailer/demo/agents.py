@@ -21,11 +21,11 @@ REMEDIES = (
 def work(app: App, seed: int) -> None:
     """Take a turn at the open cases and the tasks."""
     now = app.clock.now()
-    for task in cases.tasks(app):
+    for task in cases.tasks(app)[0]:
         luck = chance(seed, "task", task.id)
         if luck > FORGOTTEN and now - task.created_at > timedelta(hours=20 * luck):
             cases.finish_task(app, task.id)
-    for line in cases.case_list(app):
+    for line in cases.case_list(app)[0]:
         luck = chance(seed, "agent", line.number)
         if luck < FORGOTTEN:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from crm_mailer.app import App
+from crm_mailer.app.wiring import DATABASE
 from crm_mailer.cli import group, show
 from crm_mailer.home import make_home
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import read_settings
+from crm_mailer.store import migrate
+from crm_mailer.store.engine import open_store
 from tests.conftest import StandingClock
 
 
@@ -30,9 +34,21 @@ def shop_home(tmp_path: Path) -> Path:
     return tmp_path / "shop"
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty database: copying it is quicker than migrating again."""
+    path = tmp_path_factory.mktemp("migrated") / DATABASE
+    store = open_store(f"sqlite:///{path}")
+    migrate.upgrade(store)
+    store.close()
+    return path
+
+
 @pytest.fixture
-def app(shop_home: Path, clock: StandingClock) -> Iterator[App]:
+def app(shop_home: Path, empty_database: Path, clock: StandingClock) -> Iterator[App]:
     """The shop, opened at the standing clock's time."""
+    if not (shop_home / DATABASE).exists():
+        shutil.copy(empty_database, shop_home)
     opened = App(shop_home, read_settings(shop_home, {}), clock)
     yield opened
     opened.close()
@@ -56,3 +72,19 @@ class Run:
 @pytest.fixture
 def run(shop_home: Path) -> Run:
     return Run(shop_home)
+
+
+@pytest.fixture(scope="session")
+def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `check` remembers of the starter set: to look at all of it takes seconds."""
+    home = tmp_path_factory.mktemp("looked-at") / "shop"
+    make_home(home)
+    CliRunner().invoke(group, ["--home", str(home), "check"])
+    return home / ".cache"
+
+
+@pytest.fixture
+def known_home(shop_home: Path, looked_at: Path) -> Path:
+    """The shop, whose templates `check` has seen already."""
+    shutil.copytree(looked_at, shop_home / ".cache")
+    return shop_home

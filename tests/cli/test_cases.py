@@ -16,6 +16,7 @@ from crm_mailer.cli.cases import feedback
 from crm_mailer.model.case import CaseEventKind, Channel
 from crm_mailer.model.errors import CrmMailerError, NotPossible
 from crm_mailer.store import suppressions
+from crm_mailer.store.tables import orders
 from tests.cli.conftest import Run
 from tests.conftest import StandingClock
 from tests.learning.shop import NOW, SmallShop
@@ -406,3 +407,72 @@ def test_the_page_fits_eighty_columns_and_offers_the_blacklist(
         shown = run("case", "show", "1").stdout
         assert max(cell_len(line) for line in shown.splitlines()) <= 80
         assert "--kind blackmail --case 1" in " ".join(shown.split())
+
+
+def test_a_list_that_is_cut_says_how_much_there_is(shop: SmallShop, app: App, run: Run) -> None:
+    for number in range(2):
+        boris = shop.customer(f"Boris {number}", f"boris{number}@example.com")
+        order = shop.new_order(f"B-{number}", boris)
+        shop.wrote("complaint", "nad.damaged", customer_id=boris, order_id=order)
+        shop.wrote("question", "ask.tracking", customer_id=boris,
+                   order_id=shop.new_order(f"C-{number}", boris))  # fmt: skip
+    verbs.learn(app)
+
+    cases = run("case", "list", "--limit", "2", "--json")
+    tasks = run("case", "tasks", "--limit", "1")
+
+    assert len(json.loads(cases.stdout)["data"]) == 2
+    assert "the first 2 of 3; --limit shows more" in cases.stderr
+    assert "the first 1 of 3; --limit shows more" in tasks.stderr
+    assert "--limit" not in run("case", "list").stderr
+
+
+def test_a_case_page_is_chinese_down_to_what_the_program_noted(
+    shop: SmallShop, app: App, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boris = shop.customer("Boris", "boris@example.com")
+    order = shop.new_order("B-1", boris)
+    shop.reached(order, "paid", days_ago=9)
+    shop.wrote("complaint", "nad.damaged", customer_id=boris, order_id=order)
+    verbs.learn(app)
+    run("case", "set", "2", "--severity", "P1", "--by", "Wei")
+    run("case", "step", "2", "listen", "--by", "Wei")
+    run("case", "offer", "2", "partial_refund", "--by", "Wei")
+    monkeypatch.setenv("CRM_MAILER_LANGUAGE", "zh_CN")
+
+    shown = run("case", "show", "2").stdout
+
+    assert "客户说货已到手，但我们的记录中没有送达" in shown
+    assert "紧急程度 由 P2 改为 P1" in shown
+    for english in ("the customer writes", "is now", "partial refund", "the facts disagree"):
+        assert english not in shown
+
+
+def test_why_an_order_is_not_paid_is_noted_by_hand(shop: SmallShop, run: Run) -> None:
+    shop.new_order("U-1", shop.anna, state="placed")
+
+    noted = run("case", "unpaid", "U-1", "card_trouble")
+    listed = run("report", "worklist", "unpaid").stdout
+
+    assert "order U-1 is not paid: card trouble" in noted.stderr
+    assert "card trouble" in listed
+
+
+@pytest.mark.parametrize(
+    ("number", "options", "said"),
+    [
+        ("A-1", (), "order A-1 is"),
+        ("none", (), "there is no order `none`"),
+        ("T-1", (), "there are several orders `T-1`: ebay, shop"),
+        ("T-1", ("--platform", "etsy"), "there is no order `T-1`"),
+    ],
+)
+def test_a_reason_is_noted_only_where_it_belongs(
+    shop: SmallShop, run: Run, number: str, options: tuple[str, ...], said: str
+) -> None:
+    twin = shop.new_order("T-1", shop.anna, state="placed")
+    with shop.store.write() as connection:
+        connection.execute(orders.update().where(orders.c.id == twin).values(platform="ebay"))
+    shop.new_order("T-1", shop.anna, state="placed")
+
+    assert said in str(run("case", "unpaid", number, "price", *options).exception)

@@ -25,42 +25,6 @@ def set_mode(home: Path, mode: str) -> None:
     (home / SHIPPED).write_text(text.replace("mode: draft", f"mode: {mode}"), encoding="utf-8")
 
 
-def test_check_finds_nothing_in_the_starter_set(run: Run) -> None:
-    result = run("check")
-
-    assert result.exit_code == 0
-    assert "no problems" in result.output
-
-
-def test_check_shows_each_fault_with_a_caret_and_leaves_with_1(run: Run, shop_home: Path) -> None:
-    set_mode(shop_home, "lvie")
-
-    result = run("check")
-
-    assert result.exit_code == 1
-    assert "campaigns/lifecycle/shipped.yaml:" in result.output
-    assert "^^^^" in result.output
-    assert "did you mean `live`?" in result.output
-
-
-def test_check_speaks_json(run: Run, shop_home: Path) -> None:
-    set_mode(shop_home, "lvie")
-
-    result = run("check", "--json")
-
-    found = json.loads(result.stdout)["data"]
-    assert (found[0]["code"], found[0]["severity"]) == ("CRM107", "error")
-
-
-@pytest.mark.parametrize("code", ["CRM113", "crm202"])
-def test_a_code_is_explained(run: Run, code: str) -> None:
-    assert run("check", "--explain", code).stdout.strip().endswith(".")
-
-
-def test_an_unknown_code_is_a_usage_error(run: Run) -> None:
-    assert run("check", "--explain", "CRM999").exit_code == 2
-
-
 @pytest.mark.usefixtures("anna_is_sent_a_parcel")
 def test_the_plan_of_a_draft_says_that_nothing_would_be_saved(run: Run, app: App) -> None:
     result = run("plan", "shipped", "--exit-code")

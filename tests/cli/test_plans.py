@@ -74,6 +74,27 @@ def test_a_saved_plan_is_carried_out_and_twice_is_as_once(
 
 
 @pytest.mark.usefixtures("sale")
+def test_a_plan_on_paper_and_on_the_screen_shows_some_of_its_mails(
+    run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "plan.json"
+    shown = run("plan", "sale", "--save", str(file))
+
+    samples = json.loads(file.read_text())["campaigns"][0]["samples"]
+    by_customer = {one["customer"]: one for one in samples}
+    assert set(by_customer) == {"c0@example.com", "c2@example.com", "c5@example.com"}
+    assert by_customer["c2@example.com"] == {
+        "customer": "c2@example.com",
+        "step": "announce",
+        "when": f"{TOMORROW} 10:00 Europe/Berlin",
+        "language": "en",
+    }
+    line = next(line for line in shown.stdout.splitlines() if "c2@example.com" in line)
+    assert line.split()[3:6] == ["en", str(TOMORROW), "10:00"]
+    assert "Europe/Berlin" in shown.stdout
+
+
+@pytest.mark.usefixtures("sale")
 def test_a_saved_plan_is_refused_when_the_audience_has_changed(
     run: Run, app: App, tmp_path: Path
 ) -> None:
@@ -212,3 +233,16 @@ def test_results_are_shown_before_there_are_any(run: Run) -> None:
 
     assert result.exit_code == 0
     assert "no mail of this campaign has left long enough ago" in result.stderr
+
+
+def test_why_not_tells_how_far_the_event_is(run: Run, app: App) -> None:
+    customer(app.store, "c7", birth_month=None, birth_day=None)
+    customer(app.store, "c8", birth_month=TOMORROW.month, birth_day=TOMORROW.day)
+
+    told = {
+        who: run("customer", "why-not", f"{who}@example.com", name).stdout
+        for who, name in (("c7", "birthday"), ("c8", "win-back"))
+    }
+
+    assert "the customer's birthday is not known" in told["c7"]
+    assert "the customer is not in the segment cooling" in told["c8"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,20 @@ def test_one_customer_s_marks_are_told_in_words(run: Run, anna: int) -> None:
     assert "R 5: last paid order" in result.stdout
     assert "at most 90" in result.stdout
     assert "active: last paid order" in result.stdout
+
+
+def test_one_customer_s_marks_and_segments_are_told_in_chinese(
+    run: Run, anna: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("segment", "run")
+    monkeypatch.setenv("CRM_MAILER_LANGUAGE", "zh_CN")
+
+    told = run("customer", "explain", "anna@example.com").stdout
+
+    assert re.search(r"R 5：最近一笔已付款订单：.*，至多 90", told)
+    assert re.search(r"活跃：最近一笔已付款订单", told)
+    assert "以下至少满足一项：" in told
+    assert not re.search(r"\b(last paid|at least one|within|not known|spent)\b", told)
 
 
 def test_without_a_paid_order_there_are_no_marks(run: Run, app: App) -> None:

@@ -395,6 +395,28 @@ def test_a_round_in_which_all_went_well_writes_two_rows_and_nothing_is_left_to_w
         assert sorted(tallies.load(connection, scopes)) == scopes[:2]
 
 
+# ------------------------------------------------------------------ tests of a mail
+
+
+@pytest.mark.parametrize("seen", [[POLICY] * 50, [DOUBT] * 50, [FINE] * 50, [SPAMMY] * 50],
+                         ids=["policy", "doubt", "fine", "spam"])  # fmt: skip
+def test_tests_of_a_mail_count_in_no_guard(store: Store, seen: list[Outcome]) -> None:
+    guards = heard(Guards([A]), seen, touch("(test)", kind=TouchKind.TEST))
+
+    assert save(store, guards) == []
+    assert guards.fault(A) is None
+    assert (stopped(store).lanes, stopped(store).campaigns) == (frozenset(), frozenset())
+    with store.read() as connection:
+        scopes = ["account:main", "campaign:(test)", "lane:gmail/marketing"]
+        assert tallies.load(connection, scopes) == {}
+
+
+def test_a_test_that_cannot_log_in_lets_the_account_rest(store: Store) -> None:
+    guards = heard(Guards([A]), [NO_LOGIN], touch("(test)", kind=TouchKind.TEST))
+
+    assert guards.fault(A) is not None
+
+
 # ------------------------------------------------------------------ what came back
 
 

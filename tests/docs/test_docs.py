@@ -11,6 +11,7 @@ import click
 import pytest
 
 from crm_mailer.cli import COMMANDS, group
+from crm_mailer.definitions.benefit_reader import read_benefits
 from crm_mailer.definitions.calendar_reader import read_festivals
 from crm_mailer.definitions.campaign_reader import Known, read_campaign
 from crm_mailer.definitions.column_maps import read_map
@@ -35,6 +36,10 @@ RUN = (
     "reports",
     "cases",
     "memory-curve",
+    "benefits",
+    "languages",
+    "library",
+    "checks",
 )
 
 
@@ -52,6 +57,7 @@ def starter() -> Known:
         segments=found.segments,
         festivals=found.festivals,
         templates=index(bundled("templates")),
+        benefits=found.benefits,
     )
 
 
@@ -100,7 +106,9 @@ def test_every_yaml_block_loads(name: str, block: str, starter: Known, tmp_path:
         read_segments(path.parent, faults)
     elif "columns" in keys:
         read_map(path)
-    elif keys & {"cases", "time_zones"}:
+    elif "benefits" in keys:
+        read_benefits(path, faults)
+    elif keys & {"cases", "time_zones", "languages"}:
         path.write_text(f"name: x\nsender: a@b.com\n{block}", encoding="utf-8")
         read_shop(path, faults)
     else:

@@ -60,7 +60,7 @@ def gone(name: str) -> Spoil:
         ("chek", "Did you mean 'check'?"),
         ("case evidnce", "Did you mean 'evidence'?"),
         ("status --jsno", "Did you mean '--json'?"),
-        ("preview", "crm-mailer preview [OPTIONS] CAMPAIGN"),
+        ("preview", "crm-mailer preview [OPTIONS] [CAMPAIGN]"),
         ("plan --on tomorrow", "`tomorrow` is no day such as 2026-11-20"),
         ("outbox list --state sent", "'accepted'"),
         ("outbox list --limit 0", "not in the range"),

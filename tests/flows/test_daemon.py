@@ -89,7 +89,7 @@ def test_a_server_that_hangs_holds_up_the_end_for_a_while_only(
     again.waits_for(lambda: len(shop.sink.letters) == 3)
 
     assert code == 75
-    assert daemon.lines('action="cut off"', "work=send")
+    assert daemon.lines('action="cut off"', "send")
     assert again.lines("action=started", "in_doubt=2")
     assert fates(shop, "in_doubt") == 2
 

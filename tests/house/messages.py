@@ -11,7 +11,9 @@ from pathlib import Path
 import click
 
 from crm_mailer.cli import GROUPS, demo, group
+from crm_mailer.learning import sayings
 from crm_mailer.model.address import AddressKind
+from crm_mailer.model.benefit import BenefitKind, GrantState, Proof, Use
 from crm_mailer.model.case import CaseEventKind, CaseState, Channel, Remedy
 from crm_mailer.model.curve import Ending, Signal
 from crm_mailer.model.customer import (
@@ -61,6 +63,12 @@ CODES: dict[str, Iterable[type[Enum]]] = {
         RfmSegment,
         ValueClass,
     ),
+    "what is given, how it stands, what an order is to it and shows it by": (
+        BenefitKind,
+        GrantState,
+        Use,
+        Proof,
+    ),
     "why marks changed; how far customers have gone": (ScoreReason, ChurnState),
 }
 
@@ -87,7 +95,7 @@ OF_MODULES = {
         "shopping_age",
         "age_band",
     ),
-    "store/report_recovery.py": (
+    "model/unpaid.py": (
         "card_trouble",
         "wrong_address",
         "option_not_chosen",
@@ -100,6 +108,26 @@ OF_MODULES = {
         "set smtp.host in crm-mailer.toml",
     ),
     "definitions/column_maps.py": ("high", "medium", "low"),
+    "segmenting/happenings.py": ("orders", "pieces", "times", "USD"),
+    "segmenting/rules.py": (
+        "{field} = {value}",
+        "{field} is not {value}",
+        "{field} is one of {value}",
+        "{field} is none of {value}",
+        "{field} >= {value}",
+        "{field} <= {value}",
+        "{field} > {value}",
+        "{field} < {value}",
+        "{field} from {value} to {end}",
+        "{field} contains {value}",
+        "{field} is known",
+        "{field} is unknown",
+        "{field} begins with {value}",
+        "{field} before {value}",
+        "{field} since {value}",
+        "{field} after {value}",
+        "{field} until {value}",
+    ),
     "listening/intents.py": ("refund", "resend", "answer", "none"),
     "store/audit.py": (
         "accepted, but no server is on record as having taken it",
@@ -116,6 +144,28 @@ OF_MODULES = {
         "evidence about a mail that does not exist",
         "evidence that a server took it, but it does not count as accepted",
     ),
+}
+
+#: What stands in `Sentence(...)` where it is no literal -> the lists that it comes from.
+PATTERNS = {
+    "REASONS[case['reason']][1]": "REASONS",
+    "_COMPARISONS[Operator(rule.op)]": "segmenting/rules.py",
+    "block.intent": "CODES",
+    "code.replace('_', ' ')": "CODES",
+    "f\"mail {touch['state'].replace('_', ' ')}\"": "CODES",
+    "name": "segmenting/happenings.py",
+    "sentence or 'not sent'": "SKIP_SENTENCES",
+    "state": "CODES",
+    "text": "learning/sayings.py",
+    "what": "learning/sayings.py",
+    "pattern": "learning/sayings.py",
+    "SAID": "learning/sayings.py",
+    "OF_CASE": "learning/sayings.py",
+    "SENTENCES[Step(event.ref)]": "WORK_LIST",
+    "event.ref.replace('_', ' ')": "CODES",
+    "f\"mail {mail.state.replace('_', ' ')}\"": "CODES",
+    "why": "CODES",
+    "order.unpaid_reason.replace('_', ' ')": "model/unpaid.py",
 }
 
 #: What stands in `_(...)` where it is no literal -> the lists above that it comes from.
@@ -145,7 +195,8 @@ VARIABLES = {
 
 def needed() -> set[str]:
     """Every text that people may read."""
-    return {text for text in (*written(), *of_lists(), *of_codes(), *of_help()) if text}
+    texts = (*written(), *of_sentences(), *of_lists(), *of_codes(), *of_help())
+    return {text for text in texts if text}
 
 
 def calls() -> Iterator[ast.expr]:
@@ -163,6 +214,28 @@ def written() -> Iterator[str]:
             yield one.value
 
 
+def sentences() -> Iterator[ast.expr]:
+    """The pattern of each `Sentence`: rooms compose them, commands have them translated."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            if node.func.id == "Sentence":
+                yield node.args[0]
+
+
+def of_sentences() -> Iterator[str]:
+    """Patterns that stand in the code."""
+    for one in sentences():
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            yield one.value
+
+
+def patterns() -> set[str]:
+    """What stands in `Sentence(...)` and is no text."""
+    return {ast.unparse(one) for one in sentences() if not isinstance(one, ast.Constant)}
+
+
 def variables() -> set[str]:
     """What stands in `_(...)` and is no text."""
     return {ast.unparse(one) for one in calls() if not isinstance(one, ast.Constant)}
@@ -173,6 +246,7 @@ def of_lists() -> Iterator[str]:
     yield from GROUPS
     yield from (words for _severity, words in REASONS.values())
     yield from (*WORK_LIST, *REMEDIES.values(), *SKIP_SENTENCES.values(), *demo.COLUMNS)
+    yield from sayings.ALL
     yield from (*FORMULAS.values(), *MEANINGS.values(), *TODO.values(), DO_IT)
     for texts in OF_MODULES.values():
         yield from (text.replace("_", " ") for text in texts)

@@ -83,6 +83,10 @@ def test_every_text_that_reaches_us_by_a_variable_is_in_a_list() -> None:
     assert messages.variables() == set(messages.VARIABLES)
 
 
+def test_every_pattern_that_reaches_a_sentence_by_a_variable_is_in_a_list() -> None:
+    assert messages.patterns() == set(messages.PATTERNS)
+
+
 def test_the_lists_say_what_their_modules_say() -> None:
     for module, texts in messages.OF_MODULES.items():
         source = (messages.PACKAGE / module).read_text(encoding="utf-8")

@@ -1,0 +1,33 @@
+"""The starter set but for most of its templates and campaigns: a test that needs a shop needs few.
+
+Reading all of them takes a moment, and `check` looks at every template.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from crm_mailer.home import make_home
+
+LANGUAGES = ("en", "es", "ru")
+
+
+def small_shop(
+    home: Path,
+    campaigns: Collection[str],
+    templates: Collection[str],
+    languages: Collection[str] = LANGUAGES,
+) -> Path:
+    """A new shop in `home` with these campaigns and templates ("stage/name") only."""
+    make_home(home)
+    for path in (home / "templates").rglob("*.mjml"):
+        name, code = path.name.split(".")[0], path.name.split(".")[-2]
+        is_kept = f"{path.parent.name}/{name}" in templates and code in languages
+        if path.parent.name != "layout" and not is_kept:
+            path.unlink()
+    for folder in ("lifecycle", "edm"):
+        for path in (home / "campaigns" / folder).glob("*.yaml"):
+            if path.stem not in campaigns:
+                path.unlink()
+    return home
