@@ -142,6 +142,6 @@ def test_neutral_requests_raise_few_alarms(
     path = shared / "corpora" / "messages" / f"en_intents_{name}_test.jsonl"
     texts = [json.loads(line)["text"] for line in path.read_text().splitlines()]
 
-    alarms = sum(understand(text, words).intent is Intent.COMPLAINT for text in texts[::2])
+    alarms = sum(understand(text, words).intent is Intent.COMPLAINT for text in texts)
 
-    assert alarms / len(texts[::2]) <= most
+    assert alarms / len(texts) <= most
