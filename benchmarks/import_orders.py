@@ -14,12 +14,16 @@ import json
 import random
 import resource
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+if not __package__:  # started as a file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from crm_mailer.definitions.rates import Rates
 from crm_mailer.importing import import_orders

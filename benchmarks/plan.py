@@ -15,6 +15,7 @@ import argparse
 import json
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+
+if not __package__:  # started as a file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from benchmarks.shops import database, without_indexes
 from crm_mailer.definitions.library import Definitions

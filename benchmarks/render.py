@@ -16,12 +16,16 @@ import argparse
 import json
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+if not __package__:  # started as a file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from crm_mailer.definitions import library as definitions
 from crm_mailer.definitions.library import Definitions

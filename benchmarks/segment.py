@@ -19,6 +19,7 @@ import json
 import math
 import random
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,6 +29,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+
+if not __package__:  # started as a file
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from benchmarks.shops import database, without_indexes
 from crm_mailer.segmenting.scoring import update_scores

@@ -101,3 +101,17 @@ def test_copies_beyond_what_is_promised_are_counted(
     taken = [Taken("buyer1@example.com", "<1@x>", digest, at) for digest, at in copies]
 
     assert beyond(taken, stream) == number
+
+
+@pytest.mark.parametrize(
+    "name", ["header_fuzz", "import_orders", "inbox", "inbox_lessons", "kill", "plan", "render",
+             "segment", "send"],
+)  # fmt: skip
+def test_a_benchmark_may_be_started_as_a_file(name: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--help"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False, env={},
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout
