@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -135,6 +136,21 @@ def lock(connection: sa.Connection, name: str) -> None:
     """Be the only one of this name until the transaction ends; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(name))))
+
+
+@contextmanager
+def by_index(connection: sa.Connection) -> Iterator[None]:
+    """Have PostgreSQL look rows up by index, whatever it believes of a table's size.
+
+    For a statement that fills the very table it looks into: one that was empty when its statistics
+    were made would be read from end to end for each row, and grow meanwhile.
+    """
+    is_server = connection.dialect.name == "postgresql"
+    if is_server:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    yield
+    if is_server:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = on")
 
 
 def widen(connection: sa.Connection) -> None:

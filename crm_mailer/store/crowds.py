@@ -18,7 +18,7 @@ from crm_mailer.model.customer import ConsentBasis
 from crm_mailer.model.touch import SkipReason, TouchState
 from crm_mailer.store import exits
 from crm_mailer.store import tables as t
-from crm_mailer.store.bulk import as_rows
+from crm_mailer.store.bulk import as_rows, by_index
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.homes import Home
 from crm_mailer.store.look import Look
@@ -190,9 +190,10 @@ def add(connection: sa.Connection, crowd: Crowd, first: int, last: int) -> int:
         .on_conflict_do_nothing(index_elements=["campaign", "step", "anchor", "customer_id"])
     )
     counting = {"preserve_rowcount": True}
-    done = connection.execute(
-        statement, {"rows": json.dumps(rows)}, execution_options=counting
-    ).rowcount
+    with by_index(connection):
+        done = connection.execute(
+            statement, {"rows": json.dumps(rows)}, execution_options=counting
+        ).rowcount
     if connection.dialect.name == "sqlite":  # counts nothing for what begins with WITH
         done = connection.scalar(sa.select(sa.func.changes())) or 0
     return done
