@@ -1,8 +1,9 @@
 """The second look: a learner trained on the shop's own judgements, which re-ranks the rules' word.
 
-It is off until the shop has judged enough (INBOX section 5: models do not travel, so none is
-shipped). Hashed runs of 2 to 5 characters and words, logistic regression by stochastic gradient
-descent, in plain Python; the same judgements give the same weights on any machine.
+It is off until the shop has judged enough: what one shop calls a complaint is not what another
+does, so no verdicts of others are shipped. Hashed runs of 2 to 5 characters and words, logistic
+regression by stochastic gradient descent, in plain Python; the same judgements give the same
+weights on any machine.
 """
 
 from __future__ import annotations
