@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from crm_mailer.definitions.files import read_yaml
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.definitions.rates import read_rates
 from crm_mailer.definitions.words_reader import words_of
+from crm_mailer.model.collector import few_collections
 from crm_mailer.model.errors import CannotWrite, DefinitionError
 from crm_mailer.rendering import check_shop, check_subjects, check_templates, uses
 
@@ -44,20 +44,8 @@ class CheckReport:
 def check(app: App) -> CheckReport:
     """Read everything anew and name every fault in what people wrote, templates too."""
     app.reload()
-    with _unswept():
+    with few_collections():
         return _checked(app)
-
-
-@contextmanager
-def _unswept() -> Iterator[None]:
-    """Without Python's search for rings of objects: a fifth of the time, and little is found."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _checked(app: App) -> CheckReport:

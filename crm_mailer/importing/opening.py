@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -123,18 +122,6 @@ def _wide(store_: Store) -> Iterator[Connection]:
     with store_.write() as connection:
         bulk.widen(connection)
         yield connection
-
-
-@contextmanager
-def few_collections() -> Iterator[None]:
-    """No search for garbage cycles meanwhile: it would take a fifth of the time and find none."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class _Rehearsed(Exception):

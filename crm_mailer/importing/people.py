@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 from crm_mailer.definitions.column_maps import ColumnMap
 from crm_mailer.definitions.rates import Rates
 from crm_mailer.importing.drafts import Person
-from crm_mailer.importing.opening import few_collections, make_report, open_file, turns, write_down
+from crm_mailer.importing.opening import make_report, open_file, turns, write_down
 from crm_mailer.importing.people_reader import PeopleReader
 from crm_mailer.importing.register import Register
 from crm_mailer.importing.report import Count, ImportReport, RowProblem, Tally
+from crm_mailer.model.collector import few_collections
 from crm_mailer.store import bulk
 from crm_mailer.store.engine import Connection, Store
 

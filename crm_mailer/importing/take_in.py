@@ -15,11 +15,12 @@ from crm_mailer.definitions.column_maps import ColumnMap
 from crm_mailer.definitions.rates import Rates
 from crm_mailer.importing.changes import Decided, decide
 from crm_mailer.importing.drafts import OrderDraft
-from crm_mailer.importing.opening import few_collections, make_report, open_file, turns, write_down
+from crm_mailer.importing.opening import make_report, open_file, turns, write_down
 from crm_mailer.importing.order_reader import OrderReader
 from crm_mailer.importing.register import Record, Register
 from crm_mailer.importing.report import Count, ImportReport, RowProblem, Tally
 from crm_mailer.importing.seen import Seen
+from crm_mailer.model.collector import few_collections
 from crm_mailer.model.money import Money
 from crm_mailer.model.order import OrderItem, OrderState
 from crm_mailer.store import benefit_uses, bulk

@@ -8,19 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from crm_mailer.model.campaign import Campaign, OrderAnchor, Step, Stream
-from crm_mailer.model.customer import Customer, Gender
-from crm_mailer.model.token import KeyRing
-from crm_mailer.rendering.compose import Composed, Composer, Occasion
+from crm_mailer.model.campaign import Campaign, Step, Stream
+from crm_mailer.model.customer import Gender
+from crm_mailer.rendering.compose import Composed
 from crm_mailer.rendering.samples import minimal_customer, sample_customer
 from crm_mailer.store.bundled import bundled
 from tests.templates.test_shipped_templates import (
     GROUNDS,
     LIBRARY,
-    NOW,
     SHIPPED,
+    composed,
     contrast,
-    order,
     text_colors,
 )
 
@@ -64,23 +62,6 @@ REWARDS = re.compile(
 )
 #: Words of one language that must not stand in a text of another: slips of a copied file.
 ENGLISH = re.compile(r"\b(the|your|you|and|with|order|this|email|reply)\b")
-
-
-def composed(
-    campaign: Campaign, step: Step, customer: Customer, *, is_full: bool = True
-) -> Composed:
-    composer = Composer(LIBRARY, SHIPPED.shop, KeyRing(keys={1: b"k" * 32}, current=1))
-    has_order = isinstance(campaign.anchor, OrderAnchor)
-    occasion = Occasion(
-        touch_id=7,
-        customer=customer,
-        order=order(is_full=is_full) if has_order else None,
-        stream=campaign.stream,
-        template=step.template,
-        campaign=campaign,
-        step=step,
-    )
-    return composer.compose(occasion, NOW)
 
 
 def facts(path: Path) -> list[str]:
