@@ -1,4 +1,8 @@
-"""Puts headers and bodies together: the bytes that go over the wire, CRLF throughout, 7 bit."""
+"""Puts headers and bodies together: what goes over the wire, CRLF throughout, 7 bit.
+
+A body stays in pieces until the mail leaves: most of them are the same in every mail, so the one
+copy that is needed is made when it is read anyway, while it lies in the processor's cache.
+"""
 
 from __future__ import annotations
 
@@ -18,27 +22,29 @@ class Body(NamedTuple):
     """One form of the content, encoded, ended by CRLF. `is_base64`: most of it is not ASCII."""
 
     subtype: str
-    wire: bytes
+    pieces: Sequence[str]
     is_base64: bool = False
 
 
 def body(subtype: str, text: str, is_base64: bool = False) -> Body:
     """Text as one form of the content."""
-    return Body(subtype, encoded(text, is_base64), is_base64)
+    return Body(subtype, [encoded(text, is_base64)], is_base64)
 
 
-def alternatives(bodies: Sequence[Body], boundary: str) -> list[bytes]:
+def alternatives(bodies: Sequence[Body], boundary: str) -> list[str]:
     """Forms of the same content, best last, as pieces of the mail's body.
 
     Args:
         bodies: two or more.
         boundary: begins with `=_`, which no encoded body can contain.
     """
-    mark = b"--" + boundary.encode("ascii")
-    pieces: list[bytes] = []
+    mark = f"--{boundary}"
+    pieces: list[str] = []
     for one in bodies:
-        pieces += [mark, b"\r\n", _part_head(one.subtype, one.is_base64), one.wire]
-    return [*pieces, mark, b"--\r\n"]
+        pieces += (mark, _part_head(one.subtype, one.is_base64))
+        pieces += one.pieces
+    pieces += (mark, "--\r\n")
+    return pieces
 
 
 def kind(boundary: str) -> tuple[str, Value]:
@@ -54,7 +60,7 @@ def content(subtype: str, is_base64: bool) -> list[tuple[str, Value]]:
     ]
 
 
-def encoded(text: str, is_base64: bool) -> bytes:
+def encoded(text: str, is_base64: bool) -> str:
     """The text in its transfer encoding, ended by CRLF; empty lines at its end are left out."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -63,16 +69,17 @@ def encoded(text: str, is_base64: bool) -> bytes:
         raw = (text + "\n").replace("\n", "\r\n").encode("utf-8", "replace")
         wire = binascii.b2a_base64(raw, newline=False)
         rows = [wire[at : at + BASE64_LINE] for at in range(0, len(wire), BASE64_LINE)]
-        return b"\r\n".join([*rows, b""])
-    return b"\r\n\r\n".join(map(_paragraph, text.split("\n\n"))) + b"\r\n"
+        return b"\r\n".join([*rows, b""]).decode("ascii")
+    return "\r\n\r\n".join(map(_paragraph, text.split("\n\n"))) + "\r\n"
 
 
 @lru_cache(maxsize=4096)
-def _paragraph(text: str) -> bytes:
+def _paragraph(text: str) -> str:
     """Some lines in quoted-printable. Remembered: most come again in the next mail."""
-    return b"\r\n".join(map(quoted.line, text.split("\n")))
+    return "\r\n".join(map(quoted.line, text.split("\n")))
 
 
 @lru_cache(maxsize=8)
-def _part_head(subtype: str, is_base64: bool) -> bytes:
-    return headers.block(content(subtype, is_base64)) + b"\r\n"
+def _part_head(subtype: str, is_base64: bool) -> str:
+    """What stands between the boundary and a body."""
+    return f"\r\n{headers.block(content(subtype, is_base64)).decode('ascii')}\r\n"

@@ -56,6 +56,8 @@ class Key:
     selector: str
     algorithm: str
     sign: Callable[[bytes], bytes]
+    #: The public half, as `p=` of the record in the DNS has it.
+    public: str = ""
 
 
 class Signer:
@@ -80,22 +82,19 @@ class Signer:
         self.keys = tuple(keys)
         self._pool: ThreadPoolExecutor | None = None
 
-    def sign(self, head: bytes, body: Sequence[bytes], now: datetime) -> bytes:
+    def sign(self, head: bytes, body: bytes, now: datetime) -> bytes:
         """The signature headers, to be put before `head`.
 
         Args:
             head: header lines, each ended by CRLF, folded with a blank.
-            body: what follows the empty line, in pieces; it ends in one CRLF, not in empty lines,
+            body: what follows the empty line; it ends in one CRLF, not in empty lines,
                 so that it is its own canonical form (RFC 6376, 3.4.3).
             now: the time that the signatures tell.
         """
         fields = relaxed(head)
         order, names = _plan(tuple(name for name, _line in fields))
         signed = "".join([fields[place][1] for place in order])
-        hashed = hashlib.sha256()
-        for piece in body:
-            hashed.update(piece)
-        digest = base64.b64encode(hashed.digest()).decode()
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         lines = ""
         for key in self.keys:
             tags = _tags(key, self.domain, now, names, digest)
@@ -106,9 +105,7 @@ class Signer:
             lines += "DKIM-Signature:" + "\r\n".join(tags) + "\r\n ".join(rows) + "\r\n"
         return lines.encode("ascii")
 
-    def sign_all(
-        self, mails: Sequence[tuple[bytes, Sequence[bytes]]], now: datetime
-    ) -> list[bytes]:
+    def sign_all(self, mails: Sequence[tuple[bytes, bytes]], now: datetime) -> list[bytes]:
         """The signatures of many heads and bodies, in their order, made by two threads."""
         if len(mails) < 2 * THREADS:
             return [self.sign(head, body, now) for head, body in mails]
@@ -117,7 +114,7 @@ class Signer:
         size = -(-len(mails) // THREADS)
         parts = [mails[at : at + size] for at in range(0, len(mails), size)]
 
-        def signed(part: Sequence[tuple[bytes, Sequence[bytes]]]) -> list[bytes]:
+        def signed(part: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
             return [self.sign(head, body, now) for head, body in part]
 
         done = self._pool.map(signed, parts)
@@ -139,7 +136,11 @@ def read_key(path: Path, selector: str, *, is_ed25519: bool = False) -> Key:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        PublicFormat,
+        load_pem_private_key,
+    )
 
     wanted = "Ed25519" if is_ed25519 else "RSA"
     hint = HINTS[wanted]
@@ -154,9 +155,16 @@ def read_key(path: Path, selector: str, *, is_ed25519: bool = False) -> Key:
         raise SettingsError(f"there is no private key in PEM form in {path}", hint=hint) from None
     if is_ed25519 and isinstance(key, Ed25519PrivateKey):
         # RFC 8463: the hash is signed, not the text
-        return Key(selector, "ed25519-sha256", lambda text: key.sign(hashlib.sha256(text).digest()))
+        raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return Key(
+            selector,
+            "ed25519-sha256",
+            lambda text: key.sign(hashlib.sha256(text).digest()),
+            base64.b64encode(raw).decode(),
+        )
     if not is_ed25519 and isinstance(key, RSAPrivateKey):
-        return Key(selector, "rsa-sha256", _rsa(key, path))
+        told = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return Key(selector, "rsa-sha256", _rsa(key, path), base64.b64encode(told).decode())
     raise SettingsError(f"the key in {path} is not of the kind {wanted}", hint=hint)
 
 

@@ -231,22 +231,29 @@ def render(template: Template, values: Mapping[str, Any]) -> str:
         TooLarge: more than 2 MB.
         jinja2.UndefinedError, jinja2.SecurityError, TypeError ...: whatever the template did.
     """
+    return "".join(pieces(template, values))
+
+
+def pieces(template: Template, values: Mapping[str, Any]) -> list[str]:
+    """The same as Jinja made it, one piece after the other.
+
+    Raises:
+        TooLarge: more than 2 MB.
+        jinja2.UndefinedError, jinja2.SecurityError, TypeError ...: whatever the template did.
+    """
     # Template.render would put a chain of mappings before each name.
     names = {**values, "range": limited_range}
     context = Context(template.environment, names, template.name, {}, None)
-    pieces = template.root_render_func(context)
-    parts = list(islice(pieces, PIECES))
+    made = template.root_render_func(context)
+    parts = list(islice(made, PIECES))
+    size = sum(map(len, parts))
     if len(parts) == PIECES:  # the rest of a loop, perhaps a very long one
-        size = sum(map(len, parts))
-        while some := list(islice(pieces, PIECES)):
+        while size <= MAX_OUTPUT and (some := list(islice(made, PIECES))):
             size += sum(map(len, some))
-            if size > MAX_OUTPUT:
-                raise TooLarge
             parts += some
-    text = "".join(parts)
-    if len(text) > MAX_OUTPUT:
+    if size > MAX_OUTPUT:
         raise TooLarge
-    return text
+    return parts
 
 
 class TooLarge(Exception):

@@ -37,7 +37,7 @@ class Written(NamedTuple):
 
     subject: str
     head: bytes
-    body: list[bytes]
+    body: list[str]
 
 
 def write(reply: AgentReply, letter: Envelope, shop: Shop, now: datetime) -> Written:

@@ -57,18 +57,20 @@ def _mended(text: str) -> str:
     return "".join([*lines, SOFT.join([*_rows(rest), ""]) if rest else ""])
 
 
-def closed(wire: str) -> str:
-    """Pieces put together, as a whole body: its last row ends for good."""
-    if not wire.endswith(SOFT):
-        return wire
-    wire = wire.removesuffix(SOFT)
-    return (_firm(wire) if wire[-1:] in (" ", "\t") else wire) + "\r\n"
+def close(pieces: list[str]) -> list[str]:
+    """The same pieces as a whole body: its last row ends for good."""
+    while pieces and not pieces[-1]:
+        pieces.pop()
+    if pieces and pieces[-1].endswith(SOFT):
+        last = pieces[-1].removesuffix(SOFT)
+        pieces[-1] = (_firm(last) if last[-1:] in (" ", "\t") else last) + "\r\n"
+    return pieces
 
 
 @lru_cache(maxsize=8192)
-def line(text: str) -> bytes:
+def line(text: str) -> str:
     """One whole line, without its CRLF. Remembered: most lines come again in the next mail."""
-    return _line(text).encode("ascii")
+    return _line(text)
 
 
 def _line(text: str) -> str:

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 from jinja2 import nodes
 
-from crm_mailer.rendering import plain, quoted
+from crm_mailer.rendering import plain, quoted, tracking
 from crm_mailer.rendering.context import FIELDS, KNOWN, SUBJECT
 from crm_mailer.rendering.engine import MAX_OUTPUT, WIRE, Sandbox
 
 #: Stands for a field in a text that is being laid out.
 MARK = re.compile("\x01(\\d+)\x02")
 #: Values that are no records; the subject is known before the body is written.
-PLAIN = {SUBJECT, *(name for name, record in KNOWN.items() if record is None)}
+PLAIN = {SUBJECT, *tracking.NAMES, *(name for name, record in KNOWN.items() if record is None)}
 BREAKS = re.compile("[\n\r\x01]")
 
 
@@ -47,34 +47,38 @@ class Form:
 
     def fill(self, values: Mapping[str, Any], written: Callable[[Any], str]) -> str | None:
         """The text for these values; None where Jinja must say what is wrong with them."""
+        pieces = self.filled(values, written)
+        return None if pieces is None else "".join(pieces)
+
+    def filled(self, values: Mapping[str, Any], written: Callable[[Any], str]) -> list[str] | None:
+        """The same in its pieces, which are not copied."""
         pieces = list(self.pieces)
         try:
             for place, slot in self.slots:
                 pieces[place] = written(slot.value(values))
         except (KeyError, AttributeError):
             return None
-        text = "".join(pieces)
-        return text if len(text) <= MAX_OUTPUT else None
+        return pieces if sum(map(len, pieces)) <= MAX_OUTPUT else None
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A text part, laid out: lines that are the same for all are encoded, others are forms."""
 
-    lines: tuple[bytes | Form, ...]
+    lines: tuple[str | Form, ...]
 
-    def fill(self, values: Mapping[str, Any]) -> bytes | None:
-        """The part on the wire; None where the values would change the layout."""
-        found: list[bytes] = []
+    def fill(self, values: Mapping[str, Any]) -> list[str] | None:
+        """The part on the wire, in pieces; None where the values would change the layout."""
+        found: list[str] = []
         for line in self.lines:
-            if isinstance(line, bytes):
+            if isinstance(line, str):
                 found.append(line)
                 continue
             text = line.fill(values, _word)
             if text is None or _WRONG in text:
                 return None
-            found.append(quoted.line(text))
-        return b"\r\n".join(found) + b"\r\n"
+            found += (quoted.line(text), "\r\n")
+        return found
 
 
 def form(tree: nodes.Template, environment: Sandbox) -> Form | None:
@@ -118,21 +122,21 @@ def letter(found: Form | None) -> Letter | None:
     return Letter(tuple(_joined(_line(one, slots) for one in text.split("\n"))))
 
 
-def _line(text: str, slots: list[Slot]) -> bytes | Form:
+def _line(text: str, slots: list[Slot]) -> str | Form:
     parts = MARK.split(text)  # text, number, text, number ... text
     if len(parts) == 1:
-        return quoted.line(text)
+        return quoted.line(text) + "\r\n"
     places = range(1, len(parts), 2)
     pieces = ["" if place % 2 else part for place, part in enumerate(parts)]
     return Form(tuple(pieces), tuple((place, slots[int(parts[place])]) for place in places))
 
 
-def _joined(lines: Iterable[bytes | Form]) -> list[bytes | Form]:
+def _joined(lines: Iterable[str | Form]) -> list[str | Form]:
     """Neighbouring lines that are encoded become one."""
-    found: list[bytes | Form] = []
+    found: list[str | Form] = []
     for line in lines:
-        if isinstance(line, bytes) and found and isinstance(found[-1], bytes):
-            found[-1] += b"\r\n" + line
+        if isinstance(line, str) and found and isinstance(found[-1], str):
+            found[-1] += line
         else:
             found.append(line)
     return found

@@ -88,7 +88,7 @@ def test_the_encoded_template_says_the_same(text: str, known: dict[str, Any]) ->
     wire = engine.render(folding.folded(engine.WIRE, text, known), {**KNOWN, **MORE})
 
     said = plain.replace("\r\n", "\n").replace("\r", "\n")
-    assert decoded(quoted.closed(wire)).removesuffix("\n") == said.removesuffix("\n")
+    assert decoded("".join(quoted.close([wire]))).removesuffix("\n") == said.removesuffix("\n")
 
 
 def test_what_is_the_same_in_every_mail_is_not_asked_for_again() -> None:

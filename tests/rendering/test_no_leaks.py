@@ -64,7 +64,7 @@ def _marked(order: Order, own: str) -> Order:
 def everything(mail: Unsigned) -> str:
     """All that the mail says, decoded: the standard library would take minutes for all of them."""
     told = [mail.head]
-    for part in b"".join(mail.body).split(b"\r\n--="):
+    for part in "".join(mail.body).encode("ascii").split(b"\r\n--="):
         head, _blank, body = part.partition(b"\r\n\r\n")
         is_base64 = b"base64" in head
         told.append(base64.b64decode(body) if is_base64 else quopri.decodestring(body))
