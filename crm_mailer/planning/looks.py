@@ -133,8 +133,7 @@ class Looks:
         """Remember what was noted. A crash before only makes the next act look once more."""
         if self._noted:
             with self._store.write() as connection:
-                for name, look in self._noted.items():
-                    plan_runs.set_look(connection, name, look)
+                plan_runs.set_looks(connection, self._noted, self._now)
 
     def _told(self, anchor: Anchor, since: datetime) -> News:
         key = anchor, since

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,8 +51,9 @@ def are_events(anchor: Anchor) -> bool:
     return isinstance(anchor, (OrderAnchor, SegmentAnchor, ReplyAnchor, ReviewAnchor))
 
 
+@lru_cache(maxsize=256)
 def events_of(anchor: Anchor) -> Events:
-    """The events that start a campaign; for anchors of which `are_events` holds."""
+    """The events that start a campaign; for anchors of which `are_events` holds. Made once."""
     match anchor:
         case OrderAnchor(state=state):
             return _order_states(state)

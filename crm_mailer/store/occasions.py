@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from crm_mailer.store import bulk, exits
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Instant
 from crm_mailer.store.events import Events, events_of
+from crm_mailer.store.prepared import Prepared
 from crm_mailer.store.selection import Look, condition
 from crm_mailer.store.send_hours import best_hour
 from crm_mailer.store.touches import standing_columns, standing_of
@@ -81,10 +83,50 @@ class Search:
 
 def of_events(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
     """Customers of whom something happened that starts the campaign."""
+    kept = _kind_of(search, connection.dialect.name)
+    page = _PAGES.get(kept) if kept is not None else None
+    if page is None:
+        page = _events_page(search, connection.dialect.name)
+        if kept is not None:
+            if len(_PAGES) >= MOST_PAGES:
+                _PAGES.clear()
+            _PAGES[kept] = page
+    values: dict[str, Any] = {"since": search.since, "until": search.until, "after": after}
+    if search.among is not None:
+        values["ids"] = json.dumps(search.among)
+    return _occasions(connection, search, page, values)
+
+
+#: Pages of events for which no value was written into the statement: planning asks for them again
+#: and again, and making one takes longer than asking.
+_PAGES: dict[tuple[Any, ...], sa.Select[Any]] = {}
+MOST_PAGES = 1_000
+
+
+def _kind_of(search: Search, dialect: str) -> tuple[Any, ...] | None:
+    """What the statement for a page follows from; None where it holds values of the moment."""
+    campaign = search.campaign
+    if campaign.audience != EVERYBODY or _conditions(search) or search.customer_id is not None:
+        return None
+    return (
+        dialect,
+        campaign.id,
+        campaign.anchor,
+        campaign.exits,
+        campaign.is_best_hour,
+        search.last_step,
+        search.among is None,
+        search.is_counting,
+        search.is_planned_too,
+        search.size,
+    )
+
+
+def _events_page(search: Search, dialect: str) -> sa.Select[Any]:
     events = events_of(search.campaign.anchor)
     source: sa.FromClause = events.source.join(t.customers, t.customers.c.id == events.customer_id)
     if search.among is not None:
-        source = _among(connection, events, source)
+        source = _among(dialect, events, source)
     query = _query(
         search,
         source,
@@ -94,10 +136,7 @@ def of_events(connection: sa.Connection, search: Search, after: int) -> list[Occ
         order_id=events.order_id,
         customer_id=events.customer_id,
     ).where(events.where)
-    values: dict[str, Any] = {"since": search.since, "until": search.until}
-    if search.among is not None:
-        values["ids"] = json.dumps(search.among)
-    return _page(connection, search, query, events.key, after, is_found_by_key=False, values=values)
+    return _paged(query, events.key, search.size, is_found_by_key=False)
 
 
 def list_open(
@@ -121,12 +160,23 @@ def list_open(
         until: the last one.
         among: only events with these numbers; None: all.
     """
+    values: dict[str, Any] = {"since": int(since.timestamp()), "until": int(until.timestamp())}
+    if among is not None:
+        values["ids"] = json.dumps(among)
+    asking = _opens(connection.dialect.name, anchor, tuple(campaigns), among is not None)
+    return asking.rows(connection, values)
+
+
+@lru_cache(maxsize=256)
+def _opens(
+    dialect: str, anchor: Anchor, campaigns: tuple[tuple[str, str], ...], has_among: bool
+) -> Prepared:
+    """The statement of `list_open`, made once for these campaigns."""
     events = events_of(anchor)
-    values: dict[str, Any] = {"since": since, "until": until}
     key, customer = events.key.label("key"), events.customer_id.label("customer_id")
     source = events.source
-    if among is not None:
-        source, values["ids"] = _among(connection, events, source), json.dumps(among)
+    if has_among:
+        source = _among(dialect, events, source)
     found = sa.select(key, events.name.label("name"), customer).select_from(source)
     # the name is put together once, and no engine looks for a better way through it
     open_ones = found.where(events.where).cte("found").prefix_with("MATERIALIZED")
@@ -137,16 +187,15 @@ def list_open(
     ]
     told = sa.select(one.key, *flags).subquery("told")
     is_open = sa.or_(*(told.c[f"open_{place}"] == 1 for place in range(len(campaigns))))
-    query = sa.select(told).where(is_open).order_by(told.c.key)
-    return [tuple(row) for row in connection.execute(query, values)]
+    return Prepared(sa.select(told).where(is_open).order_by(told.c.key))
 
 
-def _among(connection: sa.Connection, events: Events, source: sa.FromClause) -> sa.FromClause:
+def _among(dialect: str, events: Events, source: sa.FromClause) -> sa.FromClause:
     """The events with the numbers `ids`.
 
     As a table of its own: an engine expects few rows of it, and reads no other table for them.
     """
-    new = bulk.given_ids(connection.dialect.name).subquery("new")
+    new = bulk.given_ids(dialect).subquery("new")
     found: sa.FromClause = new.join(source, events.key == next(iter(new.c)))
     return found
 
@@ -336,11 +385,24 @@ def _page(
     after: int,
     *,
     is_found_by_key: bool = True,
-    values: Mapping[str, Any] | None = None,
 ) -> list[Occasion]:
+    page = _paged(query, key, search.size, is_found_by_key=is_found_by_key)
+    return _occasions(connection, search, page, {"after": after})
+
+
+def _paged(
+    query: sa.Select[Any], key: sa.ColumnElement[Any], size: int, *, is_found_by_key: bool
+) -> sa.Select[Any]:
+    """So many rows behind `after`, a value of the statement."""
     # without statistics an engine would walk along the key of a large table: `+ 0` forbids it
     place = key if is_found_by_key else key + 0
-    page = query.where(place > after).order_by(place).limit(search.size)
+    after = sa.bindparam("after", type_=sa.BigInteger)
+    return query.where(place > after).order_by(place).limit(size)
+
+
+def _occasions(
+    connection: sa.Connection, search: Search, page: sa.Select[Any], values: Mapping[str, Any]
+) -> list[Occasion]:
     return [
         Occasion(
             key=row.key,
@@ -364,5 +426,5 @@ def _page(
                 if getattr(row, f"unmet_{number}")
             ),
         )
-        for row in connection.execute(page, values or {})
+        for row in connection.execute(page, values)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -61,16 +62,19 @@ def looks(connection: sa.Connection) -> dict[str, Look]:
     }
 
 
-def set_look(connection: sa.Connection, campaign: str, look: Look) -> None:
-    """Note a look."""
-    value = {
-        "version": look.version,
-        "at": int(look.at.timestamp()),
-        "size": look.size,
-        "heard_at": int(look.heard_at.timestamp()),
-        "news": asdict(look.news),
+def set_looks(connection: sa.Connection, looks: Mapping[str, Look], now: datetime) -> None:
+    """Note the looks of one act, by campaign."""
+    values = {
+        _LOOK + campaign: {
+            "version": look.version,
+            "at": int(look.at.timestamp()),
+            "size": look.size,
+            "heard_at": int(look.heard_at.timestamp()),
+            "news": asdict(look.news),
+        }
+        for campaign, look in looks.items()
     }
-    facts.put(connection, _LOOK + campaign, value, look.heard_at)
+    facts.put_all(connection, values, now)
 
 
 def _instant(seconds: int) -> datetime:
