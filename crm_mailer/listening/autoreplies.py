@@ -78,7 +78,7 @@ def evidence(letter: Letter, words: Words, own_text: str = "") -> Evidence | Non
 
 
 def _by_header(letter: Letter) -> str:
-    found = dict(reversed(letter.headers))
+    found = letter.first
     submitted = found.get("auto-submitted", "").partition(";")[0].partition("(")[0].strip().lower()
     if submitted not in _NOT_AUTOMATIC:
         return f"Auto-Submitted: {submitted[:60]}"
@@ -172,5 +172,5 @@ def _beginnings(phrases: tuple[str, ...]) -> re.Pattern[str]:
 
 
 @lru_cache(maxsize=4)
-def _signs(words: Words) -> PhraseIndex:
+def _signs(words: Words) -> PhraseIndex[str]:
     return PhraseIndex((sign.code, sign.phrase) for sign in words.auto_signs)

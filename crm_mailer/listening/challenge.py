@@ -66,17 +66,19 @@ def evidence(letter: Letter, own_text: str) -> Evidence | None:
 
     A person who answers one (`Re: Please confirm your message`) is none.
     """
-    if header := next((name for name, _ in letter.headers if _HEADERS.match(name)), ""):
+    if header := next((name for name in letter.first if _HEADERS.match(name)), ""):
         return Evidence(code="challenge.header", weight=5.0, words=header)
     if _SENDERS.search(letter.sender):
         return Evidence(code="challenge.sender", weight=4.0, words=letter.sender)
+    subject = None if _REPLY_PREFIX.match(letter.subject) else _SUBJECT.search(letter.subject)
+    is_machine = bool(letter.get("precedence") or letter.get("auto-submitted"))
+    if subject is None and not is_machine:
+        return None  # most mail: nothing more is looked at
     text = own_text[:LENGTH]
     do, why = _DO.search(text), _WHY.search(text)
     has_link = _LINK.search(text) is not None
-    subject = None if _REPLY_PREFIX.match(letter.subject) else _SUBJECT.search(letter.subject)
     if subject is not None and (why is not None or (do is not None and has_link)):
         return Evidence(code="challenge.subject", weight=4.0, words=subject[0][:120])
-    is_machine = bool(letter.get("precedence") or letter.get("auto-submitted"))
     if do is not None and why is not None and has_link and is_machine:
         return Evidence(code="challenge.text", weight=3.0, words=f"{do[0]}; {why[0]}")
     return None

@@ -7,6 +7,7 @@ import binascii
 import codecs
 import quopri
 import re
+from functools import lru_cache
 
 from crm_mailer.listening import charset_guess
 
@@ -56,6 +57,7 @@ def decode(raw: bytes, declared: str = "") -> str:
     return _guessed(raw) if codec is None else _most(raw, codec)
 
 
+@lru_cache(maxsize=256)
 def codec_of(declared: str) -> str | None:
     """The codec for a declared charset; None for one that we do not know or do not trust."""
     name = declared.strip("\"' \t").casefold()[:40]

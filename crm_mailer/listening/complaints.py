@@ -79,9 +79,12 @@ _GRAVE = {code for code, (severity, _) in SHIPPED_REASONS.items() if severity is
 #: What `safety` already says.
 _ABSORBED = {"nad.quality", "nad.damaged"}
 
-_SHOUT = re.compile(r"\b[A-ZА-ЯЁ]{3,}\b(?:\W+\b[A-ZА-ЯЁ]{2,}\b){2,}")
+_SHOUT = re.compile(r"(?=[A-ZА-ЯЁ]{3})\b[A-ZА-ЯЁ]{3,}\b(?:\W+\b[A-ZА-ЯЁ]{2,}\b){2,}")
 _MARKS = re.compile(r"[!?！？]{2,}")
 _ANGRY = re.compile("[😡🤬👎💔😠😤]|>:\\(")
+_TONES = (
+    (_SHOUT, "tone.capitals", 0.5), (_MARKS, "tone.marks", 0.5), (_ANGRY, "tone.face", 1.0),
+)  # fmt: skip
 _FEW_STARS = re.compile(
     r"(?<![★\d])★{1,2}☆{3,4}|(?<![\d.,/])[12](?:[.,]0)?[ -]?(?:/ ?5 )?(?:out of 5 |of 5 |из 5 )?"
     r"(?:stars?|звезд[аы]?|sterne?n?|etoiles?|estrellas?|estrelas?|stelle?|gwiazdk[ai]|颗?星)(?!\w)"
@@ -297,9 +300,7 @@ def _weight(found: Found) -> float:
 def _tone(text: str) -> list[Evidence]:
     """Shouting, rows of marks, angry faces, few stars: hints that need no language."""
     found = []
-    for pattern, code, weight in (
-        (_SHOUT, "tone.capitals", 0.5), (_MARKS, "tone.marks", 0.5), (_ANGRY, "tone.face", 1.0)
-    ):  # fmt: skip
+    for pattern, code, weight in _TONES:
         if match := pattern.search(text):
             found.append(Evidence(code=code, weight=weight, words=match[0][:60]))
     folded = fold(text) if any(sign in text for sign in "★12") else ""
@@ -359,8 +360,8 @@ def _reasons(
     if "safety" in codes:
         codes -= _ABSORBED
 
-    def rank(code: str) -> tuple[bool, Severity, int, int]:
+    def rank(code: str) -> tuple[bool, Severity, int, int, str]:
         is_threat = code.startswith(_THREATS)
-        return is_threat, known[code][0], _GENERAL.get(code, 0), places.get(code, 0)
+        return is_threat, known[code][0], _GENERAL.get(code, 0), places.get(code, 0), code
 
     return tuple(sorted(codes, key=rank))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+from crm_mailer.listening.guards import Guarded
 from crm_mailer.listening.phrases import fold
 from crm_mailer.model.words import Lexicon
 
@@ -37,14 +38,14 @@ _NOT_RUSSIAN = re.compile(r"[іїєґ]", re.IGNORECASE)
 #: Links and addresses are in no language.
 _LINKS = re.compile(r"https?://\S+|\S+@\S+")
 _STROKES = {
-    "es": re.compile(r"[ñ¿¡]"),
-    "pt": re.compile(r"[ãõ]|ç[aã]o"),
-    "fr": re.compile(r"[èêœù]|\b[ldjnsc]'"),
-    "de": re.compile(r"[äöß]|ü(?!\w*[ığş])"),
-    "pl": re.compile(r"[łąęśżźńć]"),
-    "tr": re.compile(r"[ığş]"),
-    "it": re.compile(r"\b(?:è|più|perché|dell'|all'|un')"),
-    "nl": re.compile(r"\w*(?:ij|aa|oo|uu)\w*"),
+    "es": Guarded(re.compile(r"[ñ¿¡]"), "ñ¿¡"),
+    "pt": Guarded(re.compile(r"[ãõ]|ç[aã]o"), "ãõç"),
+    "fr": Guarded(re.compile(r"[èêœù]|\b[ldjnsc]'"), "'èêœù"),
+    "de": Guarded(re.compile(r"[äöß]|ü(?!\w*[ığş])"), "äößü"),
+    "pl": Guarded(re.compile(r"[łąęśżźńć]"), "łąęśżźńć"),
+    "tr": Guarded(re.compile(r"[ığş]"), "ığş"),
+    "it": Guarded(re.compile(r"\b(?:è|più|perché|dell'|all'|un')"), "'èùé"),
+    "nl": Guarded(re.compile(r"\w*(?:ij|aa|oo|uu)\w*"), ("ij", "aa", "oo", "uu")),
 }
 #: For languages that have no word file, or one without such words.
 _LITTLE = {
@@ -114,7 +115,7 @@ def _scores(sample: str, lexicons: Iterable[Lexicon]) -> dict[str, float]:
     for code, known in _little_words(told).items():
         strokes = _STROKES.get(code)
         hits = float(len([word for word in words if word in known]))
-        scores[code] = hits + (min(2, len(strokes.findall(lower))) if strokes else 0)
+        scores[code] = hits + (min(2, strokes.count(lower)) if strokes else 0)
     return scores
 
 

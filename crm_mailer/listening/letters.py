@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import email.utils
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.message import Message
 from itertools import islice
 
-from crm_mailer.listening import charsets, plain
+from crm_mailer.listening import charsets, mime, plain
+from crm_mailer.listening.mime import Entity
 
 #: How much of a mail is parsed; the rest is kept as bytes only.
 PARSED_BYTES = 1024 * 1024
@@ -51,25 +49,30 @@ class Letter:
     #: Headers of the mail inside, where one came back.
     returned: tuple[tuple[str, str], ...] = ()
     is_cut: bool = False
+    #: The first header of each name.
+    first: dict[str, str] = field(init=False, repr=False, compare=False)
+    #: The address in From, else in Sender; empty where there is none.
+    sender: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep at hand what is asked for again and again."""
+        object.__setattr__(self, "first", dict(reversed(self.headers)))
+        sender = address_of(self.get("from")) or address_of(self.get("sender"))
+        object.__setattr__(self, "sender", sender)
 
     def get(self, name: str) -> str:
         """The first header called `name`, or empty text."""
-        return next((value for key, value in self.headers if key == name), "")
+        return self.first.get(name, "")
 
     def all(self, name: str) -> list[str]:
         """Every header called `name`."""
+        if name not in self.first:
+            return []
         return [value for key, value in self.headers if key == name]
 
     def returned_header(self, name: str) -> str:
         """The first header called `name` of the mail that came back."""
         return next((value for key, value in self.returned if key == name), "")
-
-    @property
-    def sender(self) -> str:
-        """The address in From, else in Sender; empty where there is none."""
-        return next(
-            (found for name in ("from", "sender") if (found := address_of(self.get(name)))), ""
-        )
 
     @property
     def recipients(self) -> list[str]:
@@ -118,11 +121,11 @@ def read(raw: bytes) -> Letter:
     """The mail in `raw`; never raises, however broken it is."""
     block, is_cut = _within_limits(raw)
     try:
-        message = email.message_from_bytes(block, policy=email.policy.compat32)
+        message = mime.parse(block.decode("ascii", "surrogateescape"))
         parts, returned = _open(message)
         return Letter(
             headers=_headers(message),
-            kind=message.get_content_type(),
+            kind=message.kind,
             parameters=_parameters(message),
             parts=tuple(parts),
             returned=returned,
@@ -155,22 +158,28 @@ def moment_of(value: str) -> datetime | None:
 
 def header_block(text: str) -> tuple[tuple[str, str], ...]:
     """Headers written as text, as in a delivery report or a mail that came back."""
-    message = email.message_from_string(text[:HEADER_BYTES].lstrip("\r\n"))
-    return _headers(message)
+    return _headers(mime.parse(text[:HEADER_BYTES].lstrip("\r\n")))
 
 
 def _within_limits(raw: bytes) -> tuple[bytes, bool]:
     block = raw[:PARSED_BYTES]
     if block.startswith((b"From ", b">From ")):  # an mbox line is no header
         block = block.partition(b"\n")[2]
-    end = re.search(rb"\r?\n\r?\n", block)
-    head = block[: end.start()] if end else block
-    if end is None or (len(head) <= HEADER_BYTES and head.count(b"\n") < HEADER_LINES):
+    end = _end_of_headers(block)
+    head = block[:end]
+    if end == len(block) or (len(head) <= HEADER_BYTES and head.count(b"\n") < HEADER_LINES):
         return block, len(raw) > PARSED_BYTES
     lines = head[:HEADER_BYTES].split(b"\n")[:HEADER_LINES]
     if len(lines) > 1:
         lines.pop()  # it may be half a line
-    return b"\n".join(lines) + block[end.start() :], True
+    return b"\n".join(lines) + block[end:], True
+
+
+def _end_of_headers(block: bytes) -> int:
+    """Where the blank line begins."""
+    blanks = (block.find(b"\n\n"), block.find(b"\n\r\n"))
+    end = min((place for place in blanks if place >= 0), default=len(block))
+    return end - block[:end].endswith(b"\r")
 
 
 def _headers_only(block: bytes) -> Letter:
@@ -190,17 +199,17 @@ def _headers_only(block: bytes) -> Letter:
     return Letter(headers=tuple(pairs), parts=(part,), is_cut=True)
 
 
-def _open(message: Message) -> tuple[list[Part], tuple[tuple[str, str], ...]]:
+def _open(message: Entity) -> tuple[list[Part], tuple[tuple[str, str], ...]]:
     parts: list[Part] = []
     returned: list[tuple[str, str]] = []
     for piece, is_returned in _walk(message, DEPTH, False):
         if len(parts) >= PARTS:
             break
-        kind = piece.get_content_type()
+        kind = piece.kind
         if kind == "message/rfc822" and not returned:
-            returned += _headers(_inner(piece))
+            returned += _headers(piece.children[0]) if piece.children else []
             continue
-        if piece.is_multipart() and not kind.startswith("message/"):
+        if piece.children is not None and not kind.startswith("message/"):
             continue
         part = _part(piece, is_returned)
         parts.append(part)
@@ -209,84 +218,71 @@ def _open(message: Message) -> tuple[list[Part], tuple[tuple[str, str], ...]]:
     return parts, tuple(returned)
 
 
-def _walk(message: Message, depth: int, is_returned: bool) -> Iterator[tuple[Message, bool]]:
+def _walk(message: Entity, depth: int, is_returned: bool) -> Iterator[tuple[Entity, bool]]:
     yield message, is_returned
-    if depth == 0 or not message.is_multipart():
+    if depth == 0 or message.children is None:
         return
-    kind = message.get_content_type()
+    kind = message.kind
     if kind.startswith("message/") and kind != "message/rfc822":
         return  # delivery reports are read as one text
-    for inner in message.get_payload():
-        if isinstance(inner, Message):
-            yield from _walk(inner, depth - 1, is_returned or kind == "message/rfc822")
+    for inner in message.children:
+        yield from _walk(inner, depth - 1, is_returned or kind == "message/rfc822")
 
 
-def _inner(piece: Message) -> Message:
-    payload = piece.get_payload()
-    first = payload[0] if isinstance(payload, list) and payload else None
-    return first if isinstance(first, Message) else Message()
-
-
-def _part(piece: Message, is_returned: bool) -> Part:
-    kind = piece.get_content_type()
-    raw = _payload(piece)
+def _part(piece: Entity, is_returned: bool) -> Part:
+    kind = piece.kind
+    raw = piece.content() if piece.children is None else _groups(piece.children)
     name = _file_name(piece)
     is_text = kind.startswith(("text/", "message/", "multipart/")) or "delivery-status" in name
-    disposition = str(piece.get("content-disposition", "")).strip().lower()
-    charset = piece.get_param("charset", "")
+    disposition = (piece.get("content-disposition") or "").strip().lower()
+    charset = _plain(piece.param("charset"))
     return Part(
         kind=kind,
-        text=charsets.decode(raw[:TEXT_BYTES], _plain(charset)) if is_text else "",
-        file_name=_file_name(piece),
+        text=charsets.decode(raw[:TEXT_BYTES], charset) if is_text else "",
+        file_name=name,
         size=len(raw),
         is_attachment=disposition.startswith("attachment"),
         is_returned=is_returned,
     )
 
 
-def _payload(piece: Message) -> bytes:
-    if piece.is_multipart():  # message/delivery-status: groups of headers
-        groups = [inner for inner in piece.get_payload() if isinstance(inner, Message)]
-        blocks = [
-            "\n".join(f"{name}: {value}" for name, value in group.raw_items())
-            + (f"\n\n{body}" if isinstance(body := group.get_payload(), str) else "")
-            for group in groups
-        ]
-        return "\n\n".join(blocks).encode("utf-8", "surrogateescape")
-    payload = piece.get_payload(decode=True)
-    return payload if isinstance(payload, bytes) else b""
+def _groups(groups: list[Entity]) -> bytes:
+    """The groups of fields of a delivery report as one text."""
+    blocks = [
+        "\n".join(f"{name}: {value}" for name, value in group.headers)
+        + (f"\n\n{group.payload}" if group.children is None else "")
+        for group in groups
+    ]
+    return "\n\n".join(blocks).encode("utf-8", "surrogateescape")
 
 
-def _file_name(piece: Message) -> str:
+def _file_name(piece: Entity) -> str:
     try:
-        return charsets.decode_header(piece.get_filename() or "")[:200]
+        return charsets.decode_header(piece.file_name)[:200]
     except (ValueError, LookupError, TypeError):
         return ""
 
 
-def _headers(message: Message) -> tuple[tuple[str, str], ...]:
-    charset = _body_charset(message)
-    return tuple(
-        (name.lower(), charsets.decode_header(str(value), charset))
-        for name, value in list(message.raw_items())[:HEADER_LINES]
-    )
+def _headers(message: Entity) -> tuple[tuple[str, str], ...]:
+    found = message.headers[:HEADER_LINES]
+    charset = "" if all(value.isascii() for _, value in found) else _body_charset(message)
+    return tuple([(name.lower(), charsets.decode_header(value, charset)) for name, value in found])
 
 
-def _body_charset(message: Message) -> str:
+def _body_charset(message: Entity) -> str:
     """The charset of the first text; what is declared as ASCII tells nothing of raw bytes."""
     for piece, _ in islice(_walk(message, 3, False), 8):
-        charset = _plain(piece.get_param("charset", ""))
+        charset = _plain(piece.param("charset"))
         if charset and charset.lower() not in ("us-ascii", "ascii"):
             return charset
     return ""
 
 
-def _parameters(message: Message) -> dict[str, str]:
-    found = message.get_params(failobj=[])
-    return {str(name).lower(): _plain(value) for name, value in found[1:50]}
+def _parameters(message: Entity) -> dict[str, str]:
+    return {name.lower(): _plain(value) for name, value in message.params()[1:50]}
 
 
-def _plain(value: object) -> str:
+def _plain(value: mime.ParamValue | None) -> str:
     """A MIME parameter as text; the RFC 2231 form is a triple."""
     return str(value[2] if isinstance(value, tuple) else value or "")
 

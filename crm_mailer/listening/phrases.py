@@ -67,7 +67,9 @@ class Phrase:
     A text that holds the phrase holds one word of each group of `needles`; a star marks a stem.
     """
 
-    __slots__ = ("_items", "_pattern", "_plain_needles", "firsts", "is_spaced", "needles")
+    __slots__ = (
+        "_items", "_pattern", "_plain_needles", "_starts", "firsts", "is_spaced", "needles",
+    )  # fmt: skip
 
     def __init__(self, phrase: str) -> None:
         self._items = _parsed(_TOKEN.findall(fold(phrase)), 0)[0]
@@ -76,6 +78,9 @@ class Phrase:
         #: The words with which it may begin; empty: with any.
         self.firsts = tuple(_firsts(self._items)[0])
         self._plain_needles = [[w.rstrip("*") for w in group] for group in self.needles]
+        # a pattern that begins with a look behind is slow to find, a word is not
+        is_plain = self.is_spaced and not any(map(_ARABIC.match, self.firsts))
+        self._starts = [w.rstrip("*") for w in self.firsts] if is_plain else []
         self._pattern: re.Pattern[str] | None = None
 
     @property
@@ -87,11 +92,26 @@ class Phrase:
 
     def find(self, folded: str) -> re.Match[str] | None:
         """The first place in a folded text."""
-        return self.pattern.search(folded) if self.may_be_in(folded) else None
+        if not self.may_be_in(folded):
+            return None
+        if not self._starts:
+            return self.pattern.search(folded)
+        match = self.pattern.match
+        return next((found for at in self._places(folded) if (found := match(folded, at))), None)
 
     def all(self, folded: str) -> list[re.Match[str]]:
         """Every place in a folded text."""
         return list(self.pattern.finditer(folded)) if self.may_be_in(folded) else []
+
+    def _places(self, folded: str) -> list[int]:
+        """Where it may begin."""
+        found: list[int] = []
+        for word in self._starts:
+            place = folded.find(word)
+            while place >= 0:
+                found.append(place)
+                place = folded.find(word, place + 1)
+        return sorted(found)
 
     def may_be_in(self, folded: str) -> bool:
         """Whether a word of each group is there; False is certain."""

@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from html.parser import HTMLParser
 
+from crm_mailer.listening.guards import Guarded
+
 #: Longer HTML is cut: answers are short, and hostile HTML costs time by its length.
 HTML_LENGTH = 256 * 1024
 TAGS = 20_000
@@ -47,11 +49,19 @@ _OUTLOOK_STYLE = (
     r"border-style:\s*solid\s+none\s+none"
 )
 _OUTLOOK_LINE = re.compile(_OUTLOOK_STYLE, re.IGNORECASE)
-_SIGNS = re.compile(
+_SIGNS = Guarded(re.compile(
     rf"<blockquote|gmail_quote|moz-cite|OLK_SRC|原始邮件|{_REST_NAMES}|{_QUOTE_NAMES}|"
     rf"{_OUTLOOK_STYLE}",
     re.IGNORECASE,
-)
+), (
+    "<blockquote", "gmail_quote", "moz-cite", "olk_src", "原始邮件", "border-top", "border-style",
+    *_REST_NAMES.split("|"), *_QUOTE_NAMES.replace("-?", "|").split("|"),
+))  # fmt: skip
+
+
+_BLANKS = re.compile(r"[ \t\r\n\f]+")
+_SPACES = re.compile(r" {2,}")
+_BLANK_LINES = re.compile(r"\n{3,}")
 
 
 def has_quotes(html: str) -> bool:
@@ -92,11 +102,16 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.lines: list[str] = []
         self.line: list[str] = []
-        #: Open elements and what each does: "", "quote", "silent".
-        self.open: list[tuple[str, str]] = []
+        #: Open elements, and what each does: "", "quote", "silent".
+        self.open: list[str] = []
+        self.effects: list[str] = []
         self.quotes = 0
         self.silent = 0
         self.is_rest = False
+
+    def updatepos(self, i: int, j: int) -> int:
+        """Nobody asks for lines."""
+        return j
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _LINE_TAGS:
@@ -113,17 +128,18 @@ class _Reader(HTMLParser):
         if tag in _VOID:
             return
         effect = self._effect(tag, told)
-        self.open.append((tag, effect))
+        self.open.append(tag)
+        self.effects.append(effect)
         self.quotes += effect == "quote"
         self.silent += effect == "silent"
 
     def handle_endtag(self, tag: str) -> None:
-        if not any(name == tag for name, _ in self.open[-60:]):
+        if tag not in self.open[-60:]:
             return
         if tag in _LINE_TAGS:
             self._end_line(blank=tag in _PARAGRAPHS)
         while self.open:
-            name, effect = self.open.pop()
+            name, effect = self.open.pop(), self.effects.pop()
             self.quotes -= effect == "quote"
             self.silent -= effect == "silent"
             if name == tag:
@@ -132,17 +148,17 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.silent:
             return
-        if any(name == "pre" for name, _ in self.open[-8:]):
+        if "pre" in self.open[-8:]:
             for number, piece in enumerate(data.split("\n")):
                 if number:
                     self._end_line(keep=True)
                 self.line.append(piece)
         else:
-            self.line.append(re.sub(r"[ \t\r\n\f]+", " ", data))
+            self.line.append(_BLANKS.sub(" ", data))
 
     def text(self) -> str:
         self._end_line()
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(self.lines)).strip("\n")
+        return _BLANK_LINES.sub("\n\n", "\n".join(self.lines)).strip("\n")
 
     def _effect(self, tag: str, told: str) -> str:
         if tag in _SILENT:
@@ -153,7 +169,7 @@ class _Reader(HTMLParser):
 
     def _end_line(self, *, blank: bool = False, keep: bool = False) -> None:
         text = "".join(self.line).replace("\xa0", " ").replace("\u200b", "")
-        text = text if keep else re.sub(r" {2,}", " ", text).strip()
+        text = text if keep else _SPACES.sub(" ", text).strip()
         mark = "> " if self.quotes else ""
         if text.strip():
             self.lines.append(mark + text)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from crm_mailer.listening.guards import Guarded
+
 #: A header such as "On Monday, Ann <ann@...> wrote:" is wrapped over at most so many lines.
 WRAPPED = 6
 #: It is never longer.
@@ -24,13 +26,20 @@ _VERBS = (
     r"のメール|のメッセージ|さんは書きました|が書き込みました|書きました|님이 작성|작성|"
     r"님이 썼습니다|썼습니다|เขียนว่า"
 )
-_VERB = re.compile(rf"(?:{_VERBS})", re.IGNORECASE)
+#: One of these is in each of them.
+_VERB_STEMS = (
+    "wrote", "writes", "said", "written", "schrieb", "schreef", "schreven", "escribi", "escrito",
+    "escriure", "escreveu", "crit", "crivait", "scrive", "skrev", "skrifar", "kirjoitti", "napisa",
+    "pisze", "napsal", "pise", "píse", "piše", "píše", "napísal", "пише", "писал", "напис", "írta",
+    "scris", "scrie", "yazd", "έγραψε", "viết", "menulis", "כתב", "كتب", "写道", "寫道", "写到",
+    "写信", "來信", "来信", "のメ", "書き", "작성", "썼습니다", "เขียนว่า",
+)  # fmt: skip
 #: What stands after the verb: a colon, dashes, and in some languages the name or the date.
-_VERB_END = re.compile(
+_VERB_END = Guarded(re.compile(
     rf"(?:(?<!\w)|(?<=[\u3040-\u9fff\uac00-\ud7af>\d\s]))(?:{_VERBS})"
     r"(?:\s*[:：…]|\s*:?\s*[-—]{2,}|.{0,90}[:：]|\s*)\s*$",
     re.IGNORECASE,
-)
+), _VERB_STEMS)  # fmt: skip
 _HEAD = re.compile(
     r"(?:on|at|le|el|a|am|um|em|no dia|na|il|in data|il giorno|op|w dniu|dnia|den|p[åa]|de|dne|"
     r"dňa|dana|u|v|в|во|от|на|pada|tarihinde|vào|στις|în|pe|בתאריך|ב|في|بتاريخ|在|于|於|"
@@ -61,7 +70,7 @@ _QUOTING = re.compile(
     re.IGNORECASE,
 )
 _TAILS = (":", "：", "-", "—", "…")
-_LAST_VERB = re.compile(rf"(?:{_VERBS})\s*$", re.IGNORECASE)
+_LAST_VERB = Guarded(re.compile(rf"(?:{_VERBS})\s*$", re.IGNORECASE), _VERB_STEMS)
 
 #: A line between dashes that names a message is a separator in any language.
 _MESSAGE = re.compile(
@@ -91,7 +100,7 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 #: The line that a help desk, or we, put above what is answered.
-_MARKER = re.compile(
+_MARKER = Guarded(re.compile(
     r"\W*(?:#{2,}.{4,120}#{2,}|[-=_]{2,}\s*(?:please )?(?:reply|type your reply|write your reply|"
     r"write) above (?:this|the) line.{0,40}|(?:please )?(?:type|write) your (?:reply|answer) above "
     r"this line.{0,20}|.{0,30}выше этой (?:строки|линии).{0,20}|.{0,30}encima de esta línea.{0,20}|"
@@ -99,7 +108,10 @@ _MARKER = re.compile(
     r".{0,30}(?:oberhalb|über) dieser (?:zeile|linie).{0,20}|.{0,12}(?:此行|这一行|此線)(?:上方|"
     r"以上|之上).{0,12})",
     re.IGNORECASE,
-)
+), (
+    "##", "line", "выше этой", "encima de", "acima desta", "au-dessus", "dieser", "此行", "这一行",
+    "此線",
+))  # fmt: skip
 _RULE = re.compile(r"[\s>*]*(?:_{10,}|-{20,}|—{8,}|={20,})\s*")
 
 _FROM = (

@@ -16,6 +16,7 @@ LEAST = 0.1
 
 _QUOTED = re.compile(r"\s{0,3}(?:>|\|>|&gt;)")
 _WORD = re.compile(r"\w")
+_BLANK_LINES = re.compile(r"\n{3,}")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -28,7 +29,7 @@ def own_text(text: str) -> str:
         return _fallback(lines, text)
     if not is_sure and len(kept) < LEAST * _unmarked(lines):
         return _fallback(lines, text)
-    return re.sub(r"\n{3,}", "\n\n", kept)
+    return _BLANK_LINES.sub("\n\n", kept) if "\n\n\n" in kept else kept
 
 
 def _unsigned(runs: Sequence[Sequence[str]]) -> list[str]:

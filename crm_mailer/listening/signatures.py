@@ -9,6 +9,7 @@ from collections.abc import Sequence
 LINES = 14
 
 _DELIMITER = re.compile(r"\s*(?:--\s?|—|__+)\s*")
+_WORD = re.compile(r"\w")
 #: What telephones and programs add by themselves: only this line goes.
 _DEVICE = re.compile(
     r"[\s*_\-–—]*(?:"
@@ -105,11 +106,11 @@ def _is_device(line: str) -> bool:
 def _ends_text(lines: Sequence[str], place: int, line: str) -> bool:
     if _DELIMITER.fullmatch(line) or _DISCLAIMER.match(line):
         return True
-    before = [one for one in lines[max(0, place - 6) : place] if one.strip()]
     return (
-        len(line) < 90
+        place > 0
+        and len(line) < 90
+        and any(_CLOSING.fullmatch(one) for one in lines[max(0, place - 6) : place])
         and _CONTACT.search(line) is not None
-        and any(_CLOSING.fullmatch(one) for one in before)
     )
 
 
@@ -119,4 +120,4 @@ def _is_short(lines: Sequence[str]) -> bool:
 
 
 def _says_something(lines: Sequence[str]) -> bool:
-    return any(re.search(r"\w", line) for line in lines)
+    return any(_WORD.search(line) for line in lines)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from crm_mailer.listening.guards import Guarded
 from crm_mailer.listening.phrases import Phrase, compile_phrase, fold
 from crm_mailer.model.words import Lexicon, Sign, Words
 
@@ -30,6 +31,8 @@ _WORD = re.compile(r"\w+")
 #: What a word in every other text weighs in the choice of a key, counted in phrases.
 _EVERYWHERE = 30
 _TERM = re.compile(r"[\w'-]+")
+#: So many words are remembered with what rules have of them.
+_MOST_KNOWN = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,7 @@ class Table:
         self.language = lexicon.language
         self.is_spaced = lexicon.language not in UNSPACED
         self.negators = frozenset(fold(word).rstrip("*") for word in lexicon.negators)
-        self.conditions = tuple(
-            re.compile(rf"(?<!\w){re.escape(fold(word))}(?!\w)" if self.is_spaced else fold(word))
-            for word in lexicon.conditions
-        )
+        self._condition = _condition(lexicon.conditions, self.is_spaced)
         self._opener = _opener(lexicon.openers)
         said = [sign for sign in lexicon.signs if not sign.is_exception]
         said.sort(key=lambda sign: not sign.is_sure)
@@ -95,16 +95,29 @@ class Table:
         words = {word for rule in self.rules for group in rule.groups for word in group}
         words |= {first for rule in self.rules for first in rule.firsts}
         stems = {word for word in words if word.endswith("*")}
+        self._words = words - stems
         self._stems = {stem[:-1]: stem for stem in stems}
         self._stem_lengths = sorted({len(stem) for stem in self._stems})
+        self._known: dict[str, tuple[str, ...]] = {}
         self._by_letter: dict[str, list[str]] = defaultdict(list)
         for key in self._by_key:
             self._by_letter[key[0]].append(key)
 
-    def find(self, folded: str, seen: Mapping[str, Found]) -> Iterator[Found]:
-        """The best sign of each code in a folded text that is better than in `seen`."""
+    def find(
+        self,
+        folded: str,
+        seen: Mapping[str, Found],
+        said: Sequence[tuple[str, int]] | None = None,
+    ) -> Iterator[Found]:
+        """The best sign of each code in a folded text that is better than in `seen`.
+
+        Args:
+            folded: the text.
+            seen: what other tables found.
+            said: its words, where they are known.
+        """
         best = dict(seen)
-        places = self._places(folded)
+        places = self._places(folded, words_of(folded) if said is None else said)
         for rule in self._candidates(folded, places):
             before = best.get(rule.sign.code)
             if before is not None and before.strength >= rule.sign.is_sure:
@@ -153,28 +166,38 @@ class Table:
         terms = _TERM.findall(folded)
         return any(word in self.negators or word.endswith("n't") for word in terms)
 
-    def _places(self, folded: str) -> dict[str, list[int]]:
-        """Where each word, and each stem that begins one, starts."""
-        places: dict[str, list[int]] = defaultdict(list)
+    def _places(self, folded: str, said: Sequence[tuple[str, int]]) -> dict[str, list[int]]:
+        """Where each word of a rule, and each stem that begins one, starts."""
         if not self.is_spaced:
             letters = self._by_letter.keys() & set(folded)
             return {key: [] for one in letters for key in self._by_letter[one] if key in folded}
-        for word in _WORD.finditer(folded):
-            said, start = word[0], word.start()
-            places[said].append(start)
-            for length in self._stem_lengths:
-                if length > len(said):
-                    break
-                stem = self._stems.get(said[:length])
-                if stem is not None:
-                    places[stem].append(start)
+        places: dict[str, list[int]] = {}
+        known = self._known
+        for word, start in said:
+            keys = known.get(word)
+            if keys is None:
+                keys = self._learn(word)
+            for key in keys:
+                if key in places:
+                    places[key].append(start)
+                else:
+                    places[key] = [start]
         return places
+
+    def _learn(self, word: str) -> tuple[str, ...]:
+        """A word and its stems, as far as rules have them: people use the same few words."""
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        stems = (self._stems.get(word[:n]) for n in self._stem_lengths if n <= len(word))
+        keys = ((word,) if word in self._words else ()) + tuple(filter(None, stems))
+        self._known[word] = keys
+        return keys
 
     def _candidates(self, folded: str, places: Mapping[str, list[int]]) -> list[Rule]:
         """The rules of which a key is in the text, sure ones first, in the order of the file."""
         found: dict[int, Rule] = {rule.rank: rule for rule in self._always}
-        for key in self._by_key.keys() & places.keys():
-            for rule in self._by_key[key]:
+        for key in places:
+            for rule in self._by_key.get(key, ()):
                 found[rule.rank] = rule
         there = places.keys()
         ready = [
@@ -245,7 +268,7 @@ class Table:
 
     def has_doubts(self, folded: str) -> bool:
         """Whether a text has any word that turns others into their opposite or a mere case."""
-        if any(pattern.search(folded) for pattern in self.conditions):
+        if self._condition is not None and self._condition.search(folded):
             return True
         if not self.is_spaced:
             return any(word in folded for word in self.negators)
@@ -253,9 +276,17 @@ class Table:
 
     def _is_case(self, rule: Rule, before: str) -> bool:
         """Feelings and praise stay what they are under an "if"."""
-        if rule.sign.code in ("displeasure", "praise"):
+        if self._condition is None or rule.sign.code in ("displeasure", "praise"):
             return False
-        return any(pattern.search(before) for pattern in self.conditions)
+        return self._condition.search(before) is not None
+
+
+def _condition(words: Iterable[str], is_spaced: bool) -> Guarded | None:
+    """One pattern for all words that make what follows a mere case; None without such words."""
+    folded = [fold(word) for word in words]
+    either = "|".join(map(re.escape, folded) if is_spaced else folded)
+    whole = rf"(?<!\w)(?:{either})(?!\w)" if is_spaced else either
+    return Guarded(re.compile(whole), folded) if folded else None
 
 
 def _opener(openers: Iterable[str]) -> re.Pattern[str] | None:
@@ -268,11 +299,17 @@ def _opener(openers: Iterable[str]) -> re.Pattern[str] | None:
     )
 
 
+def words_of(folded: str) -> list[tuple[str, int]]:
+    """The words of a folded text, each with its place."""
+    return [(word[0], word.start()) for word in _WORD.finditer(folded)]
+
+
 def find(folded: str, chosen: Iterable[Table]) -> list[Found]:
     """The best sign of each code in a folded text, by the tables of one or of more languages."""
     best: dict[str, Found] = {}
+    said = words_of(folded)
     for table in chosen:
-        for found in table.find(folded, best):
+        for found in table.find(folded, best, said):
             best[found.sign.code] = found
     return list(best.values())
 

@@ -16,6 +16,7 @@ WORDS = 8
 _CJK_LENGTH = 16
 #: No wish is a longer line.
 LENGTH = 300
+_CJK = re.compile(r"[\u4e00-\u9fff]")
 _SENTENCE = re.compile(r"(?<=[.!?。！？])\s*|[,，]\s+(?=please|пожалуйста|bitte|merci|谢谢|thanks)")
 #: What may stand in a subject beside the wish.
 _DRESSING = re.compile(
@@ -68,7 +69,7 @@ def _first_sentences(text: str) -> list[str]:
 
 
 def _is_short(line: str) -> bool:
-    if re.search(r"[\u4e00-\u9fff]", line):
+    if not line.isascii() and _CJK.search(line):
         return len(line) <= _CJK_LENGTH
     return len(line.split()) <= WORDS
 
@@ -79,5 +80,5 @@ def _whole(phrases: tuple[str, ...]) -> re.Pattern[str]:
 
 
 @lru_cache(maxsize=8)
-def _index(phrases: tuple[str, ...]) -> PhraseIndex:
+def _index(phrases: tuple[str, ...]) -> PhraseIndex[str]:
     return PhraseIndex((phrase, phrase) for phrase in phrases)

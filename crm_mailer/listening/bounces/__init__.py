@@ -16,6 +16,7 @@ from crm_mailer.listening.bounces import (
 )
 from crm_mailer.listening.bounces.signals import is_report
 from crm_mailer.listening.bounces.told import RECIPIENTS, Report, Told, addresses
+from crm_mailer.listening.guards import Guarded
 from crm_mailer.listening.letters import Letter
 from crm_mailer.model.bounce import BounceReason
 from crm_mailer.model.reply import BounceKind
@@ -34,14 +35,17 @@ _TEXT_READERS = (
 _MESSAGE_ID = re.compile(r"^[ \t>]*message-id:\s*<([^<>\s]{3,500})>", re.IGNORECASE | re.MULTILINE)
 
 #: The machine keeps trying.
-_WARNING = re.compile(
+_WARNING = Guarded(re.compile(
     r"warning message only|will be retried|(?:will|to) (?:continue|keep) (?:trying|to try)|no "
     r"action is "
     r"required|not yet been delivered|(?:has|have) been (?:delayed|postponed)|delivery is delayed|"
     r"we will keep trying|advisory-only|delivery attempts will continue|(?:is|was) delayed|"
     r"still being",
     re.IGNORECASE,
-)
+), (
+    "warning message only", "will be retried", "to try", "trying", "no action is", "not yet been",
+    "delayed", "postponed", "advisory-only", "delivery attempts will", "still being",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from crm_mailer.listening.bounces.told import ADDRESS, RECIPIENTS, Report, Told, clean
+from crm_mailer.listening.guards import Guarded
 
 #: Lines that belong to one address, at most.
 WORDS = 18
@@ -22,12 +23,15 @@ _NAMED = re.compile(
     rf"\w]{{0,20}}:? )?"
     rf"[^<>():@]{{0,60}}[<(\[](?:mailto:|smtp:)?(?P<address>{ADDRESS})[>)\]](?P<rest>.*)$"
 )
-_LEAD = re.compile(
+_LEAD = Guarded(re.compile(
     r"(?:following|these|destinations?|recipients?|address(?:es)?|addressee|users?|persons?|people|"
     r"empfänger|destinataires?|destinatarios?|destinatários?|адрес\w*|получател\w*|地址|收件人|宛先)"
     r"[^:：]{0,90}[:：]?[ \t]*$",
     re.IGNORECASE,
-)
+), (
+    "following", "these", "destination", "recipient", "address", "user", "person", "people",
+    "empfänger", "destinataire", "destinat", "адрес", "получател", "地址", "收件人", "宛先",
+))  # fmt: skip
 _FOOT = re.compile(
     r"^\s*(?:for further assistance|for assistance|please (?:reply|contact|send)|if you do so|"
     r"-{3,}|={3,}|_{4,}|to contact|contact|reporting-mta|your message|the mail system)",
@@ -86,6 +90,8 @@ def _entries(lines: list[str]) -> list[_Entry]:
 
 
 def _begun(line: str, last: _Entry | None, *, lead: bool) -> _Entry | None:
+    if "@" not in line:
+        return None
     match = _LINE.match(line) or (_NAMED.match(line) if lead else None)
     if match is None or _NO_ENTRY.match(match["rest"].lstrip(">")):
         return None

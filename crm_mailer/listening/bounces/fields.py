@@ -41,9 +41,10 @@ def _is_status(part: Part) -> bool:
 
 def has_fields(text: str) -> bool:
     """Whether a text holds the fields of a report about an address, each at a line's start."""
-    found = {
-        match[1].lower() for line in text[:16_000].splitlines() if (match := _FIELD.match(line))
-    }
+    head = text[:16_000]
+    if "final-recipient" not in head.lower():
+        return False
+    found = {match[1].lower() for line in head.splitlines() if (match := _FIELD.match(line))}
     return "final-recipient" in found and bool(found & {"action", "status", "diagnostic-code"})
 
 

@@ -6,6 +6,7 @@ import re
 
 from crm_mailer.listening import letters
 from crm_mailer.listening.bounces.told import Report
+from crm_mailer.listening.guards import Guarded
 from crm_mailer.listening.letters import Letter
 
 #: What a text report tells stands near its top.
@@ -32,10 +33,10 @@ _BELOW = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 #: Headers of a mail at the start of lines: what came back without a word of warning.
-_HEADERS = re.compile(
+_HEADERS = Guarded(re.compile(
     r"^(?:received:[ \t]+(?:from|by|\()|return-path:[ \t]*<|x-envelope-from:|dkim-signature:)",
     re.IGNORECASE | re.MULTILINE,
-)
+), ("received:", "return-path:", "x-envelope-from:", "dkim-signature:"))  # fmt: skip
 _BOUNDARY = re.compile(
     r"^--[\w'()+,./:=?-]{6,70}[ \t]*\n(?=content-)", re.IGNORECASE | re.MULTILINE
 )
@@ -60,13 +61,15 @@ def _texts(letter: Letter) -> list[str]:
 
 def _first_cut(text: str) -> int:
     """Where the returned mail begins; 0 where it does not, or where nothing would be left."""
-    found = []
-    for pattern in (_BELOW, _HEADERS):
-        for match in pattern.finditer(text):
-            if match.start() > 40 and text[: match.start()].strip():
-                found.append(match.start())
-                break
-    return min(found, default=0)
+    has_headers = _HEADERS.may_be_in(text)
+    place = text.find("\n", 40) + 1
+    while place:
+        if (
+            _BELOW.match(text, place) or (has_headers and _HEADERS.pattern.match(text, place))
+        ) and text[:place].strip():
+            return place
+        place = text.find("\n", place) + 1
+    return 0
 
 
 def _returned(below: str) -> dict[str, str]:

@@ -33,13 +33,14 @@ def _groups(lines: list[str]) -> Iterator[Told]:
     recipient, host = "", ""
     words: list[str] = []
     for place, line in enumerate(lines):
-        if match := _RECIPIENT.match(line):
+        has_colon = ":" in line or "：" in line
+        if has_colon and (match := _RECIPIENT.match(line)):
             found = first_address(match[1] or next(iter(lines[place + 1 : place + 2]), ""))
             if not found or found == recipient:
                 continue
             yield _told(recipient, words, host)
             recipient, words, host = found, [], ""
-        elif recipient and (detail := _DETAIL.match(line)):
+        elif recipient and has_colon and (detail := _DETAIL.match(line)):
             if detail[1].lower() == "remote system":
                 host = detail[2].rpartition(";")[2].split(" ")[0]
             else:

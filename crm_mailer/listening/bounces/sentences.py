@@ -42,12 +42,13 @@ _NEXT = 1_200
 
 def read(report: Report) -> list[Told]:
     """The addresses of the most certain sentence that has any; words after it are its reason."""
+    readers = report.readers
     for pattern in _PATTERNS:
         found: dict[str, Told] = {}
         for match in pattern.finditer(report.text[:8_000]):
             address = clean(match["address"])
             key = address.casefold()
-            if not address or key in found or key in report.readers:
+            if not address or key in found or key in readers:
                 continue
             found[key] = Told(
                 recipient=address,

@@ -17,6 +17,9 @@ ADDRESS = (
 )
 _ADDRESS = re.compile(ADDRESS)
 _LOCAL_EDGES = ".'`*{}/"
+_PREFIXES = (
+    "rfc822;", "rfc822:", "smtp:", "mailto:", "smtp=", "to=", "rcpt=", "for=", "&lt;",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +47,12 @@ class Report:
     #: Headers of the mail that came back, names in lower case.
     returned: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def lines(self) -> list[str]:
-        """The machine's own words, line by line, without blanks at the end."""
-        return [line.rstrip() for line in self.text.splitlines()]
+    #: The machine's own words, line by line, without blanks at the end.
+    lines: list[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Keep at hand what every reader asks for."""
+        object.__setattr__(self, "lines", [line.rstrip() for line in self.text.splitlines()])
 
     @property
     def readers(self) -> frozenset[str]:
@@ -66,7 +71,7 @@ class Report:
 def addresses(text: str, most: int = RECIPIENTS) -> list[str]:
     """The mail addresses in a text, in order, each once however it is written."""
     found: dict[str, str] = {}
-    for match in _ADDRESS.finditer(text):
+    for match in _ADDRESS.finditer(text) if "@" in text else ():
         address = clean(match[0])
         if address:
             found.setdefault(address.casefold(), address)
@@ -84,19 +89,10 @@ def clean(address: str) -> str:
     """An address without what reports put around it; empty where nothing is left."""
     local, _, domain = address.strip().rpartition("@")
     if not local.startswith('"'):
-        for prefix in (
-            "rfc822;",
-            "rfc822:",
-            "smtp:",
-            "mailto:",
-            "smtp=",
-            "to=",
-            "rcpt=",
-            "for=",
-            "&lt;",
-        ):
-            if local.casefold().startswith(prefix):
-                local = local[len(prefix) :]
+        if local.casefold().startswith(_PREFIXES):
+            for prefix in _PREFIXES:
+                if local.casefold().startswith(prefix):
+                    local = local[len(prefix) :]
         local = local.lstrip(_LOCAL_EDGES).rstrip("'`*{}/")
     domain = domain.strip(".'`")
     return f"{local}@{domain}" if local and domain else ""

@@ -6,13 +6,20 @@ import re
 from collections.abc import Iterator
 
 from crm_mailer.listening.bounces.told import RECIPIENTS, Report, Told, addresses, first_address
+from crm_mailer.listening.guards import Guarded
 
-_LIST = re.compile(
+_LIST = Guarded(re.compile(
     r"following address(?:es)?\b.{0,30}\b(?:had|have|has)\b|addresses had (?:permanent|transient|"
     r"delivery)|following recipients? (?:had|have) (?:permanent|fatal)",
     re.IGNORECASE,
+), ("following address", "addresses had", "following recipient"))  # fmt: skip
+_TALK = Guarded(
+    re.compile(r"transcript of (?:the )?session follows|while talking to", re.IGNORECASE),
+    ("transcript of", "while talking to"),
 )
-_TALK = re.compile(r"transcript of (?:the )?session follows|while talking to", re.IGNORECASE)
+_LISTED = re.compile(r"\s*<[^<>\s]+@[^<>\s]+>\s+\([A-Za-z]")
+_REFUSED = re.compile(r"\s*[45]\d\d ")
+_NO = re.compile(r"[45]\d\d")
 _HOST = re.compile(r"while talking to \[?([^\s\]:]+)", re.IGNORECASE)
 _ASKED = re.compile(r"^\s*(?:>>>|In:)\s*(\w+)(.*)$")
 _SAID = re.compile(r"^\s*(?:<<<|Out:)\s*(.*)$")
@@ -66,7 +73,7 @@ def _listed(lines: list[str]) -> dict[str, str]:
 def _with_reason(lines: list[str]) -> Iterator[str]:
     """Addresses with their reason in the same line: a list of addresses speaks of addresses."""
     for line in lines:
-        if re.match(r"\s*<[^<>\s]+@[^<>\s]+>\s+\([A-Za-z]", line):
+        if _LISTED.match(line):
             yield first_address(line)
 
 
@@ -112,11 +119,11 @@ class _Talk:
             self._answer(said[1])
         elif verdict := _VERDICT.match(line):
             self._judge(verdict[1], line.strip())
-        elif re.match(r"\s*[45]\d\d ", line):
+        elif _REFUSED.match(line):
             self._all.append(line.strip())
 
     def _answer(self, words: str) -> None:
-        if not re.match(r"[45]\d\d", words):
+        if not _NO.match(words):
             return
         self._all.append(words)
         self._answers.append(words)

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 from crm_mailer.listening.bounces.told import Told
+from crm_mailer.listening.guards import Guarded
 from crm_mailer.listening.phrase_index import PhraseIndex
 from crm_mailer.listening.phrases import Phrase, compile_phrase, fold
 from crm_mailer.model.bounce import BounceReason
@@ -44,30 +45,36 @@ _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,2})\.(\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<![\d.\-/:@=#])([45]\d\d)(?=[\s\-#(:]|$)")
 _BY_CODE = {"552": R.MAILBOXFULL, "521": R.NOTACCEPT, "525": R.SUSPENDED, "530": R.SECURITYERROR}
 #: The address itself was refused.
-_AT_ADDRESS = re.compile(
+_AT_ADDRESS = Guarded(re.compile(
     r"\bafter rcpt to\b|\breply to rcpt to\b|>>> ?rcpt to|\brcpt to:?<|does not like recipient|"
     r"rcpt to generated|to rcpt to command|command rcpt|\(rcpt to\)|rcpt to\b.{0,60}failed|"
     r"'?rcpt'? command|not like recipient|not like our rcpt",
     re.IGNORECASE,
-)
+), ("rcpt", "like recipient"))  # fmt: skip
 #: A server that took the address and refused the content: a filter, whatever it says.
-_AFTER_DATA = re.compile(
+_AFTER_DATA = Guarded(re.compile(
     r"end of (?:data|message)|reply to (?:end of )?(?:data|message)|>>> ?data|after data|\[data\]"
     r"|in response to data|data command|failed after i sent the message|after sending data",
     re.IGNORECASE,
-)
+), ("data", "end of message", "reply to", "sent the message"))  # fmt: skip
 _NO_HOST = re.compile(
     r"(?:host|domain) (?:is )?(?:unknown|not found)|unknown (?:host|domain)|no such (?:host|"
     r"domain)|"
     r"nxdomain|name server|name service|rcpt to",
     re.IGNORECASE,
 )
-_AT_SENDER = re.compile(r"after mail from\b|reply to mail from\b|>>> ?mail from", re.IGNORECASE)
+_AT_SENDER = Guarded(
+    re.compile(r"after mail from\b|reply to mail from\b|>>> ?mail from", re.IGNORECASE),
+    ("mail from",),
+)
 _REPLY = re.compile(
     r"(?:^|said:?|was:|reply:|response:|<<<|error:|with:|because of|reason:|returned:|[>:])\s*"
     r"((?:SMTP; ?)?[45]\d\d[ -](?!\d\d)[^\n]{3,}(?:\n[ \t]+\S[^\n]*){0,4})",
     re.IGNORECASE | re.MULTILINE,
 )
+#: The code of such an answer, and how long before it a word of announcement may begin.
+_ANSWERED = re.compile(r"(?:SMTP; ?)?[45]\d\d[ -](?!\d\d)", re.IGNORECASE)
+_ANNOUNCED = 12
 _STILL_TRYING = {"delayed", "delay"}
 _SENT = {"delivered", "relayed", "expanded", "deliverable", "success"}
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,64}@([\w.\-]{1,255})")
@@ -98,7 +105,9 @@ def judge(told: Told, words: Words) -> BounceReason:
         return R.DELAYED
     where = f"{told.remote_host} {told.recipient.rpartition('@')[2]}"
     reply = _reply_of(told)
-    said = by_words(reply, where, words) or by_words(told.diagnostic, where, words)
+    said = by_words(reply, where, words)
+    if said is None and reply != told.diagnostic:
+        said = by_words(told.diagnostic, where, words)
     if said is not None and (said.hosts or said.is_sure):
         return said.reason
     by_status = _by_status(told)
@@ -109,13 +118,16 @@ def judge(told: Told, words: Words) -> BounceReason:
     return _by_near(told, where, words) or _by_code(told, reply)
 
 
+@lru_cache(maxsize=4)  # asked for several times in a row
 def status_of(told: Told) -> str:
     """The status of the report, or a better one among the server's words."""
     if not _is_vague(told.status):
         return told.status
-    found = status_in(told.diagnostic) or status_in(told.near)
+    found = status_in(told.diagnostic) or status_in(told.near) or told.status
+    if found:
+        return found
     code = _CODE.search(told.diagnostic) or _CODE.search(told.near[:HEARD])
-    return found or told.status or (f"{code[1][0]}.0.0" if code else "")
+    return f"{code[1][0]}.0.0" if code else ""
 
 
 def status_in(text: str) -> str:
@@ -138,7 +150,7 @@ def by_words(text: str, where: str, words: Words) -> BounceSign | None:
     folded = whole.replace("recipient address rejected: ", "")
     everything = f"{where} {whole}".casefold()
     signs, index = _signs(words)
-    for place in sorted({int(number) for number, _phrase in index.candidates(whole)}):
+    for place in sorted({number for number, _phrase in index.candidates(whole)}):
         sign, phrase = signs[place]
         if sign.hosts and not any(host in everything for host in sign.hosts):
             continue
@@ -150,12 +162,21 @@ def by_words(text: str, where: str, words: Words) -> BounceSign | None:
 def _reply_of(told: Told) -> str:
     """The answer of the mail server: a code and what follows it, within words of any length."""
     for text in (told.diagnostic, told.near):
-        found = _REPLY.search(text[:HEARD])
+        found = _reply_in(text[:HEARD])
         if found:
             return found[1].strip()
         if text is told.diagnostic and _CODE.search(text):
             return text
     return ""
+
+
+def _reply_in(text: str) -> re.Match[str] | None:
+    """The first answer in a text: looked for from shortly before its first code."""
+    code = _ANSWERED.search(text)
+    if code is None:
+        return None
+    before = text[: code.start()].rstrip()
+    return _REPLY.search(text, max(0, len(before) - _ANNOUNCED))
 
 
 def _by_status(told: Told) -> BounceReason | None:
@@ -209,8 +230,8 @@ def _is_host(status: str, words: str) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _signs(words: Words) -> tuple[list[tuple[BounceSign, Phrase]], PhraseIndex]:
+def _signs(words: Words) -> tuple[list[tuple[BounceSign, Phrase]], PhraseIndex[int]]:
     """The signs in their order, and which of them may be in a text, by their place."""
     signs = [(sign, compile_phrase(sign.phrase)) for sign in words.bounce_signs]
-    numbered = ((str(place), sign.phrase) for place, (sign, _phrase) in enumerate(signs))
+    numbered = ((place, sign.phrase) for place, (sign, _phrase) in enumerate(signs))
     return signs, PhraseIndex(numbered)
