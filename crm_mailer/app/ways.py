@@ -64,10 +64,11 @@ def _transport(app: App, account: AccountSettings) -> Transport:
         case "null":
             return NullTransport()
         case _:
-            return SmtpTransport(_smtp(app, account))
+            return SmtpTransport(smtp(app, account))
 
 
-def _smtp(app: App, account: AccountSettings) -> Account:
+def smtp(app: App, account: AccountSettings) -> Account:
+    """How to reach a mail server."""
     return Account(
         host=account.host,
         port=account.port,

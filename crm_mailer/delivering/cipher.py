@@ -8,6 +8,7 @@ not to have left.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 
 #: Octets that are read at once; a TLS record has at most 16,384.
 CHUNK = 65_536
@@ -35,6 +36,10 @@ class Cipher:
         except ssl.SSLWantReadError:
             return False
         return True
+
+    def certificate(self) -> Mapping[str, object] | None:
+        """The server's, as far as it was checked."""
+        return self._session.getpeercert()
 
     def outgoing(self) -> bytes:
         """What must be sent to the server now."""

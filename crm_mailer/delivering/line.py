@@ -8,6 +8,7 @@ import math
 import socket
 import ssl
 from collections import deque
+from collections.abc import Mapping
 from typing import Protocol, cast
 
 from crm_mailer.delivering.answers import Answer, AnswerParser
@@ -163,6 +164,10 @@ class Line:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         return self._answers.popleft()
+
+    def certificate(self) -> Mapping[str, object] | None:
+        """The server's certificate; None without TLS, or where it is not checked."""
+        return self._cipher.certificate() if self._cipher is not None else None
 
     async def start_tls(self, context: ssl.SSLContext, host: str, seconds: float) -> None:
         """Encrypt the connection; whatever was received in clear text is forgotten.

@@ -96,6 +96,11 @@ class ImapMailbox(Session):
         with self.asking() as client:
             return opened(client, self.account.folder, readonly=True)
 
+    def capabilities(self) -> frozenset[str]:
+        """What the server can do, in capitals."""
+        with self.asking() as client:
+            return frozenset(one.decode("ascii", "replace") for one in client.capabilities())
+
     def uids(self, first: int, last: int, since: date | None = None) -> list[int]:
         """SEARCH within a window, so that no answer line grows without bound."""
         criteria: list[Any] = ["UID", f"{int(first)}:{int(last)}"]
