@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from crm_mailer.model.customer import Customer, Gender, Occupation
 from crm_mailer.model.message import Message
 from crm_mailer.model.order import Order, OrderItem, OrderState
-from crm_mailer.store import bulk
+from crm_mailer.store import bulk, links
 from crm_mailer.store.engine import Packed
 from crm_mailer.store.events import reached
 from crm_mailer.store.prepared import Prepared
@@ -48,12 +48,14 @@ def save(
             snapshot of their fields is.
     """
     at = bulk.seconds(now)
-    rows = [_row(message, at, message.touch_id in keep_content) for message in rendered]
+    mails = list(rendered)
+    rows = [_row(message, at, message.touch_id in keep_content) for message in mails]
     if connection.dialect.name == "postgresql" and rows and not keep_content:
         # one statement for all costs the server a third
         connection.execute(_adding(), {"rows": json.dumps([_in_hex(row) for row in rows])})
     else:
         bulk.insert(connection, messages, _SAVED, rows, conflict=_REPLACING)
+    links.save(connection, mails, at)
 
 
 @lru_cache(maxsize=1)
@@ -181,7 +183,7 @@ def _chunks(ids: Sequence[int]) -> Iterable[Sequence[int]]:
 
 _SAVED = (
     "touch_id message_id rcpt_to mail_from subject language template template_version sha256 "
-    "snapshot content rendered_at"
+    "snapshot content rendered_at links"
 ).split()
 _REPLACING = "ON CONFLICT (touch_id) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in _SAVED[1:]
@@ -203,6 +205,7 @@ def _row(message: Message, at: int, keep_content: bool) -> tuple[Any, ...]:
         None if keep_content else message.snapshot or None,
         Packed().process_bind_param(message.content, None) if keep_content else None,
         at,
+        len(message.links) + len(message.own_links),
     )
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model.curve import Signal
 from crm_mailer.model.touch import TouchState
+from crm_mailer.store import bulk
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Instant, upsert
 
@@ -70,6 +71,32 @@ def add(
     )
     once = statement.on_conflict_do_nothing(index_elements=["touch_id", "kind"])
     return connection.execute(once.returning(t.signals.c.touch_id)).first() is not None
+
+
+def add_all(
+    connection: sa.Connection,
+    kind: Signal,
+    seen: Sequence[tuple[int, int, datetime, str]],
+    now: datetime,
+) -> int:
+    """Note what was seen of many mails; how much of it was new.
+
+    Args:
+        connection: in a write transaction.
+        kind: click, human_open or machine_open.
+        seen: mail, its customer, when, and the detail.
+        now: when we learn of it.
+    """
+    learnt_at = bulk.seconds(now)
+    rows = [
+        (touch_id, kind.value, customer_id, bulk.seconds(at), learnt_at, detail[:500])
+        for touch_id, customer_id, at, detail in sorted(seen, key=lambda one: one[0])
+    ]
+    return bulk.insert(connection, t.signals, _ADDED, rows, conflict=_ONCE)
+
+
+_ADDED = ("touch_id", "kind", "customer_id", "at", "learnt_at", "detail")
+_ONCE = "ON CONFLICT (touch_id, kind) DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
