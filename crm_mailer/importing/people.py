@@ -63,7 +63,7 @@ def import_customers(
     chunk: list[tuple[int, Person]] = []
 
     def save(connection: Connection) -> None:
-        _take(connection, chunk, default_language=default_language, now=now, tally=tally)
+        take_people(connection, chunk, default_language=default_language, now=now, tally=tally)
         chunk.clear()
 
     with turns(store_, is_dry_run=is_dry_run) as turn, few_collections():
@@ -86,7 +86,7 @@ def import_customers(
     return report
 
 
-def _take(
+def take_people(
     connection: Connection,
     chunk: Sequence[tuple[int, Person]],
     *,
@@ -94,6 +94,7 @@ def _take(
     now: datetime,
     tally: Tally,
 ) -> None:
+    """Write what is told of customers, each with the number of its row."""
     bulk.lock(connection, "importing")
     register = Register(connection, default_language=default_language, now=now, is_thorough=True)
     register.load([person for _, person in chunk])

@@ -234,7 +234,9 @@ class Register:
         told: dict[str, Any] = {
             name: value
             for name, value in person.fields.items()
-            if getattr(held, name) != value and (overwrite or not getattr(held, name))
+            if getattr(held, name) != value
+            and (overwrite or not getattr(held, name))
+            and not held.is_own(name)
         }
         if "gender" in told:
             told["gender"] = Gender(told["gender"])
@@ -263,7 +265,12 @@ class Register:
         country = told.get("country", held.country)
         if not held.language and "language" not in told:
             told["language"] = language.guess(country, self.default_language)
-        elif "country" in told and not held.country and "language" not in told:
+        elif (
+            "country" in told
+            and not held.country
+            and "language" not in told
+            and not held.is_own("language")
+        ):
             guessed = language.guess(country, self.default_language)
             if held.language == self.default_language:
                 told["language"] = guessed
@@ -285,7 +292,9 @@ class Register:
         missing = {
             name: getattr(loser.customer, name)
             for name in store.TOLD
-            if name != "email_key" and not getattr(held, name) and getattr(loser.customer, name)
+            if name != "email_key"
+            and getattr(loser.customer, name)
+            and (not getattr(held, name) or _is_better_told(name, loser.customer, held))
         }
         if missing:
             winner.customer = held._replace(**missing)
@@ -298,6 +307,11 @@ class Register:
         if loser.id:
             self.merges.append((loser.id, winner.id))
         return winner
+
+
+def _is_better_told(name: str, by: Customer, than: Customer) -> bool:
+    """Whether one of two who are one person told it on their own page and the other did not."""
+    return by.is_own(name) and not than.is_own(name)
 
 
 def _consent(record: Record) -> store.Consent | None:

@@ -130,7 +130,10 @@ class TakingIn:
         now: datetime,
         tally: Tally,
         may_lack_customers: bool,
+        became: dict[tuple[str, str], str] | None = None,
     ) -> None:
+        """`became`: told of each order what became of it; a file has too many for that."""
+        self.became = became
         self.rates = rates
         self.may_lack_customers = may_lack_customers
         self.default_language = default_language
@@ -179,6 +182,10 @@ class TakingIn:
             register.note_consent(record, draft.person, draft.placed_at, draft.platform)
         return record
 
+    def _tell(self, draft: OrderDraft, became: str) -> None:
+        if self.became is not None:
+            self.became[draft.key] = became
+
     def _leave_out(self, draft: OrderDraft, what: str) -> None:
         hint = "fill email, buyer_id, phone or name"
         self.tally.problem(RowProblem(row=draft.row, column="", what=what, hint=hint))
@@ -197,10 +204,12 @@ class TakingIn:
             decided = self._decide(draft, record, None)
             batch.add(order_id, decided)
             batch.review(order_id, draft, decided.facts.customer_id)
+            self._tell(draft, "created")
         for draft, record in pairs:
             if (old := known.get(draft.key)) is not None:
                 decided = self._decide(draft, record, old)
-                batch.change(old, decided, self.tally)
+                is_news = batch.change(old, decided, self.tally)
+                self._tell(draft, "changed" if is_news else "unchanged")
                 batch.review(old.id, draft, decided.facts.customer_id)
         self.tally.add(Count.ORDERS_NEW, len(fresh))
         nameless = sum(record is None or not record.itself().customer.email for _, record in pairs)
@@ -253,20 +262,21 @@ class Batch:
         if decided.items:
             self.items.append((order_id, decided.items))
 
-    def change(self, old: store.StoredOrder, decided: Decided, tally: Tally) -> None:
-        """A known order: only what differs is written."""
+    def change(self, old: store.StoredOrder, decided: Decided, tally: Tally) -> bool:
+        """A known order: only what differs is written. Whether anything does."""
         events = [
             (old.id, state, at) for state, at in decided.times.items() if old.times.get(state) != at
         ]
         items = decided.items if decided.items not in (None, old.items) else None
         if decided.facts == old.facts and not events and items is None:
             tally.add(Count.ORDERS_UNCHANGED)
-            return
+            return False
         tally.add(Count.ORDERS_CHANGED)
         self.changed.append((old.id, decided.facts))
         self.events.extend(events)
         if items is not None:
             self.replaced.append((old.id, items))
+        return True
 
     def review(self, order_id: int, draft: OrderDraft, customer_id: int | None) -> None:
         """What the customer said of the order, where the file tells it."""

@@ -11,9 +11,11 @@ from crm_mailer.settings.values import (
     AccountSettings,
     DkimSettings,
     GuardSettings,
+    HookSettings,
     ImapSettings,
     OauthSettings,
     Settings,
+    WebhookSettings,
 )
 
 __all__ = [
@@ -25,9 +27,11 @@ __all__ = [
     "DkimSettings",
     "Field",
     "GuardSettings",
+    "HookSettings",
     "ImapSettings",
     "OauthSettings",
     "Settings",
+    "WebhookSettings",
     "mailbox_table",
     "read_settings",
 ]

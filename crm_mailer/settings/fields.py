@@ -152,6 +152,10 @@ FIELDS = (
           choices=("debug", "info", "warning", "error")),
     Field(name="workers", default=0, what="processes that send; 0: the daemon itself sends",
           most=64),
+    Field(name="studio.hosts", default="",
+          what="names by which a proxy asks for the studio, such as crm.shop.example",
+          is_list=True),
+    Field(name="studio.https", default=False, what="true: people reach it by https only"),
     *account_fields("smtp", "smtp"),
     *(Field(name=f"limits.{group}", default=0, what="mails a minute to it; 0: no limit")
       for group in GROUPS),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import SettingsError
-from crm_mailer.settings import accounts, mailboxes
+from crm_mailer.settings import accounts, hooks, mailboxes
 from crm_mailer.settings.fields import FIELDS, PREFIX, Field
 from crm_mailer.settings.typed import did_you_mean, find_value
-from crm_mailer.settings.values import DkimSettings, GuardSettings, Settings
+from crm_mailer.settings.values import DkimSettings, GuardSettings, Settings, StudioSettings
 
 FILE_NAME = "crm-mailer.toml"
 
@@ -30,19 +31,26 @@ def read_settings(home: Path, environment: Mapping[str, str] | None = None) -> S
     written = _flat(tree)
     further = accounts.declared(tree, written, environment, path)
     boxes = mailboxes.declared(tree, path)
-    fields = (*FIELDS, *(field for one in (*further, *boxes) for field in one.fields))
-    _check_names(written, fields, [*further, *boxes], path)
+    programs = hooks.declared(tree, path)
+    fields = (*FIELDS, *(field for one in (*further, *boxes, *programs) for field in one.fields))
+    _check_names(written, fields, [*further, *boxes, *programs], path)
     accounts.check_variables(environment, fields)
     accounts.check_variables(environment, fields, mailboxes.TABLE, "mailbox", mailboxes.EXAMPLE)
+    hooks.check_variables(environment, [*fields])
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for field in fields:
         values[field.name], origins[field.name] = find_value(field, written, environment, path)
-    settings = _build(values, origins, further, boxes)
+    settings = replace(
+        _build(values, origins, further, boxes),
+        hooks=hooks.build_hooks(programs, values, path),
+        webhooks=hooks.build_webhooks(programs, values, path),
+    )
     accounts.check(settings, path)
     mailboxes.check(settings, path)
     if environment.get(PREFIX + "ENV") == "test":
         accounts.check_stays_here(settings)
+        hooks.check_stays_here(settings)
     return settings
 
 
@@ -64,6 +72,7 @@ def _build(
         log_level=values["log_level"],
         workers=values["workers"],
         secret_key=values["secret_key"],
+        studio=StudioSettings(**accounts.part(values, "studio")),
         smtp=smtp,
         accounts=(*((smtp,) if smtp.host else ()), *others),
         limits={name: limit for name, limit in accounts.part(values, "limits").items() if limit},

@@ -9,6 +9,7 @@ from datetime import date
 from urllib.parse import urlsplit
 
 from crm_mailer.model.campaign import Stream
+from crm_mailer.model.hook import HookKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,14 @@ class GuardSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StudioSettings:
+    """How people reach the studio."""
+
+    hosts: tuple[str, ...]
+    https: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DkimSettings:
     """With what our mails are signed."""
 
@@ -145,6 +154,35 @@ class ImapSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookSettings:
+    """A program that sends to us, and how we know that it is the one."""
+
+    name: str
+    kind: HookKind
+    secret: str = field(default="", repr=False)
+    public_key: str = ""
+    certificates: str = ""
+    topics: tuple[str, ...] = ()
+    username: str = ""
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """An address that we tell what happens. No `events`: all of them."""
+
+    name: str
+    url: str
+    secret: str = field(default="", repr=False)
+    events: tuple[str, ...] = ()
+    private: bool = False
+
+    def wants(self, event: str) -> bool:
+        """Whether it is told of this."""
+        return not self.events or event in self.events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All that an operator sets. `origins` says where each value came from."""
 
@@ -156,6 +194,7 @@ class Settings:
     log_level: str
     workers: int
     secret_key: str = field(repr=False)
+    studio: StudioSettings
     #: The table `[smtp]`, whether it names a server or not.
     smtp: AccountSettings
     #: Every way out: `[smtp]` where it names a server, then the further accounts.
@@ -169,6 +208,9 @@ class Settings:
     #: Every mailbox: `[imap]` where it names a server, then the further ones.
     mailboxes: tuple[ImapSettings, ...]
     origins: Mapping[str, str]
+    #: Programs that send to us, and addresses that we tell.
+    hooks: tuple[HookSettings, ...] = ()
+    webhooks: tuple[WebhookSettings, ...] = ()
 
     @property
     def is_sandbox(self) -> bool:
