@@ -1,0 +1,412 @@
+"""Verbs of privacy: hand out all about a person, erase it, keep it erased, list what is held.
+
+An erased person is known again by keyed hashes only. They stand in the database, for imports, and
+in a journal beside it, so that a backup that is restored can be brought to the same state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from crm_mailer.app import drafts
+from crm_mailer.app.case_words import EVIDENCE
+from crm_mailer.app.wiring import App
+from crm_mailer.model.address import key
+from crm_mailer.model.errors import CannotWrite, NotPossible
+from crm_mailer.model.suppression import SuppressionReason
+from crm_mailer.store import directory, facts, privacy, privacy_map, suppressions
+from crm_mailer.store.engine import Connection
+from crm_mailer.store.privacy import Erased, Person
+
+JOURNAL = "erasures.jsonl"
+_SWEPT = "privacy:swept"
+#: Rows are stamped when their transaction begins: a sweep looks back so far behind the last.
+OVERLAP = timedelta(minutes=10)
+#: Files of people that are searched for the address of who was erased.
+_SEARCHED = (".csv", ".tsv", ".txt", ".yaml", ".yml", ".json", ".jsonl", ".xlsx", ".eml")
+_LARGEST_FILE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """Everything that is held about a person."""
+
+    customer_id: int
+    customer: str
+    at: datetime
+    tables: Mapping[str, list[dict[str, Any]]]
+
+    @property
+    def rows(self) -> int:
+        """How many rows that are."""
+        return sum(len(held) for held in self.tables.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """What became of a person. `files_left`: files of people that still name the address."""
+
+    customer_id: int
+    deleted: Mapping[str, int]
+    emptied: Mapping[str, int]
+    files: int
+    files_left: tuple[str, ...]
+    #: Whether no trace is left in free places of the database's file.
+    is_scrubbed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A line of the inventory; `columns` are those that an erasure empties."""
+
+    table: str
+    holds: str
+    kept: str
+    on_erasure: str
+    columns: tuple[str, ...]
+    #: Whether a person's rows are found by reading all texts, not by an index.
+    is_searched: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """Who came again: erased once more, or (who ordered since) kept and not mailed."""
+
+    erased: int
+    suppressed: int
+
+
+def export(app: App, who: str) -> Export:
+    """Everything that is held about a customer, for handing out.
+
+    Raises:
+        NotFound: there is no such customer.
+    """
+    with app.store.read() as connection:
+        person = _person(connection, who)
+        tables = privacy.rows(connection, person)
+    return Export(
+        customer_id=person.id,
+        customer=person.email or str(person.id),
+        at=app.clock.now(),
+        tables=tables,
+    )
+
+
+def as_json(found: Export) -> str:
+    """The export as machines read it."""
+    told = {
+        "customer": found.customer_id,
+        "exported_at": found.at.isoformat(),
+        "tables": found.tables,
+    }
+    return json.dumps(told, ensure_ascii=False, indent=2, default=str) + "\n"
+
+
+def as_zip(app: App, found: Export) -> bytes:
+    """The export with the person's mails as files of their own."""
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("data.json", as_json(found))
+        with app.store.read() as connection:
+            person = privacy.find(connection, found.customer_id)
+            for number, raw, path in privacy.raw_mails(connection, person):
+                if content := raw or (_read(app.raw_folder / path) if path else b""):
+                    file.writestr(f"received/{number}.eml", content)
+        for path_ in _sandbox_files(app, [int(one) for one in person.things["touches"]]):
+            file.writestr(f"sent/{path_.name}", _read(path_))
+    return into.getvalue()
+
+
+def held(app: App, number: int) -> dict[str, int]:
+    """How many rows each table holds about a customer; those that are searched are left out."""
+    with app.store.read() as connection:
+        return privacy.counts(connection, privacy.find(connection, number))
+
+
+def erase(app: App, who: str, *, by: str, is_forced: bool = False) -> Erasure:
+    """Erase everything about a customer; what must stay stays without the person.
+
+    Args:
+        app: the shop.
+        who: number, address or name on a platform.
+        by: who does it, for the journal.
+        is_forced: also where a case is open.
+
+    Raises:
+        NotFound: there is no such customer.
+        NotPossible: the person was erased already, or a case is open.
+        CannotWrite: the journal cannot be written; nothing was erased.
+    """
+    now = app.clock.now()
+    with app.store.read() as connection:
+        person = _person(connection, who)
+    if person.erased_at is not None:
+        raise NotPossible(f"customer {person.id} was erased on {person.erased_at:%Y-%m-%d}")
+    if person.open_cases and not is_forced:
+        numbers = ", ".join(str(one) for one in person.open_cases)
+        raise NotPossible(
+            f"a case of this customer is open: {numbers}",
+            hint="close it first, or erase with --even-open",
+        )
+    with app.store.read() as connection:
+        spoken = privacy.mentions(connection, person)
+    hashes = _hashes(app, person)
+    _note(app, person, hashes, now, by)
+    with app.store.write(durable=True) as connection:
+        person = privacy.find(connection, person.id)
+        privacy.add_traces(connection, hashes, now)
+        done = privacy.erase(connection, person, now, spoken)
+    return _finished(app, person, done)
+
+
+def replay(app: App) -> Swept:
+    """Erase again whom the journal names: after a backup was restored.
+
+    Raises:
+        CannotWrite: the journal cannot be read.
+    """
+    with app.store.write(durable=True) as connection:
+        for at, hashes in _journal(app):
+            privacy.add_traces(connection, hashes, at)
+    swept = _sweep(app, None)
+    privacy.scrub(app.store)
+    return swept
+
+
+def sweep(app: App) -> Swept:
+    """Look at the customers who changed since the last sweep: who was erased must not come back.
+
+    Who placed no order since is erased again, such as when an old export is imported; who did is
+    a customer again, but gets no mail until a person lifts that.
+    """
+    with app.store.read() as connection:
+        if not privacy.has_traces(connection):
+            return Swept(erased=0, suppressed=0)
+        last = facts.find(connection, _SWEPT)
+    since = datetime.fromisoformat(last) - OVERLAP if last else None
+    return _sweep(app, since)
+
+
+def forget_erasure(app: App, connection: Connection, customer_id: int) -> None:
+    """A person asked to be written to again: what they are called is known as erased no longer."""
+    if privacy.has_traces(connection):
+        person = privacy.find(connection, customer_id)
+        privacy.drop_traces(connection, _hashes(app, person))
+
+
+def inventory() -> list[Held]:
+    """Which tables hold what about persons, and for how long."""
+    return [
+        Held(
+            table=place.table,
+            holds=place.holds,
+            kept=place.kept.value,
+            on_erasure=place.fate.value,
+            columns=place.blank,
+            is_searched=place.is_searched,
+        )
+        for place in privacy_map.PLACES
+    ]
+
+
+# ------------------------------------------------------------------ pieces
+
+
+def _person(connection: Connection, who: str) -> Person:
+    return privacy.find(connection, directory.find_customer(connection, who))
+
+
+def _sweep(app: App, since: datetime | None) -> Swept:
+    now = app.clock.now()
+    with app.store.read() as connection:
+        known = privacy.traces(connection)
+        met: dict[int, tuple[datetime, str]] = {}
+        for id_, address, platform, name in privacy.names_since(connection, since):
+            for trace in (*_of_address(app, address), *_of_name(app, platform, name)):
+                if trace in known and (id_ not in met or met[id_][0] < known[trace]):
+                    met[id_] = (known[trace], address)
+    erased = suppressed = 0
+    for id_, (at, address) in met.items():
+        if _is_customer_again(app, id_, at):
+            suppressed += _suppress(app, address, at)
+        else:
+            _erase_again(app, id_, now)
+            erased += 1
+    with app.store.write() as connection:
+        facts.put(connection, _SWEPT, now.isoformat(), now)
+    return Swept(erased=erased, suppressed=suppressed)
+
+
+def _is_customer_again(app: App, customer_id: int, at: datetime) -> bool:
+    with app.store.read() as connection:
+        return privacy.has_ordered_since(connection, customer_id, at)
+
+
+def _suppress(app: App, address: str, at: datetime) -> int:
+    if not address:
+        return 0
+    with app.store.write() as connection:
+        return int(
+            suppressions.add(
+                connection, address, SuppressionReason.ERASED, source="privacy erase", at=at
+            )
+        )
+
+
+def _erase_again(app: App, customer_id: int, now: datetime) -> None:
+    with app.store.read() as connection:
+        spoken = privacy.mentions(connection, privacy.find(connection, customer_id))
+    with app.store.write() as connection:
+        person = privacy.find(connection, customer_id)
+        done = privacy.erase(connection, person, now, spoken)
+    _remove_files(app, done)
+
+
+def _finished(app: App, person: Person, done: Erased) -> Erasure:
+    files = _remove_files(app, done)
+    return Erasure(
+        customer_id=person.id,
+        deleted=done.deleted,
+        emptied=done.emptied,
+        files=files,
+        files_left=tuple(_files_naming(app, person.addresses)),
+        is_scrubbed=privacy.scrub(app.store),
+    )
+
+
+def _remove_files(app: App, done: Erased) -> int:
+    """Mails that came, those that the sandbox wrote, evidence of cases, answers not yet sent."""
+    paths = [app.raw_folder / name for name in done.raw_files]
+    paths += _sandbox_files(app, done.touch_ids)
+    paths += _case_files(app, done)
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return len(paths)
+
+
+def _case_files(app: App, done: Erased) -> Iterator[Path]:
+    """What lies beside the database about cases and tasks."""
+    for number in done.case_ids:
+        yield from sorted((app.home / EVIDENCE / str(number)).glob("*"))
+        yield from sorted((app.home / drafts.FOLDER).glob(f"case-{number}-*"))
+    for number in done.task_ids:
+        yield from sorted((app.home / drafts.FOLDER).glob(f"task-{number}-*"))
+
+
+def _sandbox_files(app: App, touch_ids: Iterable[int]) -> list[Path]:
+    """The files of these mails; their names end with the number of the mail."""
+    wanted = {f"{one:08d}" for one in touch_ids}
+    if not app.outbox_folder.is_dir():
+        return []
+    return sorted(
+        path for path in app.outbox_folder.glob("*.eml") if path.stem.rpartition("-")[2] in wanted
+    )
+
+
+def _files_naming(app: App, addresses: Iterable[str]) -> Iterator[str]:
+    """Files that people keep in the shop's folder and that still name one of the addresses."""
+    wanted = [one.encode() for one in addresses]
+    if not wanted:
+        return
+    for path in sorted(app.home.rglob("*")):
+        if path.suffix.lower() not in _SEARCHED or path.name == JOURNAL or not path.is_file():
+            continue
+        with suppress(OSError):
+            if path.stat().st_size <= _LARGEST_FILE and _names(path, wanted):
+                yield str(path.relative_to(app.home))
+
+
+def _names(path: Path, wanted: Iterable[bytes]) -> bool:
+    text = _text(path)
+    return any(one in text for one in wanted)
+
+
+def _text(path: Path) -> bytes:
+    """What a file says, in small letters; of a workbook what its sheets say."""
+    if path.suffix.lower() != ".xlsx":
+        return path.read_bytes().lower()
+    try:
+        with zipfile.ZipFile(path) as book:
+            return b"\n".join(
+                book.read(name) for name in book.namelist() if name.endswith(".xml")
+            ).lower()
+    except zipfile.BadZipFile:
+        return b""
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+# ------------------------------------------------------------------ hashes and the journal
+
+
+def _hashes(app: App, person: Person) -> list[str]:
+    found = [trace for address in person.addresses for trace in _of_address(app, address)]
+    for platform, name in person.identities:
+        found += _of_name(app, platform, name)
+    return found
+
+
+def _of_address(app: App, address: str) -> Iterator[str]:
+    if address:
+        yield from _keyed(app, f"address|{key(address)}")
+
+
+def _of_name(app: App, platform: str, name: str) -> Iterator[str]:
+    """A name on a platform; traces of ours (with #) are no names."""
+    if name and not platform.startswith("#"):
+        yield from _keyed(app, f"name|{platform}|{name}")
+
+
+def _keyed(app: App, text: str) -> Iterator[str]:
+    """The hash by each key of the shop: an old one still knows whom it hashed."""
+    for number, secret in app.keys.keys.items():
+        done = hashlib.blake2b(
+            b"erasure\0" + text.encode(), key=secret[:64], digest_size=20
+        ).hexdigest()
+        yield f"{number}:{done}"
+
+
+def _note(app: App, person: Person, hashes: list[str], now: datetime, by: str) -> None:
+    """Write the erasure down before it is done: a backup that is restored has it still to come."""
+    path = app.home / JOURNAL
+    line = json.dumps({"at": now.isoformat(), "customer": person.id, "traces": hashes, "by": by})
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise CannotWrite(
+            f"the journal of erasures cannot be written: {path}: {error.strerror or error}",
+            hint="nothing was erased; correct the folder's rights and do it again",
+        ) from error
+
+
+def _journal(app: App) -> Iterator[tuple[datetime, list[str]]]:
+    """The journal's lines; one that was cut off in the middle is the last and was not done."""
+    path = app.home / JOURNAL
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    except OSError as error:
+        raise CannotWrite(f"{path} cannot be read: {error.strerror or error}") from error
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError):
+            told = json.loads(line)
+            yield datetime.fromisoformat(told["at"]), [str(one) for one in told["traces"]]
