@@ -15,6 +15,7 @@ from crm_mailer.model.reply import REASONS
 from crm_mailer.model.score import Score
 from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
+from crm_mailer.reporting import customer_wishes
 from crm_mailer.segmenting import rfm, valuing
 from crm_mailer.store import (
     benefit_figures,
@@ -42,6 +43,7 @@ class EventKind(StrEnum):
     CUSTOMER = "customer"
     ORDER = "order"
     MAIL = "mail"
+    SIGNAL = "signal"
     REPLY = "reply"
     BOUNCE = "bounce"
     CASE = "case"
@@ -58,6 +60,8 @@ class Event:
     at: datetime
     kind: EventKind
     text: str
+    #: What has more about it: "mail:7", "reply:3", "case:12"; empty where nothing has.
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,8 @@ class CustomerStory:
     events: tuple[Event, ...]
     #: Coupons, free shipping and gifts, the latest first.
     benefits: tuple[GrantLine, ...] = ()
+    #: What the customer chose on their own page.
+    wishes: tuple[Sentence, ...] = ()
 
 
 def customer_story(
@@ -109,7 +115,10 @@ def customer_story(
         own_tags = tuple(tags.list_tags(connection, customer_id))
         own_flags = tuple(flags.list_of(connection, customer_id))
         own_benefits = tuple(benefit_figures.each_grant(connection, customer_id=customer_id))
-    events = (*_own(known, past), *_orders(past), *_mails(past), *_answers(past), *_stays(stays))
+    events = (
+        *_own(known, past), *_orders(past), *_mails(past), *_seen(known), *_answers(past),
+        *_stays(stays),
+    )  # fmt: skip
     row = known.customer
     return CustomerStory(
         id=customer_id,
@@ -142,6 +151,7 @@ def customer_story(
         stays=stays,
         events=tuple(sorted(events, key=lambda event: event.at)),
         benefits=own_benefits,
+        wishes=tuple(customer_wishes.wishes(row, now, place)),
     )
 
 
@@ -232,12 +242,27 @@ def _order_words(
 
 def _mails(past: Past) -> Iterator[Event]:
     for touch in past.touches:
-        yield Event(at=_touch_time(touch), kind=EventKind.MAIL, text=_touch_words(touch))
+        ref = f"mail:{touch['id']}" if touch["message_id"] else ""
+        yield Event(at=_touch_time(touch), kind=EventKind.MAIL, text=_touch_words(touch), ref=ref)
     for bounce in past.bounces:
         said = _short(bounce["diagnostic"] or bounce["status"])
         kind = Sentence("{kind} bounce", kind=_word(bounce["kind"]))
         text = Sentences(Sentences(kind, bounce["reason"]), said, between=": ")
-        yield Event(at=bounce["at"], kind=EventKind.BOUNCE, text=text)
+        ref = f"mail:{bounce['touch_id']}"
+        yield Event(at=bounce["at"], kind=EventKind.BOUNCE, text=text, ref=ref)
+
+
+def _seen(known: Known) -> Iterator[Event]:
+    """What was seen of mails: the first of each kind."""
+    for row in known.seen:
+        match row["kind"]:
+            case "click":
+                text = Sentence("clicked in a mail of {campaign}", campaign=row["campaign"])
+            case "human_open":
+                text = Sentence("opened a mail of {campaign}", campaign=row["campaign"])
+            case _:
+                text = Sentence("a program opened a mail of {campaign}", campaign=row["campaign"])
+        yield Event(at=row["at"], kind=EventKind.SIGNAL, text=text)
 
 
 def _touch_time(touch: Row) -> datetime:
@@ -267,7 +292,8 @@ def _reason_words(reason: str) -> Sentence:
 
 def _answers(past: Past) -> Iterator[Event]:
     for reply in past.replies:
-        yield Event(at=reply["received_at"], kind=EventKind.REPLY, text=_reply_words(reply))
+        text, ref = _reply_words(reply), f"reply:{reply['id']}"
+        yield Event(at=reply["received_at"], kind=EventKind.REPLY, text=text, ref=ref)
     for review in past.reviews:
         text = Sentence("review: {stars} of 5 stars", stars=review["stars"])
         comment = _quoted(review["comment"]) if review["comment"] else ""
@@ -281,10 +307,11 @@ def _answers(past: Past) -> Iterator[Event]:
             severity=case["severity"],
             state=_word(case["state"]),
         )
-        yield Event(at=case["opened_at"], kind=EventKind.CASE, text=text)
+        yield Event(at=case["opened_at"], kind=EventKind.CASE, text=text, ref=f"case:{case['id']}")
     for event in past.case_events:
         if event["kind"] != "opened":
-            yield Event(at=event["at"], kind=EventKind.CASE, text=_case_words(event))
+            ref = f"case:{event['case_id']}"
+            yield Event(at=event["at"], kind=EventKind.CASE, text=_case_words(event), ref=ref)
 
 
 def _reply_words(reply: Row) -> Sentence:

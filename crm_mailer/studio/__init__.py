@@ -1,0 +1,1 @@
+"""The studio: the shop's own people look at everything, decide, judge and answer, in a browser."""
