@@ -28,7 +28,7 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from crm_mailer import logs
+from crm_mailer import logs, supervisor
 from crm_mailer.app import App, delivering, listening, mailboxes, operating, rounds
 from crm_mailer.model.errors import CrmMailerError, LoginRefused, SettingsError
 from crm_mailer.settings import ImapSettings
@@ -39,17 +39,21 @@ from crm_mailer.workers import CUT_OFF, Team, spare_collector
 #: brings home at once; the tick takes care of what a crash or another program left.
 TICKS = {
     "lease": 10,
+    "pulse": 10,
     "files": 10,
     "segment": 300,
     "plan": 60,
     "send": 2,
+    "heed": 2,
+    "hooks": 1,
+    "tell": 5,
     "workers": 10,
     "understand": 30,
     "learn": 5,
     "mailboxes": 60,
 }
 #: Work that one daemon alone does, however many there are.
-ALONE = {"segment", "plan", "mailboxes"}
+ALONE = {"segment", "plan", "mailboxes", "tell"}
 LEASE = "daemon"
 LEASE_SECONDS = 60
 #: How long a stop waits for mails in flight. A supervisor should allow a little more.
@@ -126,7 +130,9 @@ class Daemon:
         scheduler.start()
         for ear in ears:
             ear.start()
+        supervisor.tell(supervisor.READY)
         why = self._look_after(scheduler)
+        supervisor.tell(supervisor.STOPPING)
         self.log.info("stopping", why=why, busy=" ".join(sorted(self._busy)))
         self._finish(scheduler, ears)
 
@@ -157,7 +163,13 @@ class Daemon:
             "send": lambda: rounds.send(self.app, should_stop=self.stop.is_set),
             "understand": lambda: rounds.understand(self.app),
             "learn": lambda: rounds.learn(self.app),
+            "heed": lambda: rounds.heed(self.app),
+            "hooks": lambda: rounds.heed_programs(self.app),
         }
+        if supervisor.is_there():
+            works["pulse"] = self._pulse
+        if self.app.settings.webhooks:
+            works["tell"] = lambda: rounds.tell(self.app)
         if listening.is_configured(self.app):
             works["mailboxes"] = self._mind_mailboxes
         if self._team.size:
@@ -179,6 +191,12 @@ class Daemon:
             self._troubles.unwell(name, f"{type(error).__name__}: {error}", exc_info=True)
         finally:
             self._busy.discard(name)
+
+    @staticmethod
+    def _pulse() -> str:
+        """The clockwork goes: a database that is away is no reason to be started anew."""
+        supervisor.tell(supervisor.ALIVE)
+        return ""
 
     def _job_failed(self, event: JobExecutionEvent) -> None:
         self.log.error(event.job_id, error=repr(event.exception), at_tick=event.scheduled_run_time)

@@ -19,6 +19,8 @@ _HOURS = re.compile(
 )
 _LINK = re.compile(r"https?://[^\s/]+\.?[^\s]*", re.IGNORECASE)
 _TRACKING = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./_-]{3,59}")
+#: Where the files lie that were brought as evidence, by the number of the case.
+EVIDENCE = "evidence"
 #: Photos and short films; a longer film is a link.
 LARGEST_FILE = 50_000_000
 
@@ -123,11 +125,13 @@ def keep_file(path: Path, home: Path, case_id: int) -> str:
     except OSError as error:
         raise NotFound(f"{path}: {error.strerror}", hint="look at the path") from None
     name = re.sub(r"[^\w.-]+", "_", path.name)[-80:]
-    kept = Path("evidence") / str(case_id) / f"{digest}-{name}"
+    kept = Path(EVIDENCE) / str(case_id) / f"{digest}-{name}"
     try:
-        (home / kept.parent).mkdir(parents=True, exist_ok=True)
+        for folder in (home / EVIDENCE, home / kept.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
         partial = home / kept.parent / f".{kept.name}.part"
         shutil.copyfile(path, partial)
+        partial.chmod(0o600)
         partial.replace(home / kept)
     except OSError as error:
         raise CannotWrite(

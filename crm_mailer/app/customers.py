@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crm_mailer.app import cases as learn
-from crm_mailer.app import names, segmenting
+from crm_mailer.app import names, privacy, segmenting
 from crm_mailer.app.segmenting import Explanation
 from crm_mailer.app.wiring import App
 from crm_mailer.model.customer import BuyingBehaviour, Personality
@@ -233,6 +233,7 @@ def unsuppress(app: App, who: str, why: str, *, by: str) -> list[str]:
         if not held:
             raise NotPossible(f"{address} is not suppressed", hint="nothing has to be done")
         suppressions.lift(connection, address)
+        privacy.forget_erasure(app, connection, customer_id)
         was = ", ".join(held)
         tags.add_note(connection, customer_id, f"mailed again (was {was}): {why}", now=now, by=by)
     return [reason.value for reason in held]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from crm_mailer import delivering
-from crm_mailer.app import giving, rendering
+from crm_mailer.app import giving, hooks, rendering
 from crm_mailer.app.outbox import known_campaign
 from crm_mailer.app.ways import ways
 from crm_mailer.app.wiring import App
@@ -69,6 +69,8 @@ def send(
         raise DefinitionError(
             "campaigns/shop.yaml is wrong: nothing is sent", hint="run `crm-mailer check`"
         )
+    if app.settings.hooks:
+        hooks.digest(app)  # who has complained to a provider gets nothing more
     all_ways = ways(app) if way is None else Ways(outlets=[Outlet(name=ONLY, transport=way)])
     before = _rests(app, all_ways)
     open_ways = all_ways if is_by_hand else _without(all_ways, _now_resting(app, before))

@@ -13,6 +13,7 @@ from crm_mailer.model import benefit as words
 from crm_mailer.model.benefit import ALPHABET, Benefit, CodeSource, GrantState, OnEmpty
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.moment import at_local, local_day
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.task import NewTask, TaskKind
 from crm_mailer.model.token import KeyRing
 from crm_mailer.model.touch import SkipReason, Touch, TouchKind
@@ -119,15 +120,18 @@ def letters_of(keys: KeyRing, benefit: Benefit) -> Letters:
 
 def _tell_empty(connection: Connection, benefit: Benefit, now: datetime) -> None:
     is_pool = benefit.source is CodeSource.POOL
-    more = (
-        f"`crm-mailer benefit load {benefit.id} FILE`"
-        if is_pool
-        else "raise its `limit` in campaigns/benefits.yaml"
-    )
-    what = "sent without it" if benefit.on_empty is OnEmpty.SEND_WITHOUT else "left out"
-    message = f"nothing is left of the benefit {benefit.id}: its mails are {what}"
-    alerts.raise_(connection, f"benefit:{benefit.id}/empty", message,
-                  hint=f"{more}, then `crm-mailer outbox retry`", now=now)  # fmt: skip
+    load = f"`crm-mailer benefit load {benefit.id} FILE`"
+    more = load if is_pool else Sentence("raise its `limit` in campaigns/benefits.yaml")
+    if benefit.on_empty is OnEmpty.SEND_WITHOUT:
+        message = Sentence(
+            "nothing is left of the benefit {name}: its mails are sent without it", name=benefit.id
+        )
+    else:
+        message = Sentence(
+            "nothing is left of the benefit {name}: its mails are left out", name=benefit.id
+        )
+    hint = Sentence("{what}, then `crm-mailer outbox retry`", what=more)
+    alerts.raise_(connection, f"benefit:{benefit.id}/empty", message, hint=hint, now=now)
 
 
 # ------------------------------------------------------------------ every minute
@@ -212,8 +216,12 @@ def _warn_short(app: App, benefit: Benefit, told: Sequence[tuple[str, str]]) -> 
             alerts.raise_(
                 connection,
                 cause,
-                f"the benefit {benefit.id} has {left} left, and more mails wait that tell of it",
-                hint="load more codes with `crm-mailer benefit load`, or raise its limit",
+                Sentence(
+                    "the benefit {name} has {number} left, and more mails wait that tell of it",
+                    name=benefit.id,
+                    number=left,
+                ),
+                hint=Sentence("load more codes with `crm-mailer benefit load`, or raise its limit"),
                 now=now,
             )
     elif left and told_of & {cause, f"benefit:{benefit.id}/empty"}:

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from crm_mailer import listening, logs
-from crm_mailer.app import cases, mailboxes
+from crm_mailer.app import cases, mailboxes, web_events
 from crm_mailer.app.mailboxes import Look
 from crm_mailer.app.wiring import App
 from crm_mailer.learning import LearnReport
@@ -102,6 +102,19 @@ def _understand(app: App, limit: int | None) -> ListenReport:
     )
 
 
+def hear(app: App) -> int:
+    """Read what servers said at hand-over, for a shop that sends by hand and reads no mailbox.
+
+    The daemon does so with every mail that it understands. How many addresses were given up.
+    """
+    return listening.hear(
+        app.store,
+        words=app.words,
+        now=app.clock.now(),
+        fault_limits=FaultLimits(least=app.settings.guards.policy),
+    )
+
+
 def listen(app: App, since: FirstContact | None = None, names: Sequence[str] = ()) -> Round:
     """One round by hand: fetch, understand, and learn, so that a complaint is a case at once.
 
@@ -114,6 +127,7 @@ def listen(app: App, since: FirstContact | None = None, names: Sequence[str] = (
     for look in looks:
         total.absorb(look.fetched)
     understood, learnt = understand(app), cases.learn(app)
+    web_events.digest(app)
     moved, after = 0, []
     for box, look in zip(mailboxes.chosen(app, names), looks, strict=True):
         try:

@@ -92,7 +92,8 @@ def send(
         app.clock.now(),
         wanted_language=language,
     )
-    composer = Composer(app.templates, app.shop, app.keys, rendering.signer(app))
+    signer = rendering.signer(app)
+    composer = Composer(app.templates, app.shop, app.keys, signer, is_tracked=True)
     # before the turn begins: it compiles, and says what is wrong
     composed_or_refused(composer, stand.occasion, app.clock.now())
     mails = tuple(_put(app, composer, stand, chosen, address) for address in to)

@@ -27,6 +27,7 @@ from crm_mailer.model.errors import (
     NotPossible,
     SettingsError,
 )
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings import ImapSettings, mailbox_table
 from crm_mailer.store import alerts, inbound, places
 from crm_mailer.store.inbound import InboundMail
@@ -197,9 +198,12 @@ def raise_alert(app: App, box: ImapSettings, what: str, error: CrmMailerError) -
     """Something with a mailbox that a person should look at: `login`, `move`."""
     with app.store.write() as connection:
         alerts.raise_(
-            connection, _cause(box, what), f"mailbox {box.name}: {error}", hint=error.hint,
+            connection,
+            _cause(box, what),
+            Sentence("mailbox {name}: {why}", name=box.name, why=str(error)),
+            hint=error.hint,
             now=app.clock.now(),
-        )  # fmt: skip
+        )
 
 
 def end_alerts(app: App, box: ImapSettings, *whats: str) -> None:
@@ -230,8 +234,13 @@ def watchdog(app: App, since: datetime) -> str:
             is_new = alerts.raise_(
                 connection,
                 _cause(box, "silent"),
-                f"mailbox {box.name} ({box.place}) was not read since {last:%F %H:%M}Z",
-                hint=state.trouble or "is the daemon able to reach it?",
+                Sentence(
+                    "mailbox {name} ({place}) was not read since {when}",
+                    name=box.name,
+                    place=box.place,
+                    when=f"{last:%F %H:%M}Z",
+                ),
+                hint=state.trouble or Sentence("is the daemon able to reach it?"),
                 now=now,
             )
         fallen += [box.name] if is_new else []

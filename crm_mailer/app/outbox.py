@@ -11,7 +11,14 @@ from crm_mailer.app.wiring import App
 from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.touch import SkipReason, TouchState
-from crm_mailer.store import benefit_approvals, directory, outbox, pauses, touches
+from crm_mailer.store import (
+    benefit_approvals,
+    campaign_figures,
+    directory,
+    outbox,
+    pauses,
+    touches,
+)
 from crm_mailer.store.bulk import in_turns
 from crm_mailer.store.outbox import Audit, OutboxLine, Pulse, Record, Wanted
 
@@ -100,6 +107,12 @@ class Released:
     unallowed: int
     #: What those tell of.
     benefits: tuple[str, ...] = ()
+
+
+def count_held(app: App, campaign: str) -> int:
+    """How many mails of a campaign are held."""
+    with app.store.read() as connection:
+        return campaign_figures.states(connection, campaign).get(TouchState.HELD, 0)
 
 
 def release(app: App, campaign: str) -> Released:

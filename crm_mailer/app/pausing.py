@@ -17,6 +17,7 @@ from crm_mailer.delivering.reputation import Judged, Reputation, ReputationLimit
 from crm_mailer.model import address
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import NotFound, NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import alerts, facts, lanes, paces, pauses, touches
 from crm_mailer.store import reputation as returns
 from crm_mailer.store.alerts import Alert
@@ -227,8 +228,13 @@ def _act(connection: Connection, app: App, judged: Judged) -> list[str]:
     if level is Reputation.GOOD:
         return []
     worst = judged.worst
-    rate = f"{worst.reports} spam reports on {worst.mails} marketing mails ({worst.share:.2%})"
-    message = f"{_DONE[level]}: {rate}"
+    message = Sentence(
+        "{what}: {number} spam reports on {mails} marketing mails ({share:.2%})",
+        what=_DONE[level],
+        number=worst.reports,
+        mails=worst.mails,
+        share=worst.share,
+    )
     if level is Reputation.STOPPED:
         pauses.pause(connection, MARKETING, now=now, reason=message, by=pauses.BREAKER)
     cause = f"{MARKETING}/spam-{level.value}"
@@ -258,9 +264,10 @@ def _stop_campaigns(
         trip = signs.judge_returned(one.bounced, one.left)
         if trip is None:
             continue
-        scope, message = f"{pauses.CAMPAIGN}{one.campaign}", f"campaign {one.campaign}: {trip.what}"
+        scope, name = f"{pauses.CAMPAIGN}{one.campaign}", one.campaign
+        message = Sentence("campaign {name}: {what}", name=name, what=trip.what)
         if one.stream is Stream.MARKETING:
-            message = f"campaign {one.campaign} is paused: {trip.what}"
+            message = Sentence("campaign {name} is paused: {what}", name=name, what=trip.what)
             pauses.pause(connection, scope, now=now, reason=message, by=pauses.BREAKER)
         cause, hint = f"{scope}/{trip.kind}", bounce_hint(one.campaign)
         if alerts.raise_(connection, cause, message, hint=hint, now=now):
@@ -269,13 +276,17 @@ def _stop_campaigns(
 
 
 _DONE = {
-    Reputation.WARNED: "too many customers press `spam`",
-    Reputation.HALVED: "marketing leaves at half its pace",
-    Reputation.STOPPED: "marketing is paused",
+    Reputation.WARNED: Sentence("too many customers press `spam`"),
+    Reputation.HALVED: Sentence("marketing leaves at half its pace"),
+    Reputation.STOPPED: Sentence("marketing is paused"),
 }
 _HINTS = {
-    Reputation.WARNED: "who gets these mails, and did they ask for them? Gmail wants below 0.1 %",
-    Reputation.HALVED: "mail fewer people, those first who bought or answered lately",
-    Reputation.STOPPED: "receivers punish 0.3 % for a week: mend the audience first, then "
-    "`crm-mailer resume --lane marketing`",
+    Reputation.WARNED: Sentence(
+        "who gets these mails, and did they ask for them? Gmail wants below 0.1 %"
+    ),
+    Reputation.HALVED: Sentence("mail fewer people, those first who bought or answered lately"),
+    Reputation.STOPPED: Sentence(
+        "receivers punish 0.3 % for a week: mend the audience first, then "
+        "`crm-mailer resume --lane marketing`"
+    ),
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from crm_mailer import planning
-from crm_mailer.app import giving, names
+from crm_mailer.app import campaign_texts, giving, names, preferences, privacy
 from crm_mailer.app.plan_looks import Readers
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.written import spelled
@@ -29,9 +29,12 @@ from crm_mailer.model.campaign import (
 from crm_mailer.model.moment import at_local
 from crm_mailer.model.segment import EVERYBODY, Rule
 from crm_mailer.model.sentence import Sentences
-from crm_mailer.planning import PlanReport, Results
+from crm_mailer.planning import PlanReport, Results, trials
 from crm_mailer.segmenting import rules
 from crm_mailer.store import touches
+
+#: What a campaign is for that names no goal.
+USUAL_GOAL = trials.USUAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +139,9 @@ def apply(app: App, campaigns: Sequence[str] = (), *, is_by_hand: bool = False) 
         is_by_hand: a person wants it: look at everything, however short ago that was done.
     """
     _know(app, campaigns)
+    campaign_texts.keep(app)
+    preferences.take_in(app)
+    privacy.sweep(app)
     report = planning.plan(
         app.store,
         app.definitions,
@@ -155,6 +161,11 @@ def campaign_list(app: App) -> list[CampaignLine]:
     return [_line(one, counts.get(one.id, {})) for one in app.definitions.campaigns.values()]
 
 
+def line_of(campaign: Campaign) -> CampaignLine:
+    """One campaign without the numbers of its touches, which take time to count."""
+    return _line(campaign, {})
+
+
 def campaign_view(app: App, campaign: str) -> CampaignView:
     """One campaign in full.
 
@@ -165,9 +176,14 @@ def campaign_view(app: App, campaign: str) -> CampaignView:
     with app.store.read() as connection:
         counts = touches.counts_by_campaign(connection).get(found.id, {})
         skips = touches.skips_of_campaign(connection, found.id)
+    return replace(view_of(found), line=_line(found, counts), skips=skips)
+
+
+def view_of(found: Campaign) -> CampaignView:
+    """One campaign as its file says it, without numbers, which take time to count."""
     return CampaignView(
-        line=_line(found, counts),
-        audience=_audience(found.audience),
+        line=line_of(found),
+        audience=rule_words(found.audience),
         send_at=_send_at(found),
         curve=found.curve,
         valid_for=spelled(found.valid_for),
@@ -175,7 +191,7 @@ def campaign_view(app: App, campaign: str) -> CampaignView:
         stop_when=tuple(sorted(found.exits)),
         priority=found.priority,
         steps=tuple((step.id, spelled(step.offset), step.template) for step in found.steps),
-        skips=skips,
+        skips={},
         goal=f"{found.goal.when} ({spelled(found.goal.within)})" if found.goal else "",
         exit=found.exit_rule.value if found.exit_rule is not ExitRule.NEVER else "",
         reentry=_reentry(found),
@@ -197,10 +213,11 @@ def _reentry(campaign: Campaign) -> str:
 
 def _condition(rule: Rule) -> str:
     """A condition in one line."""
-    return Sentences(*(words for _depth, words in _audience(rule)), between=", ")
+    return Sentences(*(words for _depth, words in rule_words(rule)), between=", ")
 
 
-def _audience(rule: Rule) -> tuple[tuple[int, str], ...]:
+def rule_words(rule: Rule) -> tuple[tuple[int, str], ...]:
+    """Each part of a rule with its depth, in words; nothing for everybody."""
     if rule == EVERYBODY:
         return ()
     return tuple((depth, rules.in_words(part)) for depth, part in rules.parts(rule))

@@ -7,12 +7,16 @@ from collections.abc import Callable, Collection, Mapping
 from crm_mailer.app import (
     cases,
     delivering,
+    hook_watch,
     judging,
     listening,
     pausing,
     planning,
+    preferences,
     segmenting,
     send_hours,
+    telling,
+    web_events,
 )
 from crm_mailer.app.wiring import App
 from crm_mailer.model.campaign import Stream
@@ -64,11 +68,28 @@ def understand(app: App) -> str:
 
 
 def learn(app: App) -> str:
-    """Feedback, cases and tasks from what was understood."""
-    report = cases.learn(app)
+    """Feedback, cases and tasks from what was understood; clicks and openings from requests."""
+    report, seen = cases.learn(app), web_events.digest(app)
     judging.train_if_due(app)
     told = {"feedback": report.feedback, "cases": report.cases_opened, "tasks": report.tasks}
+    told |= {"clicks": seen.clicks, "opens": seen.opens, "doubts settled": seen.settled}
     return _told(told | {"late cases told of": cases.escalate(app)})
+
+
+def heed(app: App) -> str:
+    """Take in what customers did on the public pages."""
+    preferences.purge_if_due(app)
+    return _told({"wishes": preferences.take_in(app)})
+
+
+def heed_programs(app: App) -> str:
+    """Do what providers and shop systems sent by webhooks."""
+    return hook_watch.tend(app)
+
+
+def tell(app: App) -> str:
+    """Tell other programs what happened, by webhooks."""
+    return telling.tend(app)
 
 
 def _told(counts: Mapping[str, int]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from crm_mailer import segmenting
-from crm_mailer.app import rfm, segments
+from crm_mailer.app import figures, privacy, rfm, segments
 from crm_mailer.app.wiring import App
 from crm_mailer.model.moment import zone
 from crm_mailer.model.segment import Rule
@@ -63,6 +63,7 @@ def run(app: App) -> SegmentReport:
     Raises:
         DefinitionError: the shop's file is wrong, so that nobody knows when its days begin.
     """
+    privacy.sweep(app)
     found = app.definitions
     report = segmenting.segment(
         app.store,
@@ -75,7 +76,14 @@ def run(app: App) -> SegmentReport:
         is_complete=not found.errors,
         is_valued=True,
     )
+    figures.refresh(app, is_changed=_has_changed(report))
     return replace(report, grown=segments.note_growth(app))
+
+
+def _has_changed(report: SegmentReport) -> bool:
+    """Whether any mark or membership is another."""
+    moved = any(one.came_in or one.left for one in report.changes)
+    return bool(moved or report.scored or report.rolled or report.unscored or report.closed)
 
 
 def rebuild(app: App) -> int:

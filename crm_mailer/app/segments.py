@@ -32,7 +32,7 @@ from crm_mailer.store.stories import Known
 #: What `segment report` tells of when nothing is asked for.
 USUAL = ("gender", "age_band", "country", "language", "address_kind", "value_class", "category")
 #: Beginnings of a cell that a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,7 @@ def why_not(app: App, who: str, campaign: str) -> WhyNot:
         audience=tuple(rules.explain(found.audience, asked, rules_of))
         if found.audience != EVERYBODY
         else (),
-        refusal=refusal(standing, found.stream),
+        refusal=refusal(standing, found.stream, found.topic),
         waits=hold(standing, found.stream, now),
         planned=tuple(
             StepFate(

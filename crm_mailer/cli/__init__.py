@@ -54,10 +54,14 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Operate": {
         "run": "operating:run",
+        "studio": "studio:studio",
+        "public": "public:public",
         "status": "operating:status",
         "pause": "pausing:pause",
         "resume": "pausing:resume",
         "db": "operating:db",
+        "doctor": "doctor:doctor",
+        "privacy": "privacy:privacy",
         "demo": "demo:demo",
     },
 }
@@ -169,8 +173,18 @@ def pass_app(command: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the program and leave with its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Run the program and leave with its exit code.
+
+    What it writes is readable by its owner alone: a shop's files are about people.
+    """
+    before = os.umask(0o077)
+    try:
+        sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        os.umask(before)
+
+
+def _run(arguments: list[str]) -> int:
     try:
         code = group.main(arguments, prog_name="crm-mailer", standalone_mode=False)
         sys.stdout.flush()
@@ -185,7 +199,7 @@ def main(arguments: list[str] | None = None) -> None:
         if "--debug" in arguments and not isinstance(error, click.ClickException):
             raise
         code = _report(error)
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _report(error: Exception) -> int:

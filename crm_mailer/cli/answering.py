@@ -193,7 +193,7 @@ def _edit(app: App, draft: Draft) -> tuple[Draft, Path]:
     what = f"case-{draft.case}" if draft.case is not None else f"task-{draft.task}"
     path = app.home / "drafts" / f"{what}.txt"
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         path.write_text(answering.as_file(draft), encoding="utf-8")
     except OSError as error:
         raise CannotWrite(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crm_mailer.app.plans import Difference
     from crm_mailer.app.rehearsal import Rehearsal
     from crm_mailer.planning import PlanReport, Results
+    from crm_mailer.store.web_events import Figure
 
 DAYS_OF_A_WEEK = 7
 #: From so many mails on it matters in which hour they leave; with limits it always does.
@@ -70,6 +71,8 @@ def results(found: Results) -> None:
     show.note(_("the rate counts customers who did it within {days:g} days of the mail; orders "
                 "and USD go to the last marketing mail before them").format(
         days=found.days))  # fmt: skip
+    if found.seen:
+        _seen(found.seen)
     for name, (given, used) in found.benefits.items():
         show.line(_("benefit {name}: {given} given, {used} used").format(
             name=name, given=f"{given:,}", used=f"{used:,}"))  # fmt: skip
@@ -86,6 +89,30 @@ def results(found: Results) -> None:
          f"{lift.usd.value:+.2f} ({lift.usd.low:+.2f} .. {lift.usd.high:+.2f})"),
         (_("verdict"), _verdict(lift.rate)),
     ])  # fmt: skip
+
+
+def _seen(figures: Sequence[Figure]) -> None:
+    """Openings and clicks: mails and times of persons, and times of machines beside them."""
+    lines: dict[tuple[str, str, bool, str], dict[str, tuple[int, int]]] = {}
+    for one in figures:
+        is_click, by = "click" in one.kind, "machine" if "machine" in one.kind else "person"
+        line = lines.setdefault((one.step, one.arm, is_click, one.target), {})
+        line[by] = (one.mails, one.hits)
+    show.table(
+        [_("step"), _("arm"), _("what"), _("mails"), _("times"), _("by machines")],
+        [
+            (
+                step,
+                arm,
+                (target or _("any link")) if is_click else _("openings"),
+                *(f"{number:,}" for number in line.get("person", (0, 0))),
+                f"{line.get('machine', (0, 0))[1]:,}",
+            )
+            for (step, arm, is_click, target), line in sorted(lines.items())
+        ],
+        right=(3, 4, 5),
+        title=_("opened and clicked"),
+    )
 
 
 def _rate(one: Interval) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @pass_app
 def send(app: App, limit: int | None, campaign: str | None, as_json: bool) -> None:
     """Send what is due now: one round by hand."""
-    from crm_mailer.app import delivering
+    from crm_mailer.app import delivering, listening
 
     with _stop_on_signal() as should_stop, progress.Panel() as panel:
         report = delivering.send(
@@ -37,6 +37,8 @@ def send(app: App, limit: int | None, campaign: str | None, as_json: bool) -> No
             is_by_hand=True,
             on_progress=lambda now: panel.show(progress.of_progress(now)),
         )
+    if report.skipped or report.outcomes.keys() - {"accepted"}:
+        listening.hear(app)
     if as_json:
         show.json_(report)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from crm_mailer.cli.options import Command
 from crm_mailer.i18n import _
 
 if TYPE_CHECKING:
+    from crm_mailer.app import App
     from crm_mailer.demo.run import Progress, Ran
     from crm_mailer.demo.summary import Summary
 
@@ -35,7 +37,9 @@ COLUMNS = {
               help=_("Another seed is another story; the same seed is the same one."))  # fmt: skip
 @click.option("--days", type=click.IntRange(1, 90), default=90, show_default=True)
 @click.option("--replace", is_flag=True, help=_("Begin anew where an earlier demo lies."))
-def demo(folder: Path, seed: int, days: int, replace: bool) -> None:
+@click.option("--studio/--no-studio", "wants_studio", default=None,
+              help=_("Open the studio at the end; in a terminal it opens by itself."))  # fmt: skip
+def demo(folder: Path, seed: int, days: int, replace: bool, wants_studio: bool | None) -> None:
     """Live through 90 days of a real shop: orders in, mails out, replies in, cases open."""
     from crm_mailer.app import open_app
     from crm_mailer.demo import run as main_loop
@@ -47,8 +51,23 @@ def demo(folder: Path, seed: int, days: int, replace: bool) -> None:
     app = open_app(str(folder))
     try:
         _show(ran, summarise(app))
+        if wants_studio or (wants_studio is None and _is_looked_at()):
+            _open_studio(app)
     finally:
         app.close()
+
+
+def _is_looked_at() -> bool:
+    """Whether somebody sits there who could open a browser and end it."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _open_studio(app: App) -> None:
+    """The shop to walk about in, until Ctrl-C."""
+    from crm_mailer.cli import studio
+
+    show.line()
+    studio.open_(app, "127.0.0.1", None)
 
 
 def _introduce(folder: Path, days: int) -> None:
@@ -165,6 +184,7 @@ def _show_next(ran: Ran, summary: Summary) -> None:
     start = f"{program} --home {ran.folder}"
     show.line()
     show.heading(_("Try next"))
+    show.line(f"  {start} studio")
     show.line(f"  {start} status")
     if summary.story is not None:
         case = summary.story.case

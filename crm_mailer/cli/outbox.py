@@ -20,6 +20,7 @@ from crm_mailer.cli.options import (
     by_option,
     number_argument,
 )
+from crm_mailer.cli.outbox_webhooks import webhooks
 from crm_mailer.i18n import _, n_
 from crm_mailer.model.address import OTHER, PROVIDERS
 from crm_mailer.model.touch import TouchState
@@ -36,6 +37,9 @@ customer_option = click.option(
 @click.group(cls=Group)
 def outbox() -> None:
     """The outbox: every planned mail and its fate."""
+
+
+outbox.add_command(webhooks)
 
 
 @outbox.command("list")

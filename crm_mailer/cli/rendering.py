@@ -213,11 +213,12 @@ def _show_sent(app: App, sent: Sent) -> None:
 
 def _serve(app: App, asked: Asked) -> None:
     from crm_mailer.app.showroom import Showroom
-    from crm_mailer.cli.preview_page import server
+    from crm_mailer.studio.preview import server
+    from crm_mailer.web import serving
 
     room = Showroom(app, asked.customer)
-    door = server.open_port(asked.port)
-    address = f"http://{server.HOST}:{door.getsockname()[1]}/"
+    door = serving.open_port(asked.port, usual=server.USUAL_PORT)
+    address = f"http://{serving.LOOPBACK}:{door.getsockname()[1]}/"
     show.good(_("all templates: {address}").format(address=address))
     show.note(_("the page reloads when you save a file; Ctrl-C ends it"))
     if asked.is_opened:

@@ -54,6 +54,7 @@ def faults_of(
     yield from _step_faults(node, shape, known)
     yield from _text_faults(node, shape, known)
     yield from _live_faults(node, shape, known)
+    yield from _topic_faults(node, shape, known)
     yield from _hold_faults(node, shape, offsets)
     send_at = shape.send_at or known.shop.send_at
     yield from spread_faults(node, shape.spread, shape.valid_for, send_at, known.shop)
@@ -210,6 +211,13 @@ def _step_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Prob
             message = f"step {seen[step.id] + 1} has the id `{step.id}` already"
             yield node.problem("CRM118", message, "steps", number, "id")
         seen.setdefault(step.id or f"step-{number + 1}", number)
+
+
+def _topic_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Problem]:
+    """A topic that customers cannot find on their page."""
+    if shape.topic and known.shop.name and shape.topic not in known.shop.topics:
+        help_ = did_you_mean(shape.topic, known.shop.topics) or "write it in shop.yaml"
+        yield node.problem("CRM137", f"the shop has no topic `{shape.topic}`", "topic", help=help_)
 
 
 def _text_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Problem]:

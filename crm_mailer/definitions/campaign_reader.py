@@ -93,6 +93,7 @@ def _campaign(
         hold=shape.hold,
         is_parallel=_is_parallel(shape),
         priority=shape.priority,
+        topic=shape.topic,
         vars=written.value() or {} if written is not None else {},
         goal=_goal(shape),
         exit_rule=_exit_rule(shape),

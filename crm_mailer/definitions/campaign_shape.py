@@ -114,6 +114,8 @@ class CampaignFile(Strict):
     hold: Duration = timedelta(0)
     parallel: bool | None = None
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    #: One of the shop's `topics`.
+    topic: str = ""
     steps: Annotated[list[StepShape], Field(min_length=1, max_length=30)]
     vars: dict[str, Any] = Field(default_factory=dict)
     goal: GoalShape | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import WithJsonSchema
 
 from crm_mailer.definitions.block_reader import MONEY, BlockReader
-from crm_mailer.definitions.files import RULE, Fault, Node, Strict, read_yaml, validate
+from crm_mailer.definitions.files import RULE, Fault, Node, Strict, parse_yaml, read_yaml, validate
 from crm_mailer.definitions.list_reader import ListFolder
 from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
 from crm_mailer.definitions.tree import TRUTHS, WHOLE
@@ -95,15 +95,31 @@ def read_segment(
         segments: the ids that its rule may name.
         shown: the file's name in messages.
     """
+    return _read(lambda: read_yaml(path, shown), problems, segments, lists_of(path.parent))
+
+
+def read_segment_text(
+    text: str, problems: list[Problem], *, folder: Path, segments: Collection[str], shown: str
+) -> Segment | None:
+    """The segment that is written in `text`, as `read_segment` reads one of `folder`."""
+    return _read(lambda: parse_yaml(text, shown), problems, segments, lists_of(folder))
+
+
+def _read(
+    parse: Callable[[], Node],
+    problems: list[Problem],
+    segments: Collection[str],
+    lists: ListFolder,
+) -> Segment | None:
     faults: list[Problem] = []
     found = None
     try:
-        node = read_yaml(path, shown)
+        node = parse()
         shape = validate(node, SegmentFile)
     except DefinitionError as error:
         faults.extend(error.problems)
     else:
-        rule = _rule_of(node, faults, segments=segments, lists=lists_of(path.parent))
+        rule = _rule_of(node, faults, segments=segments, lists=lists)
         found = Segment(id=shape.id, name=shape.name, note=shape.note.strip(), rule=rule)
     problems.extend(faults)
     return None if any(fault.is_error for fault in faults) else found

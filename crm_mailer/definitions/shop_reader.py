@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from crm_mailer.definitions.written import (
     Host,
     Language,
     MailAddress,
+    Slug,
     Text,
     TimeOfDay,
     TimeZone,
@@ -26,6 +27,7 @@ from crm_mailer.definitions.written import (
 )
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.shop import Shop
+from crm_mailer.model.tracking import Opens, Tracking
 
 #: What a law wants before the subject of advertising, by the reader's country; a shop's own words
 #: stand in their place, and an empty text takes them away. China: Measures on Internet E-mail
@@ -46,6 +48,18 @@ class Cap(Strict):
     count: Annotated[int, Field(ge=1, le=100)] = 3
     days: Annotated[int, Field(ge=1, le=365)] = 7
     month: Annotated[int, Field(ge=1, le=100)] = 8
+
+
+Switch = Literal["on", "off"]
+
+
+class TrackingShape(Strict):
+    """What marketing mails report: clicks, openings; nothing where `off_in` says so."""
+
+    clicks: Switch = "on"
+    opens: Literal["on", "off", "auto"] = "auto"
+    honeypot: Switch = "off"
+    off_in: tuple[Country, ...] = ()
 
 
 class ShopFile(Strict):
@@ -75,9 +89,13 @@ class ShopFile(Strict):
     send_at: TimeOfDay = (10, 0)
     cap: Cap = Cap()
     subject_prefix: dict[Country, str] = Field(default_factory=dict)
+    topics: dict[Slug, Annotated[dict[Language, Text], Field(min_length=1)]] = Field(
+        default_factory=dict, max_length=20
+    )
     order_number_pattern: Text = ""
     health: HealthFile = HealthFile()
     cases: CasesShape = CasesShape()
+    tracking: TrackingShape = TrackingShape()
 
 
 def read_shop(path: Path, problems: list[Problem], shown: str = "") -> Shop | None:
@@ -94,7 +112,7 @@ def read_shop(path: Path, problems: list[Problem], shown: str = "") -> Shop | No
 
 
 def _shop(shape: ShopFile) -> Shop:
-    apart = {"quiet_hours", "cap", "cases", "health", "time_zones", "subject_prefix"}
+    apart = {"quiet_hours", "cap", "cases", "health", "time_zones", "subject_prefix", "tracking"}
     return Shop(
         **shape.model_dump(exclude=apart),
         subject_prefix=_prefixes(shape.subject_prefix),
@@ -106,6 +124,16 @@ def _shop(shape: ShopFile) -> Shop:
         cap_month=shape.cap.month,
         health=rules(shape.health),
         cases=rules_of(shape.cases),
+        tracking=_tracking(shape.tracking),
+    )
+
+
+def _tracking(shape: TrackingShape) -> Tracking:
+    return Tracking(
+        clicks=shape.clicks == "on",
+        opens=Opens(shape.opens),
+        honeypot=shape.honeypot == "on",
+        off_in=frozenset(shape.off_in),
     )
 
 

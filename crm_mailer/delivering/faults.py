@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from crm_mailer.model.delivery import Blame, Outcome, Phase
 from crm_mailer.model.errors import CannotWrite, CrmMailerError, LoginRefused, ServiceDown
+from crm_mailer.model.sentence import Sentence
 
 #: RFC 5321 3.8: the server closes the channel, whatever was asked.
 BUSY = 421
@@ -39,21 +40,26 @@ class LaneFault:
         words = f"{self.outcome.code} {self.outcome.status} {self.outcome.text}"
         said = " ".join(words.removeprefix("0 ").split())
         if self.host == SANDBOX:
-            return f"the outbox folder cannot be written: {said}"
-        trouble = _TROUBLE.get(self.phase, "stopped us")
+            return Sentence("the outbox folder cannot be written: {words}", words=said)
+        trouble = _TROUBLE.get(self.phase, Sentence("stopped us"))
         if self.outcome.code == BUSY:
-            trouble = "wants to be left alone for a while"
-        return f"mail server {self.host} {trouble}: {said}"
+            trouble = Sentence("wants to be left alone for a while")
+        return Sentence(
+            "mail server {host} {trouble}: {words}", host=self.host, trouble=trouble, words=said
+        )
 
     @property
     def hint(self) -> str:
         """What to do."""
         if self.host == SANDBOX:
-            return "look at `outbox` in crm-mailer.toml and at the folder's rights"
+            return Sentence("look at `outbox` in crm-mailer.toml and at the folder's rights")
         phase = Phase.BANNER if self.outcome.code == BUSY else self.phase
         hint = _HINTS.get(phase, _HINTS[Phase.MAIL])
         if self.account not in NAMELESS and "smtp." in hint:
-            return f"look at [accounts.{self.account}] in crm-mailer.toml, and at the words above"
+            return Sentence(
+                "look at [accounts.{name}] in crm-mailer.toml, and at the words above",
+                name=self.account,
+            )
         return hint
 
     def error(self) -> CrmMailerError:
@@ -77,26 +83,34 @@ def rest_after(fault: LaneFault, faults_in_a_row: int) -> timedelta:
 
 
 _TROUBLE = {
-    Phase.CONNECT: "cannot be reached",
-    Phase.BANNER: "does not greet us",
-    Phase.EHLO: "does not accept our greeting",
-    Phase.STARTTLS: "gives no safe TLS connection",
-    Phase.AUTH: "refuses our login",
-    Phase.MAIL: "refuses our sender",
-    Phase.RCPT: "refuses our mails",
-    Phase.DATA: "refuses our mails",
-    Phase.BODY: "did not get the whole mail",
-    Phase.DOT: "leaves our mails in doubt",
+    Phase.CONNECT: Sentence("cannot be reached"),
+    Phase.BANNER: Sentence("does not greet us"),
+    Phase.EHLO: Sentence("does not accept our greeting"),
+    Phase.STARTTLS: Sentence("gives no safe TLS connection"),
+    Phase.AUTH: Sentence("refuses our login"),
+    Phase.MAIL: Sentence("refuses our sender"),
+    Phase.RCPT: Sentence("refuses our mails"),
+    Phase.DATA: Sentence("refuses our mails"),
+    Phase.BODY: Sentence("did not get the whole mail"),
+    Phase.DOT: Sentence("leaves our mails in doubt"),
 }
 _HINTS = {
-    Phase.CONNECT: "look at smtp.host and smtp.port in crm-mailer.toml, and at the network",
-    Phase.BANNER: "the server may be busy or may not want this machine; try again later",
-    Phase.EHLO: "the server may want another name: set smtp.hello in crm-mailer.toml",
-    Phase.STARTTLS: "look at smtp.tls, smtp.port and smtp.ca_file in crm-mailer.toml",
-    Phase.AUTH: "look at smtp.username and smtp.password; many providers want an app password",
-    Phase.MAIL: "the account may not send from this address: look at `sender` in shop.yaml",
-    Phase.RCPT: "the server's words tell why; check SPF, DKIM and the account's limits",
-    Phase.DATA: "the server's words tell why; check SPF, DKIM and the account's limits",
-    Phase.BODY: "nothing was lost; look at the disk and the network, then try again",
-    Phase.DOT: "mails in doubt are not sent again; see `crm-mailer outbox list --state in_doubt`",
+    Phase.CONNECT: Sentence(
+        "look at smtp.host and smtp.port in crm-mailer.toml, and at the network"
+    ),
+    Phase.BANNER: Sentence("the server may be busy or may not want this machine; try again later"),
+    Phase.EHLO: Sentence("the server may want another name: set smtp.hello in crm-mailer.toml"),
+    Phase.STARTTLS: Sentence("look at smtp.tls, smtp.port and smtp.ca_file in crm-mailer.toml"),
+    Phase.AUTH: Sentence(
+        "look at smtp.username and smtp.password; many providers want an app password"
+    ),
+    Phase.MAIL: Sentence(
+        "the account may not send from this address: look at `sender` in shop.yaml"
+    ),
+    Phase.RCPT: Sentence("the server's words tell why; check SPF, DKIM and the account's limits"),
+    Phase.DATA: Sentence("the server's words tell why; check SPF, DKIM and the account's limits"),
+    Phase.BODY: Sentence("nothing was lost; look at the disk and the network, then try again"),
+    Phase.DOT: Sentence(
+        "mails in doubt are not sent again; see `crm-mailer outbox list --state in_doubt`"
+    ),
 }

@@ -16,6 +16,7 @@ from crm_mailer.delivering.routing import Lane
 from crm_mailer.delivering.signs import DEFAULTS, Event, GuardLimits, Sign, Trip
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Outcome, OutcomeKind
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.touch import SkipReason, Touch, TouchKind
 from crm_mailer.store import alerts, pauses, tallies
 from crm_mailer.store.engine import Connection
@@ -210,20 +211,26 @@ class Guards:
 
     def _stop_lane(self, lane: Lane, watched: _Watched, trip: Trip) -> None:
         self._stopped_lanes.add(lane)
-        hint = f"the server's words tell why: `crm-mailer outbox list --state refused`; check SPF, \
-DKIM and DMARC, then `crm-mailer resume --lane {lane.name}`"
-        message = f"lane {lane.name} is paused: its receiver {trip.what}"
+        hint = Sentence(
+            "the server's words tell why: `crm-mailer outbox list --state refused`; check SPF, "
+            "DKIM and DMARC, then `crm-mailer resume --lane {name}`",
+            name=lane.name,
+        )
+        message = Sentence(
+            "lane {name} is paused: its receiver {what}", name=lane.name, what=trip.what
+        )
         self._tell(watched, trip, message, hint)
 
     def _stop_campaign(self, name: str, watched: _Watched, trip: Trip) -> None:
-        hint = bounce_hint(name) if trip.kind == "bounces" else _HINTS[trip.kind].format(name=name)
+        hint = bounce_hint(name) if trip.kind == "bounces" else _hint(trip.kind, name)
         if trip.kind == "bounces" and watched.stream is Stream.TRANSACTIONAL:
             # each dead address is left alone anyway, and the others wait for news of their order
-            message = f"campaign {name}: {trip.what}"
+            message = Sentence("campaign {name}: {what}", name=name, what=trip.what)
             self._tell(watched, trip, message, hint, is_stopped=False)
             return
         self._stopped_campaigns.add(name)
-        self._tell(watched, trip, f"campaign {name} is paused: {trip.what}", hint)
+        message = Sentence("campaign {name} is paused: {what}", name=name, what=trip.what)
+        self._tell(watched, trip, message, hint)
 
     def _tell(
         self, watched: _Watched, trip: Trip, message: str, hint: str, *, is_stopped: bool = True
@@ -392,16 +399,28 @@ def _append(runs: list[tuple[T, int]], value: T, number: int) -> None:
 
 def bounce_hint(name: str) -> str:
     """What to do about a campaign with dead addresses."""
-    return (
+    return Sentence(
         "where do these addresses come from? clean the list, then "
-        f"`crm-mailer resume --campaign {name}`"
+        "`crm-mailer resume --campaign {name}`",
+        name=name,
     )
 
 
-_HINTS = {
-    "template": "mend the template (`crm-mailer check`), then `crm-mailer resume --campaign {name}`"
-    " and `crm-mailer outbox retry {name}`",
-    "content": "the server's words tell why: `crm-mailer outbox list --state refused --campaign "
-    "{name}`; change the text or the links, then `crm-mailer resume --campaign {name}`",
-    "size": "make its pictures and files smaller, then `crm-mailer resume --campaign {name}`",
-}
+def _hint(kind: str, name: str) -> str:
+    """What to do about a campaign that was stopped for what it sends."""
+    if kind == "template":
+        return Sentence(
+            "mend the template (`crm-mailer check`), then `crm-mailer resume --campaign {name}` "
+            "and `crm-mailer outbox retry {name}`",
+            name=name,
+        )
+    if kind == "content":
+        return Sentence(
+            "the server's words tell why: `crm-mailer outbox list --state refused --campaign "
+            "{name}`; change the text or the links, then `crm-mailer resume --campaign {name}`",
+            name=name,
+        )
+    return Sentence(
+        "make its pictures and files smaller, then `crm-mailer resume --campaign {name}`",
+        name=name,
+    )

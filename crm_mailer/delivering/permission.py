@@ -94,7 +94,9 @@ class Look:
     unwanted: Mapping[int, SkipReason] = field(default_factory=dict)
     #: Customer -> when marketing mail left to them lately.
     taken: dict[int, list[datetime]] = field(default_factory=dict)
-    _windows: dict[tuple[str, str, str, str], tuple[Limits, datetime]] = field(default_factory=dict)
+    _windows: dict[tuple[str, str, str, str, bool], tuple[Limits, datetime]] = field(
+        default_factory=dict
+    )
 
     def obstacle(self, touch: Touch, facts: Departure) -> Obstacle | None:
         """What stands against the hand-over of `touch` now; None when nothing does."""
@@ -107,7 +109,9 @@ class Look:
             return Obstacle(reason=SkipReason(touch.reason) if waited else SkipReason.LATE)
         if touch.kind is TouchKind.TEST:
             return None  # whoever asked for it was told what there is to say of the address
-        reason = refusal(facts.standing, touch.stream)
+        campaign = self.rules.campaign(touch)
+        topic = campaign.topic if campaign is not None else ""
+        reason = refusal(facts.standing, touch.stream, topic)
         if reason is not None:
             return waiting(touch, reason, self.now)
         if touch.id in self.exited:
@@ -163,7 +167,8 @@ class Look:
         assert self.rules.shop is not None
         zones = self.rules.shop.time_zones
         region = facts.region if zones or not facts.time_zone else ""
-        key = facts.time_zone, facts.country, region, touch.campaign
+        wants_fewer = facts.standing.wants_fewer
+        key = facts.time_zone, facts.country, region, touch.campaign, wants_fewer
         found = self._windows.get(key)
         if found is None:
             place = home_zone(
@@ -173,7 +178,9 @@ class Look:
                 region=region,
                 overrides=zones,
             )
-            limits = windows.limits_for(self.rules.shop, self.rules.campaign(touch), place)
+            limits = windows.limits_for(
+                self.rules.shop, self.rules.campaign(touch), place, wants_fewer=wants_fewer
+            )
             found = self._windows[key] = limits, windows.opening(self.now, limits)
         return found
 

@@ -10,7 +10,7 @@ from crm_mailer.delivering.permission import Look, Obstacle, Rules, waiting
 from crm_mailer.model import windows
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.touch import SkipReason, Touch
-from crm_mailer.store import departures, wanted
+from crm_mailer.store import departures, preferences, wanted
 from crm_mailer.store import look as looks
 from crm_mailer.store.engine import Connection
 from crm_mailer.store.homes import list_homes
@@ -21,8 +21,10 @@ def obstacles(
 ) -> dict[int, Obstacle]:
     """What stands against these touches; those that may leave are not in the answer.
 
-    Where a customer may get one mail only, the more important campaign's goes first.
+    Where a customer may get one mail only, the more important campaign's goes first. What was said
+    on the public pages up to now counts, whether somebody took it in before or not.
     """
+    preferences.take_in(connection, now)
     facts = departures.find(connection, [touch.id for touch in touches], now)
     look = Look(
         rules=rules,

@@ -16,6 +16,7 @@ from crm_mailer.delivering.faults import BUSY
 from crm_mailer.delivering.outcomes import OPENING, TOO_BIG
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store.tallies import Tally
 
 #: Attempts that make one entry of `Tally.recent`, and how many entries are kept.
@@ -197,7 +198,7 @@ def judge_lane(tally: Tally, event: Event, limits: GuardLimits) -> Trip | None:
     """Whether a lane must be paused after this outcome."""
     if event.sign is not Sign.POLICY or tally.in_a_row < limits.policy:
         return None
-    return Trip("policy", f"refused us {tally.in_a_row} times in a row")
+    return Trip("policy", Sentence("refused us {number} times in a row", number=tally.in_a_row))
 
 
 # ------------------------------------------------------------------ a campaign
@@ -225,11 +226,16 @@ def judge_campaign(tally: Tally, event: Event, limits: GuardLimits, stream: Stre
         case Sign.CONTENT:
             _said, times = tally.refusals.get(event.provider, ("", 0))
             if times >= limits.same_content:
-                return Trip("content", f"{event.provider} refused its content {times} times")
+                what = Sentence(
+                    "{provider} refused its content {number} times",
+                    provider=event.provider,
+                    number=times,
+                )
+                return Trip("content", what)
         case Sign.SIZE:
             is_order = stream is Stream.TRANSACTIONAL
             if tally.in_a_row >= (limits.too_big_orders if is_order else limits.too_big):
-                return Trip("size", "its mail is too big for the receiver")
+                return Trip("size", Sentence("its mail is too big for the receiver"))
         case _:
             pass
     return None
@@ -240,11 +246,21 @@ def judge_bounces(tally: Tally, limits: GuardLimits) -> Trip | None:
     dead, attempts = tally.faults, tally.attempts
     if limits.dead_least <= attempts <= limits.dead_first:
         if dead > limits.dead_share_first * attempts:
-            return Trip("bounces", f"{dead} of its first {attempts} addresses are dead")
+            return Trip(
+                "bounces",
+                Sentence(
+                    "{number} of its first {all} addresses are dead", number=dead, all=attempts
+                ),
+            )
         return None
     lately = sum(tally.recent)
     if attempts >= limits.dead_first and lately > limits.dead_share * HUNDRED * HUNDREDS:
-        return Trip("bounces", f"{lately} of its last {_window(tally)} addresses are dead")
+        return Trip(
+            "bounces",
+            Sentence(
+                "{number} of its last {all} addresses are dead", number=lately, all=_window(tally)
+            ),
+        )
     return None
 
 
@@ -260,7 +276,10 @@ def judge_returned(bounced: int, left: int, limits: GuardLimits = DEFAULTS) -> T
     share = limits.dead_share_first if is_first else limits.dead_share
     if left < limits.dead_least or bounced < BOUNCES_LEAST or bounced <= share * left:
         return None
-    return Trip("bounces", f"{bounced} of {left} mails came back from dead addresses")
+    return Trip(
+        "bounces",
+        Sentence("{number} of {all} mails came back from dead addresses", number=bounced, all=left),
+    )
 
 
 def count_rendered(tally: Tally, number: int = 1, *, is_ok: bool) -> None:
@@ -278,7 +297,12 @@ def judge_rendered(tally: Tally, limits: GuardLimits) -> Trip | None:
     errors, rendered = tally.template_errors, tally.rendered
     is_often = rendered >= limits.template_least and errors > limits.template_share * rendered
     if is_often or tally.errors_in_a_row >= limits.template_in_a_row:
-        return Trip("template", f"its template failed for {errors} of {rendered} mails")
+        return Trip(
+            "template",
+            Sentence(
+                "its template failed for {number} of {all} mails", number=errors, all=rendered
+            ),
+        )
     return None
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -28,11 +31,27 @@ def prefer(code: str) -> None:
     _preferred = code
 
 
+#: What the reader of a page has chosen; one process answers several at a time.
+_chosen: ContextVar[str] = ContextVar("chosen", default="")
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """Speak this catalogue within the context, whatever the shop and the process prefer."""
+    before = _chosen.set(code)
+    try:
+        yield
+    finally:
+        _chosen.reset(before)
+
+
 def language() -> str:
     """The language of messages: CRM_MAILER_LANGUAGE, else the shop's, else the locale's.
 
-    It is `en` where we have no catalogue.
+    A page's reader may have chosen another. It is `en` where we have no catalogue.
     """
+    if chosen := _chosen.get():
+        return chosen
     first, last = (map(os.environ.get, names) for names in (FIRST, LAST))
     return known(next(filter(None, (*first, _preferred, *last)), ""))
 

@@ -11,6 +11,7 @@ from crm_mailer.learning.followups import Move
 from crm_mailer.model.case import Case
 from crm_mailer.model.case import CaseEvent as Event
 from crm_mailer.model.case import CaseEventKind as Did
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.sla import ClockName, Level, ServiceLevels
 from crm_mailer.store import alerts, escalations
 from crm_mailer.store import cases as store_cases
@@ -94,10 +95,16 @@ def _raise_alert(
     warn: Sequence[str],
     now: datetime,
 ) -> None:
-    who = case.owner or "nobody has it"
-    message = f"case {case.id} ({case.severity}, {who}): {told}"
-    tell = f"tell {', '.join(warn)}: " if warn else ""
-    hint = f"{tell}`crm-mailer case show {case.id}`"
+    message = Sentence(
+        "case {number} ({severity}, {who}): {what}",
+        number=case.id,
+        severity=str(case.severity),
+        who=case.owner or Sentence("nobody has it"),
+        what=sayings.heard(told),
+    )
+    hint: str = f"`crm-mailer case show {case.id}`"
+    if warn:
+        hint = Sentence("tell {whom}: {what}", whom=", ".join(warn), what=hint)
     alerts.raise_(connection, filing.cause(case.id, clock), message, hint=hint, now=now)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import alerts, facts, reviews
 from crm_mailer.store import unrest as store_unrest
 from crm_mailer.store.engine import Connection, Store
@@ -41,10 +42,18 @@ def is_unrest(one: Unrest, limits: UnrestLimits = DEFAULTS) -> bool:
 
 def sentence(one: Unrest) -> str:
     """What the alert says."""
-    share = f" ({one.complaints / one.accepted:.1%})" if one.accepted else ""
-    return (
-        f"campaign {one.campaign}: {one.complaints} customers complained in answer to"
-        f" {one.accepted:,} mails{share}"
+    if not one.accepted:
+        return Sentence(
+            "campaign {name}: {number} customers complained",
+            name=one.campaign,
+            number=one.complaints,
+        )
+    return Sentence(
+        "campaign {name}: {number} customers complained in answer to {mails:,} mails ({share:.1%})",
+        name=one.campaign,
+        number=one.complaints,
+        mails=one.accepted,
+        share=one.complaints / one.accepted,
     )
 
 
@@ -78,9 +87,10 @@ def _alert(
     for one in found:
         over.discard(one.campaign)
         cause = f"campaign:{one.campaign}{_KIND}"
-        hint = (
-            f"read them: `crm-mailer inbox list --intent complaint`; stop it:"
-            f" `crm-mailer pause --campaign {one.campaign}`"
+        hint = Sentence(
+            "read them: `crm-mailer inbox list --intent complaint`; stop it: "
+            "`crm-mailer pause --campaign {name}`",
+            name=one.campaign,
         )
         if alerts.raise_(connection, cause, sentence(one), hint=hint, now=now):
             new.append(cause)

@@ -5,7 +5,7 @@ from crm_mailer.listening.complaints import understand as understand_text
 from crm_mailer.listening.fetch import FetchReport, FirstContact, Limits, fetch
 from crm_mailer.listening.imap import ImapMailbox
 from crm_mailer.listening.imap_mover import ImapMover
-from crm_mailer.listening.listen import ListenReport, log_by_hand, understand
+from crm_mailer.listening.listen import ListenReport, hear, log_by_hand, understand
 from crm_mailer.listening.mailbox import Account, Mailbox, Mover
 from crm_mailer.listening.moving import has_done, move_done
 from crm_mailer.listening.ourfaults import FaultLimits
@@ -29,6 +29,7 @@ __all__ = [
     "compare",
     "fetch",
     "has_done",
+    "hear",
     "log_by_hand",
     "move_done",
     "understand",

@@ -105,11 +105,26 @@ def understand(
             after = inbound_id
             _one(store, inbound_id, report, keys, words, order_pattern, raw_folder, now)
     _settle_heard(store)
-    report.suppressed += refusals.understand(store, words, now)
+    report.suppressed += hear(store, words=words, now=now, fault_limits=fault_limits)
+    return report
+
+
+def hear(
+    store: Store, *, words: Words, now: datetime, fault_limits: FaultLimits = ourfaults.DEFAULTS
+) -> int:
+    """Read what servers said to our mails at hand-over; how many addresses were given up by it.
+
+    Args:
+        words: the word files.
+        now: the present instant.
+        fault_limits: when refusals that are our own fault stop a lane or a campaign.
+    """
+    number = refusals.understand(store, words, now)
+    number += refusals.count_expiries(store, words, now)
     with store.write() as connection:
         ourfaults.stop(connection, now, fault_limits)
         ourfaults.calm(connection, now)
-    return report
+    return number
 
 
 def _settle_heard(store: Store) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from crm_mailer.model.bounce import BounceReason
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import alerts, pauses
 from crm_mailer.store import reputation as returns
 from crm_mailer.store.reputation import OurFault
@@ -27,18 +28,18 @@ SCOPE = "returned"
 QUIET = timedelta(days=7)
 
 R = BounceReason
-_WORDS = "the server's words tell why"
-_AUTH = "check SPF, DKIM and DMARC of the sender's domain"
-_LISTED = (
+_WORDS = Sentence("the server's words tell why")
+_AUTH = Sentence("check SPF, DKIM and DMARC of the sender's domain")
+_LISTED = Sentence(
     "look whether the sending server is on a block list, and slow down; "
     "the provider's page in the server's words tells how to be taken off"
 )
-_PACE = "send slower to this provider, and in smaller lots"
-_CONTENT = "look at the text, the links and the pictures of the last campaign"
+_PACE = Sentence("send slower to this provider, and in smaller lots")
+_CONTENT = Sentence("look at the text, the links and the pictures of the last campaign")
 _HINTS = {
     R.AUTHFAILURE: _AUTH,
-    R.BADSENDER: "the receiver does not accept our sender: look at `sender` in shop.yaml",
-    R.REQUIREPTR: "the sending server needs a reverse DNS name; ask whoever runs it",
+    R.BADSENDER: Sentence("the receiver does not accept our sender: look at `sender` in shop.yaml"),
+    R.REQUIREPTR: Sentence("the sending server needs a reverse DNS name; ask whoever runs it"),
     R.BLOCKED: _LISTED,
     R.BADREPUTATION: _LISTED,
     R.TOOMANYCONN: _PACE,
@@ -46,8 +47,10 @@ _HINTS = {
     R.SPAMDETECTED: _CONTENT,
     R.VIRUSDETECTED: _CONTENT,
     R.CONTENTERROR: _CONTENT,
-    R.MESGTOOBIG: "make the mail smaller: fewer or smaller pictures",
-    R.NORELAYING: "the mail server of this account may not send to others: look at its settings",
+    R.MESGTOOBIG: Sentence("make the mail smaller: fewer or smaller pictures"),
+    R.NORELAYING: Sentence(
+        "the mail server of this account may not send to others: look at its settings"
+    ),
 }
 
 
@@ -96,7 +99,12 @@ def tell(
     return alerts.raise_(
         connection,
         f"{SCOPE}/{reason.value}",
-        f"{where.rpartition('@')[2]} sends our mails back ({reason.value}): {words}",
+        Sentence(
+            "{where} sends our mails back ({reason}): {words}",
+            where=where.rpartition("@")[2],
+            reason=reason.value,
+            words=words,
+        ),
         hint=_HINTS.get(reason, _WORDS),
         now=now,
     )
@@ -154,9 +162,21 @@ def _pause(
 ) -> list[str]:
     kind, _colon, name = scope.partition(":")
     reasons = ", ".join(sorted({one.reason for one in faults}))
-    message = f"{kind} {name} is paused: {len(faults)} of {left} mails were refused ({reasons})"
-    advice = _HINTS.get(BounceReason(faults[-1].reason), _WORDS)
-    hint = f"{advice}; then `crm-mailer resume --{kind} {name}`"
+    parts = {"name": name, "number": len(faults), "left": left, "reasons": reasons}
+    if kind == "campaign":
+        message = Sentence(
+            "campaign {name} is paused: {number} of {left} mails were refused ({reasons})", **parts
+        )
+    else:
+        message = Sentence(
+            "lane {name} is paused: {number} of {left} mails were refused ({reasons})", **parts
+        )
+    hint = Sentence(
+        "{advice}; then `crm-mailer resume --{kind} {name}`",
+        advice=_HINTS.get(BounceReason(faults[-1].reason), _WORDS),
+        kind=kind,
+        name=name,
+    )
     pauses.pause(connection, scope, now=now, reason=message, by=pauses.BREAKER)
     cause = f"{scope}/{SCOPE}"
     if not alerts.raise_(connection, cause, message, hint=hint, now=now):

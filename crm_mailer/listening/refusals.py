@@ -16,7 +16,7 @@ from crm_mailer.model.bounce import BounceReason
 from crm_mailer.model.reply import BounceKind
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.words import Words
-from crm_mailer.store import refusals, suppressions
+from crm_mailer.store import expiries, refusals, suppressions
 from crm_mailer.store.engine import Store
 from crm_mailer.store.refusals import Refusal
 
@@ -57,6 +57,25 @@ def understand(store: Store, words: Words, now: datetime) -> int:
         with store.write() as connection:
             number += sum(_apply(connection, one, reason, now) for one, reason in told)
             refusals.mark_read(connection, found[-1].delivery_id, now)
+
+
+def count_expiries(store: Store, words: Words, now: datetime) -> int:
+    """Count each mail that was put off to the end as one soft bounce, where its recipient is to
+    blame; how many addresses were given up by it.
+    """
+    number = 0
+    while True:
+        with store.read() as connection:
+            found = expiries.list_new(connection, BATCH)
+        if not found:
+            return number
+        with store.write() as connection:
+            for one in found:
+                said = reason_of(one, words)
+                is_soft = said.kind is BounceKind.SOFT
+                reason = said if is_soft else BounceReason.EXPIRED
+                number += _apply(connection, one, reason, now)
+            expiries.mark_read(connection, now)
 
 
 def _apply(connection: Connection, one: Refusal, reason: BounceReason, now: datetime) -> int:

@@ -81,6 +81,11 @@ def domain(address: str) -> str:
     return address.rpartition("@")[2].strip().lower()
 
 
+def is_free(host: str) -> bool:
+    """Whether a mailbox provider gives addresses of this domain to everybody."""
+    return host in _PROVIDER_OF or host in OTHER_FREE
+
+
 def provider(address: str) -> str:
     """The receiving provider group of `address`; "other" where it has none of its own."""
     return _PROVIDER_OF.get(domain(address), OTHER)

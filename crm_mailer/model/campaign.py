@@ -245,6 +245,8 @@ class Campaign:
     hold: timedelta = timedelta(0)
     is_parallel: bool = False
     priority: int = 0
+    #: What its mails are about, one of the shop's topics; customers may not want it.
+    topic: str = ""
     #: What it is for; `exits` hold it already where it ends the campaign.
     goal: Goal | None = None
     exit_rule: ExitRule = ExitRule.NEVER

@@ -101,6 +101,15 @@ class Customer(NamedTuple):
     source_platform: str = ""
     is_flagged: bool = False
     created_at: datetime | None = None
+    #: What the customer told on their own page, such as "language,birthday,": no file changes it.
+    told_by_self: str = ""
+
+    def is_own(self, name: str) -> bool:
+        """Whether a field is the customer's own word."""
+        told = self.told_by_self
+        if not told:
+            return False
+        return ("birthday" if name.startswith("birth_") else name) in told.split(",")
 
     @property
     def has_birthday(self) -> bool:

@@ -31,6 +31,10 @@ class Message(NamedTuple):
     snapshot: bytes = b""
     is_wire_ready: bool = False
     is_utf8: bool = False
+    #: Number and target of each link that is led past us: those that all mails of the campaign
+    #: have, and those of this mail alone.
+    links: tuple[tuple[int, str], ...] = ()
+    own_links: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,31 @@ class Sentence(str):
         return pattern.format(**parts) if parts else pattern
 
 
+def pack(text: object) -> object:
+    """A sentence as plain data that JSON can keep; other text and numbers as they are."""
+    if isinstance(text, Sentences):
+        return {"row": [pack(part) for part in text.parts.values()], "between": text.between}
+    if isinstance(text, Sentence):
+        return {
+            "say": text.pattern,
+            "with": {name: pack(part) for name, part in text.parts.items()},
+        }
+    return text if isinstance(text, int | float) else str(text)
+
+
+def unpack(kept: object) -> str:
+    """What `pack` made of a sentence, or of any text, as it was."""
+    if isinstance(kept, dict) and "row" in kept:
+        return Sentences(*map(unpack, kept["row"]), between=kept["between"])
+    if isinstance(kept, dict):
+        parts = {
+            name: part if isinstance(part, int | float) else unpack(part)
+            for name, part in kept["with"].items()
+        }
+        return Sentence(kept["say"], **parts)
+    return str(kept)
+
+
 #: What is said of a value that nobody knows.
 NOT_KNOWN = Sentence("not known")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from crm_mailer.model.health import HealthRules
 from crm_mailer.model.sla import CaseRules
+from crm_mailer.model.tracking import Tracking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,12 @@ class Shop:
     #: And at most so many in 30 days.
     cap_month: int = 8
     subject_prefix: dict[str, str] = field(default_factory=dict)
+    #: What marketing mails are about, each with its name by language: customers choose among them.
+    topics: dict[str, dict[str, str]] = field(default_factory=dict)
     order_number_pattern: str = ""
     #: By which limits the report on the shop's health judges.
     health: HealthRules = field(default_factory=HealthRules)
     #: How fast unhappy customers are answered, and in which hours.
     cases: CaseRules = field(default_factory=CaseRules)
+    #: What marketing mails report of themselves, where there is a `public_url`.
+    tracking: Tracking = field(default_factory=Tracking)

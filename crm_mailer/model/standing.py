@@ -36,13 +36,16 @@ class Standing(NamedTuple):
     has_basis: bool = True
     has_open_case: bool = False
     snoozed_until: datetime | None = None
+    #: What the customer chose: topics that are not wanted, and half of the usual number of mails.
+    topics_off: frozenset[str] = frozenset()
+    wants_fewer: bool = False
 
 
-def refusal(standing: Standing, stream: Stream) -> SkipReason | None:
+def refusal(standing: Standing, stream: Stream, topic: str = "") -> SkipReason | None:
     """Why no mail of `stream` may go to this customer; None when it may.
 
     An order mail goes to every address that is not dead or erased; marketing also respects
-    flags, relays, opt-outs and the lack of a lawful basis.
+    flags, relays, opt-outs, the lack of a lawful basis, and which topics the customer wants.
     """
     if not standing.has_address:
         return SkipReason.NO_ADDRESS
@@ -56,7 +59,9 @@ def refusal(standing: Standing, stream: Stream) -> SkipReason | None:
         return SkipReason.FLAGGED
     if standing.is_relay:
         return SkipReason.RELAY_ADDRESS
-    return None if standing.has_basis else SkipReason.NO_CONSENT
+    if not standing.has_basis:
+        return SkipReason.NO_CONSENT
+    return SkipReason.TOPIC if topic in standing.topics_off else None
 
 
 def hold(standing: Standing, stream: Stream, now: datetime) -> SkipReason | None:

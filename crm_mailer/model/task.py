@@ -26,6 +26,8 @@ class TaskKind(StrEnum):
     KEY_CUSTOMER = "key_customer"
     #: A benefit is given only when somebody has agreed.
     APPROVE_BENEFIT = "approve_benefit"
+    #: Something for whoever runs the shop's programs: a privacy request, a subscription to confirm.
+    ADMIN = "admin"
 
 
 class TaskState(StrEnum):

@@ -57,6 +57,8 @@ class SkipReason(StrEnum):
     NO_ADDRESS = "no_address"
     RELAY_ADDRESS = "relay_address"
     NO_CONSENT = "no_consent"
+    #: Wants no mail of the campaign's topic.
+    TOPIC = "topic"
     FLAGGED = "flagged"
     CASE_OPEN = "case_open"
     SNOOZED = "snoozed"
@@ -95,6 +97,7 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.NO_ADDRESS: "no mail address is known",
     SkipReason.RELAY_ADDRESS: "a marketplace's relay address takes order mail only",
     SkipReason.NO_CONSENT: "there is no lawful basis for marketing mail",
+    SkipReason.TOPIC: "does not want mail of this topic",
     SkipReason.FLAGGED: "the buyer is flagged",
     SkipReason.CASE_OPEN: "a case of this customer is open: marketing is on hold",
     SkipReason.SNOOZED: "asked us to write again at a later time",

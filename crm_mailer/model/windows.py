@@ -41,17 +41,23 @@ class Limits:
     window: SendWindow | None = None
 
 
-def limits_for(shop: Shop, campaign: Campaign | None, place: ZoneInfo) -> Limits:
-    """What holds for a campaign's mails to a customer whose clock hangs in `place`."""
+def limits_for(
+    shop: Shop, campaign: Campaign | None, place: ZoneInfo, *, wants_fewer: bool = False
+) -> Limits:
+    """What holds for a campaign's mails to a customer whose clock hangs in `place`.
+
+    Who wants fewer mails gets half of what the cap allows, and at least one.
+    """
     own = campaign.send_at if campaign is not None else None
+    share = 2 if wants_fewer else 1
     return Limits(
         place=place,
         quiet_from=shop.quiet_from,
         quiet_until=shop.quiet_until,
         send_at=own or shop.send_at,
-        cap_count=shop.cap_count,
+        cap_count=max(1, shop.cap_count // share),
         cap_days=shop.cap_days,
-        cap_month=shop.cap_month,
+        cap_month=max(1, shop.cap_month // share),
         window=campaign.window if campaign is not None else None,
     )
 

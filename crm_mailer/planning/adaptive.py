@@ -203,7 +203,7 @@ def fate(course: OpenCourse, campaign: Campaign) -> tuple[Ending, str] | None:
         return Ending.STOPPED, SkipReason.EXITED.value
     if course.is_superseded:
         return Ending.STOPPED, SkipReason.NEW_ANCHOR.value
-    reason = refusal(course.occasion.standing, campaign.stream)
+    reason = refusal(course.occasion.standing, campaign.stream, campaign.topic)
     if reason is not None:
         return Ending.STOPPED, reason.value
     if course.place >= len(campaign.steps):
@@ -222,7 +222,9 @@ def next_touch(
 ) -> Decision:
     """When the next touch of a course leaves: as the curve wants it, in the first free slot."""
     place = zone_of(course.occasion, shop)
-    limits = windows.limits_for(shop, campaign, place)
+    limits = windows.limits_for(
+        shop, campaign, place, wants_fewer=course.occasion.standing.wants_fewer
+    )
     step = campaign.steps[course.place]
     days = curve.whole_days((course.wanted_at - course.last_at) / DAY)
     since_last = replace(course.occasion, at=course.last_at)

@@ -87,7 +87,7 @@ def decide(
     if reason is None and chance.is_held_out(occasion.customer_id, campaign.id, campaign.hold_out):
         reason = SkipReason.HOLD_OUT
     waits = hold(occasion.standing, campaign.stream, now)
-    limits = windows.limits_for(shop, campaign, place)
+    limits = windows.limits_for(shop, campaign, place, wants_fewer=occasion.standing.wants_fewer)
     # the undo window: nothing leaves sooner
     earliest = now + campaign.hold
     moments = [nominal(campaign, shop, occasion, step, place) for step in campaign.at_once]
@@ -122,7 +122,7 @@ def _reason(
     """Why there is no mail for this occasion at all, and whether that is the last word."""
     if occasion.is_exited:
         return SkipReason.EXITED, False
-    reason = refusal(occasion.standing, campaign.stream)
+    reason = refusal(occasion.standing, campaign.stream, campaign.topic)
     if reason is SkipReason.NO_ADDRESS:
         return reason, False
     if reason is None and is_superseded:

@@ -10,9 +10,10 @@ from crm_mailer.model import intervals
 from crm_mailer.model.campaign import Campaign, Exit, Goal, Step
 from crm_mailer.model.chance import WinnerBy
 from crm_mailer.model.intervals import Interval
-from crm_mailer.store import benefit_figures, facts, results
+from crm_mailer.store import benefit_figures, facts, results, web_events
 from crm_mailer.store.engine import Store
 from crm_mailer.store.results import ArmCounts, GroupCounts
+from crm_mailer.store.web_events import Figure
 
 #: Each arm needs so many customers before a test may end by itself.
 LEAST = 100
@@ -66,6 +67,8 @@ class Results:
     uplift: Uplift | None
     #: Benefit -> how many the campaign gave, and how many of those were used.
     benefits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    #: Clicks and openings, persons and machines apart.
+    seen: tuple[Figure, ...] = ()
 
 
 def results_of(store: Store, campaign: Campaign, now: datetime) -> Results:
@@ -78,6 +81,7 @@ def results_of(store: Store, campaign: Campaign, now: datetime) -> Results:
         groups = results.groups(connection, campaign.id, within=goal.within, now=now)
         given = benefit_figures.of_campaign(connection, campaign.id)
         won = facts.find_all(connection, f"{_WINNER}{campaign.id}:")
+        seen = web_events.figures(connection, campaign.id)
     paid = {(one.step, one.arm): one for one in money}
     known = {(one.step, one.arm) for one in counts}
     young = [
@@ -94,6 +98,7 @@ def results_of(store: Store, campaign: Campaign, now: datetime) -> Results:
                    for one in everything),
         uplift=uplift(groups) if campaign.hold_out else None,
         benefits=given,
+        seen=tuple(seen),
     )  # fmt: skip
 
 

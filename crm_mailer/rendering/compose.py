@@ -34,6 +34,7 @@ from crm_mailer.rendering import (
     letters,
     plain,
     plurals,
+    tracking,
 )
 from crm_mailer.rendering.context import BenefitFields, ShopFields, StepFields, localised
 from crm_mailer.rendering.dkim import Signer
@@ -47,6 +48,7 @@ from crm_mailer.rendering.library import (
     Part,
     TemplateLibrary,
 )
+from crm_mailer.rendering.tracking import Link, Marks, Tracker
 
 
 class NoLanguage(RenderError):
@@ -97,11 +99,14 @@ class Unsigned(NamedTuple):
     letter: Envelope
     subject: str
     head: bytes
-    body: Sequence[bytes]
+    body: Sequence[str]
     template: CompiledTemplate | None = None
     snapshot: bytes = b""
     #: Of a letter without a template.
     language: str = ""
+    #: Links that are led past us: of all mails of its kind, and of its own.
+    links: tuple[Link, ...] = ()
+    own_links: tuple[Link, ...] = ()
 
 
 @dataclass(slots=True)
@@ -112,6 +117,9 @@ class Composer:
     shop: Shop
     keys: KeyRing
     signer: Signer | None = None
+    #: Whether marketing mails report what the shop wants to know; looked at, none does.
+    is_tracked: bool = False
+    _tracker: Tracker | None = field(default=None, init=False)
     _shop_fields: ShopFields = field(init=False)
     _vars: dict[tuple[str, str, str], Any] = field(default_factory=dict, init=False)
     _formes: dict[tuple[str, ...], Forme] = field(default_factory=dict, init=False)
@@ -120,6 +128,7 @@ class Composer:
 
     def __post_init__(self) -> None:
         self._shop_fields = fields.shop_fields(self.shop)
+        self._tracker = tracking.tracker(self.shop) if self.is_tracked else None
 
     def compose(self, occasion: Occasion, now: datetime) -> Composed:
         """The mail as it is sent and as people look at it.
@@ -150,6 +159,7 @@ class Composer:
         choice = self._choice(occasion)
         template = self.library.get(occasion.template, choice.code)
         values = self._values(occasion, choice.code, self._envelope(occasion), now)
+        values |= envelope.page_links(self.shop, self.keys, occasion.touch_id, template.used)
         values["subject"] = subject = self._subject(occasion, template.subject, values)
         return Shown(
             subject=subject,
@@ -212,13 +222,20 @@ class Composer:
         if not occasion.template:
             yield self._write_text(occasion, now)
             return
-        forme = self._forme(occasion, self._choice(occasion).code)
+        is_marketing = occasion.stream is Stream.MARKETING
+        marks = None
+        if self._tracker is not None and is_marketing:
+            marks = self._tracker.of(occasion.customer.country)
+        forme = self._forme(occasion, self._choice(occasion).code, marks)
         letter = self._envelope(occasion)
         yield None
         used = EVERY_FIELD if self._has_own_subject(occasion) else forme.of_customer
         values = self._values(occasion, forme.template.language, letter, now, used)
+        values |= envelope.page_links(self.shop, self.keys, occasion.touch_id, forme.template.used)
         yield None
         values["subject"] = subject = self._subject(occasion, forme.subject, values)
+        tracked = forme.tracked
+        own_links = tracked.put(values, occasion.touch_id, self.keys) if tracked is not None else ()
         yield None
         text = forme.text_body(values)
         yield None
@@ -230,10 +247,11 @@ class Composer:
         own.append(assembly.kind(letter.boundary))
         head = self._head(occasion, letter) + headers.block(own)
         yield None
-        is_marketing = occasion.stream is Stream.MARKETING
         body = assembly.alternatives([text, html], letter.boundary)
         snapshot = forme.snapshot.of(values) if is_marketing else b""
-        yield _new(Unsigned, (letter, subject, head, body, forme.template, snapshot, ""))
+        links = tracked.links if tracked is not None else ()
+        mail = letter, subject, head, body, forme.template, snapshot, "", links, own_links
+        yield _new(Unsigned, mail)
 
     def _write_text(self, occasion: Occasion, now: datetime) -> Unsigned:
         """A plain letter that an agent wrote."""
@@ -249,22 +267,25 @@ class Composer:
     def finish(self, mails: Iterable[Unsigned], now: datetime) -> list[Message]:
         """The mails with their signatures, in the same order."""
         if self.signer is None:
-            return [_message(mail, b"") for mail in mails]
+            return [_message(mail, _wire(mail), b"") for mail in mails]
         waiting = list(mails)
-        signatures = self.signer.sign_all([(mail.head, mail.body) for mail in waiting], now)
-        return list(map(_message, waiting, signatures))
+        bodies = list(map(_wire, waiting))
+        heads = [mail.head for mail in waiting]
+        signatures = self.signer.sign_all(list(zip(heads, bodies, strict=True)), now)
+        return list(map(_message, waiting, bodies, signatures))
 
-    def _forme(self, occasion: Occasion, code: str) -> Forme:
+    def _forme(self, occasion: Occasion, code: str, marks: Marks | None) -> Forme:
         """The template, ready for the campaign."""
         campaign = occasion.campaign
-        key = (campaign.id, campaign.version) if campaign else ("", "")
+        seen = marks.key if marks is not None else ""
+        key = (campaign.id, campaign.version, seen) if campaign else ("", "", seen)
         place = (occasion.template, code, *key)
         if place not in self._formes:
             known = {"shop": self._shop_fields, "vars": self._vars_for(campaign, code)}
             if campaign is not None and not campaign.gives_anything:
                 known["benefit"] = None
             template = self.library.get(occasion.template, code)
-            self._formes[place] = self.library.forme(template, key, known)
+            self._formes[place] = self.library.forme(template, key, known, marks)
         return self._formes[place]
 
     def _head(self, occasion: Occasion, letter: Envelope) -> bytes:
@@ -340,6 +361,7 @@ class Composer:
             "greeting": greetings.greeting(customer, code),
             "shop": self._shop_fields,
             "unsubscribe_url": letter.unsubscribe_url,
+            **envelope.NO_PAGES,
             "step": _step(occasion.place, occasion.places),
             "vars": self._vars_for(occasion.campaign, code),
             "now_year": _year(now, place),
@@ -392,9 +414,14 @@ def _frozen(values: dict[str, Any]) -> Any:
     return found["vars"] if values else localised({}, ())
 
 
-def _message(mail: Unsigned, signature: bytes) -> Message:
+def _wire(mail: Unsigned) -> bytes:
+    """The body in one."""
+    return "".join(mail.body).encode("ascii")
+
+
+def _message(mail: Unsigned, body: bytes, signature: bytes) -> Message:
     letter, template = mail.letter, mail.template
-    content = b"".join((signature, mail.head, b"\r\n", *mail.body))
+    content = b"".join((signature, mail.head, b"\r\n", body))
     kind = (template.language, template.name, template.version) if template else None
     return _new(
         Message,
@@ -410,6 +437,8 @@ def _message(mail: Unsigned, signature: bytes) -> Message:
             mail.snapshot,
             True,
             not mail.head.isascii(),
+            mail.links,
+            mail.own_links,
         ),
     )
 

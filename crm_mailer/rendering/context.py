@@ -69,6 +69,8 @@ class ShopFields:
     agent: str = ""
     reply_to: str = ""
     static_url: str = ""
+    #: Empty while the shop has no pages of its own over https.
+    public_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +145,16 @@ KNOWN: dict[str, type | None] = {
     "benefit": BenefitFields,
     "shop": ShopFields,
     "unsubscribe_url": None,
+    #: Pages of the mail itself; empty while the shop has no public address.
+    "preferences_url": None,
+    "web_url": None,
+    "confirm_url": None,
     "step": StepFields,
     "vars": Record,
     "now_year": None,
 }
+#: Links that act or open for this reader alone.
+OWN_LINKS = ("unsubscribe_url", "preferences_url", "web_url", "confirm_url")
 #: The final subject, known to the body only.
 SUBJECT = "subject"
 

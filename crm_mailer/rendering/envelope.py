@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -24,6 +25,13 @@ QUIET: tuple[str, Value] = ("X-Auto-Response-Suppress", exact("OOF, AutoReply"))
 BULK: tuple[str, Value] = ("Precedence", exact("bulk"))
 #: Of a mail that a marketer sends to try it out.
 TEST: tuple[str, Value] = ("X-CRM-Test", exact("yes"))
+#: Pages of a mail: the name of the link, the path, and what the token is for.
+PAGES = {
+    "preferences_url": ("/p/", Purpose.PREFERENCES),
+    "web_url": ("/w/", Purpose.WEB),
+    "confirm_url": ("/y/", Purpose.CONFIRM),
+}
+NO_PAGES = dict.fromkeys(PAGES, "")
 #: RFC 8058: exactly these words.
 ONE_CLICK: tuple[str, Value] = ("List-Unsubscribe-Post", exact("List-Unsubscribe=One-Click"))
 
@@ -143,8 +151,19 @@ def _unsubscribe_ways(shop: Shop, keys: KeyRing, touch_id: int, sender: str) -> 
     mailbox = headers.address(shop.reply_to or sender)
     mailto = f"mailto:{_quoted(mailbox)}?subject=unsubscribe%20{token}"
     if shop.public_url.startswith("https://"):
-        return f"{_wire_url(shop.public_url.rstrip('/'))}/u/{token}", mailto
+        return f"{wire_url(shop.public_url.rstrip('/'))}/u/{token}", mailto
     return (mailto,)
+
+
+def page_links(shop: Shop, keys: KeyRing, touch_id: int, used: Collection[str]) -> dict[str, str]:
+    """The links to a mail's own pages, each empty where it is not used or the shop has no pages."""
+    if not shop.public_url.startswith("https://"):
+        return NO_PAGES
+    place = wire_url(shop.public_url.rstrip("/"))
+    return {
+        name: f"{place}{path}{keys.make(purpose, touch_id)}" if name in used else ""
+        for name, (path, purpose) in PAGES.items()
+    }
 
 
 @lru_cache(maxsize=16)
@@ -164,7 +183,7 @@ def _quoted(mailbox: str) -> str:
 
 
 @lru_cache(maxsize=16)
-def _wire_url(url: str) -> str:
+def wire_url(url: str) -> str:
     """A web address in ASCII: its domain in the `xn--` form, its path percent-encoded.
 
     Raises:

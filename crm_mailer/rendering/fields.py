@@ -91,6 +91,7 @@ def shop_fields(shop: Shop) -> ShopFields:
         agent=clean.line(shop.agent),
         reply_to=shop.reply_to,
         static_url=shop.static_url,
+        public_url=shop.public_url if shop.public_url.startswith("https://") else "",
     )
 
 

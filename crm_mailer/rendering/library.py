@@ -23,6 +23,7 @@ from crm_mailer.rendering import (
     mjml_lint,
     plain,
     quoted,
+    stencils,
     straight,
 )
 from crm_mailer.rendering.assembly import Body
@@ -32,6 +33,7 @@ from crm_mailer.rendering.fields import Snapshot
 from crm_mailer.rendering.markup import Draft, MjmlCompiler, MjmlError
 from crm_mailer.rendering.masking import Ruled
 from crm_mailer.rendering.straight import Form, Letter
+from crm_mailer.rendering.tracking import Marks, Tracked
 
 #: From this share of bytes outside ASCII on, base64 is used instead of quoted-printable.
 FOREIGN_SHARE = 1 / 3
@@ -51,7 +53,17 @@ class Part:
 
     def folded(self, known: Mapping[str, Any], environment: engine.Sandbox) -> Part:
         """The same with values written in that are the same in every mail of a campaign."""
+        return self._of(folding.tree(environment, self.ruled.text, known), environment)
+
+    def tracked(
+        self, known: Mapping[str, Any], environment: engine.Sandbox, marks: Marks
+    ) -> tuple[Part, Tracked]:
+        """The same with its links led past the shop's public address."""
         tree = folding.tree(environment, self.ruled.text, known)
+        tracked = marks.put_into(tree)
+        return self._of(tree, environment), tracked
+
+    def _of(self, tree: nodes.Template, environment: engine.Sandbox) -> Part:
         form = straight.form(tree, environment)
         return replace(self, template=environment.from_string(tree), form=form)
 
@@ -77,8 +89,17 @@ class Part:
             text = self.form.fill(values, str)
             if text is not None:
                 return text
+        return "".join(self.pieces_at_most(values))
+
+    def pieces_at_most(self, values: Mapping[str, Any]) -> list[str]:
+        """The same in pieces, as Jinja makes them.
+
+        Raises:
+            TemplateFault: the template failed for them.
+            engine.TooLarge: more than 2 MB came out of it.
+        """
         try:
-            return engine.render(self.template, values)
+            return engine.pieces(self.template, values)
         except (TemplateError, SecurityError, ArithmeticError, TypeError, ValueError, LookupError,
                 AttributeError, RecursionError, MemoryError) as error:  # fmt: skip
             line = engine.line_of(error, self.template)
@@ -124,6 +145,8 @@ class Forme:
     of_customer: frozenset[str]
     #: The text part, laid out, where that can be done beforehand.
     letter: Letter | None
+    #: What its mails report; None: nothing.
+    tracked: Tracked | None = None
 
     def html_body(self, values: Mapping[str, Any]) -> Body:
         """The HTML for one customer, as it goes over the wire.
@@ -133,13 +156,12 @@ class Forme:
         """
         whole = self.template.html
         if not whole.is_base64:
-            wire = self.html.form.fill(values, quoted.html) if self.html.form else None
+            wire = self.html.form.filled(values, quoted.html) if self.html.form else None
             if wire is not None:
-                return _body("html", quoted.closed(wire).encode("ascii"))
+                return _body("html", quoted.close(wire))
             # encoded, it is a little larger: only the plain one tells whether it is too large
             with suppress(engine.TooLarge):
-                wire = quoted.closed(self.html.render_at_most(values))
-                return Body("html", wire.encode("ascii"))
+                return _body("html", quoted.close(self.html.pieces_at_most(values)))
             return assembly.body("html", whole.render(values))
         return assembly.body("html", self.html.render(values), is_base64=True)
 
@@ -157,26 +179,33 @@ class Forme:
         return assembly.body("plain", text, self.text.is_base64)
 
 
-def _body(subtype: str, wire: bytes) -> Body:
+def _body(subtype: str, pieces: list[str]) -> Body:
     """As quick as a tuple without names: each mail has two."""
-    return tuple.__new__(Body, (subtype, wire, False))
+    return tuple.__new__(Body, (subtype, pieces, False))
 
 
-def forme(template: CompiledTemplate, known: Mapping[str, Any]) -> Forme:
+def forme(
+    template: CompiledTemplate, known: Mapping[str, Any], marks: Marks | None = None
+) -> Forme:
     """A template with `known` values, which are the same in every mail, written in."""
-    html = engine.HTML if template.html.is_base64 else engine.WIRE
-    text = template.text.folded(known, engine.TEXT)
+    environment = engine.HTML if template.html.is_base64 else engine.WIRE
+    text, tracked = template.text.folded(known, engine.TEXT), None
+    if marks is None:
+        html = template.html.folded(known, environment)
+    else:
+        html, tracked = template.html.tracked(known, environment, marks)
     return Forme(
         template=template,
         known=known,
         subject=template.subject.folded(known, engine.TEXT),
-        html=template.html.folded(known, html),
+        html=html,
         text=text,
         letter=None if text.is_base64 else straight.letter(text.form),
         snapshot=Snapshot(template.used),
         of_customer=frozenset(
             path.partition(".")[2] for path in template.used if path.startswith("customer.")
         ),
+        tracked=tracked,
     )
 
 
@@ -256,18 +285,25 @@ class TemplateLibrary:
             except TemplateFault as fault:
                 self._ready[one.name, one.language] = fault
 
-    def forme(self, template: CompiledTemplate, key: Hashable, known: Mapping[str, Any]) -> Forme:
+    def forme(
+        self,
+        template: CompiledTemplate,
+        key: Hashable,
+        known: Mapping[str, Any],
+        marks: Marks | None = None,
+    ) -> Forme:
         """The template made ready for one campaign; made once.
 
         Args:
             template: one of ours.
             key: the campaign and its version.
             known: values that are the same in all its mails.
+            marks: what its mails report, where they do; `key` names them as well.
         """
         place = template.name, template.language, key
         found = self._formes.get(place)
         if found is None or found.template is not template or found.known != known:
-            found = self._formes[place] = forme(template, known)
+            found = self._formes[place] = forme(template, known, marks)
         return found
 
     def subject(self, text: str, values: Mapping[str, Any]) -> str:
@@ -329,7 +365,7 @@ def _too_deep(draft: Draft) -> Problem:
 def _parsed(draft: Draft) -> nodes.Template:
     """The tree of a draft's Jinja, made once: several look at it, none changes it."""
     if not draft.trees:
-        draft.trees.append(engine.HTML.parse(draft.ruled.text))
+        draft.trees.append(stencils.tree(engine.HTML, draft.ruled.text))
     return draft.trees[0]
 
 
@@ -362,7 +398,7 @@ def compiled(
 def _part(draft: Draft, masked_text: str, environment: engine.Sandbox) -> Part:
     ruled = draft.masked.unmask(masked_text)
     try:
-        template = environment.from_string(ruled.text)
+        template = stencils.template(environment, ruled.text)
     except TemplateSyntaxError as error:
         message = f"Jinja: {error.message}"
         raise TemplateFault(

@@ -54,7 +54,7 @@ class StoreRenderer:
         self._campaigns = campaigns
         self._clock = clock
         self._library = library
-        self._composer = Composer(library, shop, keys, signer)
+        self._composer = Composer(library, shop, keys, signer, is_tracked=True)
 
     def render_batch(self, touches: Sequence[Touch]) -> list[Message | NotRendered]:
         """One result for each touch, in the same order.

@@ -10,13 +10,17 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from crm_mailer.model import sentence
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.tables import alerts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """What a person should look at. `times` counts how often it was met."""
+    """What a person should look at. `times` counts how often it was met.
+
+    Message and hint are sentences, said in the reader's language where they are shown.
+    """
 
     cause: str
     message: str
@@ -34,7 +38,13 @@ def raise_(
         sa.select(sa.func.count()).where(alerts.c.cause == cause, alerts.c.ended_at.is_(None))
     )
     insert = upsert(connection, alerts).values(
-        cause=cause, message=message, hint=hint, first_at=now, last_at=now, times=1
+        cause=cause,
+        message=message,
+        hint=hint,
+        first_at=now,
+        last_at=now,
+        times=1,
+        said={"message": sentence.pack(message), "hint": sentence.pack(hint)},
     )
     new = insert.excluded
     goes_on = alerts.c.ended_at.is_(None)
@@ -44,6 +54,7 @@ def raise_(
             set_={
                 "message": new.message,
                 "hint": new.hint,
+                "said": new.said,
                 "first_at": sa.case((goes_on, alerts.c.first_at), else_=new.first_at),
                 "last_at": new.last_at,
                 "times": sa.case((goes_on, alerts.c.times + 1), else_=1),
@@ -79,8 +90,8 @@ def list_open(connection: sa.Connection) -> list[Alert]:
     return [
         Alert(
             cause=row.cause,
-            message=row.message,
-            hint=row.hint,
+            message=sentence.unpack(row.said.get("message", row.message)),
+            hint=sentence.unpack(row.said.get("hint", row.hint)),
             first_at=row.first_at,
             last_at=row.last_at,
             times=row.times,

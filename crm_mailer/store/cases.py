@@ -96,7 +96,7 @@ def get(connection: sa.Connection, case_id: int, *, for_change: bool = False) ->
         raise NotFound(
             f"there is no case {case_id}", hint="`crm-mailer case list` shows the open ones"
         )
-    return _case(row)
+    return case_of(row)
 
 
 def list_of_customer(
@@ -109,7 +109,7 @@ def list_of_customer(
         .order_by(cases.c.opened_at.desc(), cases.c.id.desc())
     )
     rows = connection.execute(query.with_for_update() if for_change else query)
-    return [_case(row) for row in rows]
+    return [case_of(row) for row in rows]
 
 
 _IS_OWED = cases.c.state.in_([CaseState.NEW, CaseState.OPEN])
@@ -167,7 +167,7 @@ def list_cases(
     )
     return [
         ListedCase(
-            case=_case(row),
+            case=case_of(row),
             customer=row.name,
             email=row.email or "",
             order_number=row.number or "",
@@ -191,7 +191,7 @@ def find_by_dispute(connection: sa.Connection, number: str) -> Case | None:
         .order_by(cases.c.id)
         .limit(1)
     ).first()
-    return None if row is None else _case(row)
+    return None if row is None else case_of(row)
 
 
 def list_merged(connection: sa.Connection, case_id: int) -> list[int]:
@@ -320,7 +320,8 @@ def _changeable(case: Case) -> dict[str, Any]:
     }
 
 
-def _case(row: sa.Row[Any]) -> Case:
+def case_of(row: sa.Row[Any]) -> Case:
+    """A row of the table as a case."""
     return Case(
         id=row.id,
         customer_id=row.customer_id,

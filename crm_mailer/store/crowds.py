@@ -54,8 +54,8 @@ class Moment:
 class Crowd:
     """Touches of one step for all plain customers of a calendar day's audience.
 
-    A customer is plain who asked for no pause and has no other marketing mail near: for such a one
-    nothing depends on who they are but what stands here.
+    A customer is plain who asked for no pause, no fewer mails and no topic less, and has no other
+    marketing mail near: for such a one nothing depends on who they are but what stands here.
     """
 
     campaign: Campaign
@@ -236,6 +236,9 @@ def _plain(crowd: Crowd) -> list[sa.ColumnElement[bool]]:
         person.email_key.is_not(None),
         person.email.not_like("%@%@%"),
         sa.or_(person.snoozed_until.is_(None), person.snoozed_until <= crowd.look.now),
+        # who chose something of their own is asked one by one
+        person.topics_off == "",
+        ~person.wants_fewer,
         ~near,
         condition(crowd.campaign.audience, crowd.look),
         *(~one for one in met),

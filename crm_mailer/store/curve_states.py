@@ -35,6 +35,7 @@ FINAL = frozenset(
         SkipReason.SUPPRESSED,
         SkipReason.RELAY_ADDRESS,
         SkipReason.NO_CONSENT,
+        SkipReason.TOPIC,
         SkipReason.FLAGGED,
         SkipReason.EXITED,
         SkipReason.NEW_ANCHOR,

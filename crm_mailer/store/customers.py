@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from crm_mailer.model import address as addresses
 from crm_mailer.model.customer import ConsentBasis, Customer, Gender, Occupation
 from crm_mailer.model.errors import NotFound
-from crm_mailer.store import benefits, bulk, curve_states, flags
+from crm_mailer.store import benefits, bulk, curve_states, flags, wishes
 from crm_mailer.store.tables import (
     cases,
     consents,
@@ -189,6 +189,7 @@ def merge(connection: sa.Connection, loser: int, winner: int, *, now: datetime) 
     _merge_memberships(connection, loser, winner)
     curve_states.merge(connection, loser, winner)
     benefits.merge(connection, loser, winner)
+    wishes.merge(connection, loser, winner)
     theirs = sa.select(consents.c.purpose).where(consents.c.customer_id == winner)
     connection.execute(
         sa.delete(consents).where(

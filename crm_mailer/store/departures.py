@@ -54,9 +54,9 @@ def find(
 def _departure(row: Any) -> Departure:
     """Of most customers nothing is to be said: they share one standing."""
     _id, time_zone, country, region, is_overtaken, *facts = row
-    key, kind, flag, snooze, suppression, basis, case = facts
+    key, kind, flag, snooze, suppression, basis, case, topics, fewer = facts
     is_plain = (
-        key and suppression is None and snooze is None and not (flag or case)
+        key and suppression is None and snooze is None and not (flag or case or topics or fewer)
         and kind != AddressKind.RELAY and basis != ConsentBasis.NONE
     )  # fmt: skip
     standing = _PLAIN if is_plain else standing_of(_Facts.read(facts))
@@ -73,6 +73,8 @@ class _Facts(NamedTuple):
     suppression: str | None
     basis: str | None
     has_open_case: bool
+    topics_off: str
+    wants_fewer: bool
 
     @classmethod
     def read(cls, values: Sequence[Any]) -> _Facts:

@@ -86,6 +86,7 @@ def list_customers(
     query = (
         sa.select(t.customers, t.scores)
         .outerjoin_from(t.customers, t.scores, score.customer_id == customer.id)
+        .where(customer.erased_at.is_(None))
         .order_by(sa.func.coalesce(score.last_order_at, 0).desc(), customer.id)
         .limit(limit)
     )

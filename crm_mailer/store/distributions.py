@@ -83,7 +83,7 @@ def shares(
     value = DIMENSIONS[by](look).label("value")
     other = (DIMENSIONS[across](look) if across else sa.literal("")).label("across")
     source = t.customers.outerjoin(t.scores, t.scores.c.customer_id == t.customers.c.id)
-    is_counted = condition(rule, look)
+    is_counted = sa.and_(t.customers.c.erased_at.is_(None), condition(rule, look))
     if {by, across} & OF_LINES:
         source = source.join(t.orders, t.orders.c.customer_id == t.customers.c.id).join(
             t.order_items, t.order_items.c.order_id == t.orders.c.id

@@ -224,7 +224,12 @@ _MULTITHREAD, _MEMSTATUS = 2, 9
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT for this engine that knows `on_conflict_do_nothing` and `..._update`."""
-    return {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name].insert(table)
+    return upsert_for(connection.dialect.name, table)
+
+
+def upsert_for(dialect: str, table: sa.Table) -> Any:
+    """The same by the engine's name, for statements that are kept."""
+    return {"sqlite": sqlite, "postgresql": postgresql}[dialect].insert(table)
 
 
 def open_store(url: str) -> Store:
@@ -266,6 +271,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
         url,
         connect_args={"timeout": wait, "check_same_thread": False},
+        hide_parameters=True,  # they hold addresses and hashes of passwords, and errors are logged
         **pool,
     )
 
@@ -298,7 +304,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
     waits = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT}
-    return sa.create_engine(url, pool_pre_ping=True, connect_args=waits)
+    return sa.create_engine(url, pool_pre_ping=True, connect_args=waits, hide_parameters=True)
 
 
 def _of_sqlite(error: sa.exc.DBAPIError, place: str) -> StoreError | None:

@@ -67,7 +67,7 @@ def each(connection: sa.Connection, rule: Rule, look: Look) -> Iterator[tuple[An
             score.last_order_at,
         )
         .select_from(t.customers.outerjoin(t.scores, score.customer_id == customer.id))
-        .where(condition(rule, look))
+        .where(customer.erased_at.is_(None), condition(rule, look))
         .order_by(customer.id)
     )
     for row in connection.execute(query, execution_options={"yield_per": _PAGE}):
@@ -75,5 +75,6 @@ def each(connection: sa.Connection, rule: Rule, look: Look) -> Iterator[tuple[An
 
 
 def everybody(connection: sa.Connection) -> int:
-    """How many customers there are."""
-    return connection.scalar(sa.select(sa.func.count()).select_from(t.customers)) or 0
+    """How many customers there are; of those who were erased only numbers are left."""
+    query = sa.select(sa.func.count()).where(t.customers.c.erased_at.is_(None))
+    return connection.scalar(query) or 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -127,7 +127,11 @@ def by_product(connection: sa.Connection, period: Period) -> list[Said]:
     """By product: the one that is named, else each of the order's."""
     items = (_said.c.product == "") & (t.order_items.c.order_id == _said.c.order_id)
     return _by(
-        connection, period, sql.product_of(_said.c.product), _said.outerjoin(t.order_items, items)
+        connection,
+        period,
+        sql.product_of(_said.c.product),
+        _said.outerjoin(t.order_items, items),
+        how_many=_each_once,
     )
 
 
@@ -198,11 +202,10 @@ def _by(
     key: Any,
     source: Any,
     which: Any = _spoke,
+    how_many: Callable[[Any], Any] = sql.how_many,
 ) -> list[Said]:
-    number = sa.func.count(sa.distinct(sa.case((_unhappy & _spoken(period), _said.c.id))))
-    happy = sa.func.count(sa.distinct(sa.case((_happy & _spoken(period), _said.c.id))))
-    earlier = sql.within(_said.c.at, period.previous())
-    before = sa.func.count(sa.distinct(sa.case((_unhappy & earlier, _said.c.id))))
+    number, happy = how_many(_unhappy & _spoken(period)), how_many(_happy & _spoken(period))
+    before = how_many(_unhappy & sql.within(_said.c.at, period.previous()))
     both = (_said.c.at >= period.previous().since) & (_said.c.at < period.before)
     query = (
         sa.select(
@@ -219,6 +222,11 @@ def _by(
         .limit(_MOST)
     )
     return [Said(**row._mapping) for row in connection.execute(query)]
+
+
+def _each_once(condition: Any) -> Any:
+    """What was said and fits, counted once where the query has it in many rows."""
+    return sa.func.count(sa.distinct(sa.case((condition, _said.c.id))))
 
 
 def _spoken(period: Period) -> sql.Condition:

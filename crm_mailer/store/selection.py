@@ -39,7 +39,8 @@ def customers_in(rule: Rule, look: Look) -> sa.Select[tuple[int]]:
     """The ids of the customers for whom `rule` holds at `look`."""
     source = t.customers.outerjoin(t.scores, t.scores.c.customer_id == t.customers.c.id)
     wide = replace(look, is_of_all=True)
-    return sa.select(t.customers.c.id).select_from(source).where(condition(rule, wide))
+    is_known = t.customers.c.erased_at.is_(None)
+    return sa.select(t.customers.c.id).select_from(source).where(is_known, condition(rule, wide))
 
 
 def condition(rule: Rule, look: Look) -> Condition:

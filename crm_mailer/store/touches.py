@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from crm_mailer.model.touch import SkipReason, TouchKind, TouchState
 from crm_mailer.store import bulk
 from crm_mailer.store.engine import Instant
 from crm_mailer.store.tables import cases, consents, customers, suppressions, touches
+from crm_mailer.store.wishes import chosen
 
 #: Rows that one statement may name by id; SQLite takes at most 32,766 values.
 SLICE = 5_000
@@ -27,8 +29,12 @@ Event = tuple[datetime, str]
 UNSENT = (TouchState.PLANNED, TouchState.HELD, TouchState.DEFERRED)
 
 
-def standing_columns() -> list[sa.ColumnElement[Any]]:
-    """What decides whether a customer may be mailed, to be selected beside `customers`."""
+@cache
+def standing_columns() -> tuple[sa.ColumnElement[Any], ...]:
+    """What decides whether a customer may be mailed, to be selected beside `customers`.
+
+    Made once: every page of planning asks for it.
+    """
     worst = (
         sa.select(sa.func.min(suppressions.c.scope + ":" + suppressions.c.reason))
         .where(suppressions.c.address_key == customers.c.email_key)
@@ -42,7 +48,7 @@ def standing_columns() -> list[sa.ColumnElement[Any]]:
     open_case = sa.exists().where(
         cases.c.customer_id == customers.c.id, cases.c.state.in_(sorted(UNDER_WAY))
     )
-    return [
+    return (
         customers.c.email_key,
         customers.c.address_kind,
         customers.c.is_flagged,
@@ -50,7 +56,9 @@ def standing_columns() -> list[sa.ColumnElement[Any]]:
         worst.label("suppression"),
         basis.label("basis"),
         open_case.label("has_open_case"),
-    ]
+        customers.c.topics_off,
+        customers.c.wants_fewer,
+    )
 
 
 def standing_of(row: Any) -> Standing:
@@ -67,6 +75,8 @@ def standing_of(row: Any) -> Standing:
         has_basis=row.basis != ConsentBasis.NONE,
         has_open_case=bool(row.has_open_case),
         snoozed_until=row.snoozed_until,
+        topics_off=chosen(row.topics_off),
+        wants_fewer=bool(row.wants_fewer),
     )
 
 

@@ -40,6 +40,8 @@ RUN = (
     "languages",
     "library",
     "checks",
+    "public-pages",
+    "privacy",
 )
 
 

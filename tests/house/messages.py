@@ -9,11 +9,15 @@ from enum import Enum
 from pathlib import Path
 
 import click
+from jinja2 import Environment
+from jinja2.ext import extract_from_ast
 
+from crm_mailer.app.campaign_looks import Standing
 from crm_mailer.cli import GROUPS, demo, group
 from crm_mailer.learning import sayings
 from crm_mailer.model.address import AddressKind
 from crm_mailer.model.benefit import BenefitKind, GrantState, Proof, Use
+from crm_mailer.model.campaign import Kind, Mode, Stream
 from crm_mailer.model.case import CaseEventKind, CaseState, Channel, Remedy
 from crm_mailer.model.curve import Ending, Signal
 from crm_mailer.model.customer import (
@@ -30,6 +34,7 @@ from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import REASONS, BounceKind, Intent, ReplyKind, Rung
 from crm_mailer.model.score import ChurnState, RfmSegment, ScoreReason, ValueClass
 from crm_mailer.model.sla import ClockName
+from crm_mailer.model.staff import Noted
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.task import TaskKind
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
@@ -37,9 +42,13 @@ from crm_mailer.reporting.cases import REMEDIES, WORK_LIST
 from crm_mailer.reporting.customer_story import EventKind
 from crm_mailer.reporting.health import FORMULAS
 from crm_mailer.reporting.worklists import DO_IT, MEANINGS, TODO, WorklistName
+from crm_mailer.store import privacy_map
+from crm_mailer.studio.roles import Role
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "crm_mailer"
+#: Where people are spoken to.
+DOORS = ("cli", "studio")
 
 #: Codes that people read as words: see `show.word`.
 CODES: dict[str, Iterable[type[Enum]]] = {
@@ -69,6 +78,9 @@ CODES: dict[str, Iterable[type[Enum]]] = {
         Use,
         Proof,
     ),
+    "who may do what in the studio": (Role,),
+    "what the studio writes down": (Noted,),
+    "what a campaign is, and how it stands": (Kind, Stream, Mode, Standing),
     "why marks changed; how far customers have gone": (ScoreReason, ChurnState),
 }
 
@@ -160,6 +172,7 @@ PATTERNS = {
     "what": "learning/sayings.py",
     "pattern": "learning/sayings.py",
     "SAID": "learning/sayings.py",
+    "kept['say']": "alerts, as they were raised",
     "OF_CASE": "learning/sayings.py",
     "SENTENCES[Step(event.ref)]": "WORK_LIST",
     "event.ref.replace('_', ' ')": "CODES",
@@ -190,18 +203,25 @@ VARIABLES = {
     "sentence": "store/audit.py",
     "state.next_step": "app/operating.py",
     "str(code or '').replace('_', ' ')": "CODES",
+    "str(text or '').replace('_', ' ')": "CODES",
+    "needs.value": "CODES",
+    "one.holds": "privacy_map.PLACES",
+    "one.kept": "privacy_map.Kept",
+    "one.on_erasure": "privacy_map.Fate",
+    "visitor.role.value": "CODES",
 }
 
 
 def needed() -> set[str]:
     """Every text that people may read."""
-    texts = (*written(), *of_sentences(), *of_lists(), *of_codes(), *of_help())
+    texts = (*written(), *of_looks(), *of_sentences(), *of_lists(), *of_codes(), *of_help())
     return {text for text in texts if text}
 
 
 def calls() -> Iterator[ast.expr]:
     """What stands in each call of `_` and `n_`, also within f-strings."""
-    for path in sorted((PACKAGE / "cli").rglob("*.py")):
+    paths = (path for door in DOORS for path in sorted((PACKAGE / door).rglob("*.py")))
+    for path in paths:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 yield from node.args[: {"_": 1, "n_": 2}.get(node.func.id, 0)]
@@ -212,6 +232,17 @@ def written() -> Iterator[str]:
     for one in calls():
         if isinstance(one, ast.Constant) and isinstance(one.value, str):
             yield one.value
+
+
+def of_looks() -> Iterator[str]:
+    """Texts that stand in the studio's pages."""
+    finder = Environment(trim_blocks=True, lstrip_blocks=True)
+    for path in sorted((PACKAGE / "studio" / "looks").rglob("*.html")):
+        found = extract_from_ast(finder.parse(path.read_text(encoding="utf-8")), ("_", "n_"))
+        for _line, _function, texts in found:
+            for text in texts if isinstance(texts, tuple) else (texts,):
+                if isinstance(text, str):
+                    yield text
 
 
 def sentences() -> Iterator[ast.expr]:
@@ -248,6 +279,8 @@ def of_lists() -> Iterator[str]:
     yield from (*WORK_LIST, *REMEDIES.values(), *SKIP_SENTENCES.values(), *demo.COLUMNS)
     yield from sayings.ALL
     yield from (*FORMULAS.values(), *MEANINGS.values(), *TODO.values(), DO_IT)
+    yield from (*(place.holds for place in privacy_map.PLACES), *privacy_map.Kept)
+    yield from privacy_map.Fate
     for texts in OF_MODULES.values():
         yield from (text.replace("_", " ") for text in texts)
 

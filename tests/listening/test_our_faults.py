@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from crm_mailer import i18n
 from crm_mailer.listening.ourfaults import is_too_many
 from crm_mailer.store import alerts, pauses, tables
 from tests.conftest import NOON
@@ -78,6 +79,10 @@ def test_mails_that_fail_spf_pause_their_lane_until_a_person_lets_it_go_on(
     )
     assert "SPF" in told.hint
     assert "`crm-mailer resume --lane other/marketing`" in told.hint
+    assert i18n.say(told.message, "zh_CN") == (
+        "通道 other/marketing 已暂停：20 封邮件中有 3 封被拒收（authfailure）"
+    )
+    assert i18n.say(told.hint, "zh_CN").startswith("检查发件域名的 SPF")
 
     resume("lane:other/marketing", desk.clock.forward(minutes=5))
     returned(desk, touches[3:9], SPF)  # they had left before

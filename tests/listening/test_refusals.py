@@ -174,3 +174,43 @@ def test_a_lane_that_is_let_go_on_is_not_stopped_by_what_it_was_stopped_for(
     shop.listen()
 
     assert (before, paused()) == (["lane:other/marketing"], [])
+
+
+def until_it_expires(shop: Shop, answer: str) -> None:
+    """A mail for a new customer meets this answer until its time is over."""
+    plan(shop.store, 1, shop.clock.now())
+    for _attempt in range(20):
+        shop.send("RCPT", answer)
+        with shop.store.read() as connection:
+            touch = connection.execute(tables.touches.select()).one()
+        if touch.state == "expired":
+            return
+        shop.clock.moment = max(touch.next_at, shop.clock.now())
+    raise AssertionError("it never expires")
+
+
+def test_a_mailbox_that_is_full_to_the_end_counts_as_one_soft_bounce(shop: Shop) -> None:
+    until_it_expires(shop, "452 4.2.2 mailbox full")
+
+    shop.listen()
+    shop.listen()
+
+    assert shop.reasons == [("soft", "mailboxfull")]
+    assert shop.suppressed == []
+
+
+def test_a_server_that_has_no_time_to_the_end_is_nobodys_fault(shop: Shop) -> None:
+    until_it_expires(shop, "451 4.3.2 try again later")
+
+    shop.listen()
+
+    assert shop.reasons == []
+
+
+def test_what_is_still_tried_is_not_counted(shop: Shop) -> None:
+    plan(shop.store, 1, shop.clock.now())
+    shop.send("RCPT", "452 4.2.2 mailbox full")
+
+    shop.listen()
+
+    assert shop.reasons == []

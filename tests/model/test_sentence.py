@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 
-from crm_mailer.model.sentence import Sentence, Sentences
+import pytest
+
+from crm_mailer.model.sentence import Sentence, Sentences, pack, unpack
 
 CHINESE = {
     "{who} bought {ago}": "{who}于{ago}购买",
@@ -43,3 +45,26 @@ def test_sentences_in_a_row_are_said_each_for_itself() -> None:
     assert found.said(translated) == "Lamp {1}: 今天"
     assert Sentences() == ""
     assert Sentences().said(translated) == ""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(
+            Sentence("{who} bought {ago}", who="Anna", ago=Sentence("{days} days ago", days=3)),
+            id="sentence",
+        ),
+        pytest.param(
+            Sentences(Sentence("today"), "Anna", Sentence("{share:.1%}", share=0.5), between="; "),
+            id="row",
+        ),
+        pytest.param("plain {text}", id="text"),
+    ],
+)
+def test_a_sentence_that_was_kept_as_json_is_what_it_was(said: str) -> None:
+    kept = unpack(json.loads(json.dumps(pack(said), sort_keys=True)))
+
+    assert kept == said
+    assert type(kept) is type(said)
+    if isinstance(said, Sentence) and isinstance(kept, Sentence):
+        assert kept.said(translated) == said.said(translated)

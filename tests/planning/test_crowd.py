@@ -33,6 +33,7 @@ SALE = campaign("sale", anchor=DateAnchor(day=date(2026, 11, 3)), offsets=[0 * D
 TRIAL = Trial(arms=(Arm(id="a"), Arm(id="b", template="care/other", share=2)))
 CASES = {
     "as it is": SALE,
+    "of a topic": replace(SALE, topic="news"),
     "held out": replace(SALE, hold_out=30),
     "warm first": replace(SALE, warm_first=3 * HOUR),
     "a test": replace(SALE, steps=tuple(replace(one, trial=TRIAL) for one in SALE.steps)),
@@ -60,6 +61,8 @@ def shop_of_many(store: Store) -> None:
             is_flagged=number == 3,
             address_kind="relay" if number == 4 else "personal",
             snoozed_until=NOON + 2 * DAY if number == 5 else None,
+            topics_off="news," if number in (10, 12) else "",
+            wants_fewer=number == 11,
         )
         if number % 4 == 0:
             r = number % 5 + 1

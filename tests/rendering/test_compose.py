@@ -381,7 +381,7 @@ def test_what_an_agent_wrote_goes_out_as_it_is(compose_with: Make) -> None:
 @pytest.mark.parametrize("is_base64", [False, True])
 def test_a_body_comes_back_as_it_was(text: str, is_base64: bool) -> None:
     head = headers.block([assembly.VERSION, *assembly.content("plain", is_base64)])
-    content = head + b"\r\n" + assembly.encoded(text, is_base64)
+    content = head + b"\r\n" + assembly.encoded(text, is_base64).encode("ascii")
 
     assert lines(parsed(content)) == text.splitlines()
     assert b" \r\n" not in content

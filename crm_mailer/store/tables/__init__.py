@@ -34,6 +34,7 @@ from crm_mailer.store.tables.buyers import (
 )
 from crm_mailer.store.tables.columns import Id, metadata
 from crm_mailer.store.tables.curves import curve_states, signals
+from crm_mailer.store.tables.figures import erasures, segment_sizes, studio_figures
 from crm_mailer.store.tables.followups import (
     agent_replies,
     case_escalations,
@@ -46,10 +47,21 @@ from crm_mailer.store.tables.followups import (
     shop_ratings,
     tasks,
 )
+from crm_mailer.store.tables.hooks import (
+    hook_events,
+    hook_refusals,
+    hook_requests,
+    webhook_endpoints,
+    webhook_messages,
+)
 from crm_mailer.store.tables.hours import country_hours, send_hours
 from crm_mailer.store.tables.mails import deliveries, messages, plan_runs, touches
+from crm_mailer.store.tables.pages import page_acts
 from crm_mailer.store.tables.sending import alerts, evidence, paces, pauses, tallies
 from crm_mailer.store.tables.shop import facts, leases
+from crm_mailer.store.tables.staff import studio_log, studio_sessions, studio_users
+from crm_mailer.store.tables.texts import campaign_texts
+from crm_mailer.store.tables.web import links, web_events, web_figures
 
 __all__ = [
     "Id",
@@ -60,6 +72,7 @@ __all__ = [
     "benefit_touches",
     "benefit_uses",
     "bounces",
+    "campaign_texts",
     "case_escalations",
     "case_events",
     "cases",
@@ -73,15 +86,20 @@ __all__ = [
     "customer_values",
     "customers",
     "deliveries",
+    "erasures",
     "evidence",
     "facts",
     "feedback",
+    "hook_events",
+    "hook_refusals",
+    "hook_requests",
     "import_runs",
     "inbound",
     "inbound_places",
     "judgements",
     "learners",
     "leases",
+    "links",
     "mailboxes",
     "memberships",
     "messages",
@@ -90,6 +108,7 @@ __all__ = [
     "order_items",
     "orders",
     "paces",
+    "page_acts",
     "pauses",
     "plan_runs",
     "refusals",
@@ -97,12 +116,21 @@ __all__ = [
     "reviews",
     "score_changes",
     "scores",
+    "segment_sizes",
     "send_hours",
     "shop_ratings",
     "signals",
     "spam_reports",
+    "studio_figures",
+    "studio_log",
+    "studio_sessions",
+    "studio_users",
     "suppressions",
     "tallies",
     "tasks",
     "touches",
+    "web_events",
+    "web_figures",
+    "webhook_endpoints",
+    "webhook_messages",
 ]

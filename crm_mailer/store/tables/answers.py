@@ -116,6 +116,12 @@ replies = sa.Table(
     sa.Index("ix_replies_received_at", "received_at"),
     #: How often a machine wrote within a day.
     sa.Index("ix_replies_sender_received_at", "sender", "received_at"),
+    #: What a list of replies is narrowed by.
+    sa.Index("ix_replies_kind_received_at", "kind", "received_at"),
+    sa.Index("ix_replies_intent_received_at", "intent", "received_at"),
+    sa.Index("ix_replies_language_received_at", "language", "received_at"),
+    sa.Index("ix_replies_rung_received_at", "rung", "received_at"),
+    sa.Index("ix_replies_severity_received_at", "severity", "received_at"),
 )
 
 bounces = sa.Table(
@@ -159,7 +165,7 @@ spam_reports = sa.Table(
     to("customer_id", "customers"),
     text("recipient"),
     sa.Column("feedback_type", sa.Text, nullable=False),
-    sa.Column("at", Instant, nullable=False),
+    sa.Column("at", Instant, nullable=False, index=True),
 )
 
 suppressions = sa.Table(
@@ -171,6 +177,6 @@ suppressions = sa.Table(
     sa.Column("scope", sa.Text, nullable=False),
     text("source"),
     text("evidence"),
-    sa.Column("at", Instant, nullable=False),
+    sa.Column("at", Instant, nullable=False, index=True),
     sa.UniqueConstraint("address_key", "reason"),
 )

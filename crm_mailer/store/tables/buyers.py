@@ -53,10 +53,26 @@ customers = sa.Table(
     yes("is_flagged"),
     text("flag_reason"),
     sa.Column("snoozed_until", Instant),
+    #: Topics of campaigns that the customer does not want, each with a comma after it.
+    text("topics_off"),
+    #: Asked for fewer mails: half of the shop's cap.
+    yes("wants_fewer"),
+    #: What only the customer changes, such as "language,birthday,": files leave it alone.
+    text("told_by_self"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("changed_at", Instant, nullable=False),
+    #: When the person asked to be forgotten: only the number is left, for the mails that left.
+    sa.Column("erased_at", Instant),
     sa.Index("ix_customers_birth_month_birth_day", "birth_month", "birth_day"),
     sa.Index("ix_customers_changed_at", "changed_at"),
+    sa.Index("ix_customers_country_id", "country", "id"),
+    #: Searching for the beginning of a name.
+    sa.Index("ix_customers_name", "name", postgresql_ops={"name": "text_pattern_ops"}),
+    sa.Index(
+        "ix_customers_family_name",
+        "family_name",
+        postgresql_ops={"family_name": "text_pattern_ops"},
+    ),
 )
 
 #: A buyer's id on a platform: how an order without a mail address finds its customer.
@@ -66,7 +82,7 @@ customer_identities = sa.Table(
     id_(),
     to("customer_id", "customers", nullable=False, index=True),
     sa.Column("platform", sa.Text, nullable=False),
-    sa.Column("buyer_id", sa.Text, nullable=False),
+    sa.Column("buyer_id", sa.Text, nullable=False, index=True),
     sa.UniqueConstraint("platform", "buyer_id"),
 )
 
@@ -141,6 +157,8 @@ orders = sa.Table(
     sa.Column("changed_at", Instant, nullable=False, index=True),
     sa.UniqueConstraint("platform", "number"),
     sa.Index("ix_orders_number", "number"),
+    #: What was bought today.
+    sa.Index("ix_orders_placed_at", "placed_at"),
     #: Covers the RFM aggregate.
     sa.Index("ix_orders_rfm", "customer_id", "is_counted", "placed_at", "net_usd_cents"),
 )

@@ -50,6 +50,8 @@ cases = sa.Table(
     #: The customer's word on how it was handled, 1 to 5.
     sa.Column("satisfaction", sa.Integer),
     sa.Index("ix_cases_state_due_at", "state", "due_at"),
+    sa.Index("ix_cases_state_closed_at", "state", "closed_at"),
+    sa.Index("ix_cases_state_owner_due_at", "state", "owner", "due_at"),
 )
 
 case_events = sa.Table(
@@ -193,4 +195,5 @@ tasks = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("due_at", Instant),
     sa.Column("done_at", Instant),
+    sa.Index("ix_tasks_state_due_at", "state", "due_at"),
 )

@@ -82,6 +82,13 @@ touches = sa.Table(
         sqlite_where=sa.text("state = 'in_doubt'"),
         postgresql_where=sa.text("state = 'in_doubt'"),
     ),
+    #: Mails that were put off to the end, by when it was over.
+    sa.Index(
+        "ix_touches_expired",
+        "settled_at",
+        sqlite_where=sa.text("state = 'expired'"),
+        postgresql_where=sa.text("state = 'expired'"),
+    ),
     sa.Index("ix_touches_customer_id_due_at", "customer_id", "due_at"),
     sa.Index("ix_touches_campaign_state", "campaign", "state"),
 )
@@ -102,6 +109,8 @@ messages = sa.Table(
     sa.Column("snapshot", sa.LargeBinary),
     sa.Column("content", Packed),
     sa.Column("rendered_at", Instant, nullable=False),
+    #: How many of its links report when they are followed.
+    count("links"),
 )
 
 deliveries = sa.Table(

@@ -28,6 +28,8 @@ alerts = sa.Table(
     sa.Column("last_at", Instant, nullable=False),
     count("times"),
     sa.Column("ended_at", Instant),
+    #: What message and hint were made of, so that they can be said in another language.
+    sa.Column("said", JsonText, nullable=False, server_default="{}"),
 )
 
 #: Token buckets that all senders share: when the next mail of an account or a lane is due, by
