@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from crm_mailer import delivering
-from crm_mailer.app import giving, hooks, rendering
+from crm_mailer.app import giving, rendering
 from crm_mailer.app.outbox import known_campaign
 from crm_mailer.app.ways import ways
 from crm_mailer.app.wiring import App
@@ -70,6 +70,8 @@ def send(
             "campaigns/shop.yaml is wrong: nothing is sent", hint="run `crm-mailer check`"
         )
     if app.settings.hooks:
+        from crm_mailer.app import hooks  # the rooms behind it: a tenth of a worker's memory
+
         hooks.digest(app)  # who has complained to a provider gets nothing more
     all_ways = ways(app) if way is None else Ways(outlets=[Outlet(name=ONLY, transport=way)])
     before = _rests(app, all_ways)

@@ -22,6 +22,7 @@ def test_a_new_shop_has_all_that_it_needs(tmp_path: Path) -> None:
         "guards": {},
         "dkim": {},
         "imap": {},
+        "studio": {},
     }
 
 
