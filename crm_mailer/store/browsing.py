@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from crm_mailer.model.address import key, masked
+from crm_mailer.model.address import key
 from crm_mailer.model.score import RFM_SEGMENTS, RfmSegment
 from crm_mailer.store import tables as t
-from crm_mailer.store.directory import Entry
+from crm_mailer.store.directory import Entry, entry_of
 
 #: Rows that one page looks at before it says where to go on: a rare kind lies far apart.
 WINDOW = 4_000
@@ -89,7 +88,7 @@ def entries(connection: sa.Connection, ids: Sequence[int]) -> list[Entry]:
     person = t.customers.c
     query = _select().where(person.id.in_(ids), person.erased_at.is_(None))
     rows = {row.id: row for row in connection.execute(query)}
-    return [_entry(rows[id_]) for id_ in ids if id_ in rows]
+    return [entry_of(rows[id_]) for id_ in ids if id_ in rows]
 
 
 def _select() -> sa.Select[Any]:
@@ -134,11 +133,11 @@ def _by_number(connection: sa.Connection, wanted: Wanted, after: str, limit: int
     rows = connection.execute(query).all()
     if len(rows) > limit:
         kept = rows[:limit]
-        return Leaf(entries=tuple(map(_entry, kept)), after=str(kept[-1].id), looked=limit)
+        return Leaf(entries=tuple(map(entry_of, kept)), after=str(kept[-1].id), looked=limit)
     end = connection.execute(sa.select(sa.func.min(window.c.id), sa.func.count())).one()
     is_over = end[1] < WINDOW
     return Leaf(
-        entries=tuple(map(_entry, rows)), after="" if is_over else str(end[0]), looked=end[1]
+        entries=tuple(map(entry_of, rows)), after="" if is_over else str(end[0]), looked=end[1]
     )
 
 
@@ -172,16 +171,16 @@ def _by_last_order(connection: sa.Connection, wanted: Wanted, after: str, limit:
         kept = rows[:limit]
         last_row = kept[-1]
         place_ = f"{int(last_row.last_order_at.timestamp())}.{last_row.id}"
-        return Leaf(entries=tuple(map(_entry, kept)), after=place_, looked=limit)
+        return Leaf(entries=tuple(map(entry_of, kept)), after=place_, looked=limit)
     looked = connection.scalar(sa.select(sa.func.count()).select_from(window)) or 0
     if looked == size:
         end = connection.execute(
             sa.select(window).order_by(window.c.last_order_at, window.c.customer_id).limit(1)
         ).one()
         place_ = f"{int(end.last_order_at.timestamp())}.{end.customer_id}"
-        return Leaf(entries=tuple(map(_entry, rows)), after=place_, looked=looked)
+        return Leaf(entries=tuple(map(entry_of, rows)), after=place_, looked=looked)
     rest = _without_order(connection, wanted, "", limit - len(rows), looked=len(rows))
-    return Leaf(entries=(*map(_entry, rows), *rest.entries), after=rest.after, looked=rest.looked)
+    return Leaf(entries=(*map(entry_of, rows), *rest.entries), after=rest.after, looked=rest.looked)
 
 
 def _without_order(
@@ -204,10 +203,10 @@ def _without_order(
     rows = connection.execute(query).all()
     if len(rows) > limit:
         kept = rows[:limit]
-        return Leaf(entries=tuple(map(_entry, kept)), after=f"n{kept[-1].id}", looked=looked)
+        return Leaf(entries=tuple(map(entry_of, kept)), after=f"n{kept[-1].id}", looked=looked)
     end = connection.execute(sa.select(sa.func.min(window.c.id), sa.func.count())).one()
     after_ = f"n{end[0]}" if end[1] == WINDOW else ""
-    return Leaf(entries=tuple(map(_entry, rows)), after=after_, looked=looked + end[1])
+    return Leaf(entries=tuple(map(entry_of, rows)), after=after_, looked=looked + end[1])
 
 
 def _conditions(wanted: Wanted, *, has_segment: bool) -> list[sa.ColumnElement[bool]]:
@@ -320,22 +319,3 @@ def _distinct(connection: sa.Connection, column: sa.ColumnElement[str]) -> list[
         found.append(last)
         last = connection.scalar(sa.select(sa.func.min(column)).where(column > last))
     return [one for one in found if one]
-
-
-def _entry(row: Any) -> Entry:
-    last: datetime | None = row.last_order_at
-    return Entry(
-        id=row.id,
-        name=row.name,
-        email=row.email or "",
-        phone=masked(row.phone),
-        country=row.country,
-        language=row.language,
-        is_flagged=bool(row.is_flagged),
-        r=row.r,
-        f=row.f,
-        m=row.m,
-        order_count=row.order_count or 0,
-        spent_usd_cents=row.spent_usd_cents or 0,
-        last_order_at=last,
-    )

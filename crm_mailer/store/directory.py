@@ -101,7 +101,7 @@ def list_customers(
         query = query.where(_has(t.customer_tags, "tag", tag))
     if is_flagged:
         query = query.where(customer.is_flagged)
-    return [_entry(row) for row in connection.execute(query)]
+    return [entry_of(row) for row in connection.execute(query)]
 
 
 def correct(
@@ -138,7 +138,8 @@ def _has(
     )
 
 
-def _entry(row: Any) -> Entry:
+def entry_of(row: Any) -> Entry:
+    """A row with these columns as an entry."""
     return Entry(
         id=row.id,
         name=row.name,

@@ -58,21 +58,26 @@ def of_case(
 
 def of_reply(reply: ReplyRow) -> Letter:
     """One letter of the inbox."""
+    return _written(reply, reply.evidence)
+
+
+def _written(row: Any, evidence: tuple[Evidence, ...]) -> Letter:
+    """What a customer wrote: a row of the inbox, or of the table."""
     return Letter(
-        at=reply.received_at,
+        at=row.received_at,
         who="customer",
-        channel=reply.channel,
-        subject=reply.subject,
-        own_text=reply.own_text,
-        full_text=reply.full_text or reply.own_text,
-        name=reply.sender,
-        language=reply.language,
-        kind=reply.kind,
-        intent=reply.intent or "",
-        reasons=reply.reasons,
-        evidence=reply.evidence,
-        reply_id=reply.id,
-        has_bytes=reply.inbound_id is not None,
+        channel=row.channel,
+        subject=row.subject,
+        own_text=row.own_text,
+        full_text=row.full_text or row.own_text,
+        name=row.sender,
+        language=row.language,
+        kind=row.kind,
+        intent=row.intent or "",
+        reasons=tuple(row.reasons or ()),
+        evidence=evidence,
+        reply_id=row.id,
+        has_bytes=row.inbound_id is not None,
     )
 
 
@@ -87,22 +92,7 @@ def _theirs(connection: sa.Connection, customer_id: int, limit: int) -> list[Let
 
 
 def _their(row: sa.Row[Any]) -> Letter:
-    return Letter(
-        at=row.received_at,
-        who="customer",
-        channel=row.channel,
-        subject=row.subject,
-        own_text=row.own_text,
-        full_text=row.full_text or row.own_text,
-        name=row.sender,
-        language=row.language,
-        kind=row.kind,
-        intent=row.intent or "",
-        reasons=tuple(row.reasons or ()),
-        evidence=tuple(Evidence(**told) for told in row.evidence or ()),
-        reply_id=row.id,
-        has_bytes=row.inbound_id is not None,
-    )
+    return _written(row, tuple(Evidence(**told) for told in row.evidence or ()))
 
 
 def _ours(connection: sa.Connection, case_ids: Collection[int], limit: int) -> list[Letter]:

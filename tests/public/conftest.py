@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crm_mailer.app import chromium
-from crm_mailer.model.errors import NotPossible
+from tests.browser import chromium_browser
 from tests.public import page_site
 from tests.public.page_site import PageSite
 
@@ -47,16 +45,8 @@ def _served(built: Path, home: Path) -> Iterator[PageSite]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    sync_api: Any = pytest.importorskip("playwright.sync_api", reason="no Playwright")
-    try:
-        path = chromium.find()
-    except NotPossible:
-        pytest.skip("no Chromium")
-    with sync_api.sync_playwright() as driver:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        found = driver.chromium.launch(executable_path=path, args=options)
+    with chromium_browser() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import socket
@@ -25,12 +24,12 @@ from urllib.parse import urlencode
 import pytest
 from starlette.types import ASGIApp
 
-from crm_mailer.app import App, chromium
-from crm_mailer.model.errors import NotPossible
+from crm_mailer.app import App
 from crm_mailer.settings import read_settings
 from crm_mailer.studio import server as studio_server
 from crm_mailer.web import serving
 from crm_mailer.web.serving import LOOPBACK
+from tests.browser import chromium_browser
 from tests.conftest import StandingClock
 from tests.studio import shop
 
@@ -174,16 +173,8 @@ def studio(shop_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium; tests are skipped where there is none."""
-    sync_api: Any = pytest.importorskip("playwright.sync_api", reason="no Playwright")
-    try:
-        path = chromium.find()
-    except NotPossible:
-        pytest.skip("no Chromium")
-    with sync_api.sync_playwright() as driver:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        found = driver.chromium.launch(executable_path=path, args=options)
+    with chromium_browser() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture

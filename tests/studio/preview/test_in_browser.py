@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crm_mailer.app import chromium
-from crm_mailer.model.errors import NotPossible
+from tests.browser import chromium_browser
 from tests.studio.preview.conftest import SHIPPED, Site
 
 sync_api: Any = pytest.importorskip("playwright.sync_api", reason="no Playwright")
@@ -21,15 +19,8 @@ WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 375, "height": 740}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    try:
-        path = chromium.find()
-    except NotPossible:
-        pytest.skip("no Chromium")
-    with sync_api.sync_playwright() as driver:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        found = driver.chromium.launch(executable_path=path, args=options)
+    with chromium_browser() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture
