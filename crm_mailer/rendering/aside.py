@@ -10,7 +10,7 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -19,6 +19,17 @@ T = TypeVar("T")
 def is_possible() -> bool:
     """Whether a process may be forked here: beside other threads it might never wake up."""
     return sys.platform == "linux" and threading.active_count() == 1
+
+
+def in_two(groups: Iterable[Sequence[T]], work: Callable[[T], float]) -> tuple[list[T], list[T]]:
+    """Two shares of about equal work; what is in one group stays together, in its order."""
+    shares: tuple[list[T], list[T]] = [], []
+    done = [0.0, 0.0]
+    for group in groups:
+        lighter = done.index(min(done))
+        shares[lighter].extend(group)
+        done[lighter] += sum(map(work, group))
+    return shares
 
 
 class Aside(Generic[T]):

@@ -67,3 +67,44 @@ def test_a_step_that_fails_is_named_without_a_traceback(tmp_path: Path, ready: P
 
 def test_the_launcher_is_readable_by_an_old_python() -> None:
     ast.parse((ROOT / "cli.py").read_text(), feature_version=(3, 7))
+
+
+def twin(folder: Path, answer: str) -> Path:
+    """Another Python of our version on PATH, as far as the launcher looks at it."""
+    found = folder / "python{}.{}".format(*sys.version_info[:2])
+    found.write_text(f"#!/bin/sh\n{answer}\n")
+    found.chmod(0o755)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_taken"),
+    [
+        ("echo 0.000001", True),
+        ("echo 1000", False),
+        ("echo no module named ensurepip; exit 1", False),
+        ("exit 0", False),
+    ],
+    ids=["quicker", "slower", "cannot make an environment", "says nothing"],
+)
+def test_a_much_quicker_python_of_the_same_version_is_taken(
+    tmp_path: Path, answer: str, is_taken: bool
+) -> None:
+    other = twin(tmp_path, answer)
+    program = f"import runpy; print(runpy.run_path({str(ROOT / 'cli.py')!r})['quickest_twin']())"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PATH": f"{tmp_path}:{tmp_path / 'none'}"},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == (str(other) if is_taken else sys.executable)
+    assert (f"{other} is quicker" in done.stderr) == is_taken
+
+
+def test_the_work_that_is_measured_runs_here() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import runpy; print(runpy.run_path({str(ROOT / 'cli.py')!r})"
+         f"['seconds_of_work']({sys.executable!r}))"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert 0 < float(done.stdout) < 60

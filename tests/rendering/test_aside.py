@@ -29,6 +29,14 @@ def test_work_that_fails_or_is_killed_has_no_result(capfd: pytest.CaptureFixture
     assert killed.result() is None
 
 
+def test_the_shares_of_two_are_about_equal_and_groups_stay_together() -> None:
+    groups = [[50, 1], [20], [20, 10], [1], [1], [1]]
+
+    first, second = aside.in_two(groups, float)
+
+    assert (first, second) == ([50, 1, 1], [20, 20, 10, 1, 1])
+
+
 def test_the_other_process_does_not_outlive_a_killed_one() -> None:
     program = (
         "import os, sys, time; from crm_mailer.rendering import aside\n"
