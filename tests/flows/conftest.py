@@ -6,6 +6,7 @@ import csv
 import email
 import email.policy
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -17,12 +18,12 @@ from click.testing import CliRunner, Result
 
 from crm_mailer.app import App, rounds
 from crm_mailer.cli import group
-from crm_mailer.home import make_home
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import read_settings
 from tests.flows.running import PATIENCE, Running
 from tests.servers.imap_box import PASSWORD, USER, Box, pymap_box
 from tests.servers.smtp_sink import Letter, Sink, smtp_sink
+from tests.small_shop import copy_home
 
 #: Ten in the morning where the customers live.
 MORNING = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
@@ -230,9 +231,11 @@ def box() -> Iterator[Box]:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, sink: Sink, box: Box) -> Iterator[SmallShop]:
+def shop(
+    starter_home: Path, empty_database: Path, tmp_path: Path, sink: Sink, box: Box
+) -> Iterator[SmallShop]:
     """A fresh shop; when the test is over, its ledger must add up."""
-    make_home(tmp_path / "shop")
+    shutil.copy(empty_database, copy_home(starter_home, tmp_path / "shop"))
     small = SmallShop(tmp_path / "shop", sink, box)
     yield small
     audit = small.run("outbox", "audit")

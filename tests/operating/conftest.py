@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from crm_mailer.home import make_home
+from tests.small_shop import copy_home
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +19,5 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    make_home(tmp_path / "shop")
-    return tmp_path / "shop"
+def home(starter_home: Path, tmp_path: Path) -> Path:
+    return copy_home(starter_home, tmp_path / "shop")

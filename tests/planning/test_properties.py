@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -14,7 +15,6 @@ from crm_mailer.model import windows
 from crm_mailer.model.campaign import BirthdayAnchor, OrderAnchor, Stream
 from crm_mailer.model.order import OrderState
 from crm_mailer.planning import plan
-from crm_mailer.store import migrate
 from crm_mailer.store.engine import Store, open_store
 from tests.planning.people import NOON, SHOP, campaign, customer, definitions, order, touches
 
@@ -40,11 +40,10 @@ QUICK = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCh
 
 
 @contextmanager
-def shop(parcels: list[tuple[int, int]]) -> Iterator[Store]:
+def shop(empty_database: Path, parcels: list[tuple[int, int]]) -> Iterator[Store]:
     """A shop with four customers whose orders are known from the start; time reveals them."""
     with TemporaryDirectory() as folder:
-        store = open_store(f"sqlite:///{Path(folder)}/crm.db")
-        migrate.upgrade(store)
+        store = open_store(f"sqlite:///{shutil.copy(empty_database, folder)}")
         people = [
             customer(store, f"c{number}", time_zone=place, birth_month=11, birth_day=4 + number)
             for number, place in enumerate(PLACES)
@@ -74,9 +73,9 @@ def keys(store: Store) -> list[tuple[object, ...]]:
 @QUICK
 @given(PARCELS, LOOKS)
 def test_planning_in_any_slices_of_time_gives_the_same_touches(
-    parcels: list[tuple[int, int]], looks: list[int]
+    empty_database: Path, parcels: list[tuple[int, int]], looks: list[int]
 ) -> None:
-    with shop(parcels) as first, shop(parcels) as second:
+    with shop(empty_database, parcels) as first, shop(empty_database, parcels) as second:
         run(first, looks)
         run(second, [])
 
@@ -86,9 +85,9 @@ def test_planning_in_any_slices_of_time_gives_the_same_touches(
 @QUICK
 @given(PARCELS, LOOKS)
 def test_marketing_keeps_the_night_and_the_cap_however_often_it_is_planned(
-    parcels: list[tuple[int, int]], looks: list[int]
+    empty_database: Path, parcels: list[tuple[int, int]], looks: list[int]
 ) -> None:
-    with shop(parcels) as store:
+    with shop(empty_database, parcels) as store:
         run(store, looks)
         rows = touches(store, "customer_id", "due_at", "stream", "state")
 

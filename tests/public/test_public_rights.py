@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +14,8 @@ from crm_mailer.model.hit import WebHit
 from crm_mailer.model.token import Purpose
 from crm_mailer.settings import read_settings
 from crm_mailer.store import hooks, links, suppressions, web_events
-from tests.conftest import NOON, StandingClock, _admin, _on
+from tests.conftest import NOON, StandingClock
+from tests.databases import PostgresDatabase
 from tests.public import page_site
 from tests.public.page_site import ONE_CLICK, PageSite
 
@@ -24,13 +24,11 @@ BOB, ROLE = "bob@example.com", "crm_public_of_tests"
 
 @pytest.fixture(scope="module")
 def pages(
-    postgres_server: str, postgres_template: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PageSite, App]]:
     """The pages as that role serves them, and the shop as its owner has it open."""
-    name = f"rights_{secrets.token_hex(6)}"
-    with _admin(postgres_server) as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
-    url = _on(postgres_server, name)
+    database = PostgresDatabase(postgres_server)
+    url = database.emptied()
     owner = page_site.build(tmp_path_factory.mktemp("rights") / "shop", database=url)
     with owner.store.write() as connection:
         connection.exec_driver_sql(f"DROP ROLE IF EXISTS {ROLE}")
@@ -47,8 +45,7 @@ def pages(
         connection.exec_driver_sql(f"DROP OWNED BY {ROLE}")
         connection.exec_driver_sql(f"DROP ROLE {ROLE}")
     owner.close()
-    with _admin(postgres_server) as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    database.drop()
 
 
 def _as_role(url: str) -> str:

@@ -277,7 +277,8 @@ def fault_server(
             await asyncio.sleep(0.01)
         listener.close()
         for writer in [*server.writers, *server.closing]:
-            writer.transport.abort()
+            with contextlib.suppress(AttributeError):  # in Python 3.11.2, where TLS was closed
+                writer.transport.abort()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()

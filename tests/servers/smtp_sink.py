@@ -29,10 +29,20 @@ class Sink:
     letters: list[Letter] = field(default_factory=list)
     port: int = 0
     logins: list[str] = field(default_factory=list)
+    #: Recipients that are refused.
+    unknown: set[str] = field(default_factory=set)
 
     @property
     def recipients(self) -> list[str]:
         return [letter.rcpt_to for letter in self.letters]
+
+    async def handle_RCPT(
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if address in self.unknown:
+            return "550 5.1.1 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
 
     async def handle_DATA(self, _server: Any, session: Any, envelope: Any) -> str:
         self.letters.append(
