@@ -30,10 +30,12 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer import logs
-from crm_mailer.app import App, delivering
+from crm_mailer.app import App, clocks, delivering
 from crm_mailer.delivering import DeliverReport
-from crm_mailer.model.errors import CrmMailerError
-from crm_mailer.store import leases
+from crm_mailer.model.duty import Duty
+from crm_mailer.model.errors import CrmMailerError, SchemaAhead
+from crm_mailer.store import bells, leases
+from crm_mailer.store.leases import Holder
 
 #: A worker's lease says that it is alive.
 LEASE_SECONDS, BEAT_SECONDS = 60.0, 10.0
@@ -61,9 +63,9 @@ def spare_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def lease_name(number: int) -> str:
-    """The name under which worker `number` of this host is known to be alive."""
-    return f"{leases.WORKER}{socket.gethostname()}:{number}"
+def lease_name(team: str, number: int) -> str:
+    """The name under which worker `number` of a team is known to be alive."""
+    return f"{leases.WORKER}{team}:{number}"
 
 
 @dataclass(slots=True)
@@ -76,6 +78,8 @@ class Worker:
     app: App
     number: int = 1
     is_leashed: bool = False
+    #: Whose worker it is: several daemons of a host have workers of the same numbers.
+    team: str = field(default_factory=socket.gethostname)
     log: Any = field(default_factory=logs.get)
     owner: str = field(default_factory=delivering.owner)
     #: Why to stop. The queue wakes a nap and may be filled from within a signal handler.
@@ -83,6 +87,8 @@ class Worker:
     _ends: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
     _asked_at: float = field(default_factory=time.monotonic)
     _is_stale: bool = False
+    #: Whether a round has mails in its hands.
+    _is_sending: bool = False
 
     def run(self) -> None:
         """Send round after round until told to stop; mails in flight may finish.
@@ -115,13 +121,14 @@ class Worker:
         with contextlib.suppress(OSError):
             self.app.definitions  # noqa: B018 - read now, so that the collector passes over them
         threading.Thread(target=self._watch, daemon=True).start()
+        threading.Thread(target=self._hear_bell, daemon=True).start()
         self.log.info("worker started", number=self.number, pid=os.getpid())
         spare_collector()
 
     def _end(self) -> None:
         self._why = self._why or "done"
         with contextlib.suppress(Exception), self.app.store.write() as connection:
-            leases.release(connection, lease_name(self.number), owner=self.owner)
+            leases.release(connection, self._lease_name, owner=self.owner)
         self.log.info("worker stopped", number=self.number)
 
     def _round(self, troubles: logs.Troubles) -> float:
@@ -136,6 +143,8 @@ class Worker:
             # a round that did nothing may have left a resting server alone
             troubles.well("send", did, is_over=bool(did))
             return 0.0 if did else IDLE_SECONDS
+        except SchemaAhead as error:
+            self._stop(str(error))  # the program of the newer schema takes over
         except CrmMailerError as error:
             troubles.unwell("send", str(error), hint=error.hint)
         except OSError as error:  # an editor was just about to move a file
@@ -146,6 +155,7 @@ class Worker:
 
     def _nap(self, seconds: float) -> None:
         if seconds:
+            self._is_sending = False
             with contextlib.suppress(queue.Empty):
                 self._ends.get(timeout=seconds)
         self._asked_at = time.monotonic()
@@ -153,6 +163,7 @@ class Worker:
     def _should_stop(self) -> bool:
         """Asked by the round all the time. Changed files end it too: the next one reads them."""
         self._asked_at = time.monotonic()
+        self._is_sending = True
         return bool(self._why) or self._is_stale
 
     def _signalled(self, number: int, _frame: object) -> None:
@@ -168,6 +179,15 @@ class Worker:
 
     def _watch(self) -> None:
         """Do what must not wait for a round, and cut it off when it does not end."""
+        while True:
+            try:
+                self._watch_on()
+            except Exception as error:  # without this thread nobody knows that we are alive
+                with contextlib.suppress(Exception):
+                    self.log.error("worker", number=self.number, error=repr(error), exc_info=True)
+                time.sleep(WATCH_SECONDS)
+
+    def _watch_on(self) -> None:
         stop_at, beat_at, look_at = 0.0, time.monotonic() + BEAT_SECONDS, 0.0
         while True:
             self._wait_for_leash()
@@ -189,25 +209,52 @@ class Worker:
         if not self.is_leashed or self._why:
             time.sleep(WATCH_SECONDS)
             return
-        readable, _, _ = select.select([0], [], [], WATCH_SECONDS)
-        if readable and not os.read(0, 1024):
+        try:
+            readable, _, _ = select.select([0], [], [], WATCH_SECONDS)
+            is_cut = bool(readable) and not os.read(0, 1024)
+        except OSError:  # it was never there
+            is_cut = True
+        if is_cut:
             self._stop("whoever started it is gone")
 
     def _beat(self) -> None:
         """Say that we are alive; a database that is busy at the moment is no reason to stop."""
         try:
+            me = Holder(
+                owner=self.owner, host=socket.gethostname(), pid=os.getpid(),
+                roles=Duty.SEND.value, doing="send" if self._is_sending else "",
+                clock_ms=round(clocks.ahead(self.app) * 1000),
+            )  # fmt: skip
             with self.app.store.write() as connection:
                 leases.acquire(
-                    connection, lease_name(self.number), owner=self.owner, seconds=LEASE_SECONDS,
-                    now=self.app.clock.now(), host=socket.gethostname(), pid=os.getpid(),
-                    is_owner_gone=True,
+                    connection, self._lease_name, owner=me, seconds=LEASE_SECONDS,
+                    now=clocks.lease_moment(self.app), is_owner_gone=True,
                 )  # fmt: skip
         except CrmMailerError as error:
             self.log.warning("worker", number=self.number, error=str(error), hint=error.hint)
+        except Exception as error:  # the next beat comes, and may do better
+            self.log.error("worker", number=self.number, error=repr(error), exc_info=True)
+
+    def _hear_bell(self) -> None:
+        """Look at once when there is something new, not after the nap."""
+        bells.hear(self.app.store, lambda: self._ends.put(""), self._pause)
+
+    def _pause(self, seconds: float) -> bool:
+        """Rest in a thread; whether it is over."""
+        if seconds:
+            time.sleep(seconds)
+        return bool(self._why)
+
+    @property
+    def _lease_name(self) -> str:
+        return lease_name(self.team, self.number)
 
     def _cut_off(self) -> None:
-        self.log.warning("cut off", work="send", number=self.number, goes_on="at the next start")
-        sys.stderr.flush()
+        with contextlib.suppress(Exception):
+            self.log.warning(
+                "cut off", work="send", number=self.number, goes_on="at the next start"
+            )
+            sys.stderr.flush()
         os._exit(CUT_OFF)  # or its threads would be waited for
 
 
@@ -219,6 +266,7 @@ class Team:
     size: int
     log: Any = field(default_factory=logs.get)
     clock: Callable[[], float] = time.monotonic
+    name: str = field(default_factory=socket.gethostname)
     _members: dict[int, _Member] = field(default_factory=dict)
 
     def look_after(self) -> None:
@@ -227,7 +275,7 @@ class Team:
             member = self._members.setdefault(number, _Member(number))
             if member.process is None:
                 if self.clock() >= member.start_at:
-                    member.start(self.home, self.clock())
+                    member.start(self.home, self.name, self.clock())
             elif member.process.poll() is not None:
                 self._bury(member)
             else:
@@ -240,11 +288,11 @@ class Team:
             CrmMailerError: one lives, but its round stands still.
         """
         with app.store.read() as connection:
-            heard = leases.list_in_force(connection, leases.WORKER, app.clock.now())
+            heard = leases.list_in_force(connection, leases.WORKER, clocks.lease_moment(app))
         names, now = {one.name for one in heard}, self.clock()
         for member in self._alive():
             has_lived = now - member.started_at > LEASE_SECONDS
-            if has_lived and lease_name(member.number) not in names:
+            if has_lived and lease_name(self.name, member.number) not in names:
                 raise CrmMailerError(
                     f"worker {member.number} (pid {member.process.pid}) has not been heard of "
                     f"for {LEASE_SECONDS:.0f} seconds",
@@ -312,11 +360,11 @@ class _Member:
     deaths: int = 0
     is_heavy: bool = False
 
-    def start(self, home: Path, now: float) -> None:
+    def start(self, home: Path, team: str, now: float) -> None:
         """Start a process that a Ctrl-C in our terminal does not reach: we tell it ourselves."""
-        words = ["--home", str(home), "worker", "--number", str(self.number), "--leash"]
+        words = ["--home", str(home), "worker", "--number", str(self.number), "--team", team]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "crm_mailer", *words],
+            [sys.executable, "-m", "crm_mailer", *words, "--leash"],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )

@@ -30,6 +30,7 @@ from crm_mailer.model.errors import (
 )
 from crm_mailer.settings import ImapSettings
 from crm_mailer.store import inbound, replies
+from crm_mailer.store.engine import Store
 from crm_mailer.store.inbound import InboundMail
 from crm_mailer.store.replies import ReplyRow
 
@@ -145,6 +146,8 @@ def watch(
     stop: threading.Event,
     box: ImapSettings,
     after_round: Callable[[ListenReport], None] | None = None,
+    store: Store | None = None,
+    on_look: Callable[[CrmMailerError | None], None] = lambda _error: None,
 ) -> None:
     """Stay at a mailbox until `stop` is set. One thread a mailbox.
 
@@ -152,6 +155,8 @@ def watch(
         stop: set it to end within a second or two.
         box: the mailbox, as the settings have it.
         after_round: called after each round that understood something, for example to learn.
+        store: where to keep what is fetched, behind the fence of a lease; None: the shop's.
+        on_look: called after each look, with what went wrong.
 
     Raises:
         LoginRefused: the server does not take user name and password.
@@ -160,7 +165,12 @@ def watch(
     at, log = mailboxes.account(app, box), logs.get()
     tidy = _Tidy(app, box)
 
+    def in_trouble(error: CrmMailerError) -> None:
+        log.warning("listen", mailbox=box.name, error=str(error), hint=error.hint)
+        on_look(error)
+
     def after_fetch(fetched: FetchReport) -> None:
+        on_look(None)
         mailboxes.end_alerts(app, box, "login", "silent")
         report = understand(app)
         if fetched.new or report.handled:
@@ -174,7 +184,7 @@ def watch(
     try:
         listening.watch(
             lambda: ImapMailbox(at),
-            app.store,
+            store or app.store,
             account=at.name,
             folder=at.folder,
             raw_folder=app.raw_folder,
@@ -182,9 +192,7 @@ def watch(
             stop=stop,
             first_contact=mailboxes.first_contact(box.first_contact),
             after_fetch=after_fetch,
-            on_trouble=lambda error: log.warning(
-                "listen", mailbox=box.name, error=str(error), hint=error.hint
-            ),
+            on_trouble=in_trouble,
         )
     except (LoginRefused, SettingsError) as error:
         mailboxes.raise_alert(app, box, "login", error)

@@ -20,6 +20,7 @@ from crm_mailer import __version__
 from crm_mailer.app import operating
 from crm_mailer.app.operating import Status
 from crm_mailer.app.wiring import App
+from crm_mailer.model.duty import Duty
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store import monitoring
@@ -103,15 +104,41 @@ def _of_program(status: Status, pulse: Pulse) -> Iterator[Metric]:
     yield _family("build_info", "The program's version.", {__version__: 1}, "version")
     yield _gauge("daemon_up", "Whether a daemon holds the lease.", bool(status.daemon))
     yield _gauge("workers", "Sending processes heard of in the last minute.", len(status.workers))
-    left = {one.name: (one.until - status.now).total_seconds() for one in pulse.heartbeats}
-    yield _family("lease_seconds", "For how long a process counts as alive; negative: since when "
-                  "it does not.", left, "lease")  # fmt: skip
+    yield from _of_fleet(status)
     yield _gauge("paused", "Whether a person has stopped all sending.", status.is_paused)
     yield _gauge("stops", "What is paused: everything, campaigns, lanes.", len(status.pauses))
     yield _gauge("alerts", "What a person should look at.", len(status.alerts))
     yield _gauge("file_errors", "Faults in the shop's files.", status.problems)
     yield _gauge("campaigns_live", "Campaigns in mode live.", status.campaigns_live)
     yield _gauge("database_bytes", "How large the database is.", pulse.database_bytes)
+
+
+def _of_fleet(status: Status) -> Iterator[Metric]:
+    """Who works, on whichever host. Names of processes are no labels: each start has another."""
+    fleet = status.fleet
+    alive = [one for one in fleet.processes if one.is_alive]
+    filled = [role for one in alive if one.kind == "daemon" for role in one.roles]
+    roles = {role.value: float(filled.count(role.value)) for role in Duty}
+    yield _family("daemons", "Daemons that live, by role.", roles, "role")
+    silent = max((one.heard_ago for one in alive), default=0.0)
+    yield _gauge("heartbeat_age_seconds", "Since the process that was silent longest among those "
+                 "that count as alive was heard of.", silent)  # fmt: skip
+    left = {one.name: (one.until - status.now).total_seconds() for one in fleet.tenures}
+    yield _family("lease_seconds", "For how long work that one process alone does is in its hands; "
+                  "negative: since when in nobody's.", left, "lease")  # fmt: skip
+    epochs = {one.name: float(one.epoch) for one in fleet.tenures}
+    yield _family("lease_epoch", "How often it passed to another.", epochs, "lease")
+    due = {one.name: float(one.due) for one in fleet.lanes}
+    yield _family("lane_due", "Mails that could leave now, by lane.", due, "lane")
+    paused = {one.name: float(one.is_paused) for one in fleet.lanes}
+    yield _family("lane_paused", "Whether a lane is stopped.", paused, "lane")
+    yield _gauge("inbound_lag_seconds", "How long the oldest received mail has waited to be read.",
+                 _ago(fleet.oldest_inbound_at, status.now))  # fmt: skip
+    yield _gauge("plan_age_seconds", "Since campaigns were looked at.",
+                 _ago(fleet.planned_at, status.now))  # fmt: skip
+    off = max((abs(one.clock_ms) for one in alive), default=0)
+    yield _gauge("clock_off_seconds", "The largest difference of a host's clock to the database's.",
+                 off / 1000)  # fmt: skip
 
 
 def _of_mails(status: Status, pulse: Pulse) -> Iterator[Metric]:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TextIO
 
 from crm_mailer import home as homes
-from crm_mailer.app import mailbox_states
+from crm_mailer.app import clocks, fleet, mailbox_states, witnessing
+from crm_mailer.app.fleet import Fleet
 from crm_mailer.app.mailbox_states import MailboxState
 from crm_mailer.app.wiring import App
+from crm_mailer.delivering import witness
 from crm_mailer.model.errors import AlreadyRunning, StoreError
 from crm_mailer.store import alerts, doubts, health, lanes, leases, migrate, pauses
 from crm_mailer.store.alerts import Alert
@@ -32,6 +34,8 @@ class Status:
     now: datetime
     is_sandbox: bool
     is_paused: bool
+    #: Why nothing leaves from this database until it is reconciled; empty where all is well.
+    restored: str
     #: Whatever is stopped, everything or a part.
     pauses: list[Pause]
     #: What a person should look at.
@@ -41,6 +45,8 @@ class Status:
     probably_sent: int
     #: The sending processes that are alive.
     workers: list[str]
+    #: All processes, leases and lanes, on whichever host, and how far behind they are.
+    fleet: Fleet
     figures: health.Figures
     campaigns_live: int
     campaigns: int
@@ -59,15 +65,21 @@ def init(folder: Path) -> list[Path]:
     return homes.make_home(folder)
 
 
-def upgrade_database(app: App) -> None:
-    """Bring the database to the program's schema."""
+def upgrade_database(app: App) -> tuple[str, ...]:
+    """Bring the database to the program's schema; which migrations were run.
+
+    Raises:
+        AlreadyRunning: a program that could not go on with it is at work.
+    """
     store = open_store(app.database_url)
-    migrate.upgrade(store)
+    done = migrate.upgrade(store, now=app.clock.now())
     store.close()
+    return done
 
 
 def status(app: App) -> Status:
     """What is going on, and the next sensible command."""
+    clocks.ahead(app)  # puts our clock right
     now = app.clock.now()
     with app.store.read() as connection:
         figures = health.figures(connection, now)
@@ -75,7 +87,9 @@ def status(app: App) -> Status:
         workers = leases.list_in_force(connection, leases.WORKER, now)
         stopped = pauses.list_(connection)
         open_alerts = alerts.list_open(connection)
+        working = fleet.look(app, connection, now)
         probably_sent = doubts.count_probably_sent(connection, now)
+    restored = witnessing.look(app)
     definitions = app.definitions
     live = [one for one in definitions.campaigns.values() if one.mode == "live"]
     return Status(
@@ -84,11 +98,13 @@ def status(app: App) -> Status:
         now=now,
         is_sandbox=app.settings.is_sandbox,
         is_paused=any(one.scope == pauses.ALL for one in stopped),
+        restored=witness.SENTENCES[restored.why] if restored else "",
         pauses=stopped,
         alerts=open_alerts,
         probably_sent=probably_sent,
         daemon=daemon,
         workers=[f"pid {one.pid} on {one.host} since {one.since:%F %T}Z" for one in workers],
+        fleet=working,
         figures=figures,
         campaigns_live=len(live),
         campaigns=len(definitions.campaigns),
@@ -97,7 +113,9 @@ def status(app: App) -> Status:
         resting=_resting(app),
         mailbox=", ".join(box.place for box in app.settings.mailboxes),
         mailboxes=mailbox_states.states(app),
-        next_step=_next_step(app, figures, live=len(live), daemon=daemon),
+        next_step=_next_step(
+            app, figures, live=len(live), daemon=daemon, is_restored=restored is not None
+        ),
     )
 
 
@@ -114,7 +132,14 @@ def hold_database(app: App) -> Iterator[None]:
     if not app.store.is_sqlite:
         yield
         return
-    with _opened(Path(str(app.store.url.database)).resolve().with_suffix(".lock")) as file:
+    with hold_file(app, Path(str(app.store.url.database)).resolve()):
+        yield
+
+
+@contextmanager
+def hold_file(app: App, database: Path) -> Iterator[None]:
+    """The same of an SQLite file that may be damaged, or not there."""
+    with _opened(database.with_suffix(".lock")) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -149,7 +174,11 @@ def _resting(app: App) -> str:
     )
 
 
-def _next_step(app: App, figures: health.Figures, *, live: int, daemon: str) -> str:
+def _next_step(
+    app: App, figures: health.Figures, *, live: int, daemon: str, is_restored: bool
+) -> str:
+    if is_restored:
+        return "crm-mailer db reconcile"
     if app.definitions.errors:
         return "crm-mailer check"
     if not figures.customers:

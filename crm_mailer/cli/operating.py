@@ -1,43 +1,43 @@
-"""Commands of the operator: init, run, status, db."""
+"""Commands of the operator: run, status."""
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from crm_mailer.cli import Doors, pass_app, pausing, show
-from crm_mailer.cli.options import Command, Group, as_json_option
-from crm_mailer.home import KEY_FILE
+from crm_mailer.cli import fleet_page, pass_app, pausing, show
+from crm_mailer.cli.options import Command, as_json_option
 from crm_mailer.i18n import _, say
+from crm_mailer.model import duty
+from crm_mailer.model.duty import Duty
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
     from crm_mailer.app.operating import Status
 
 
+class _Roles(click.ParamType["frozenset[Duty]"]):
+    """A list of roles such as `plan,send`."""
+
+    name = "roles"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> frozenset[Duty]:
+        """The roles, or a usage error."""
+        try:
+            return value if isinstance(value, frozenset) else duty.parse(value)
+        except ValueError as error:
+            known = duty.spelled(list(Duty))
+            if not str(error):
+                self.fail(_("no role is named; there are: {known}").format(known=known), param, ctx)
+            self.fail(_("`{word}` is no role; there are: {known}").format(
+                word=error, known=known), param, ctx)  # fmt: skip
+
+
 @click.command(cls=Command)
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-def init(folder: Path) -> None:
-    """Make a shop in FOLDER: starter campaigns, templates and settings."""
-    from crm_mailer.app import open_app, operating
-
-    written = operating.init(folder)
-    app = open_app(str(folder))
-    operating.upgrade_database(app)
-    app.close()
-    show.good(_("{count} files written in {folder}; nothing that was there has changed").format(
-        count=len(written), folder=folder))  # fmt: skip
-    show.note(_("Next: edit {file}, then").format(file=folder / "campaigns" / "shop.yaml"))
-    show.note(f"  crm-mailer --home {folder} import orders FILE\n"
-              f"  crm-mailer --home {folder} check\n"
-              f"  crm-mailer --home {folder} plan")  # fmt: skip
-
-
-@click.command(cls=Command)
+@click.option("--roles", type=_Roles(), metavar="ROLES",
+              help=_("What this daemon does, such as plan,listen or send,web; all but web "
+                     "unless said."))  # fmt: skip
 @click.option("--studio", is_flag=True, help=_("Open the studio as well, for this machine."))
 @click.option("--studio-host", metavar="ADDRESS", default="127.0.0.1", show_default=True,
               help=_("Where the studio listens; any other address needs users."))  # fmt: skip
@@ -61,6 +61,7 @@ def init(folder: Path) -> None:
 @pass_app
 def run(
     app: App,
+    roles: frozenset[Duty] | None,
     studio: bool,
     studio_host: str,
     studio_port: int | None,
@@ -69,20 +70,31 @@ def run(
     metrics_port: int | None,
     metrics_host: str,
 ) -> None:
-    """Run the daemon: plan, send, listen and learn until stopped."""
-    from crm_mailer import logs
+    """Run the daemon: plan, send, listen and learn until stopped.
+
+    Several hosts may share a PostgreSQL database and its roles: plan (segments, plans, webhooks to
+    other programs), send, listen (mailboxes, webhooks from others, cases), web (studio and public
+    pages, or the one that is named).
+    """
     from crm_mailer.cli.beside import Beside
     from crm_mailer.daemon import Daemon
 
-    logs.set_up(app.settings.log_level)
+    app.set_up_logs()
+    has_studio = studio or studio_port is not None
+    has_public = public or public_port is not None
+    given = frozenset(duty.NEEDED if roles is None else roles)
+    if has_studio or has_public:
+        given |= {Duty.WEB}
+    elif Duty.WEB in given:
+        has_studio = has_public = True
     with Beside(app) as beside:
-        if studio or studio_port is not None:
+        if has_studio:
             beside.open_studio(studio_host, studio_port)
-        if public or public_port is not None:
+        if has_public:
             beside.open_public_pages(public_port)
         if metrics_port is not None:
             beside.open_metrics(metrics_host, metrics_port)
-        Daemon(app).run()
+        Daemon(app, roles=given).run()
 
 
 @click.command(cls=Command)
@@ -99,72 +111,6 @@ def status(app: App, as_json: bool) -> None:
         _show_status(app, state)
 
 
-@click.group(cls=Group)
-def db() -> None:
-    """The database: upgrade, check, back up, copy."""
-
-
-@db.command()
-@click.pass_obj
-def upgrade(doors: Doors) -> None:
-    """Bring the database to this program's schema."""
-    from crm_mailer.app import open_app, operating
-
-    app = open_app(doors.home)
-    operating.upgrade_database(app)
-    app.close()
-    show.good(_("the database has this program's schema"))
-
-
-@db.command()
-@pass_app
-def verify(app: App) -> None:
-    """Check that the database has this program's schema."""
-    show.good(_("{database} is as it should be").format(
-        database=app.store.url.render_as_string()))  # fmt: skip
-
-
-@db.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@pass_app
-def backup(app: App, file: Path) -> None:
-    """Keep the database aside in FILE, also while the daemon runs."""
-    from crm_mailer.app import databases
-
-    kept = databases.backup(app.store, file)
-    show.good(_("{file}: {size} MB").format(file=kept.file, size=round(kept.size / 1e6, 1)))
-    show.note(_("Not in it: {key} (links in mails need it) and {folder} (large received mails)")
-              .format(key=app.home / KEY_FILE, folder=app.raw_folder))  # fmt: skip
-
-
-@db.command("copy")
-@click.argument("source")
-@click.argument("target")
-@as_json_option
-def copy_(source: str, target: str, as_json: bool) -> None:
-    """Copy a whole database into an empty one, of either engine, and compare both row by row.
-
-    SOURCE and TARGET are addresses, such as sqlite:///crm-mailer.db and
-    postgresql+psycopg://user@host/shop. A copy that was broken off goes on where it stopped.
-    """
-    from crm_mailer.app import databases
-
-    done: Counter[str] = Counter()
-
-    def told(table: str, rows: int) -> None:
-        done[table] += rows
-        if not as_json:
-            show.note(f"{table}: {done[table]:,}")
-
-    found = databases.copy(source, target, datetime.now(UTC), told)
-    if as_json:
-        show.json_(found)
-        return
-    show.good(_("{rows} rows of {tables} tables: both databases are the same").format(
-        rows=f"{sum(one.rows for one in found):,}", tables=len(found)))  # fmt: skip
-    show.note(_("Next: set `database` in crm-mailer.toml to the new address"))
-
-
 def _show_status(app: App, state: Status) -> None:
     figures = state.figures
     touches = figures.touches
@@ -172,13 +118,13 @@ def _show_status(app: App, state: Status) -> None:
         (_("shop"), f"{app.definitions.shop.name}  ({state.home})"),
         (_("now"), show.local(state.now, app.zone)),
         (_("database"), state.database),
-        (_("sending"), _("PAUSED: `crm-mailer resume` goes on") if state.is_paused
+        (_("sending"), _("REFUSED: {why}").format(why=say(state.restored)) if state.restored
+         else _("PAUSED: `crm-mailer resume` goes on") if state.is_paused
          else state.mail_server or _("sandbox")),
         (_("sending rests"), state.resting),
         (_("mailbox"), state.mailbox or _("not configured")),
         *_mailbox_facts(app, state),
         (_("daemon"), state.daemon or _("not running")),
-        (_("workers"), ", ".join(state.workers)),
         (_("campaigns"), _("{live} live of {all}").format(
             live=state.campaigns_live, all=state.campaigns)),
         (_("problems in files"), state.problems or ""),
@@ -187,15 +133,27 @@ def _show_status(app: App, state: Status) -> None:
         (_("mails"), ", ".join(f"{show.word(one)} {touches[one]:,}" for one in sorted(touches))),
         (_("in doubt, probably sent"), state.probably_sent or ""),
         (_("due now"), figures.due),
+        *fleet_page.lag(app, state),
         (_("replies from people"), figures.replies),
         (_("unreadable mails"), figures.inbound_quarantined or ""),
         (_("open cases"), _("{open}, {overdue} overdue").format(
             open=figures.cases_open, overdue=figures.cases_overdue)),
         (_("suppressed addresses"), figures.suppressions),
+        (_("last purge"), _last_purge(app)),
     ])  # fmt: skip
+    fleet_page.tables(app, state)
     _show_troubles(app, state)
+    fleet_page.warnings(state)
     if state.next_step:
         show.note(_("Next: {command}").format(command=_(state.next_step)))
+
+
+def _last_purge(app: App) -> str:
+    from crm_mailer.app import retention
+
+    done = retention.last(app)
+    return "" if done is None else _("{moment}, {rows} rows").format(
+        moment=show.local(done.at, app.zone), rows=f"{done.rows:,}")  # fmt: skip
 
 
 def _mailbox_facts(app: App, state: Status) -> list[tuple[str, object]]:

@@ -10,20 +10,22 @@ from crm_mailer.cli.options import Command
 
 @click.command(cls=Command, hidden=True)
 @click.option("--number", default=1, type=click.IntRange(min=1))
+@click.option("--team", default="")
 @click.option("--leash", "is_leashed", is_flag=True)
 @click.option("--once", "is_once", is_flag=True)
 @click.pass_obj
-def worker(doors: Doors, number: int, is_leashed: bool, is_once: bool) -> None:
+def worker(doors: Doors, number: int, team: str, is_leashed: bool, is_once: bool) -> None:
     """Send as one of several processes of the daemon."""
-    from crm_mailer import logs, workers
+    from crm_mailer import workers
     from crm_mailer.app import open_app
     from crm_mailer.store.engine import trust_threads
 
     trust_threads()
     app = open_app(doors.home)
     doors.opened.append(app)
-    logs.set_up(app.settings.log_level)
+    app.set_up_logs()
     one = workers.Worker(app, number=number, is_leashed=is_leashed)
+    one.team = team or one.team
     if not is_once:
         one.run()
         return

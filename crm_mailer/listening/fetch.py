@@ -206,9 +206,11 @@ class Hands:
             large: of mails with more bytes only the beginning; None: as the limits say.
         """
         limit = self.limits.large if large is None else large
+        # a server's database is read by several hosts, of which one has our folder
+        folder = self.raw_folder if self.store.is_sqlite else None
         for chunk in _chunks(uids, self.mailbox.sizes(uids), self.limits):
             mails = [
-                raw_mail(mail, chunk[mail.uid], self.raw_folder, self.now)
+                raw_mail(mail, chunk[mail.uid], folder, self.now)
                 for mail in self._fetch(chunk, limit)
             ]
             if mails:

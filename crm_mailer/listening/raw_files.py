@@ -1,4 +1,7 @@
-"""Fetched bytes as rows: small ones in the database, large ones in files named by their digest."""
+"""Fetched bytes as rows: small ones in the database, large ones in files named by their digest.
+
+A shop on PostgreSQL may have several hosts, so there the database has them all.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +18,23 @@ from crm_mailer.store.inbound import RawMail
 IN_DATABASE = 64 * 1024
 
 
-def raw_mail(mail: Fetched, size: int, folder: Path, now: datetime) -> RawMail:
+def raw_mail(mail: Fetched, size: int, folder: Path | None, now: datetime) -> RawMail:
     """The row of a fetched mail; a large one is safe on disk when this returns.
+
+    Without a folder all of it goes into the database.
 
     Raises:
         CannotWrite: its file cannot be written.
     """
     digest = hashlib.sha256(mail.raw).hexdigest()
-    is_small = len(mail.raw) <= IN_DATABASE
+    kept_in = folder if len(mail.raw) > IN_DATABASE else None
     return RawMail(
         uid=mail.uid,
         digest=digest,
         size=max(size, len(mail.raw)),
         received_at=mail.received_at or now,
-        raw=mail.raw if is_small else None,
-        raw_path="" if is_small else _write(folder, digest, mail.raw),
+        raw=mail.raw if kept_in is None else None,
+        raw_path="" if kept_in is None else _write(kept_in, digest, mail.raw),
         is_truncated=mail.is_truncated,
     )
 

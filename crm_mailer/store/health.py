@@ -75,11 +75,13 @@ def is_paused(connection: sa.Connection) -> bool:
 
 
 def daemon(connection: sa.Connection, now: datetime) -> str:
-    """Who runs the daemon and since when; empty when nobody does."""
-    row = connection.execute(
-        sa.select(t.leases).where(t.leases.c.name == "daemon", t.leases.c.until > now)
-    ).first()
-    return f"pid {row.pid} on {row.host} since {row.since:%F %T}Z" if row else ""
+    """Which daemons run, and since when; empty when none does."""
+    rows = connection.execute(
+        sa.select(t.leases)
+        .where(t.leases.c.name.startswith("daemon"), t.leases.c.until > now)
+        .order_by(t.leases.c.since, t.leases.c.name)
+    )
+    return ", ".join(f"pid {row.pid} on {row.host} since {row.since:%F %T}Z" for row in rows)
 
 
 def _count(

@@ -17,14 +17,6 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """A right that a process holds, and until when it counts."""
-
-    name: str
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Number:
     """How often something was."""
 
@@ -36,7 +28,6 @@ class Number:
 class Pulse:
     """What the status screen does not tell."""
 
-    heartbeats: Sequence[Heartbeat]
     #: Since when the mail that has waited longest could leave; None where none waits.
     oldest_due_at: datetime | None
     inbound_waiting: int
@@ -47,19 +38,13 @@ class Pulse:
 
 def pulse(connection: sa.Connection, now: datetime) -> Pulse:
     """All of it at `now`."""
-    lease, touch = t.leases.c, t.touches.c
+    touch = t.touches.c
     waiting = touch.state.in_((TouchState.PLANNED.value, TouchState.DEFERRED.value))
     oldest = sa.select(sa.func.min(touch.next_at, type_=Instant)).where(
         waiting, touch.next_at <= now
     )
     new = sa.select(sa.func.count()).where(t.inbound.c.state == "new")
     return Pulse(
-        heartbeats=[
-            Heartbeat(name, until)
-            for name, until in connection.execute(
-                sa.select(lease.name, lease.until).where(lease.until > now - DAY)
-            )
-        ],
         oldest_due_at=connection.scalar(oldest),
         inbound_waiting=connection.scalar(new) or 0,
         last_day=_last_day(connection, now - DAY),

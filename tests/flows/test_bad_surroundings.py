@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import sqlite3
+import ssl
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+import trustme
 
+from crm_mailer.app import clocks
 from tests.flows.bad_world import NOW, World, copy_of, make_shop
 from tests.servers.imap_box import HOST, PASSWORD, USER, Box, free_port, pymap_box
 from tests.servers.smtp_faults import Fault, fault_server, reply
@@ -17,7 +22,7 @@ from tests.servers.smtp_faults import Fault, fault_server, reply
 Spoil = Callable[[World], object]
 
 #: What a mail that was not sent leaves behind: its look and a note that the server rests.
-NOTES = {"tallies", "alerts", "paces", "messages", "facts", "mailboxes"}
+NOTES = {"tallies", "alerts", "paces", "messages", "facts", "mailboxes", "witnesses"}
 LOGIN = 'username = "care"\npassword = "secret"\n'
 
 
@@ -140,6 +145,51 @@ def test_a_locked_database_leaves_with_75(world: World, line: str) -> None:
     assert world.rows() == before
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("line", ["status", "run"])
+def test_a_login_that_the_database_server_refuses_leaves_with_77(
+    world: World, postgres_server: str, line: str
+) -> None:
+    url = sa.make_url(postgres_server).set(username="nobody_of_ours", password="s3cret")
+    at(url.render_as_string(hide_password=False))(world)
+
+    said = world.run(line)
+
+    assert (said.code, len(said.errors)) == (77, 1)
+    assert "nobody_of_ours" in said.err
+    assert "s3cret" not in said.err
+
+
+@pytest.mark.postgres
+def test_a_database_that_nobody_has_made_leaves_with_78(world: World, postgres_server: str) -> None:
+    url = sa.make_url(postgres_server).set(database="not_made_yet")
+    at(url.render_as_string(hide_password=False))(world)
+
+    said = world.run("db upgrade")
+
+    assert (said.code, len(said.errors)) == (78, 1)
+    assert "createdb" in said.err
+
+
+@pytest.mark.postgres
+def test_a_database_that_would_lose_names_is_refused(world: World, postgres_server: str) -> None:
+    engine = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in (
+            "DROP DATABASE IF EXISTS odd_letters",
+            "CREATE DATABASE odd_letters ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0",
+        ):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    url = sa.make_url(postgres_server).set(database="odd_letters")
+    at(url.render_as_string(hide_password=False))(world)
+
+    said = world.run("run")
+
+    assert (said.code, len(said.errors)) == (78, 1)
+    assert "SQL_ASCII" in said.err
+
+
 def test_a_second_daemon_leaves_with_75(world: World) -> None:
     with world.database.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -175,6 +225,51 @@ def test_a_mail_server_that_does_not_take_us_costs_no_mail(
     assert says in said.err
     assert _but_notes(world) == before
     assert world.run("outbox audit").code == 0
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def expired(authority: trustme.CA) -> ssl.SSLContext:
+    """A server whose certificate was good until yesterday."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    authority.issue_cert(
+        HOST, not_before=yesterday - timedelta(days=90), not_after=yesterday
+    ).configure_cert(context)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("line", "section", "tls"),
+    [
+        ("send", "smtp", "starttls"),
+        ("send", "smtp", "implicit"),
+        ("listen", "imap", "implicit"),
+    ],
+)
+def test_a_server_whose_certificate_has_expired_gets_no_password_and_no_mail(
+    world: World, authority: trustme.CA, expired: ssl.SSLContext, line: str, section: str, tls: str
+) -> None:
+    authority.cert_pem.write_to_path(str(world.home / "ca.pem"))
+    before = _but_notes(world)
+    with fault_server(
+        extensions=("STARTTLS", "AUTH PLAIN"), context=expired, is_implicit=tls == "implicit"
+    ) as server:
+        world.write(
+            "crm-mailer.toml",
+            f'[{section}]\nhost = "{HOST}"\nport = {server.port}\ntls = "{tls}"\n'
+            f'ca_file = "{world.home}/ca.pem"\n{LOGIN}',
+        )
+        said = world.run(line)
+
+    assert (said.code, len(said.errors)) == (69, 1)
+    assert "expired" in said.err
+    assert "AUTH" not in server.verbs
+    assert _but_notes(world) == before
 
 
 def test_a_mail_server_that_is_down_costs_no_mail(world: World) -> None:
@@ -310,6 +405,37 @@ def test_a_full_disk_leaves_with_73_and_changes_nothing(world: World) -> None:
     assert (said.code, len(said.errors)) == (73, 1), said.text
     assert "is the disk full?" in said.err
     assert world.rows() == before
+
+
+def test_a_disk_that_is_full_when_mail_should_leave_costs_no_mail(world: World) -> None:
+    before = _but_notes(world)
+
+    said = world.start("send", after=SMALL_FILES)
+
+    assert (said.code, len(said.errors)) == (73, 1), said.text
+    assert "disk" in said.err
+    assert not list(world.home.glob("outbox/*.eml"))
+    assert _but_notes(world) == before
+    assert world.run("send").code == 0
+    assert world.run("outbox audit").code == 0
+
+
+# ------------------------------------------------------------------ the clock
+
+
+def test_a_clock_before_the_program_was_written_sends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CRM_MAILER_CLOCK")
+    monkeypatch.setattr(clocks, "WRITTEN", datetime.now(UTC) + timedelta(days=1))
+    before = _but_notes(world)
+
+    said = world.run("send")
+
+    assert (said.code, len(said.errors)) == (78, 1)
+    assert "before this program was written" in said.err
+    assert _but_notes(world) == before
+    assert world.run("status").code == 0
 
 
 def _bytes(world: World) -> bytes:

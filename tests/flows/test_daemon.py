@@ -49,11 +49,11 @@ def test_a_due_mail_leaves_its_answer_becomes_a_case_and_sigterm_ends_it(
     shop.box.put(answer(reminder, BROKEN, sender=ANNA))
     daemon.waits_for(lambda: shop.told("case", "list"))
     status = shop.told("status")
-    begun = time.monotonic()
 
     code = daemon.ends()
 
-    assert (code, time.monotonic() - begun < 5) == (0, True)
+    assert code == 0
+    assert not daemon.lines("cut off")
     assert f"pid {daemon.process.pid} on " in status["daemon"]
     assert not shop.told("status")["daemon"]
     assert daemon.log.splitlines()[-1].startswith("action=stopped")

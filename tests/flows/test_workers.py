@@ -84,7 +84,7 @@ def test_a_daemons_workers_finish_what_is_in_flight_and_end_with_it(
     states = shop.told("outbox", "audit")["states"]
     assert (code, len(server.box) < 30) == (0, True)
     assert states == {"accepted": len(server.box), "planned": 60 - len(server.box)}
-    assert list((shop.home / "journal").iterdir()) == []
+    assert list((shop.home / "journal").glob("*.flight")) == []
     assert [int(one.split()[1]) for one in told] == pids
     assert [is_alive(pid) for pid in pids] == [False, False]
     assert (workers(shop), daemon.lines("level=error")) == ([], [])
@@ -163,6 +163,7 @@ def test_a_worker_that_was_stopped_past_its_claims_sends_no_further_dot(
         sleeper.waits_for(lambda: server.verbs.count("DATA") == 2)
         sleeper.process.send_signal(signal.SIGSTOP)
         other = start_worker("", "--number", "2", **smtp(server))
+        other.waits_for(lambda: other.lines('action="worker started"'))
         time.sleep(3.5)
         begun, alone = server.verbs.count("DATA"), len(server.box)
         sleeper.process.send_signal(signal.SIGCONT)

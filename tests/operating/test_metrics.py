@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -13,9 +12,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from crm_mailer.app import App
+from crm_mailer.app.holding import LEASE_SECONDS
 from crm_mailer.app.metrics import Monitor
+from crm_mailer.daemon import Daemon
+from crm_mailer.model.duty import Duty
 from crm_mailer.settings import read_settings
-from crm_mailer.store import leases, monitoring
+from crm_mailer.store import monitoring
 from crm_mailer.store.engine import Store
 from crm_mailer.web import serving, vitals
 from tests.conftest import NOON, StandingClock
@@ -56,6 +58,23 @@ def test_what_is_told_can_be_read_by_prometheus(answers: HTTPConnection) -> None
     assert found["crm_mailer_daemon_up"].samples[0].value == 0
 
 
+def test_who_works_is_told_by_role_and_by_lease(app: App, answers: HTTPConnection) -> None:
+    Daemon(app, roles=(Duty.PLAN, Duty.SEND)).renew()
+
+    _status, text = ask(answers, "/metrics")
+
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    told = {
+        (name.removeprefix("crm_mailer_"), *sample.labels.values()): sample.value
+        for name, family in families.items()
+        for sample in family.samples
+    }
+    assert [told["daemons", role.value] for role in Duty] == [1, 1, 0, 0]
+    assert told["lease_seconds", "planner"] == LEASE_SECONDS
+    assert told["lease_epoch", "planner"] == 1
+    assert (told["clock_off_seconds",], told["plan_age_seconds",]) == (0, 0)
+
+
 def test_a_process_that_lives_and_can_work_says_so(answers: HTTPConnection) -> None:
     assert ask(answers, "/healthz") == (200, "ok\n")
     assert ask(answers, "/readyz") == (200, "ok\n")
@@ -82,11 +101,7 @@ def test_rules_and_dashboard_name_figures_that_there_are(app: App) -> None:
 
 
 def test_the_pulse_of_an_empty_shop(store: Store) -> None:
-    with store.write() as connection:
-        leases.acquire(connection, "daemon", owner="me", now=NOON, seconds=60, host="here", pid=7)
     with store.read() as connection:
         found = monitoring.pulse(connection, NOON)
-    assert [one.name for one in found.heartbeats] == ["daemon"]
-    assert found.heartbeats[0].until == NOON + timedelta(seconds=60)
     assert (found.oldest_due_at, found.inbound_waiting) == (None, 0)
     assert found.database_bytes > 0

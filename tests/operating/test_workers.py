@@ -16,6 +16,7 @@ from crm_mailer.app import App, operating
 from crm_mailer.daemon import Daemon
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.settings import read_settings
+from crm_mailer.store.engine import Store
 from crm_mailer.workers import Team, Worker, memory
 from tests.conftest import StandingClock
 
@@ -165,3 +166,37 @@ def test_files_that_changed_end_the_round_but_not_the_worker(app: App) -> None:
 def test_memory_of_a_process_is_known_and_of_none_is_nothing() -> None:
     assert memory(os.getpid()) > 10 << 20
     assert memory(2**22 + 1) == 0
+
+
+@pytest.mark.postgres
+def test_a_database_that_only_lets_us_read_does_not_end_the_watch(
+    home: Path, postgres_store: Store, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres_store.url.update_query_dict({"options": "-c default_transaction_read_only=on"})
+    place = url.render_as_string(hide_password=False)
+    standby = App(home, read_settings(home, {"CRM_MAILER_DATABASE": place}), clock)
+    worker = Worker(standby)
+    with capture_logs() as told:
+        worker._beat()
+        with monkeypatch.context() as broken:
+            broken.setattr(type(standby), "store", property(lambda _app: 1 // 0))
+            worker._beat()
+    standby.close()
+    assert [one["log_level"] for one in told] == ["warning", "error"]
+    assert "only lets us read" in told[0]["error"]
+
+
+def test_nothing_ends_the_watch_of_a_worker(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+
+    def fails(_app: App) -> bool:
+        looks.append(1)
+        if len(looks) > 2:
+            raise SystemExit  # the end of the test
+        raise ValueError("a file that nobody understands")
+
+    monkeypatch.setattr(type(app), "has_changed_files", fails)
+    monkeypatch.setattr(workers, "WATCH_SECONDS", 0.01)
+    with pytest.raises(SystemExit):
+        Worker(app)._watch()
+    assert len(looks) == 3

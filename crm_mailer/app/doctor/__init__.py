@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from crm_mailer.app.doctor import links, machine, names, servers
+from crm_mailer.app.doctor import links, machine, names, servers, work
 from crm_mailer.app.doctor.findings import Finding, Grade, fault, ok
 from crm_mailer.app.doctor.names import Domains
 from crm_mailer.app.doctor.resolver import Dns, Resolver
@@ -39,6 +39,7 @@ def examine(
     yield from machine.disk(app)
     yield from machine.secrets(app)
     yield from machine.database(app, now)
+    yield from work.look(app, now)
     yield from _files(app)
     yield from machine.guard()
     if is_offline:

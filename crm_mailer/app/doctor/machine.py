@@ -7,16 +7,20 @@ import platform
 import shutil
 import sqlite3
 import stat
+import sys
 import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from crm_mailer.app import witnessing
+from crm_mailer.app.clocks import WRITTEN
 from crm_mailer.app.doctor.findings import Finding, fault, ok, skipped, warning
 from crm_mailer.app.wiring import App
+from crm_mailer.delivering import witness
 from crm_mailer.home import KEY_FILE
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.model.sentence import Sentence
@@ -34,8 +38,6 @@ LITTLE, FULL = 2_000_000_000, 0.05
 TOO_QUICK = 20e-6
 #: How far two clocks may differ, and what a commit may take.
 FAR, SLOW = timedelta(seconds=30), 0.1
-#: The program cannot have been started before it was written.
-WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)
 TRIALS = 20
 #: Each has broken a mail program: a second header, a folded one, a bare end of line, a hidden end.
 NASTY = (
@@ -48,7 +50,8 @@ def python() -> Iterator[Finding]:
     """The interpreter: a build without optimisation costs a fifth of the mails a second."""
     version = platform.python_version()
     options = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
-    if os.name == "posix" and "--enable-optimizations" not in options:
+    is_distributions = sys.base_prefix == "/usr"  # Debian optimises without saying so there
+    if os.name == "posix" and "--enable-optimizations" not in options and not is_distributions:
         yield warning(
             "python",
             Sentence("Python {version} was built without optimisation: sending takes longer",
@@ -80,6 +83,8 @@ def database(app: App, now: datetime) -> Iterator[Finding]:
                                       said=said))  # fmt: skip
     else:
         yield ok("database", said)
+    if (copy := witnessing.look(app)) is not None:
+        yield fault("database", witness.SENTENCES[copy.why], witness.HINT)
     if found.now is not None and abs(found.now - now) > FAR:
         yield fault(
             "clock database",
@@ -160,7 +165,7 @@ def secrets(app: App) -> Iterator[Finding]:
     for name in (FILE_NAME, KEY_FILE, app.settings.dkim.key_file):
         path = app.home / name
         with suppress(OSError):
-            if name and path.is_file() and path.stat().st_mode & (stat.S_IROTH | stat.S_IRGRP):
+            if name and path.is_file() and _is_open(path.stat()):
                 open_.append(path)
     secret = [one for one in open_ if one.name != FILE_NAME or _holds_secrets(one)]
     if secret:
@@ -172,6 +177,12 @@ def secrets(app: App) -> Iterator[Finding]:
         )
     else:
         yield ok("secrets", Sentence("only their owner can read them"))
+
+
+def _is_open(state: os.stat_result) -> bool:
+    """Whether others can read it; root's file may be for our group, as a service's settings are."""
+    is_for_us = state.st_uid == 0 and state.st_gid == os.getegid() != 0
+    return bool(state.st_mode & (stat.S_IROTH if is_for_us else stat.S_IROTH | stat.S_IRGRP))
 
 
 def _holds_secrets(path: Path) -> bool:
