@@ -22,6 +22,7 @@ from crm_mailer.delivering.signs import DEFAULTS, GuardLimits
 from crm_mailer.delivering.terms import EVERYTHING, USUAL_PACE, Pace, Wanted
 from crm_mailer.delivering.tower import Tower
 from crm_mailer.delivering.typesetting import Typesetter
+from crm_mailer.delivering.witness import Witness
 from crm_mailer.model.message import Renderer
 from crm_mailer.model.moment import Clock
 from crm_mailer.store import claims, pauses
@@ -61,17 +62,22 @@ def deliver(
         limits: when a breaker trips.
 
     Raises:
+        Unreconciled: this is not the database from which mails left last.
         StoreError: the database cannot be written. Nothing is lost: the journal tells the next
             round what was sent.
     """
     started = time.monotonic()
+    witness = Witness(journal_folder)
+    witness.check(store, clock.now())
     report = DeliverReport(recovered=recover(store, journal_folder, now=clock.now()))
     with store.read() as connection:
         stops = pauses.load(connection)
         report.is_paused = stops.everything is not None
         if report.is_paused or not claims.has_due(connection, clock.now()):
             return report
-        logbook = Logbook(owner=owner, report=report, on_progress=on_progress)
+        logbook = Logbook(
+            owner=owner, report=report, folder=journal_folder, on_progress=on_progress
+        )
         if on_progress is not None:
             logbook.progress.due = _due(connection, wanted, clock)
     journal = Journal(journal_folder, owner)
@@ -94,6 +100,7 @@ def deliver(
         guards=guards,
         logbook=logbook,
         journal=journal,
+        witness=witness,
         clock=clock,
         wanted=wanted,
         pace=pace,

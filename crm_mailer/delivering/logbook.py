@@ -7,8 +7,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
-from crm_mailer.delivering import settling
+from crm_mailer.delivering import departed, settling
 from crm_mailer.delivering.report import DeliverReport, Progress
 from crm_mailer.model.delivery import Outcome
 from crm_mailer.store import claims
@@ -27,6 +28,8 @@ class Logbook:
 
     owner: str
     report: DeliverReport
+    #: Where it is written down what left, for the day on which the database is lost.
+    folder: Path
     on_progress: Callable[[Progress], None] | None = None
     progress: Progress = field(default_factory=Progress)
     _landed: list[tuple[Claimed, Outcome]] = field(default_factory=list)
@@ -70,6 +73,7 @@ class Logbook:
 
     def write(self, connection: Connection, now: datetime) -> None:
         """Settle what has landed and give back the rest; `done` follows when it is committed."""
+        departed.note(self.folder, self._landed, now)
         ends = [settling.after(claimed, outcome, now) for claimed, outcome in self._landed]
         claims.settle(connection, self.owner, ends)
         claims.release(connection, self.owner, self._free)

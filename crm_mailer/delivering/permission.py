@@ -19,6 +19,7 @@ from crm_mailer.model.windows import Limits
 from crm_mailer.model.zones import home_zone
 from crm_mailer.store.departures import Departure
 from crm_mailer.store.engine import Connection
+from crm_mailer.store.witnesses import Gap
 
 #: How long a touch waits before it is asked again, when nobody knows how long its reason lasts.
 HOLD_WAIT = timedelta(hours=6)
@@ -42,6 +43,8 @@ class Rules:
     campaigns: Mapping[str, Campaign] | None = None
     #: Gives what mails that leave now tell of: touch -> why it cannot; None: no mail tells of any.
     give: Giving | None = None
+    #: The time that a restored database does not know; None: it knows all.
+    gap: Gap | None = None
 
     def campaign(self, touch: Touch) -> Campaign | None:
         """The campaign of a touch; None where it has none that can be read."""
@@ -55,10 +58,14 @@ FREE = Rules()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obstacle:
-    """Why a touch must not leave now. `until` is set where it may leave then."""
+    """Why a touch must not leave now. `until` is set where it may leave then.
+
+    What `is_held` waits until a person lets it go.
+    """
 
     reason: SkipReason
     until: datetime | None = None
+    is_held: bool = False
 
 
 def waiting(

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 
+from crm_mailer.delivering import lost
 from crm_mailer.delivering.permission import Look, Obstacle, Rules, waiting
 from crm_mailer.model import windows
 from crm_mailer.model.campaign import Stream
+from crm_mailer.model.consent import RECORDED
 from crm_mailer.model.touch import SkipReason, Touch
-from crm_mailer.store import departures, preferences, wanted
+from crm_mailer.store import departures, preferences, restoring, wanted
 from crm_mailer.store import look as looks
 from crm_mailer.store.engine import Connection
 from crm_mailer.store.homes import list_homes
@@ -25,7 +27,8 @@ def obstacles(
     on the public pages up to now counts, whether somebody took it in before or not.
     """
     preferences.take_in(connection, now)
-    facts = departures.find(connection, [touch.id for touch in touches], now)
+    consent = rules.shop.consent if rules.shop is not None else RECORDED
+    facts = departures.find(connection, [touch.id for touch in touches], now, consent=consent)
     look = Look(
         rules=rules,
         now=now,
@@ -33,9 +36,11 @@ def obstacles(
         unwanted=_unwanted(connection, touches, rules, now),
         taken=_taken(connection, touches, rules, now, owner),
     )
-    found: dict[int, Obstacle] = {}
+    found = _lost(connection, touches, rules)
     by_id = {touch.id: touch for touch in touches}
     for touch in sorted(touches, key=lambda touch: -_priority(rules, touch)):
+        if touch.id in found:
+            continue
         obstacle = look.obstacle(touch, facts.get(touch.id, departures.NOBODY))
         if obstacle is not None:
             found[touch.id] = obstacle
@@ -49,6 +54,15 @@ def obstacles(
 def _priority(rules: Rules, touch: Touch) -> int:
     campaign = rules.campaign(touch)
     return campaign.priority if campaign is not None else 0
+
+
+def _lost(connection: Connection, touches: Sequence[Touch], rules: Rules) -> dict[int, Obstacle]:
+    """What a restored database would send for the second time; mostly there is no such database."""
+    if rules.gap is None:
+        return {}
+    had = restoring.had(connection, [touch.id for touch in touches])
+    found = {touch.id: lost.obstacle(touch, rules.gap, had) for touch in touches}
+    return {id_: one for id_, one in found.items() if one is not None}
 
 
 def _exited(connection: Connection, touches: Sequence[Touch], rules: Rules) -> frozenset[int]:

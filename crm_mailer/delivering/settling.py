@@ -10,7 +10,7 @@ from crm_mailer.delivering.permission import Obstacle
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from crm_mailer.model.touch import SkipReason, TouchState
-from crm_mailer.store.claims import POWER_CUT, Claimed, Settlement
+from crm_mailer.store.claims import POWER_CUT, TAKEN_OVER, Claimed, Settlement
 
 #: After so many crashes over one touch it is left out, and the rest of the campaign goes on.
 CRASHES_ALLOWED = 3
@@ -50,7 +50,9 @@ def held_up(claimed: Claimed, obstacle: Obstacle, at: datetime, detail: str = ""
     The second attempt of a mail in doubt is called off.
     """
     next_at = None if claimed.doubts else obstacle.until
-    if next_at is not None or claimed.doubts:
+    if obstacle.is_held:
+        state, next_at = _held(claimed)
+    elif next_at is not None or claimed.doubts:
         state = _waiting(claimed)
     else:
         state = TouchState.EXPIRED if _is_over(claimed, obstacle, at) else TouchState.SKIPPED
@@ -78,6 +80,13 @@ def paused(claimed: Claimed, at: datetime) -> Settlement:
     )
 
 
+def _held(claimed: Claimed) -> tuple[TouchState, datetime | None]:
+    """The state of what a person has to let go, and when it would leave then."""
+    if claimed.doubts:
+        return TouchState.IN_DOUBT, None
+    return TouchState.HELD, claimed.touch.next_at
+
+
 def _is_over(claimed: Claimed, obstacle: Obstacle, at: datetime) -> bool:
     end = claimed.touch.expires_at
     return obstacle.reason is SkipReason.LATE and end is not None and end < at
@@ -102,7 +111,8 @@ def after_a_crash(
     if flights is not None and key in flights.dots:
         return after(claimed, _doubt("the sender died before it heard the answer"), now)
     if flights is None:
-        return after(claimed, _doubt("the sender is gone, and so is its journal"), now)
+        end = after(claimed, _doubt("the sender is gone, and so is its journal"), now)
+        return end._replace(reason=TAKEN_OVER)
     if has_stopped:
         return after(claimed, _doubt("the machine stopped while this may have been sent"), now)
     return _suspect(claimed, now) if claimed.touch.id in flights.rendering else None

@@ -27,6 +27,7 @@ from crm_mailer.delivering.port import Flight
 from crm_mailer.delivering.report import DeliverReport
 from crm_mailer.delivering.terms import Pace, Wanted
 from crm_mailer.delivering.typesetting import Typesetter
+from crm_mailer.delivering.witness import Witness
 from crm_mailer.model.errors import CannotWrite
 from crm_mailer.model.moment import Clock
 from crm_mailer.model.touch import TouchKind
@@ -66,6 +67,7 @@ class Tower:
     guards: Guards
     logbook: Logbook
     journal: Journal
+    witness: Witness
     clock: Clock
     wanted: Wanted
     pace: Pace
@@ -184,8 +186,11 @@ class Tower:
             order = self._order(now)
             with self.store.write(durable=True, place=place) as connection:
                 found = self.desk.book(connection, order, self.air.paused, limit=limit, now=now)
+                if found:
+                    self.witness.bear(connection, now)
                 crash.point("K1")
         crash.point("K2")
+        self.witness.keep()
         if not self.air.deadline:
             self._extend(began, order.until)
         self.bookings.extend(found)
@@ -210,10 +215,11 @@ class Tower:
 
     def _renew(self, connection: Connection, now: datetime) -> None:
         """Hold on to the claims. Where their time was over, others may have taken them."""
+        owner, fence = self.journal.owner, self.fence
         if awake() >= self.air.deadline:
             self.air.ground()
+            claims.take_back(connection, owner, now)
         began, until = awake(), now + self.pace.claim_for
-        owner, fence = self.journal.owner, self.fence
         claims.renew(connection, owner=owner, fence=fence, until=until)
         self._renewed = began, until
 
@@ -405,6 +411,8 @@ class Tower:
 
     def _write(self, connection: Connection, now: datetime) -> None:
         """Outcomes, counters and paces go into one write turn."""
+        if self.air.deadline and awake() >= self.air.deadline:
+            claims.take_back(connection, self.journal.owner, now)
         self.logbook.write(connection, now)
         self.desk.pacer.save(connection, now)
         for cause in self.guards.save(connection, now):

@@ -31,6 +31,9 @@ from crm_mailer.store.tables import deliveries as delivery_rows
 #: The reason of a mail whose acceptance only the journal knew after the machine had stopped: what
 #: else was written about it may be lost.
 POWER_CUT = "power_cut"
+#: The reason of a mail in doubt whose sender is on a host that could not be asked: it may know
+#: better when it comes back.
+TAKEN_OVER = "taken_over"
 #: The words of the partial indexes: an engine uses them only for exactly these conditions.
 _WAITING = sa.text("touches.state IN ('planned','deferred')")
 _CLAIMED = sa.text("touches.state = 'claimed'")
@@ -153,6 +156,42 @@ def settle(connection: sa.Connection, owner: str, rows: Sequence[Settlement]) ->
     disabled.bury(connection, [(row.touch_id, row.outcome, row.at) for row in off if row.outcome])
 
 
+def take_back(connection: sa.Connection, owner: str, now: datetime) -> int:
+    """Claim once more what others took over in `owner`'s absence and could only call doubtful.
+
+    For whoever has its flight journal in hands. What was settled since, or is tried once more by
+    another sender, is not touched. Returns how many there were.
+    """
+    # whoever takes them over at this moment is waited for
+    mine = sa.select(touches.c.id).where(_CLAIMED, touches.c.owner == owner)
+    every(connection, mine.order_by(touches.c.id).with_for_update())
+    is_letter = touches.c.kind == TouchKind.CASE_REPLY.value
+    ids = list(
+        connection.scalars(
+            sa.update(touches)
+            .where(_IN_DOUBT, touches.c.owner == owner, touches.c.reason == TAKEN_OVER)
+            .values(
+                state=TouchState.CLAIMED.value,
+                reason="",
+                detail=sa.case((is_letter, touches.c.detail), else_=""),
+                next_at=touches.c.due_at,
+                claimed_until=now,
+            )
+            .returning(touches.c.id)
+        )
+    )
+    if ids:
+        its_last = sa.select(touches.c.attempts).where(touches.c.id == delivery_rows.c.touch_id)
+        connection.execute(
+            sa.delete(delivery_rows).where(
+                delivery_rows.c.touch_id.in_(ids),
+                delivery_rows.c.attempt == its_last.scalar_subquery(),
+                delivery_rows.c.outcome == "unknown",
+            )
+        )
+    return len(ids)
+
+
 def release(connection: sa.Connection, owner: str, ids: Sequence[int]) -> int:
     """Give claims back untouched; an order mail that was in doubt is in doubt again."""
     if not ids:
@@ -176,7 +215,10 @@ def release(connection: sa.Connection, owner: str, ids: Sequence[int]) -> int:
 def held_by(
     connection: sa.Connection, owner: str, *, lapsed_at: datetime | None = None
 ) -> list[Claimed]:
-    """What `owner` has claimed and not settled; with `lapsed_at`, only what is past its time."""
+    """What `owner` has claimed and not settled; with `lapsed_at`, only what is past its time.
+
+    In a write turn they cannot be settled or given back by anybody else until its end.
+    """
     columns = [sa.type_coerce(one, sa.BigInteger) if isinstance(one.type, Instant) else one
                for one in TOUCH]  # fmt: skip
     query = (
@@ -186,6 +228,7 @@ def held_by(
     )
     if lapsed_at is not None:
         query = query.where(touches.c.claimed_until < lapsed_at)
+    query = query.with_for_update()
     return _with_history(connection, [tuple(row) for row in every(connection, query)])
 
 

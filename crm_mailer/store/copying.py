@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.errors import NotPossible, StoreError
-from crm_mailer.store import facts, migrate
+from crm_mailer.store import facts, migrate, witnesses
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Store
 
@@ -129,6 +129,8 @@ def _begin(target: Store, name: str, now: datetime) -> None:
                 f"the target is not empty: its table {full} has rows",
                 hint="name an empty database; `crm-mailer db copy` makes the tables itself",
             )
+        if before is None:
+            facts.forget(connection, witnesses.NAME)  # it takes the name of the source
         if before not in (None, name):
             raise NotPossible(
                 "the target is the broken-off copy of another database",
@@ -139,7 +141,10 @@ def _begin(target: Store, name: str, now: datetime) -> None:
 
 def _first_full(connection: sa.Connection) -> str:
     for table in _tables():
-        if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
+        query = sa.select(sa.literal(1)).select_from(table).limit(1)
+        if table is t.facts:
+            query = query.where(~_is_mark(), table.c.name != witnesses.NAME)
+        if connection.execute(query).first():
             return table.name
     return ""
 
@@ -177,8 +182,11 @@ def _page(
 
 
 def _is_mark() -> sa.ColumnElement[bool]:
+    """What each database says for itself."""
     name = t.facts.c.name
-    return sa.or_(name == SOURCE, name.startswith(PLACE, autoescape=True))
+    return sa.or_(
+        name == SOURCE, name == migrate.WORKS_FROM, name.startswith(PLACE, autoescape=True)
+    )
 
 
 def _digest(connection: sa.Connection, table: sa.Table) -> Copied:

@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.url import make_url
 
 from crm_mailer.model.errors import (
+    CrmMailerError,
     SettingsError,
     StoreBusy,
     StoreDown,
@@ -37,8 +38,26 @@ CACHE_KIB = -32_000
 LEAN_CACHE_KIB = -4_000
 #: Fewer seconds than a person waits for a database server that does not answer.
 CONNECT_TIMEOUT = 10
+#: A server that is silent although we wait for it is taken to be gone after a minute; the system's
+#: own limits are a quarter of an hour, and two hours. The address may name others.
+LINE = {
+    "connect_timeout": CONNECT_TIMEOUT,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+#: Seconds for which the server bears with a transaction whose client says nothing: a process that
+#: is frozen or cut off must not keep its rows locked until others may take its claims over.
+ABANDONED = 600
+#: The same for a write turn, whose locks keep all other hosts waiting.
+SLEEP = 60
+_NO_SLEEP = "SET LOCAL idle_in_transaction_session_timeout = '{seconds}s'"
 #: Classes of SQLSTATE in which PostgreSQL says that it cannot serve us, not that we are wrong.
 SERVER_AWAY = ("08", "53", "57")
+STOOD_STILL = "25P03"
+#: It could not let us go on beside others (deadlock, serialization, lock); it lets us only read.
+BUSY, READ_ONLY = ("40P01", "40001", "55P03"), "25006"
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -110,6 +129,15 @@ class Store:
             yield connection
 
     @contextmanager
+    def picture(self) -> Iterator[sa.Connection]:
+        """The same, and all that is asked is as it was at one moment, whoever writes meanwhile."""
+        with self.read() as connection:
+            if self.is_sqlite:  # there it always is
+                yield connection
+            else:
+                yield connection.execution_options(isolation_level="REPEATABLE READ")
+
+    @contextmanager
     def write(
         self, *, durable: bool = False, place: Queued | None = None
     ) -> Iterator[sa.Connection]:
@@ -123,6 +151,8 @@ class Store:
             level = "FULL" if durable else "NORMAL"
             turn = _write_turn(mine.connection, level) if self.is_sqlite else nullcontext()
             with turn, mine.connection.begin():
+                if not self.is_sqlite:
+                    mine.connection.exec_driver_sql(_NO_SLEEP.format(seconds=SLEEP))
                 yield mine.connection
 
     @contextmanager
@@ -160,6 +190,11 @@ class Store:
             if plain is None:
                 raise
             raise plain from error
+        except sa.exc.TimeoutError as error:
+            raise StoreBusy(
+                "this process has all its connections to the database in use",
+                hint="nothing is half done: it goes on by itself, or do it again",
+            ) from error
 
 
 class Queued:
@@ -303,11 +338,27 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
-    waits = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT}
-    return sa.create_engine(url, pool_pre_ping=True, connect_args=waits, hide_parameters=True)
+    line = {name: value for name, value in LINE.items() if name not in url.query}
+    engine = sa.create_engine(url, pool_pre_ping=True, connect_args=line, hide_parameters=True)
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _connect(dialect: sa.Dialect, _record: object, words: Any, named: Any) -> Any:
+        raw: Any = dialect.connect(*words, **named)
+        encoding = raw.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raw.close()
+            raise SettingsError(
+                f"the database keeps text as {encoding}, not as UTF8: names would be lost",
+                hint="make another one: CREATE DATABASE shop ENCODING 'UTF8' TEMPLATE template0",
+            )
+        raw.execute(f"SET idle_in_transaction_session_timeout = '{ABANDONED}s'")
+        raw.commit()
+        return raw
+
+    return engine
 
 
-def _of_sqlite(error: sa.exc.DBAPIError, place: str) -> StoreError | None:
+def _of_sqlite(error: sa.exc.DBAPIError, place: str) -> CrmMailerError | None:
     """What people are told; None for a fault of ours."""
     text = str(error.orig)
     if "locked" in text or "busy" in text:
@@ -333,13 +384,40 @@ _SQLITE_FAULTS = (
 )  # fmt: skip
 
 
-def _of_postgres(error: sa.exc.DBAPIError, place: str) -> StoreError | None:
+#: What a server says to a login before it names a SQLSTATE to us.
+_MISSING = "does not exist"
+_REFUSALS = ("authentication failed", "no pg_hba.conf entry", "no password supplied",
+             "not permitted to log in", _MISSING)  # fmt: skip
+
+
+def _of_postgres(error: sa.exc.DBAPIError, place: str) -> CrmMailerError | None:
     """What people are told; None for a fault of ours."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    if state == STOOD_STILL:
+        return StoreDown(
+            f"the database server has ended a transaction that stood still: {place}",
+            hint="this process was stopped or very slow; nothing is half done: do it again",
+        )
+    if state in BUSY:
+        return StoreBusy(
+            f"the database server let others go first: {place}",
+            hint="nothing is half done: do it again",
+        )
+    if state == READ_ONLY:
+        return StoreDown(
+            f"the database server only lets us read: {place}",
+            hint="is it a standby, or is its disk full? name the server that is written to as "
+            "`database` in crm-mailer.toml; nothing is half done",
+        )
     if not isinstance(error, sa.exc.OperationalError):
         return None
-    state = getattr(error.orig, "sqlstate", None) or ""
     text = " ".join(str(error.orig).split())
-    if state.startswith("28") or "authentication failed" in text:
+    if state.startswith("3D") or ("database" in text and _MISSING in text):
+        return SettingsError(
+            f"the database server has no such database: {place}",
+            hint="make it: createdb --encoding=UTF8 NAME, then `crm-mailer db upgrade`",
+        )
+    if state.startswith("28") or any(sign in text for sign in _REFUSALS):
         return StoreRefused(
             f"the database server refuses the login: {place} ({text})",
             hint="look at user and password in `database` of crm-mailer.toml, and at pg_hba.conf",

@@ -236,7 +236,7 @@ def test_a_lease_has_one_owner_and_grows_its_epoch_when_it_passes_on(
 
 def test_a_lease_let_go_is_free_at_once(store: Store, clock: StandingClock) -> None:
     with store.write() as connection:
-        leases.acquire(connection, "daemon", owner="one", seconds=60, now=clock.now(), pid=7)
+        leases.acquire(connection, "daemon", owner="one", seconds=60, now=clock.now())
         not_mine = leases.release(connection, "daemon", owner="two")
         mine = leases.release(connection, "daemon", owner="one")
         nobody = leases.find(connection, "daemon", clock.now())
