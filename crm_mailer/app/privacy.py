@@ -12,13 +12,13 @@ import json
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from crm_mailer.app import drafts
+from crm_mailer.app import archiving, drafts, optouts
 from crm_mailer.app.case_words import EVIDENCE
 from crm_mailer.app.wiring import App
 from crm_mailer.model.address import key
@@ -26,7 +26,7 @@ from crm_mailer.model.errors import CannotWrite, NotPossible
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.store import directory, facts, privacy, privacy_map, suppressions
 from crm_mailer.store.engine import Connection
-from crm_mailer.store.privacy import Erased, Person
+from crm_mailer.store.privacy import Person
 
 JOURNAL = "erasures.jsonl"
 _SWEPT = "privacy:swept"
@@ -95,6 +95,8 @@ def export(app: App, who: str) -> Export:
     with app.store.read() as connection:
         person = _person(connection, who)
         tables = privacy.rows(connection, person)
+    for name, held in archiving.rows_of(app, _touches(person), _goes_to(person)).items():
+        tables[name] = [*tables.get(name, ()), *held]
     return Export(
         customer_id=person.id,
         customer=person.email or str(person.id),
@@ -137,6 +139,9 @@ def held(app: App, number: int) -> dict[str, int]:
 def erase(app: App, who: str, *, by: str, is_forced: bool = False) -> Erasure:
     """Erase everything about a customer; what must stay stays without the person.
 
+    Files go first and the database last: stopped at any point, the customer is still there to be
+    erased once more, by this or by `replay`.
+
     Args:
         app: the shop.
         who: number, address or name on a platform.
@@ -145,8 +150,9 @@ def erase(app: App, who: str, *, by: str, is_forced: bool = False) -> Erasure:
 
     Raises:
         NotFound: there is no such customer.
-        NotPossible: the person was erased already, or a case is open.
-        CannotWrite: the journal cannot be written; nothing was erased.
+        NotPossible: the person was erased already, a case is open, or the archive is being
+            written.
+        CannotWrite: the journal, the archive or another file cannot be written or removed.
     """
     now = app.clock.now()
     with app.store.read() as connection:
@@ -159,27 +165,47 @@ def erase(app: App, who: str, *, by: str, is_forced: bool = False) -> Erasure:
             f"a case of this customer is open: {numbers}",
             hint="close it first, or erase with --even-open",
         )
-    with app.store.read() as connection:
-        spoken = privacy.mentions(connection, person)
-    hashes = _hashes(app, person)
-    _note(app, person, hashes, now, by)
-    with app.store.write(durable=True) as connection:
-        person = privacy.find(connection, person.id)
-        privacy.add_traces(connection, hashes, now)
-        done = privacy.erase(connection, person, now, spoken)
-    return _finished(app, person, done)
+    with archiving.still(app) as archive:
+        met = archive.addresses(_touches(person), _goes_to(person))
+        with app.store.read() as connection:
+            person = privacy.find(connection, person.id, met)
+            spoken = privacy.mentions(connection, person)
+        hashes = _hashes(app, person)
+        _note(app, person, hashes, [one for name in met for one in _of_address(app, name)], now, by)
+        archive.forget(_touches(person), _goes_to(person))
+        files = _remove_files(app, person)
+        with app.store.write(durable=True) as connection:
+            person = privacy.find(connection, person.id, met)
+            privacy.add_traces(connection, hashes, now)
+            files += _remove_files(app, person, connection)
+            done = privacy.erase(connection, person, now, spoken)
+    _forget_wishes(app, person)
+    return Erasure(
+        customer_id=person.id,
+        deleted=done.deleted,
+        emptied=done.emptied,
+        files=files,
+        files_left=tuple(_files_naming(app, person.addresses)),
+        is_scrubbed=privacy.scrub(app.store),
+    )
 
 
 def replay(app: App) -> Swept:
     """Erase again whom the journal names: after a backup was restored.
 
     Raises:
-        CannotWrite: the journal cannot be read.
+        CannotWrite: the journal cannot be read, or a file not be written or removed.
     """
+    erased = list(_journal(app))
     with app.store.write(durable=True) as connection:
-        for at, hashes in _journal(app):
-            privacy.add_traces(connection, hashes, at)
+        for one in erased:
+            privacy.add_traces(connection, one.hashes, one.at)
     swept = _sweep(app, None)
+    with archiving.still(app) as archive:
+        for one in erased:
+            with app.store.read() as connection:
+                touches = privacy.touches_of(connection, [one.customer])
+            archive.forget(touches, _is_named_by(app, one), is_always_asked=True)
     privacy.scrub(app.store)
     return swept
 
@@ -205,6 +231,13 @@ def forget_erasure(app: App, connection: Connection, customer_id: int) -> None:
         privacy.drop_traces(connection, _hashes(app, person))
 
 
+def erased_among(app: App, named: Iterable[str]) -> set[str]:
+    """Those of these addresses that were an erased person's."""
+    with app.store.read() as connection:
+        known = privacy.traces(connection)
+    return {one for one in named if not known.keys().isdisjoint(_of_address(app, one))}
+
+
 def inventory() -> list[Held]:
     """Which tables hold what about persons, and for how long."""
     return [
@@ -221,6 +254,22 @@ def inventory() -> list[Held]:
 
 
 # ------------------------------------------------------------------ pieces
+
+
+def _touches(person: Person) -> list[int]:
+    return [int(one) for one in person.things["touches"]]
+
+
+def _goes_to(person: Person) -> archiving.Theirs:
+    """Whether a mail to an address was the person's."""
+    known = set(person.addresses)
+    return lambda address: key(address) in known
+
+
+def _is_named_by(app: App, noted: _Noted) -> archiving.Theirs:
+    """The same, of who was erased: a database that was made anew counts its customers anew."""
+    known = {*noted.hashes, *noted.met}
+    return lambda address: not known.isdisjoint(_of_address(app, address))
 
 
 def _person(connection: Connection, who: str) -> Person:
@@ -266,41 +315,56 @@ def _suppress(app: App, address: str, at: datetime) -> int:
 
 def _erase_again(app: App, customer_id: int, now: datetime) -> None:
     with app.store.read() as connection:
-        spoken = privacy.mentions(connection, privacy.find(connection, customer_id))
+        person = privacy.find(connection, customer_id)
+        spoken = privacy.mentions(connection, person)
+    _remove_files(app, person)
     with app.store.write() as connection:
         person = privacy.find(connection, customer_id)
-        done = privacy.erase(connection, person, now, spoken)
-    _remove_files(app, done)
+        _remove_files(app, person, connection)
+        privacy.erase(connection, person, now, spoken)
+    _forget_wishes(app, person)
 
 
-def _finished(app: App, person: Person, done: Erased) -> Erasure:
-    files = _remove_files(app, done)
-    return Erasure(
-        customer_id=person.id,
-        deleted=done.deleted,
-        emptied=done.emptied,
-        files=files,
-        files_left=tuple(_files_naming(app, person.addresses)),
-        is_scrubbed=privacy.scrub(app.store),
-    )
+def _remove_files(app: App, person: Person, connection: Connection | None = None) -> int:
+    """Mails that came, those that the sandbox wrote, evidence of cases, answers not yet sent.
+
+    Before the database forgets where they are; in its transaction once more, for what came since.
+    """
+    if connection is None:
+        with app.store.read() as reading:
+            return _remove_files(app, person, reading)
+    paths = [app.raw_folder / name for name in privacy.raw_paths(connection, person)]
+    paths += _sandbox_files(app, _touches(person))
+    paths += _case_files(app, person)
+    with _plain_errors(app):
+        here = [path for path in paths if path.exists()]
+        for path in here:
+            path.unlink(missing_ok=True)
+    return len(here)
 
 
-def _remove_files(app: App, done: Erased) -> int:
-    """Mails that came, those that the sandbox wrote, evidence of cases, answers not yet sent."""
-    paths = [app.raw_folder / name for name in done.raw_files]
-    paths += _sandbox_files(app, done.touch_ids)
-    paths += _case_files(app, done)
-    for path in paths:
-        path.unlink(missing_ok=True)
-    return len(paths)
+def _forget_wishes(app: App, person: Person) -> None:
+    with _plain_errors(app):
+        optouts.forget(app, person.addresses, _touches(person), person.id)
 
 
-def _case_files(app: App, done: Erased) -> Iterator[Path]:
+@contextmanager
+def _plain_errors(app: App) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CannotWrite(
+            f"{error.filename or app.home} cannot be removed: {error.strerror or error}",
+            hint="correct the folder's rights and do it again, or `crm-mailer privacy replay`",
+        ) from error
+
+
+def _case_files(app: App, person: Person) -> Iterator[Path]:
     """What lies beside the database about cases and tasks."""
-    for number in done.case_ids:
+    for number in person.things["cases"]:
         yield from sorted((app.home / EVIDENCE / str(number)).glob("*"))
         yield from sorted((app.home / drafts.FOLDER).glob(f"case-{number}-*"))
-    for number in done.task_ids:
+    for number in person.things["tasks"]:
         yield from sorted((app.home / drafts.FOLDER).glob(f"task-{number}-*"))
 
 
@@ -382,10 +446,16 @@ def _keyed(app: App, text: str) -> Iterator[str]:
         yield f"{number}:{done}"
 
 
-def _note(app: App, person: Person, hashes: list[str], now: datetime, by: str) -> None:
-    """Write the erasure down before it is done: a backup that is restored has it still to come."""
+def _note(
+    app: App, person: Person, hashes: list[str], met: list[str], now: datetime, by: str
+) -> None:
+    """Write the erasure down before it is done: a backup that is restored has it still to come.
+
+    `met`: hashes of where archived mails went to, also where others get theirs.
+    """
     path = app.home / JOURNAL
-    line = json.dumps({"at": now.isoformat(), "customer": person.id, "traces": hashes, "by": by})
+    told = {"at": now.isoformat(), "customer": person.id, "traces": hashes, "by": by, "met": met}
+    line = json.dumps(told)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "a", encoding="utf-8") as file:
@@ -399,7 +469,17 @@ def _note(app: App, person: Person, hashes: list[str], now: datetime, by: str) -
         ) from error
 
 
-def _journal(app: App) -> Iterator[tuple[datetime, list[str]]]:
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """A line of the journal."""
+
+    at: datetime
+    customer: int
+    hashes: list[str]
+    met: list[str]
+
+
+def _journal(app: App) -> Iterator[_Noted]:
     """The journal's lines; one that was cut off in the middle is the last and was not done."""
     path = app.home / JOURNAL
     try:
@@ -409,4 +489,6 @@ def _journal(app: App) -> Iterator[tuple[datetime, list[str]]]:
     for line in lines:
         with suppress(ValueError, KeyError, TypeError):
             told = json.loads(line)
-            yield datetime.fromisoformat(told["at"]), [str(one) for one in told["traces"]]
+            hashes = [str(one) for one in told["traces"]]
+            met = [str(one) for one in told.get("met", ())]
+            yield _Noted(datetime.fromisoformat(told["at"]), int(told["customer"]), hashes, met)

@@ -9,12 +9,13 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Group, as_json_option, by_option
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, n_, say
 from crm_mailer.model.errors import CannotWrite
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
     from crm_mailer.app.privacy import Erasure
+    from crm_mailer.app.retention import Purge
 
 _who = click.argument("who", metavar="CUSTOMER")
 
@@ -108,11 +109,18 @@ def replay(app: App, as_json: bool) -> None:
 
 
 @privacy.command()
+@click.option("--countries", is_flag=True, help=_("Count persons by country instead."))
+@click.option("--year", type=click.IntRange(2000, 2200), help=_("The year; else this one."))
 @as_json_option
-def inventory(as_json: bool) -> None:
+@pass_app
+def inventory(app: App, countries: bool, year: int | None, as_json: bool) -> None:
     """List which tables hold what about persons, how long, and what erasing makes of it."""
     from crm_mailer.app import privacy as verbs
+    from crm_mailer.app import retention
 
+    if countries or year is not None:
+        _countries(app, year, as_json=as_json)
+        return
     found = verbs.inventory()
     if as_json:
         show.json_(found)
@@ -121,6 +129,62 @@ def inventory(as_json: bool) -> None:
         [_("table"), _("holds"), _("kept for"), _("when erased")],
         [(one.table, _(one.holds), _(one.kept), _(one.on_erasure)) for one in found],
     )
+    if done := retention.last(app):
+        _show_purge(app, done)
+
+
+def _countries(app: App, year: int | None, *, as_json: bool) -> None:
+    from crm_mailer.app import people_counts
+
+    of, found = people_counts.by_country(app, year)
+    if as_json:
+        show.json_({"year": of, "countries": found})
+        return
+    show.table(
+        [_("country"), _("held"), _("new in {year}").format(year=of),
+         _("worked on in {year}").format(year=of), _("note")],
+        [
+            (one.country or _("unknown"), one.held, one.fresh, one.worked_on, say(one.note))
+            for one in found
+        ],
+        right=(1, 2, 3),
+        empty=_("no customer fits"),
+    )  # fmt: skip
+
+
+@privacy.command()
+@click.option("--dry-run", is_flag=True, help=_("Only count."))
+@by_option
+@as_json_option
+@pass_app
+def purge(app: App, dry_run: bool, by: str, as_json: bool) -> None:
+    """Take away what is older than the shop keeps it, as the daemon does every night.
+
+    The section `retention` of crm-mailer.toml says how long that is.
+    """
+    from crm_mailer.app import retention
+
+    done = retention.purge(app, by=by, is_dry=dry_run)
+    if as_json:
+        show.json_(done)
+        return
+    _show_purge(app, done, is_dry=dry_run)
+
+
+def _show_purge(app: App, done: Purge, *, is_dry: bool = False) -> None:
+    show.table(
+        [_("table"), _("older than"), _("rows that would go") if is_dry else _("rows that went")],
+        [(one.table, show.local(one.before, app.zone), f"{one.rows:,}") for one in done.purged],
+        title=_("purge of {moment}").format(moment=show.local(done.at, app.zone)),
+        right=(2,),
+    )  # fmt: skip
+    if done.since is not None:
+        show.note(_("the one before was at {moment}").format(
+            moment=show.local(done.since, app.zone)))  # fmt: skip
+    if done.stuck:
+        show.warn(n_("1 mail as it came could not be removed: {fault}",
+                     "{number} mails as they came could not be removed: {fault}",
+                     done.stuck).format(fault=done.fault))  # fmt: skip
 
 
 def _show_erasure(done: Erasure) -> None:

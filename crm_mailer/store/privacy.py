@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from crm_mailer.model.address import key
 from crm_mailer.model.case import UNDER_WAY
 from crm_mailer.store import tables as t
+from crm_mailer.store import web_events
 from crm_mailer.store.engine import Store, upsert
 from crm_mailer.store.mentions import Mentions, row_key, search
 from crm_mailer.store.privacy_map import PLACES, Fate, Place
@@ -51,21 +52,20 @@ class Person:
 
 @dataclass(slots=True, kw_only=True)
 class Erased:
-    """What erasing did: rows by table, and files that have to go."""
+    """What erasing did: rows by table."""
 
     deleted: dict[str, int] = field(default_factory=dict)
     emptied: dict[str, int] = field(default_factory=dict)
-    raw_files: list[str] = field(default_factory=list)
-    touch_ids: list[int] = field(default_factory=list)
-    case_ids: list[int] = field(default_factory=list)
-    task_ids: list[int] = field(default_factory=list)
 
 
 # ------------------------------------------------------------------ finding
 
 
-def find(connection: sa.Connection, customer_id: int) -> Person:
-    """The person with this number, which exists, and everything that is theirs."""
+def find(connection: sa.Connection, customer_id: int, met: Iterable[str] = ()) -> Person:
+    """The person with this number, which exists, and everything that is theirs.
+
+    `met`: addresses that mails of theirs went to which are not in the database any more.
+    """
     customer = connection.execute(
         sa.select(t.customers).where(t.customers.c.id == customer_id)
     ).one()
@@ -78,7 +78,7 @@ def find(connection: sa.Connection, customer_id: int) -> Person:
         "customers": [customer_id],
         "addresses": [customer.email_key] if customer.email_key else [],
     }
-    _gather(connection, things)
+    _gather(connection, things, met)
     needles = {customer.email or "", customer.phone, customer.name if " " in customer.name else ""}
     needles |= {str(one) for one in things["addresses"]}
     needles |= {needle for needle in (_digits(customer.phone),) if needle}
@@ -99,7 +99,9 @@ def find(connection: sa.Connection, customer_id: int) -> Person:
     )
 
 
-def _gather(connection: sa.Connection, things: dict[str, Sequence[int | str]]) -> None:
+def _gather(
+    connection: sa.Connection, things: dict[str, Sequence[int | str]], met: Iterable[str]
+) -> None:
     """The numbers of a person's orders, mails, replies and so on; each by those before it."""
 
     def ids(table: sa.Table, column: str = "id", **links: str) -> list[int]:
@@ -113,7 +115,7 @@ def _gather(connection: sa.Connection, things: dict[str, Sequence[int | str]]) -
     things["orders"] = ids(t.orders, customer_id="customers")
     things["touches"] = ids(t.touches, customer_id="customers")
     own = set(things["touches"])
-    things["addresses"] = [*things["addresses"], *_earlier(connection, things)]
+    things["addresses"] = [*things["addresses"], *_earlier(connection, things, met)]
     by_mail = ids(t.messages, "touch_id", rcpt_to="addresses")  # tests, which are nobody's
     things["touches"] = [*things["touches"], *(one for one in by_mail if one not in own)]
     things["replies"] = ids(
@@ -136,10 +138,12 @@ def _gather(connection: sa.Connection, things: dict[str, Sequence[int | str]]) -
     )  # fmt: skip
 
 
-def _earlier(connection: sa.Connection, things: Mapping[str, Sequence[int | str]]) -> Iterator[str]:
+def _earlier(
+    connection: sa.Connection, things: Mapping[str, Sequence[int | str]], known: Iterable[str]
+) -> Iterator[str]:
     """Other addresses that the person's own mails went to, unless they are somebody else's too."""
     message, touch, person = t.messages.c, t.touches.c, t.customers.c
-    met: dict[str, None] = {}
+    met: dict[str, None] = dict.fromkeys(key(one) for one in known)
     for part in _parts(things["touches"]):
         query = sa.select(message.rcpt_to).where(message.touch_id.in_(list(part))).distinct()
         met.update(dict.fromkeys(key(one) for one in connection.scalars(query)))
@@ -183,6 +187,15 @@ def _is_among(
 def _parts(values: Sequence[int | str]) -> Iterator[Sequence[int | str]]:
     for start in range(0, len(values), AT_ONCE):
         yield values[start : start + AT_ONCE]
+
+
+def touches_of(connection: sa.Connection, customer_ids: Sequence[int]) -> list[int]:
+    """The mails of customers, by number."""
+    touch = t.touches.c
+    found: list[int] = []
+    for part in _parts(customer_ids):
+        found += connection.scalars(sa.select(touch.id).where(touch.customer_id.in_(list(part))))
+    return found
 
 
 def mentions(connection: sa.Connection, person: Person) -> Mentions:
@@ -252,6 +265,16 @@ def raw_mails(connection: sa.Connection, person: Person) -> Iterator[tuple[int, 
             yield row.id, bytes(row.raw or b""), row.raw_path
 
 
+def raw_paths(connection: sa.Connection, person: Person) -> list[str]:
+    """The files of those that lie in files."""
+    mail = t.inbound.c
+    found: list[str] = []
+    for part in _parts(person.things["inbound"]):
+        query = sa.select(mail.raw_path).where(mail.id.in_(list(part)), mail.raw_path != "")
+        found += connection.scalars(query)
+    return found
+
+
 def _of_orders(connection: sa.Connection, person: Person) -> dict[str, list[dict[str, Any]]]:
     """What was bought, and when: rows that name nobody, but are the person's."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -292,11 +315,7 @@ def erase(
     `known`: what `mentions` found in a read before; without it all texts are searched here.
     """
     spoken = search(connection, person.needles, known)
-    touches, cases, tasks = (
-        [int(one) for one in person.things.get(kind, ())] for kind in ("touches", "cases", "tasks")
-    )
-    done = Erased(touch_ids=touches, case_ids=cases, task_ids=tasks)
-    done.raw_files = [path for _id, _raw, path in raw_mails(connection, person) if path]
+    done = Erased()
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA secure_delete=ON")
     _call_off(connection, person, spoken, now)
@@ -314,6 +333,7 @@ def erase(
                 ).rowcount
         if number:
             into[place.table] = number
+    web_events.step_back(connection)
     connection.execute(
         sa.update(t.customers)
         .where(t.customers.c.id == person.id)

@@ -91,6 +91,7 @@ PLACES: tuple[Place, ...] = (
     _deleted("consents", "why mail is lawful", Kept.PROOF),
     _deleted("suppressions", "who wants no mail", Kept.PROOF, address_key="addresses"),
     _deleted("web_events", "opens and clicks as they came", Kept.SHORT, touch_id="touches"),
+    _deleted("lost_mails", "mails that a restored database does not know", Kept.SHORT),
     _deleted("alerts", "faults that may name a person", Kept.SHORT, message="mentions",
              hint="mentions"),
     _deleted("facts", "what is remembered from one round to the next", Kept.SHORT,
@@ -179,6 +180,8 @@ OF_OTHERS: dict[str, str] = {
 }
 #: Tables that are about no customer.
 IMPERSONAL: dict[str, str] = {
+    "alert_tellings": "which alerts were told",
+    "archives": "which months are in files",
     "campaign_texts": "what marketers wrote",
     "country_hours": "when customers of a country answer, counted",
     "erasures": "who was erased, as keyed hashes",
@@ -198,4 +201,5 @@ IMPERSONAL: dict[str, str] = {
     "tallies": "what breakers count",
     "web_figures": "opens and clicks, counted",
     "webhook_endpoints": "programs that are told",
+    "witnesses": "which folders send",
 }
