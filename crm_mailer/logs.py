@@ -1,8 +1,17 @@
-"""Logs: one line an event, key=value, `action=` first; control characters cannot break a line."""
+"""Logs: one line an event, key=value or JSON, `action` first; no line tells a mail address.
+
+Control characters cannot break a line. Addresses are told by a keyed hash, the same for the same
+address. Under systemd each line says how bad it is, in the way journald understands.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
+import os
+import re
+import secrets
 import sys
 import time
 from collections.abc import MutableMapping
@@ -14,13 +23,31 @@ import structlog
 
 #: The same trouble is told again after so many seconds.
 TELL_AGAIN_SECONDS = 600.0
+LOGFMT, JSON = "logfmt", "json"
+#: What has the shape of a mail address, also within a longer text.
+ADDRESS = re.compile(r"[^\s@<>\"'(),;:=|/\[\]]+@(?:[\w-]+\.)+[\w-]{2,}")
+#: Where a hash stands instead. Ten letters: enough to tell those of one shop apart.
+_HASHED = "address:{}"
+#: How bad a line is, as syslog counts; systemd cuts it off again.
+_SYSLOG = {"debug": "<7>", "info": "<6>", "warning": "<4>", "error": "<3>", "critical": "<2>"}
+#: Keeps addresses apart before a shop is known.
+_key = secrets.token_bytes(16)
 
 
-def set_up(level: str = "warning") -> None:
+def set_up(level: str = "warning", form: str = LOGFMT, key: bytes = b"") -> None:
     """Log to stderr from `level` (debug, info, warning, error) on.
 
-    What libraries log goes the same way, from `warning` on.
+    What libraries log goes the same way, from `warning` on, as `action=library`.
+
+    Args:
+        level: the least that is told.
+        form: `logfmt` (key=value) or `json`, one object a line.
+        key: the shop's, by which addresses are hashed; empty: one of this process.
     """
+    global _key
+    if key:
+        _key = key[:64]
+    write = structlog.processors.LogfmtRenderer(key_order=["action", "level", "at"])
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -28,7 +55,9 @@ def set_up(level: str = "warning") -> None:
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             _action_first,
-            structlog.processors.LogfmtRenderer(key_order=["action", "level", "at"]),
+            _without_addresses,
+            _as_json if form == JSON else write,
+            *([_for_journal] if _is_journal() else []),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
@@ -119,7 +148,7 @@ class _FromLibraries(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         tell = get().error if record.levelno >= logging.ERROR else get().warning
-        tell(record.name, said=record.getMessage(), exc_info=record.exc_info)
+        tell("library", name=record.name, said=record.getMessage(), exc_info=record.exc_info)
 
 
 def _action_first(
@@ -127,6 +156,40 @@ def _action_first(
 ) -> MutableMapping[str, Any]:
     event["action"] = event.pop("event")
     return {key: _one_line(value) for key, value in event.items() if value is not None}
+
+
+def hashed(address: str) -> str:
+    """What stands in a log instead of a mail address."""
+    done = hashlib.blake2b(address.casefold().encode(), key=_key, digest_size=5)
+    return _HASHED.format(done.hexdigest())
+
+
+def _without_addresses(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    return {
+        key: ADDRESS.sub(lambda found: hashed(found[0]), value)
+        if isinstance(value, str) and "@" in value
+        else value
+        for key, value in event.items()
+    }
+
+
+def _as_json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+    return json.dumps(event, ensure_ascii=False, default=str)
+
+
+def _is_journal() -> bool:
+    """Whether systemd's journal reads what we write to stderr (sd-daemon(3))."""
+    told = os.environ.get("JOURNAL_STREAM", "")
+    with suppress(OSError, ValueError, AttributeError):
+        place = os.fstat(sys.stderr.fileno())
+        return told == f"{place.st_dev}:{place.st_ino}"
+    return False
+
+
+def _for_journal(_logger: Any, method: str, line: Any) -> Any:
+    return _SYSLOG.get(method, "<6>") + str(line)
 
 
 def _one_line(value: Any) -> Any:

@@ -95,7 +95,9 @@ def told(app: App, number: int, *, kind: str = "", skip: int = 0) -> Told:
         skip: how many of the latest to pass over.
     """
     now = app.clock.now()
-    story = customer_story.customer_story(app.store, number, now=now, place=app.zone)
+    story = customer_story.customer_story(
+        app.store, number, now=now, place=app.zone, consent=app.shop_or_default.consent
+    )
     with app.store.read() as connection:
         beside = Beside(
             signals=customer_sides.signals(connection, number),

@@ -51,7 +51,11 @@ def story(app: App, who: str) -> CustomerStory:
     with app.store.read() as connection:
         customer_id = directory.find_customer(connection, who)
     return customer_story.customer_story(
-        app.store, customer_id, now=app.clock.now(), place=app.zone
+        app.store,
+        customer_id,
+        now=app.clock.now(),
+        place=app.zone,
+        consent=app.shop_or_default.consent,
     )
 
 

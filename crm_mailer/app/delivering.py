@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from crm_mailer import delivering
-from crm_mailer.app import giving, rendering
+from crm_mailer.app import giving, rendering, witnessing
+from crm_mailer.app.clocks import refuse_wrong_clock
 from crm_mailer.app.outbox import known_campaign
 from crm_mailer.app.ways import ways
 from crm_mailer.app.wiring import App
@@ -25,7 +26,7 @@ from crm_mailer.delivering.terms import Wanted
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Blame
 from crm_mailer.model.errors import DefinitionError
-from crm_mailer.store import lanes
+from crm_mailer.store import lanes, migrate
 from crm_mailer.store.lanes import Rest
 
 _RUN = secrets.token_hex(3)
@@ -62,7 +63,12 @@ def send(
     Raises:
         NotFound: there is no such campaign.
         DefinitionError: the shop's own file is wrong: it is not known who writes.
+        SettingsError: this machine's clock is wrong.
+        Unreconciled: this is not the database from which mails left last.
+        SchemaAhead: a newer program has changed the database so that this one must not use it.
     """
+    refuse_wrong_clock(app)
+    migrate.verify(app.store)
     if campaign is not None:
         known_campaign(app, campaign)
     if not app.definitions.has_shop:
@@ -87,7 +93,12 @@ def send(
         journal_folder=app.journal_folder,
         should_stop=should_stop,
         wanted=Wanted(limit=limit, campaign=campaign, streams=streams),
-        rules=Rules(shop=app.shop, campaigns=app.definitions.campaigns, give=giving.giving(app)),
+        rules=Rules(
+            shop=app.shop,
+            campaigns=app.definitions.campaigns,
+            give=giving.giving(app),
+            gap=witnessing.gap(app),
+        ),
         on_progress=on_progress,
         limits=guard_limits(app),
     )
@@ -128,6 +139,8 @@ def recover(app: App) -> Counter[str]:
     with app.store.write() as connection:
         for outlet in ways(app).outlets:
             lanes.wake(connection, outlet.name)
+    if not witnessing.is_trusted(app):
+        return Counter()  # the journals are what tells of the mails that are missing here
     return delivering.recover(app.store, app.journal_folder, now=app.clock.now())
 
 

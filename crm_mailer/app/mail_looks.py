@@ -13,7 +13,7 @@ from functools import partial
 from threading import Lock
 from weakref import WeakKeyDictionary, proxy
 
-from crm_mailer.app import outbox, recipes, rendering
+from crm_mailer.app import archiving, outbox, recipes, rendering
 from crm_mailer.app.lately import Remembered
 from crm_mailer.app.wiring import App
 from crm_mailer.i18n import _
@@ -172,6 +172,10 @@ def show(app: App, record: Record) -> Shown:
 
 
 def _ahead(app: App, record: Record) -> Shown:
+    if places := archiving.places_of(app, record.touch):
+        said = _("archived in {place}; `crm-mailer db archive --find {number}` shows it")
+        why = said.format(place=" ".join(places), number=record.touch.id)
+        return Shown(source=Source.NONE, why=(why,))
     if record.touch.state not in AHEAD:
         return Shown(source=Source.NONE, why=(_("it was never made"),))
     try:

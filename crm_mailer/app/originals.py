@@ -108,6 +108,12 @@ def raw_bytes(app: App, reply_id: int) -> bytes:
                 f"reply {reply_id} was logged by hand", hint="there is no mail behind it"
             )
         mail = inbound.get(connection, reply.inbound_id)
+    if mail.raw is None and not mail.raw_path:
+        raise NotFound(
+            f"the mail of reply {reply_id} is not kept any more",
+            hint="`retention.raw_mails_days` says how long mails stay as they came; what it said "
+            "is in the reply",
+        )
     try:
         return mail.content(app.raw_folder)
     except OSError as error:

@@ -12,6 +12,7 @@ from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.touch import SkipReason, TouchState
 from crm_mailer.store import (
+    bells,
     benefit_approvals,
     campaign_figures,
     directory,
@@ -86,7 +87,7 @@ def show(app: App, number: int) -> Record:
 
 def audit(app: App) -> Audit:
     """Where every planned mail is, and whether the ledger adds up."""
-    with app.store.read() as connection:
+    with app.store.picture() as connection:
         return outbox.audit(connection, app.clock.now())
 
 
@@ -132,8 +133,10 @@ def release(app: App, campaign: str) -> Released:
         asked = benefit_approvals.list_asked(connection) if unallowed else []
     stays = paused.union(unallowed)
     waiting = [one for one in unallowed if one not in paused]
+    mails = in_turns(app.store, [one for one in held if one not in stays], touches.let_go)
+    bells.ring(app.store)
     return Released(
-        mails=in_turns(app.store, [one for one in held if one not in stays], touches.let_go),
+        mails=mails,
         unallowed=in_turns(app.store, waiting, benefit_approvals.keep),
         benefits=tuple(sorted({one.benefit for one in asked if one.campaign == campaign})),
     )
@@ -164,9 +167,11 @@ def retry(app: App, *, campaign: str | None = None, is_refused_too: bool = False
     if campaign is not None:
         known_campaign(app, campaign)
     with app.store.write() as connection:
-        return outbox.retry(
+        mails = outbox.retry(
             connection, app.clock.now(), campaign=campaign, is_refused_too=is_refused_too
         )
+    bells.ring(app.store)
+    return mails
 
 
 def known_campaign(app: App, campaign: str) -> None:

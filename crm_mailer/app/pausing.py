@@ -18,7 +18,7 @@ from crm_mailer.model import address
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.sentence import Sentence
-from crm_mailer.store import alerts, facts, lanes, paces, pauses, touches
+from crm_mailer.store import alerts, bells, facts, lanes, paces, pauses, touches
 from crm_mailer.store import reputation as returns
 from crm_mailer.store.alerts import Alert
 from crm_mailer.store.bulk import in_turns
@@ -111,6 +111,7 @@ def resume(
             facts.put(connection, _FORGIVEN, int(now.timestamp()), now)
             _set_pace(connection, app, Reputation.GOOD)
     mails = _let_go(app, campaign) if campaign is not None else 0
+    bells.ring(app.store)
     return Changed(scope=scope, is_new=was_paused, mails=mails)
 
 

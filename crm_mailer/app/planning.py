@@ -31,7 +31,7 @@ from crm_mailer.model.segment import EVERYBODY, Rule
 from crm_mailer.model.sentence import Sentences
 from crm_mailer.planning import PlanReport, Results, trials
 from crm_mailer.segmenting import rules
-from crm_mailer.store import touches
+from crm_mailer.store import bells, touches
 
 #: What a campaign is for that names no goal.
 USUAL_GOAL = trials.USUAL
@@ -151,6 +151,8 @@ def apply(app: App, campaigns: Sequence[str] = (), *, is_by_hand: bool = False) 
         is_quick=not is_by_hand,
     )
     giving.attend(app)
+    if any(one.saved for one in report.campaigns):
+        bells.ring(app.store)
     return report
 
 

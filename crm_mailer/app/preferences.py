@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import hashlib
+from datetime import timedelta
 
 from crm_mailer.app.wiring import App
 from crm_mailer.model.choices import Act, ActKind, Choices, OptOutReason, PageReader
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.language import choose
 from crm_mailer.model.token import Purpose
-from crm_mailer.store import facts, preferences
+from crm_mailer.store import preferences
 
 #: More acts than a person does in a day with the links of one mail.
 MOST_ACTS = 60
-#: How long the rows of acts are kept.
-KEPT = timedelta(days=760)
-_PURGED = "page_acts.purged"
 
 
 def reader(app: App, purpose: Purpose, token: str) -> PageReader:
@@ -44,10 +42,12 @@ def act(
     choices: Choices | None = None,
     reason: OptOutReason | None = None,
     told: str = "",
+    host: str = "",
 ) -> PageReader:
     """Keep what somebody does, durably; how things stand then.
 
     What changes nothing is not kept again. The links of a test, and of who is erased, do nothing.
+    Of `host`, the address that it came from, a yes keeps a keyed hash.
 
     Raises:
         NotPossible: no person does so much in a day. An opt-out is never too much.
@@ -60,6 +60,7 @@ def act(
         choices=choices or Choices(),
         reason=reason,
         told=told,
+        ip_hash=_hashed(app, host) if kind is ActKind.CONFIRM and host else "",
     )
     after = whose.after(done)
     if whose.is_test or whose.is_erased or not _is_new(done, whose, after):
@@ -69,6 +70,13 @@ def act(
     with app.store.write(durable=True) as connection:
         preferences.add(connection, done)
     return after
+
+
+def _hashed(app: App, host: str) -> str:
+    """By the shop's key: it proves an address to who names one, and tells none to who does not."""
+    number = app.keys.current
+    text, key = b"consent\0" + host.encode(), app.keys.keys[number][:64]
+    return f"{number}:{hashlib.blake2b(text, key=key, digest_size=20).hexdigest()}"
 
 
 def _is_new(done: Act, whose: PageReader, after: PageReader) -> bool:
@@ -103,15 +111,3 @@ def take_in(app: App) -> int:
             return 0
     with app.store.write() as connection:
         return preferences.take_in(connection, app.clock.now())
-
-
-def purge_if_due(app: App) -> int:
-    """Once a day, delete acts that are older than they are kept; how many."""
-    now = app.clock.now()
-    with app.store.read() as connection:
-        last = facts.find(connection, _PURGED)
-    if last is not None and now - datetime.fromisoformat(last) < timedelta(days=1):
-        return 0
-    with app.store.write() as connection:
-        facts.put(connection, _PURGED, now.isoformat(), now)
-        return preferences.purge(connection, now - KEPT)

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from crm_mailer.app import outbox, rendering
+from crm_mailer.app import archiving, outbox, rendering
 from crm_mailer.app.clocks import SetClock
 from crm_mailer.app.wiring import App
 from crm_mailer.model.errors import NotFound, RenderError
@@ -46,6 +46,11 @@ def recipe(app: App, number: int) -> Remade:
     with app.store.read() as connection:
         found = rows.recipe(connection, number)
         kept = rows.content(connection, number)
+    if found is None and (places := archiving.places_of(app, record.touch)):
+        raise NotFound(
+            f"mail {number} is archived in {' '.join(places)}",
+            hint=f"`crm-mailer db archive --find {number}` shows what it was",
+        )
     if found is None:
         raise NotFound(
             f"mail {number} was never rendered: it is {record.touch.state.value.replace('_', ' ')}",

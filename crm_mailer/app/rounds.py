@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from crm_mailer.app import (
+    alerting,
     cases,
     delivering,
     hook_watch,
@@ -13,6 +14,7 @@ from crm_mailer.app import (
     pausing,
     planning,
     preferences,
+    retention,
     segmenting,
     send_hours,
     telling,
@@ -78,7 +80,6 @@ def learn(app: App) -> str:
 
 def heed(app: App) -> str:
     """Take in what customers did on the public pages."""
-    preferences.purge_if_due(app)
     return _told({"wishes": preferences.take_in(app)})
 
 
@@ -90,6 +91,21 @@ def heed_programs(app: App) -> str:
 def tell(app: App) -> str:
     """Tell other programs what happened, by webhooks."""
     return telling.tend(app)
+
+
+def warn(app: App) -> str:
+    """Tell the shop's own people what they should look at, by mail and in their chat."""
+    return alerting.tend(app)
+
+
+def keep_house(app: App, should_stop: Callable[[], bool] = lambda: False) -> str:
+    """Night's work: what is older than it is kept goes; this month's partitions are opened."""
+    opened = retention.begin_month(app)
+    done = retention.purge_if_due(app, should_stop)
+    purged = {f"{one.table} purged": one.rows for one in done.purged} if done else {}
+    if done and done.stuck:
+        purged[f"files that could not be removed ({done.fault})"] = done.stuck
+    return _told({"partitions opened": len(opened), **purged})
 
 
 def _told(counts: Mapping[str, int]) -> str:

@@ -194,7 +194,7 @@ def _lane(app: App, one: WebhookSettings, post_: Post) -> TellReport:
         return report
     failures = known.failures
     for message in due:
-        if monotonic() > until:
+        if monotonic() > until or not app.is_in_time:
             break
         said = _attempt(app, one, message, post_)
         goes_on = _note(app, one, message, said, failures, chance, report)

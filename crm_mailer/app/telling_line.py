@@ -9,11 +9,13 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urlsplit
 
 #: Seconds to connect, to wait for each part of an answer, and for all of it.
 CONNECT, PART, WHOLE = 5.0, 8.0, 12.0
+#: Bytes of an answer that are looked at: chats say there what they did not like.
+HEARD = 4_096
 #: What we call ourselves.
 AGENT = "crm-mailer-webhooks/1"
 
@@ -28,6 +30,7 @@ class Told:
 
     code: int
     retry_after: str = ""
+    said: bytes = b""
 
 
 def post(url: str, headers: Mapping[str, str], body: bytes, *, may_be_private: bool) -> Told:
@@ -107,11 +110,22 @@ def _ask(line: socket.socket, where: SplitResult, headers: Mapping[str, str], bo
             web.putheader(name, value)
         web.endheaders(body)
         answer = web.getresponse()
-        told = Told(code=answer.status, retry_after=answer.getheader("Retry-After") or "")
+        told = Told(
+            code=answer.status,
+            retry_after=answer.getheader("Retry-After") or "",
+            said=_said(answer),
+        )
         answer.close()
         return told
     finally:
         cut.cancel()
+
+
+def _said(answer: HTTPResponse) -> bytes:
+    """The begin of what it said; its code alone counts where that breaks off."""
+    with suppress(OSError, HTTPException, ValueError):
+        return answer.read(HEARD)
+    return b""
 
 
 def _cut(line: socket.socket) -> None:

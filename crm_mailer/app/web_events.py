@@ -23,8 +23,6 @@ SETTLED_AFTER = timedelta(seconds=10)
 BATCH = 500
 #: Requests of one mail and kind that are noted and judged: a person makes some, a flood any number.
 MOST_OF_A_MAIL = 500
-#: How long raw rows are kept: networks and programs are data about persons.
-KEPT_FOR = timedelta(days=90)
 #: How often old ones are looked for, and how many go at once.
 FORGET_EVERY = timedelta(hours=1)
 FORGET_AT_ONCE = 5_000
@@ -207,7 +205,8 @@ def _forget_if_due(app: App) -> int:
         return 0
     with app.store.write() as connection:
         digested = web_events.cursor(connection)
-        gone = web_events.forget_old(connection, now - KEPT_FOR, digested, FORGET_AT_ONCE)
+        before = now - timedelta(days=app.settings.retention.requests_days)
+        gone = web_events.forget_old(connection, before, digested, FORGET_AT_ONCE)
         if gone < FORGET_AT_ONCE:
             facts.put(connection, FORGOTTEN, int(now.timestamp()), now)
     return gone

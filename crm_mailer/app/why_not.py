@@ -9,16 +9,17 @@ from zoneinfo import ZoneInfo
 from crm_mailer import planning
 from crm_mailer.app import names, segments
 from crm_mailer.app.wiring import App
-from crm_mailer.model.campaign import BirthdayAnchor, Campaign, Mode, SegmentAnchor
+from crm_mailer.model.campaign import BirthdayAnchor, Campaign, Mode, SegmentAnchor, Stream
 from crm_mailer.model.segment import EVERYBODY
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.standing import hold, refusal
 from crm_mailer.model.touch import SkipReason
 from crm_mailer.planning.decisions import Decision
+from crm_mailer.reporting import consents
 from crm_mailer.segmenting import rules
 from crm_mailer.segmenting.facts import Facts
 from crm_mailer.segmenting.rules import Finding
-from crm_mailer.store import directory, stories, touches
+from crm_mailer.store import directory, lawful, stories, touches
 from crm_mailer.store.occasions import Occasion
 
 
@@ -52,6 +53,8 @@ class WhyNot:
     would_be: tuple[StepFate, ...]
     #: What is known of the event that starts the campaign, where the tables do not tell it.
     event: str = ""
+    #: Why marketing mail to the customer is lawful, or is not.
+    basis: tuple[Sentence, ...] = ()
 
     @property
     def has_event(self) -> bool:
@@ -66,10 +69,11 @@ def why_not(app: App, who: str, campaign: str) -> WhyNot:
         NotFound: there is no such customer or campaign.
     """
     found = names.campaign(app, campaign)
-    now = app.clock.now()
+    now, consent = app.clock.now(), app.shop_or_default.consent
     with app.store.read() as connection:
         customer_id = directory.find_customer(connection, who)
-        standing = touches.find_standing(connection, customer_id)
+        standing = touches.find_standing(connection, customer_id, consent=consent, now=now)
+        ground = lawful.known(connection, customer_id)
         planned = touches.list_of_customer(connection, customer_id, found.id)
         known = stories.known(connection, customer_id)
     asked = segments.facts_of(app, known)
@@ -97,6 +101,9 @@ def why_not(app: App, who: str, campaign: str) -> WhyNot:
         ),
         would_be=_would_be(app, found, customer_id, now),
         event=_event(found, asked),
+        basis=consents.told(consent, ground, now, app.zone)
+        if found.stream is Stream.MARKETING
+        else (),
     )
 
 

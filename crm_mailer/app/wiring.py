@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crm_mailer import home as homes
-from crm_mailer.app.clocks import SystemClock, parse_clock
+from crm_mailer import logs
+from crm_mailer.app.clocks import choose_clock
 from crm_mailer.definitions import library
 from crm_mailer.definitions.library import Definitions
 from crm_mailer.definitions.problems import raise_all
 from crm_mailer.definitions.template_index import index
 from crm_mailer.definitions.words_memory import remembered_words
 from crm_mailer.definitions.words_reader import SHIPPED, read_reasons
-from crm_mailer.model.errors import DefinitionError, SettingsError
+from crm_mailer.model.errors import DefinitionError, SettingsError, StoreError
 from crm_mailer.model.moment import Clock, zone
 from crm_mailer.model.reply import SHIPPED_REASONS, adopt_reasons
 from crm_mailer.model.shop import Shop
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from crm_mailer.rendering import TemplateLibrary
     from crm_mailer.rendering.markup import MjmlCompiler
     from crm_mailer.store.engine import Store
+    from crm_mailer.store.fences import Fence
 
 DATABASE = "crm-mailer.db"
 
@@ -40,9 +43,9 @@ class App:
         self.settings = settings
         self._seen: int | None = None
         self._before: Definitions | None = None
-        self.clock: Clock = clock or (
-            parse_clock(settings.clock) if settings.clock else SystemClock()
-        )
+        self.clock: Clock = clock or choose_clock(settings.clock, settings.database)
+        #: The lease under which this process works; None: nobody else may be at it.
+        self.fence: Fence | None = None
         if settings.clock and settings.leaves:
             raise SettingsError(
                 "`clock` is set, so nothing may leave this machine",
@@ -155,21 +158,57 @@ class App:
 
     @cached_property
     def store(self) -> Store:
-        """The database, with the program's schema. A new one is made; an old one is refused."""
+        """The database, with the program's schema. A new one is made; an old one is refused.
+
+        Raises:
+            StoreError: it cannot be used, or was deleted: mails have left from this folder before.
+        """
         from crm_mailer.store import migrate  # SQLAlchemy: `check` has no need of it
         from crm_mailer.store.engine import open_store
 
         store = open_store(self.database_url)
         if store.is_sqlite and not Path(str(store.url.database)).exists():
+            if (self.journal_folder / "witness").exists():
+                raise StoreError(
+                    f"the database is gone: {store.url.database}",
+                    hint="put a backup in its place with `crm-mailer db restore FILE`; only to "
+                    "begin with an empty one, `crm-mailer db upgrade`",
+                )
             migrate.upgrade(store)
         else:
             migrate.verify(store)
         return store
 
+    def under(self, fence: Fence | None) -> App:
+        """The same shop for work that one process alone does: what it writes counts only while
+        the lease is its own. For one turn of work, since later changes of files are not seen.
+        """
+        if fence is None:
+            return self
+        from crm_mailer.store.fences import FencedStore
+
+        self.definitions  # noqa: B018 - read once, for this turn and those to come
+        other = copy(self)
+        other.fence = fence
+        other.store = FencedStore(self.store, fence)
+        return other
+
+    @property
+    def is_in_time(self) -> bool:
+        """Whether what others can see may still be done: the lease is ours by our own clock."""
+        return self.fence is None or self.fence.is_in_time()
+
     @cached_property
     def keys(self) -> KeyRing:
         """The keys of our tokens."""
         return homes.read_keys(self.home, self.settings.secret_key)
+
+    def set_up_logs(self) -> None:
+        """Log as the settings want it; addresses are hashed by the shop's key, where it has one."""
+        key = b""
+        with suppress(SettingsError):
+            key = self.keys.keys[self.keys.current]
+        logs.set_up(self.settings.log_level, self.settings.log_format, key)
 
     def close(self) -> None:
         """Let go of the database, and of a waiting child."""

@@ -12,6 +12,7 @@ import click
 from crm_mailer.cli import benefit_page, pass_app, show
 from crm_mailer.cli.options import Command, Group, as_json_option, by_option
 from crm_mailer.i18n import _, n_
+from crm_mailer.model.errors import CannotWrite
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -95,8 +96,12 @@ def export(app: App, name: str, out: Path | None) -> None:
     if out is None:
         _write(sys.stdout, lines)
         return
-    with out.open("w", encoding="utf-8", newline="") as file:
-        _write(file, lines)
+    try:
+        # the mark at the beginning tells Excel that it is UTF-8
+        with out.open("w", encoding="utf-8-sig", newline="") as file:
+            _write(file, lines)
+    except OSError as error:
+        raise CannotWrite(f"{out} cannot be written: {error.strerror or error}") from error
     show.good(_("{codes} written to {file}").format(
         codes=n_("1 code", "{number} codes", len(lines)), file=out))  # fmt: skip
 
@@ -116,7 +121,7 @@ def _write(file: IO[str], lines: list[GrantLine]) -> None:
 
 def _harmless(text: str) -> str:
     """A spreadsheet must not take it for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t" else text
+    return f"'{text}" if text[:1] and text[0] in "=+-@\t\r＝＋－＠" else text
 
 
 @benefit.command(cls=Command)

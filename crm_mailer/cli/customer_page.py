@@ -28,7 +28,7 @@ def show_story(story: CustomerStory, place: ZoneInfo, now: datetime) -> None:
         (_("gender"), show.word(story.gender)),
         (_("birthday"), story.birthday),
         (_("known as"), ", ".join(story.known_as)),
-        (_("consent"), ", ".join(story.consents)),
+        (_("consent"), "\n".join(say(one) for one in story.consents)),
         (_("wishes"), "\n".join(say(one) for one in story.wishes)),
         (_("tags"), ", ".join(f"{one.tag} ({_('pinned')})" if one.is_pinned else one.tag
                               for one in story.tags)),

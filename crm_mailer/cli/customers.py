@@ -12,10 +12,11 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.cases import feedback
+from crm_mailer.cli.consents import consent
 from crm_mailer.cli.flags import flag
 from crm_mailer.cli.options import Group, as_json_option, by_option
 from crm_mailer.cli.why_not import why_not
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, n_, say
 from crm_mailer.model.customer import Gender
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def customer() -> None:
 
 
 customer.add_command(feedback)
+customer.add_command(consent)
 customer.add_command(flag)
 customer.add_command(why_not)
 
@@ -85,16 +87,20 @@ def show_(app: App, who: str, as_json: bool) -> None:
 @as_json_option
 @pass_app
 def explain(app: App, who: str, as_json: bool) -> None:
-    """Say why CUSTOMER has which marks, and for every segment why it holds, or not."""
-    from crm_mailer.app import customers, rfm
+    """Say why CUSTOMER has which marks, may be written to, and is in which segments, or not."""
+    from crm_mailer.app import consents, customers, rfm
     from crm_mailer.cli.rfm import show_score
     from crm_mailer.cli.segmenting import show_explanation
 
     score, found = rfm.customer_score(app, who), customers.explain(app, who)
+    lawful = consents.told(app, who)
     if as_json:
-        show.json_({"score": score, "segments": found})
+        show.json_({"score": score, "consent": lawful, "segments": found})
         return
     show_score(score)
+    show.line()
+    for line in lawful:
+        show.line(say(line))
     for one in sorted(found, key=lambda one: not one.holds):
         show.line()
         show_explanation(app, one)

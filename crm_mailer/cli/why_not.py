@@ -12,7 +12,7 @@ from crm_mailer.cli.options import Command, as_json_option
 from crm_mailer.cli.segmenting import known_words
 from crm_mailer.i18n import _, say
 from crm_mailer.model.campaign import Mode
-from crm_mailer.model.touch import SKIP_SENTENCES
+from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -41,9 +41,7 @@ def _show(found: WhyNot, zone: ZoneInfo) -> None:
         show.line(_("✗ the campaign's mode is draft: it plans nothing"))
     elif found.mode is Mode.MANUAL:
         show.line(_("! the campaign's mode is manual: mails wait for `campaign release`"))
-    for reason, sign in ((found.refusal, "✗"), (found.waits, "!")):
-        if reason is not None:
-            show.line(f"{sign} {_(SKIP_SENTENCES[reason])}")
+    _show_refusal(found)
     if found.audience:
         told = _("in the audience") if found.is_in_audience else _("not in the audience")
         show.line(f"{_sign(found.is_in_audience)} {told}")
@@ -58,6 +56,15 @@ def _show(found: WhyNot, zone: ZoneInfo) -> None:
             show.line(f"  {say(found.event)}")
     _table(_("planned already"), found.planned, zone)
     _table(_("as it would be planned now"), found.would_be, zone)
+
+
+def _show_refusal(found: WhyNot) -> None:
+    for reason, sign in ((found.refusal, "✗"), (found.waits, "!")):
+        if reason is not None:
+            show.line(f"{sign} {_(SKIP_SENTENCES[reason])}")
+    if found.refusal is SkipReason.NO_CONSENT:
+        for one in found.basis:
+            show.line(f"  {say(one)}")
 
 
 def _sign(holds: bool) -> str:

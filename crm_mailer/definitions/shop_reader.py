@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crm_mailer.definitions.cases_reader import CasesShape, faults_of, rules_of
+from crm_mailer.definitions.consent_reader import ConsentShape, consent_faults, consent_rules
 from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
 from crm_mailer.definitions.health_reader import HealthFile, rules
 from crm_mailer.definitions.problems import Problem, Severity
@@ -26,7 +27,7 @@ from crm_mailer.definitions.written import (
     Url,
 )
 from crm_mailer.model.errors import DefinitionError
-from crm_mailer.model.shop import Shop
+from crm_mailer.model.shop import ReturnPath, Shop
 from crm_mailer.model.tracking import Opens, Tracking
 
 #: What a law wants before the subject of advertising, by the reader's country; a shop's own words
@@ -72,6 +73,7 @@ class ShopFile(Strict):
     orders_sender: MailAddress = ""
     reply_to: MailAddress = ""
     bounce_domain: Host = ""
+    return_path: Literal["domain", "plus", "none"] = "domain"
     public_url: Url = ""
     static_url: Url = ""
     logo_url: Url = ""
@@ -96,6 +98,7 @@ class ShopFile(Strict):
     health: HealthFile = HealthFile()
     cases: CasesShape = CasesShape()
     tracking: TrackingShape = TrackingShape()
+    consent: ConsentShape = ConsentShape()
 
 
 def read_shop(path: Path, problems: list[Problem], shown: str = "") -> Shop | None:
@@ -112,7 +115,10 @@ def read_shop(path: Path, problems: list[Problem], shown: str = "") -> Shop | No
 
 
 def _shop(shape: ShopFile) -> Shop:
-    apart = {"quiet_hours", "cap", "cases", "health", "time_zones", "subject_prefix", "tracking"}
+    apart = {
+        "quiet_hours", "cap", "cases", "health", "time_zones", "subject_prefix", "tracking",
+        "consent", "return_path",
+    }  # fmt: skip
     return Shop(
         **shape.model_dump(exclude=apart),
         subject_prefix=_prefixes(shape.subject_prefix),
@@ -125,6 +131,8 @@ def _shop(shape: ShopFile) -> Shop:
         health=rules(shape.health),
         cases=rules_of(shape.cases),
         tracking=_tracking(shape.tracking),
+        consent=consent_rules(shape.consent),
+        return_path=ReturnPath(shape.return_path),
     )
 
 
@@ -169,4 +177,4 @@ def _faults(node: Node, shape: ShopFile) -> list[Problem]:
     if not set(shape.fallback) & set(shape.languages):
         message = "`fallback` names none of the shop's `languages`"
         faults.append(node.problem("CRM125", message, "fallback", severity=Severity.WARNING))
-    return [*faults, *faults_of(node, shape.cases)]
+    return [*faults, *faults_of(node, shape.cases), *consent_faults(node, shape.consent)]

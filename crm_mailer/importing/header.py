@@ -163,23 +163,33 @@ def _unfit(
     whose = f"the map `{wanted.name}` finds no" if wanted else "no column map finds a"
     return SourceError(
         f"{path}: {whose} column for {what}; the file's columns are: {columns}",
-        hint=_remedy(header, lacks, wanted)
+        hint=_remedy(header, lacks, wanted, best)
         or "name a map with --map (`crm-mailer import maps` lists them), or write one: "
         "maps/<name>.yaml in the shop's folder",
     )
 
 
 def _remedy(
-    header: Sequence[str], lacks: Sequence[tuple[str, ...]], wanted: ColumnMap | None
+    header: Sequence[str],
+    lacks: Sequence[tuple[str, ...]],
+    wanted: ColumnMap | None,
+    best: Binding | None,
 ) -> str:
-    """For a map that was asked for: which header it may have meant."""
-    if wanted is None:
+    """Which header may have been meant, by the map that was asked for or that fits best."""
+    asked_of = wanted or (best.map if best else None)
+    if asked_of is None:
         return ""
     there = {fold(name): name for name in header if name}
     for group in lacks:
         for name in group:
-            for asked in wanted.columns.get(name, ()):
+            for asked in asked_of.columns.get(name, ()):
                 near = difflib.get_close_matches(fold(asked), there, n=1, cutoff=0.7)
-                if near:
+                if near and wanted:
                     return f"`{name}` is to stand in `{asked}`: did you mean `{there[near[0]]}`?"
+                if near:
+                    return (
+                        f"the map `{asked_of.name}` looks for `{name}` in `{asked}`: if yours is "
+                        f"`{there[near[0]]}`, rename the column, or write a map of your own: "
+                        "maps/<name>.yaml in the shop's folder, see docs/importing.md"
+                    )
     return ""

@@ -27,6 +27,8 @@ TEXTS = {"payment_method": 100, "carrier": 100, "tracking_number": 100, "trackin
          "note": 2000, "coupons": 500}  # fmt: skip
 #: Carrier and number in one cell, as AliExpress writes them; of several parcels the first.
 PARCEL = re.compile(r"([^:：;\n]{2,100})[:：]\s*([A-Z0-9-]{6,40})\b[\s\S]*", re.I)
+#: Our own words for states need no map.
+OWN_STATES = {fold(state.value): state for state in OrderState}
 STATE_WORDS = ("state", "payment_state", "shipping_state")
 LINE_AMOUNTS = ("price", "line_total")
 #: Lines remembered, so that a product which is bought often is read once.
@@ -266,7 +268,7 @@ class OrderReader:
         return self.map.currency or self.reading.currency
 
     def _claim(self, into: set[OrderState], name: str, word: str) -> None:
-        state = self.map.states.get(fold(word))
+        state = self.map.states.get(fold(word)) or OWN_STATES.get(fold(word))
         if state is None:
             label = self.binding.label(name)
             self.tally.note(

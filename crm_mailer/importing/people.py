@@ -110,7 +110,6 @@ def take_people(
                 )
             )
             continue
-        if person.accepts_marketing is not None:
-            register.note_consent(record, person, now, person.platform)
+        register.note_consent(record, person, now, person.platform)
     register.save(tally)
     tally.add(Count.CUSTOMERS_UNCHANGED, len(register.unchanged()))

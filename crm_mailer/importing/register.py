@@ -17,6 +17,7 @@ from crm_mailer.importing.report import Count, Tally
 from crm_mailer.importing.zones import zone_of
 from crm_mailer.model import address as addresses
 from crm_mailer.model import language
+from crm_mailer.model.consent import Word, stronger
 from crm_mailer.model.customer import ConsentBasis, Customer, Gender
 from crm_mailer.store import customers as store
 from crm_mailer.store.engine import Connection
@@ -41,7 +42,7 @@ class Record:
     is_changed: bool = False
     merged_into: Record | None = None
     identities: set[tuple[str, str]] = field(default_factory=set)
-    consent: tuple[ConsentBasis, datetime, str, str] | None = None
+    consent: Word | None = None
 
     def itself(self) -> Record:
         """The record that stands for this one after merges."""
@@ -116,16 +117,12 @@ class Register:
         return found
 
     def note_consent(self, record: Record, person: Person, at: datetime, source: str) -> None:
-        """Keep what the customer said to marketing; without a word, a purchase allows it softly."""
+        """Keep what the customer said to marketing, where the file tells it."""
         said = person.accepts_marketing
-        if said is None:
-            if record.consent is None:
-                record.consent = (ConsentBasis.SOFT_OPT_IN, at, source, "")
-            return
-        basis = ConsentBasis.CONSENT if said else ConsentBasis.NONE
-        held = record.consent
-        if held is None or held[0] is ConsentBasis.SOFT_OPT_IN or held[1] <= at:
-            record.consent = (basis, at, source, person.evidence)
+        if said is not None:
+            basis = ConsentBasis.CONSENT if said else ConsentBasis.NONE
+            word = Word(basis, at, source, person.evidence)
+            record.consent = stronger(word, record.consent) if record.consent else word
 
     def save(self, tally: Tally) -> None:
         """Write new, changed and merged customers, their names and consents."""
@@ -302,6 +299,8 @@ class Register:
         if winner.customer.email:
             self.by_email[addresses.key(winner.customer.email)] = winner
         winner.identities |= loser.identities
+        if winner.consent and loser.consent:
+            winner.consent = stronger(winner.consent, loser.consent)
         winner.consent = winner.consent or loser.consent
         loser.merged_into = winner
         if loser.id:

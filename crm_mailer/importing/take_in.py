@@ -21,9 +21,10 @@ from crm_mailer.importing.register import Record, Register
 from crm_mailer.importing.report import Count, ImportReport, RowProblem, Tally
 from crm_mailer.importing.seen import Seen
 from crm_mailer.model.collector import few_collections
+from crm_mailer.model.customer import ConsentBasis
 from crm_mailer.model.money import Money
 from crm_mailer.model.order import OrderItem, OrderState
-from crm_mailer.store import benefit_uses, bulk
+from crm_mailer.store import benefit_uses, bulk, customers
 from crm_mailer.store import orders as store
 from crm_mailer.store.engine import Connection, Store
 
@@ -301,5 +302,24 @@ class Batch:
         store.put_items(connection, self.items, replace=False)
         store.put_items(connection, self.replaced, replace=True)
         store.put_reviews(connection, self.reviews)
+        customers.put_consents(connection, self._bought())
         told = [order_id for order_id, _facts in (*self.new, *self.changed)]
         benefit_uses.match(connection, told, now)
+
+    def _bought(self) -> list[customers.Consent]:
+        """Of each customer the first purchase that counts: it allows marketing softly."""
+        first: dict[int, store.OrderFacts] = {}
+        for _order_id, facts in (*self.new, *self.changed):
+            if facts.is_counted and facts.customer_id is not None:
+                held = first.get(facts.customer_id)
+                if held is None or facts.placed_at < held.placed_at:
+                    first[facts.customer_id] = facts
+        return [
+            customers.Consent(
+                customer_id=number,
+                basis=ConsentBasis.SOFT_OPT_IN,
+                given_at=facts.placed_at,
+                source=facts.platform,
+            )
+            for number, facts in first.items()
+        ]

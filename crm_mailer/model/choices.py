@@ -89,6 +89,8 @@ class Act:
     reason: OptOutReason | None = None
     #: How: one click or the page, from which network and with which program.
     told: str = ""
+    #: The keyed hash of the address that it came from.
+    ip_hash: str = ""
 
     @property
     def given(self) -> dict[str, Any]:
@@ -101,6 +103,7 @@ class Act:
             "language": chosen.language,
             "birthday": None if born is None else [born.month, born.day, born.year],
             "reason": self.reason,
+            "ip_hash": self.ip_hash or None,
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -123,6 +126,7 @@ class Act:
                 birthday=Birthday(month=born[0], day=born[1], year=born[2]) if born else None,
             ),
             reason=OptOutReason(reason) if reason else None,
+            ip_hash=str(given.get("ip_hash") or ""),
             told=told,
         )
 

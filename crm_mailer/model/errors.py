@@ -8,7 +8,9 @@ CrmMailerError                     exit code 70
 ├─ NotPossible                      2  a thing that exists, but not in a state that allows it
 ├─ StoreError                      73
 │  ├─ SchemaBehind · SchemaAhead   78
+│  ├─ Unreconciled                 78  a restored copy, which does not know what left since
 │  ├─ AlreadyRunning               75
+│  ├─ LeaseLost                    75  work that passed to another process meanwhile
 │  ├─ StoreBusy                    75
 │  ├─ StoreDown                    69  a PostgreSQL server does not answer
 │  └─ StoreRefused                 77
@@ -86,8 +88,20 @@ class SchemaAhead(StoreError):
     exit_code = 78
 
 
+class Unreconciled(StoreError):
+    """The database is not the one from which mails left last."""
+
+    exit_code = 78
+
+
 class AlreadyRunning(StoreError):
     """Another daemon works on this database."""
+
+    exit_code = 75
+
+
+class LeaseLost(StoreError):
+    """Another process does this work now."""
 
     exit_code = 75
 

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
+from crm_mailer.model.consent import RECORDED, ConsentRules
 from crm_mailer.model.health import HealthRules
 from crm_mailer.model.sla import CaseRules
 from crm_mailer.model.tracking import Tracking
+
+
+class ReturnPath(StrEnum):
+    """To which address servers return what they cannot deliver."""
+
+    #: One of `bounce_domain`, where there is one; else the sender.
+    DOMAIN = "domain"
+    #: The sender with a token behind a plus sign, where the provider takes such addresses.
+    PLUS = "plus"
+    #: The sender: the mail is told by what the bounce quotes of it.
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +37,8 @@ class Shop:
     reply_to: str = ""
     #: Domain of bounce addresses; empty: no return path of our own.
     bounce_domain: str = ""
+    #: How bounces find their mail.
+    return_path: ReturnPath = ReturnPath.DOMAIN
     #: https address of the public app; empty: mailto only.
     public_url: str = ""
     #: Base address of template images.
@@ -57,5 +72,7 @@ class Shop:
     health: HealthRules = field(default_factory=HealthRules)
     #: How fast unhappy customers are answered, and in which hours.
     cases: CaseRules = field(default_factory=CaseRules)
+    #: What makes marketing mail lawful, by country.
+    consent: ConsentRules = RECORDED
     #: What marketing mails report of themselves, where there is a `public_url`.
     tracking: Tracking = field(default_factory=Tracking)

@@ -81,6 +81,8 @@ class SkipReason(StrEnum):
     QUARANTINED = "quarantined"
     NO_CAMPAIGN = "no_campaign"
     PAUSED = "paused"
+    #: Due before the database was lost: it may have left.
+    RESTORED = "restored"
     #: Of what the mail gives nothing is left.
     BENEFIT_EMPTY = "benefit_empty"
     #: Had as much of it as one customer may have.
@@ -117,6 +119,7 @@ SKIP_SENTENCES: dict[SkipReason, str] = {
     SkipReason.QUARANTINED: "broke the sender three times",
     SkipReason.NO_CAMPAIGN: "the campaign's file is gone, wrong or a draft: waits for it",
     SkipReason.PAUSED: "the campaign is paused",
+    SkipReason.RESTORED: "was due before the database was restored: it may have left",
     SkipReason.BENEFIT_EMPTY: "nothing is left of the benefit that the mail tells of",
     SkipReason.BENEFIT_LIMIT: "has had this benefit already",
     SkipReason.BENEFIT_APPROVAL: "the benefit waits for somebody's approval",

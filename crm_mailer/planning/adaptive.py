@@ -95,7 +95,9 @@ def go_on(act: Round) -> int:
     done = 0
     while True:
         with act.store.read() as connection:
-            page = courses_to_plan.page(connection, act.campaign, size=TURN)
+            page = courses_to_plan.page(
+                connection, act.campaign, size=TURN, consent=act.shop.consent, now=act.now
+            )
         done += _plan_page(act, page, winners)
         if len(page) < TURN:
             break

@@ -24,6 +24,7 @@ def _answer(desk: Desk, request: Request, _form: Mapping[str, str]) -> Response:
     reader = preferences.reader(desk.app, Purpose.CONFIRM, request.path_params["token"])
     if request.method == "POST":
         told = desk.told(request, "page")
-        reader = preferences.act(desk.app, reader, ActKind.CONFIRM, told=told)
+        host = request.client.host if request.client is not None else ""
+        reader = preferences.act(desk.app, reader, ActKind.CONFIRM, told=told, host=host)
     stage = "done" if reader.is_confirmed and not reader.is_stopped else "ask"
     return desk.render(request, "confirm", reader, stage=stage)

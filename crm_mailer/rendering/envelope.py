@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from crm_mailer.model import address as addresses
 from crm_mailer.model.campaign import Stream
-from crm_mailer.model.shop import Shop
+from crm_mailer.model.shop import ReturnPath, Shop
 from crm_mailer.model.token import KeyRing, Purpose
 from crm_mailer.rendering import assembly, clean, headers
 from crm_mailer.rendering.headers import Mailbox, Text, Value, exact
@@ -72,9 +72,7 @@ def address(
     sender = shop.sender if stream is Stream.MARKETING else shop.orders_sender or shop.sender
     sender = headers.address(sender or shop.reply_to)
     ways = _unsubscribe_ways(shop, keys, touch_id, sender)
-    mail_from = sender
-    if shop.bounce_domain:
-        mail_from = f"b-{keys.make(Purpose.VERP, touch_id)}@{_bounces_to(shop.bounce_domain)}"
+    mail_from = _return_path(shop, keys, touch_id, sender)
     recipient, token = headers.address(to), keys.make(Purpose.MESSAGE_ID, touch_id)
     return tuple.__new__(
         Envelope,
@@ -144,6 +142,17 @@ def shared_fields(
         ("Feedback-ID", exact(_feedback_id(envelope, campaign, step, stream))),
     ]
     return found
+
+
+def _return_path(shop: Shop, keys: KeyRing, touch_id: int, sender: str) -> str:
+    """Where bounces go: a domain of their own, the sender's mailbox with a token, or that alone."""
+    if shop.return_path is ReturnPath.PLUS:
+        local, _at, domain = sender.rpartition("@")
+        marked = f"{local}+b-{keys.make(Purpose.VERP, touch_id)}"
+        return f"{marked}@{domain}" if len(marked) <= headers.MAX_LOCAL else sender
+    if shop.return_path is ReturnPath.NONE or not shop.bounce_domain:
+        return sender
+    return f"b-{keys.make(Purpose.VERP, touch_id)}@{_bounces_to(shop.bounce_domain)}"
 
 
 def _unsubscribe_ways(shop: Shop, keys: KeyRing, touch_id: int, sender: str) -> tuple[str, ...]:

@@ -9,17 +9,19 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from crm_mailer.model import address
+from crm_mailer.model.consent import RECORDED, ConsentRules
 from crm_mailer.model.flag import Flag
 from crm_mailer.model.money import Money
 from crm_mailer.model.reply import REASONS
 from crm_mailer.model.score import Score
 from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
-from crm_mailer.reporting import customer_wishes
+from crm_mailer.reporting import consents, customer_wishes
 from crm_mailer.segmenting import rfm, valuing
 from crm_mailer.store import (
     benefit_figures,
     flags,
+    lawful,
     memberships,
     score_standing,
     scores,
@@ -85,7 +87,8 @@ class CustomerStory:
     is_flagged: bool
     #: The blacklist's history, oldest first; those taken off, too.
     flags: tuple[Flag, ...]
-    consents: tuple[str, ...]
+    #: Whether marketing mail is lawful, and why.
+    consents: tuple[Sentence, ...]
     suppressed: tuple[str, ...]
     has_open_case: bool
     score: Score | None
@@ -102,12 +105,21 @@ class CustomerStory:
 
 
 def customer_story(
-    store: Store, customer_id: int, *, now: datetime, place: ZoneInfo
+    store: Store,
+    customer_id: int,
+    *,
+    now: datetime,
+    place: ZoneInfo,
+    consent: ConsentRules = RECORDED,
 ) -> CustomerStory:
-    """The story of one customer; days are counted in the shop's zone `place`."""
+    """The story of one customer; days are counted in the shop's zone `place`.
+
+    `consent` tells what makes marketing mail lawful.
+    """
     with store.read() as connection:
         known = stories.known(connection, customer_id)
         past = stories.past(connection, customer_id)
+        ground = lawful.known(connection, customer_id)
         score = scores.find(connection, customer_id, now=now, place=place)
         profile = score_standing.profile_in_force(connection)
         valued = values.find(connection, customer_id)
@@ -140,7 +152,7 @@ def customer_story(
         flag_reason=row["flag_reason"],
         is_flagged=bool(row["is_flagged"]),
         flags=own_flags,
-        consents=tuple(f"{one['purpose']}: {one['basis']}" for one in past.consents),
+        consents=consents.told(consent, ground, now, place),
         suppressed=tuple(f"{one['reason']} ({one['scope']})" for one in past.suppressions),
         has_open_case=known.has_open_case,
         score=score,

@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import SettingsError
-from crm_mailer.settings import accounts, hooks, mailboxes
+from crm_mailer.settings import accounts, alerts, hooks, mailboxes
 from crm_mailer.settings.fields import FIELDS, PREFIX, Field
 from crm_mailer.settings.typed import did_you_mean, find_value
-from crm_mailer.settings.values import DkimSettings, GuardSettings, Settings, StudioSettings
+from crm_mailer.settings.values import (
+    AlertSettings,
+    DkimSettings,
+    GuardSettings,
+    RetentionSettings,
+    Settings,
+    StudioSettings,
+)
 
 FILE_NAME = "crm-mailer.toml"
 
@@ -45,12 +52,16 @@ def read_settings(home: Path, environment: Mapping[str, str] | None = None) -> S
         _build(values, origins, further, boxes),
         hooks=hooks.build_hooks(programs, values, path),
         webhooks=hooks.build_webhooks(programs, values, path),
+        alerts=AlertSettings(**accounts.part(values, "alerts")),
+        retention=RetentionSettings(**accounts.part(values, "retention")),
     )
     accounts.check(settings, path)
     mailboxes.check(settings, path)
+    alerts.check(settings, path)
     if environment.get(PREFIX + "ENV") == "test":
         accounts.check_stays_here(settings)
         hooks.check_stays_here(settings)
+        alerts.check_stays_here(settings)
     return settings
 
 
@@ -70,6 +81,7 @@ def _build(
         encodings=values["encodings"],
         outbox=values["outbox"],
         log_level=values["log_level"],
+        log_format=values["log_format"],
         workers=values["workers"],
         secret_key=values["secret_key"],
         studio=StudioSettings(**accounts.part(values, "studio")),
@@ -126,6 +138,6 @@ def _check_names(
     for name in written:
         if name not in known:
             hint = accounts.hint_for(name, further) or did_you_mean(
-                name, known, "see docs/running.md for the list"
+                name, known, "see docs/settings.md for the list"
             )
             raise SettingsError(f"{path}: unknown setting `{name}`", hint=hint)

@@ -30,12 +30,14 @@ def find_value(
     if variable + "_FILE" in environment:
         secret = Path(environment[variable + "_FILE"])
         try:
-            return typed(field, secret.read_text(encoding="utf-8").strip(), variable), str(secret)
+            text = secret.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"{variable}_FILE: {secret} cannot be read: {error}",
                 hint="name a readable text file, or unset the variable",
             ) from error
+        if text:  # an empty file holds no secret: a service's file that nobody has filled in
+            return typed(field, text, variable), str(secret)
     if field.name in written:
         return typed(field, written[field.name], f"{path}: {field.name}"), str(path)
     return typed(field, field.default, field.name), "default"

@@ -115,6 +115,16 @@ class StudioSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSettings:
+    """How long rows are kept that nothing needs for ever."""
+
+    raw_mails_days: int = 180
+    events_months: int = 25
+    requests_days: int = 90
+    logs_days: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DkimSettings:
     """With what our mails are signed."""
 
@@ -168,6 +178,22 @@ class HookSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """Who is told outside the program that a person should look at something; nobody by default."""
+
+    mail: tuple[str, ...] = ()
+    webhook: str = field(default="", repr=False)
+    private: bool = False
+    #: The account that sends the mail; empty: one without trouble.
+    account: str = ""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anybody is told."""
+        return bool(self.mail or self.webhook)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
     """An address that we tell what happens. No `events`: all of them."""
 
@@ -192,6 +218,7 @@ class Settings:
     encodings: tuple[str, ...]
     outbox: str
     log_level: str
+    log_format: str
     workers: int
     secret_key: str = field(repr=False)
     studio: StudioSettings
@@ -211,6 +238,9 @@ class Settings:
     #: Programs that send to us, and addresses that we tell.
     hooks: tuple[HookSettings, ...] = ()
     webhooks: tuple[WebhookSettings, ...] = ()
+    #: How long rows are kept.
+    retention: RetentionSettings = RetentionSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @property
     def is_sandbox(self) -> bool:

@@ -12,18 +12,19 @@ import sqlalchemy as sa
 from crm_mailer.model import address as addresses
 from crm_mailer.model.agent_reply import AgentReply
 from crm_mailer.model.campaign import Stream
+from crm_mailer.model.consent import NEVER, RECORDED
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.reply import BounceKind, ReplyKind
 from crm_mailer.model.standing import Standing
 from crm_mailer.model.task import TaskState
 from crm_mailer.model.touch import TouchKind, TouchState
+from crm_mailer.store import touches as touches_
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.tables import (
     agent_replies,
     bounces,
     case_events,
     cases,
-    customers,
     deliveries,
     messages,
     orders,
@@ -31,7 +32,6 @@ from crm_mailer.store.tables import (
     tasks,
     touches,
 )
-from crm_mailer.store.touches import standing_columns, standing_of
 
 #: Stands in the outbox where a campaign's name stands else.
 CAMPAIGN, STEP = "case", "reply"
@@ -258,9 +258,8 @@ def mark_failed(connection: sa.Connection, touch_id: int, now: datetime) -> bool
 
 
 def find_standing(connection: sa.Connection, customer_id: int) -> Standing:
-    """Whether the customer may be mailed."""
-    query = sa.select(*standing_columns()).where(customers.c.id == customer_id)
-    return standing_of(connection.execute(query).one())
+    """Whether the customer may be mailed, as far as an answer asks: laws on advertising aside."""
+    return touches_.find_standing(connection, customer_id, consent=RECORDED, now=NEVER)
 
 
 def list_order_ids(connection: sa.Connection, customer_id: int, *, limit: int = 20) -> list[int]:

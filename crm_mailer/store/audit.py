@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model.delivery import OutcomeKind, Verdict
 from crm_mailer.model.touch import SETTLED, TouchState
-from crm_mailer.store import doubts
+from crm_mailer.store import archiving, doubts
 from crm_mailer.store.claims import POWER_CUT
 from crm_mailer.store.tables import deliveries, evidence, messages, touches
 
@@ -53,23 +53,24 @@ def _contradictions(now: datetime) -> dict[str, sa.Select[Any]]:
     ids = sa.select(touches.c.id)
     accepted, doubtful = _is("accepted"), _is("in_doubt")
     is_settled = sa.or_(*(touches.c.state == state.value for state in sorted(SETTLED)))
+    is_here = ~archiving.is_archived(touches.c.id)
     late = sa.and_(_is("claimed"), touches.c.claimed_until < now)
     waits = sa.text("touches.state IN ('planned','deferred')")
     return {
         "accepted, but no server is on record as having taken it": ids.where(
-            accepted, ~_has("accepted"), ~_has_evidence()
+            accepted, ~_has("accepted"), ~_has_evidence(), is_here
         ),
         "accepted more than once": _accepted_twice(),
         "a server took it, but it does not count as accepted": _taken_and_not_accepted(),
         "accepted, but its message is not on record": ids.where(
-            accepted, ~_is_written(), touches.c.reason != POWER_CUT
+            accepted, ~_is_written(), touches.c.reason != POWER_CUT, is_here
         ),
         "its message has no Message-ID": _without_id(),
         "in doubt, but no attempt is on record that ended so": ids.where(
             doubtful, ~_has("unknown")
         ),
         "refused, but no server is on record as having said so": ids.where(
-            _is("refused"), ~_has("refused")
+            _is("refused"), ~_has("refused"), is_here
         ),
         "claimed by a sender whose time is over": ids.where(late),
         "waits for no moment: it would never leave": ids.where(waits, touches.c.next_at.is_(None)),

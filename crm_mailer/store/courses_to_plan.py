@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.campaign import Campaign
+from crm_mailer.model.consent import ConsentRules
 from crm_mailer.model.curve import Ending
 from crm_mailer.store import exits
 from crm_mailer.store import tables as t
@@ -40,7 +41,14 @@ class OpenCourse:
     is_superseded: bool
 
 
-def page(connection: sa.Connection, campaign: Campaign, *, size: int) -> list[OpenCourse]:
+def page(
+    connection: sa.Connection,
+    campaign: Campaign,
+    *,
+    size: int,
+    consent: ConsentRules,
+    now: datetime,
+) -> list[OpenCourse]:
     """The next courses to plan, in the order of their customers."""
     source = t.curve_states.join(t.customers, t.customers.c.id == _course.customer_id).outerjoin(
         t.touches,
@@ -64,7 +72,7 @@ def page(connection: sa.Connection, campaign: Campaign, *, size: int) -> list[Op
             person.email,
             person.country,
             person.time_zone,
-            *standing_columns(),
+            *standing_columns(consent),
             _touch.id.label("touch_id"),
             _touch.state.label("touch_state"),
             _touch.due_at.label("touch_due_at"),
@@ -76,7 +84,7 @@ def page(connection: sa.Connection, campaign: Campaign, *, size: int) -> list[Op
         .order_by(_course.customer_id, _course.anchored_at)
         .limit(size)
     )
-    return [_open_course(row) for row in connection.execute(query)]
+    return [_open_course(row, now) for row in connection.execute(query)]
 
 
 def _has_newer(campaign: Campaign) -> sa.ColumnElement[bool]:
@@ -90,14 +98,14 @@ def _has_newer(campaign: Campaign) -> sa.ColumnElement[bool]:
     )
 
 
-def _open_course(row: Any) -> OpenCourse:
+def _open_course(row: Any, now: datetime) -> OpenCourse:
     occasion = Occasion(
         key=row.customer_id,
         customer_id=row.customer_id,
         email=row.email or "",
         country=row.country,
         time_zone=row.time_zone,
-        standing=standing_of(row),
+        standing=standing_of(row, now),
         anchor=row.anchor,
         at=row.anchored_at,
         order_id=row.order_id,

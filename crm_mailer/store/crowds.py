@@ -14,7 +14,6 @@ from crm_mailer.model import address
 from crm_mailer.model.address import AddressKind
 from crm_mailer.model.campaign import Campaign, Mode, Step, Stream
 from crm_mailer.model.chance import BUCKETS, PRIME, salts
-from crm_mailer.model.customer import ConsentBasis
 from crm_mailer.model.touch import SkipReason, TouchState
 from crm_mailer.store import exits
 from crm_mailer.store import tables as t
@@ -133,7 +132,7 @@ def _people(connection: sa.Connection, crowd: Crowd, first: int, last: int) -> s
     person, dialect = t.customers.c, connection.dialect.name
     given = _given(dialect)
     warmth = sa.func.coalesce(t.scores.c.r, 0) if crowd.campaign.warm_first else sa.literal(0)
-    standing = {column.name: column for column in standing_columns()}
+    standing = {column.name: column for column in standing_columns(crowd.look.consent)}
     place = sa.func.strpos if dialect == "postgresql" else sa.func.instr
     lives_there = sa.and_(
         given.c.time_zone == person.time_zone,
@@ -147,7 +146,7 @@ def _people(connection: sa.Connection, crowd: Crowd, first: int, last: int) -> s
             person.is_flagged,
             person.address_kind,
             standing["suppression"].label("suppression"),
-            standing["basis"].label("basis"),
+            standing["lawful_until"].label("lawful_until"),
             sa.func.lower(sa.func.substr(person.email, place(person.email, "@") + 1)).label("host"),
             given.c.anchored_at,
             given.c.due_at,
@@ -262,7 +261,7 @@ def _reason(crowd: Crowd, person: Any) -> sa.ColumnElement[str]:
         cases += [
             (person.is_flagged, SkipReason.FLAGGED.value),
             (person.address_kind == AddressKind.RELAY.value, SkipReason.RELAY_ADDRESS.value),
-            (person.basis == ConsentBasis.NONE.value, SkipReason.NO_CONSENT.value),
+            (person.lawful_until <= int(crowd.look.now.timestamp()), SkipReason.NO_CONSENT.value),
         ]
     if crowd.campaign.hold_out:
         place = bucket_of(person.id, f"{crowd.campaign.id}:hold-out")

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model import address as addresses
+from crm_mailer.model.consent import BY, PAGE, Word, is_reported, stronger
 from crm_mailer.model.customer import ConsentBasis, Customer, Gender, Occupation
 from crm_mailer.model.errors import NotFound
 from crm_mailer.store import benefits, bulk, curve_states, flags, wishes
@@ -44,6 +45,27 @@ TOLD = (
 KNOWN = Customer._fields
 KNOWN_COLUMNS = tuple(customers.c[name] for name in KNOWN)
 MARKETING = "marketing"
+#: Which of two words stands when one is told, `excluded`, of whom another is known; as
+#: `model.consent.stronger` has it, but the same yes or no reported again changes nothing.
+_TOLD = (
+    "ON CONFLICT (customer_id, purpose) DO UPDATE SET basis = excluded.basis, "
+    "source = excluded.source, evidence = excluded.evidence, given_at = excluded.given_at, "
+    "until = excluded.until, text_version = excluded.text_version, ip_hash = excluded.ip_hash "
+    "WHERE consents.basis = 'soft_opt_in' OR "
+)
+_LATER = (
+    "(consents.given_at < excluded.given_at "
+    "OR (consents.given_at = excluded.given_at AND excluded.basis = 'none'))"
+)
+#: A word of the customer's own replaces what was reported, unless that is a later no.
+_OWN = (
+    f"{_TOLD} {_LATER} OR ((consents.basis = 'consent' OR excluded.basis = 'none') AND "
+    f"consents.source <> '{PAGE}' AND substr(consents.source, 1, {len(BY)}) <> '{BY}')"
+)
+_REPORTED = (
+    f"{_TOLD} (consents.basis <> excluded.basis AND {_LATER} "
+    "AND (excluded.basis = 'none' OR consents.source = excluded.source))"
+)
 #: Tables whose rows simply move when two customers turn out to be one.
 MOVED = (
     customer_flags,
@@ -77,6 +99,12 @@ class Consent:
     given_at: datetime
     source: str = ""
     evidence: str = ""
+    #: When it ends by itself; None: not at all.
+    until: datetime | None = None
+    #: The version of the words that were agreed to, and the keyed hash of the address they came
+    #: from.
+    text_version: str = ""
+    ip_hash: str = ""
 
 
 def get(connection: sa.Connection, customer_id: int) -> Customer:
@@ -157,31 +185,53 @@ def add_identities(connection: sa.Connection, new: Iterable[Identity]) -> None:
 def put_consents(connection: sa.Connection, told: Iterable[Consent]) -> None:
     """Keep why marketing is lawful; what was said wins over an assumption, later over earlier.
 
-    `soft_opt_in` is an assumption: it is kept only where nothing is known yet.
+    `soft_opt_in` is an assumption: it is kept only where nothing is known yet. What a file or
+    another program reports says the same again with each import: a yes replaces only a no of its
+    own source, and what is known already keeps its moment and its proof.
     """
-    columns = ("customer_id", "purpose", "basis", "source", "evidence", "given_at")
+    columns = (
+        "customer_id", "purpose", "basis", "source", "evidence", "given_at", "until",
+        "text_version", "ip_hash",
+    )  # fmt: skip
     assumed: list[tuple[Any, ...]] = []
-    said: list[tuple[Any, ...]] = []
+    reported: list[tuple[Any, ...]] = []
+    own: list[tuple[Any, ...]] = []
     for one in told:
         at = bulk.seconds(one.given_at)
-        row = (one.customer_id, MARKETING, one.basis.value, one.source, one.evidence, at)
-        (assumed if one.basis is ConsentBasis.SOFT_OPT_IN else said).append(row)
+        row = (
+            one.customer_id, MARKETING, one.basis.value, one.source, one.evidence, at,
+            bulk.maybe_seconds(one.until), one.text_version, one.ip_hash,
+        )  # fmt: skip
+        if one.basis is ConsentBasis.SOFT_OPT_IN:
+            assumed.append(row)
+        else:
+            (reported if is_reported(one.source) else own).append(row)
     bulk.insert(connection, consents, columns, assumed, conflict="ON CONFLICT DO NOTHING")
-    bulk.insert(
-        connection,
-        consents,
-        columns,
-        said,
-        conflict="ON CONFLICT (customer_id, purpose) DO UPDATE SET basis = excluded.basis, "
-        "source = excluded.source, evidence = excluded.evidence, given_at = excluded.given_at "
-        "WHERE consents.basis = 'soft_opt_in' OR consents.given_at < excluded.given_at",
+    bulk.insert(connection, consents, columns, reported, conflict=_REPORTED)
+    bulk.insert(connection, consents, columns, own, conflict=_OWN)
+
+
+def find_word(connection: sa.Connection, customer_id: int) -> Word | None:
+    """What is recorded of marketing to the customer; None: nothing."""
+    return _words(connection, customer_id).get(customer_id)
+
+
+def _words(connection: sa.Connection, *customer_ids: int) -> dict[int, Word]:
+    row = consents.c
+    query = sa.select(row.customer_id, row.basis, row.given_at, row.source, row.evidence).where(
+        row.customer_id.in_(customer_ids), row.purpose == MARKETING
     )
+    return {
+        number: Word(ConsentBasis(basis), *rest)
+        for number, basis, *rest in connection.execute(query)
+    }
 
 
 def merge(connection: sa.Connection, loser: int, winner: int, *, now: datetime) -> None:
     """Make two customers one: everything of `loser` moves to `winner`, then `loser` is gone.
 
-    What both have once only (a score, an open membership, a tag, a consent) stays the winner's.
+    What both have once only (a score, an open membership, a tag) stays the winner's; of two
+    consents the stronger word stays.
     A mail that both would get is settled for the loser and keeps its trace under another key.
     """
     _merge_tags(connection, loser, winner)
@@ -190,12 +240,7 @@ def merge(connection: sa.Connection, loser: int, winner: int, *, now: datetime) 
     curve_states.merge(connection, loser, winner)
     benefits.merge(connection, loser, winner)
     wishes.merge(connection, loser, winner)
-    theirs = sa.select(consents.c.purpose).where(consents.c.customer_id == winner)
-    connection.execute(
-        sa.delete(consents).where(
-            consents.c.customer_id == loser, consents.c.purpose.in_(theirs.scalar_subquery())
-        )
-    )
+    _merge_consents(connection, loser, winner)
     # made of orders and answers: made anew of them
     for table in (scores, score_changes, customer_values, send_hours):
         connection.execute(sa.delete(table).where(table.c.customer_id == loser))
@@ -209,6 +254,19 @@ def merge(connection: sa.Connection, loser: int, winner: int, *, now: datetime) 
     if flags.list_of(connection, winner):
         flags.refresh(connection, winner, now)
     connection.execute(sa.delete(customers).where(customers.c.id == loser))
+
+
+def _merge_consents(connection: sa.Connection, loser: int, winner: int) -> None:
+    """The weaker of two goes; the other moves with all that the loser has."""
+    words = _words(connection, loser, winner)
+    if len(words) == 2:
+        stays = stronger(words[winner], words[loser])
+        goes = loser if stays is words[winner] else winner
+        connection.execute(
+            sa.delete(consents).where(
+                consents.c.customer_id == goes, consents.c.purpose == MARKETING
+            )
+        )
 
 
 def _merge_tags(connection: sa.Connection, loser: int, winner: int) -> None:

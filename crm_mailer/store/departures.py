@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model.address import AddressKind
 from crm_mailer.model.campaign import Anchor, Campaign, Exit, Stream
-from crm_mailer.model.customer import ConsentBasis
+from crm_mailer.model.consent import RECORDED, ConsentRules
 from crm_mailer.model.standing import Standing
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store import exits
@@ -43,23 +43,27 @@ class Departure(NamedTuple):
 
 
 def find(
-    connection: sa.Connection, touch_ids: Sequence[int], now: datetime
+    connection: sa.Connection,
+    touch_ids: Sequence[int],
+    now: datetime,
+    *,
+    consent: ConsentRules = RECORDED,
 ) -> dict[int, Departure]:
-    """The facts for each of these touches."""
+    """The facts for each of these touches; `consent` says what makes marketing lawful."""
     given = {"ids": json.dumps(touch_ids), "b_now": seconds(now)}
-    rows = _finding(connection.dialect.name).rows(connection, given)
-    return {row[0]: _departure(row) for row in rows}
+    rows = _finding(connection.dialect.name, consent).rows(connection, given)
+    return {row[0]: _departure(row, now) for row in rows}
 
 
-def _departure(row: Any) -> Departure:
+def _departure(row: Any, now: datetime) -> Departure:
     """Of most customers nothing is to be said: they share one standing."""
     _id, time_zone, country, region, is_overtaken, *facts = row
-    key, kind, flag, snooze, suppression, basis, case, topics, fewer = facts
+    key, kind, flag, snooze, suppression, lawful_until, case, topics, fewer = facts
     is_plain = (
         key and suppression is None and snooze is None and not (flag or case or topics or fewer)
-        and kind != AddressKind.RELAY and basis != ConsentBasis.NONE
+        and kind != AddressKind.RELAY and lawful_until > now.timestamp()
     )  # fmt: skip
-    standing = _PLAIN if is_plain else standing_of(_Facts.read(facts))
+    standing = _PLAIN if is_plain else standing_of(_Facts.read(facts), now)
     return _new(Departure, (standing, time_zone, country, region, bool(is_overtaken)))
 
 
@@ -71,7 +75,7 @@ class _Facts(NamedTuple):
     is_flagged: bool
     snoozed_until: datetime | None
     suppression: str | None
-    basis: str | None
+    lawful_until: int
     has_open_case: bool
     topics_off: str
     wants_fewer: bool
@@ -94,8 +98,8 @@ _PLAIN = Standing()
 NOBODY = Departure(_PLAIN, "", "", "", False)
 
 
-@lru_cache(maxsize=2)
-def _finding(dialect: str) -> Prepared:
+@lru_cache(maxsize=8)
+def _finding(dialect: str, consent: ConsentRules) -> Prepared:
     return Prepared(
         sa.select(
             touches.c.id,
@@ -103,7 +107,7 @@ def _finding(dialect: str) -> Prepared:
             customers.c.country,
             customers.c.region,
             _overtaken().label("is_overtaken"),
-            *standing_columns(),
+            *standing_columns(consent),
         )
         .join_from(touches, customers, customers.c.id == touches.c.customer_id)
         .where(touches.c.id.in_(given_ids(dialect)))

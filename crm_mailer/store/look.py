@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model import moment
 from crm_mailer.model.birthday import LEAP_DAY_STAND_IN
+from crm_mailer.model.consent import RECORDED, ConsentRules
 from crm_mailer.model.segment import Rule
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.zones import Overrides
@@ -30,7 +31,7 @@ class Look:
     `leap_day` tell on which day birthdays are: without homes nobody may ask for them. `parts` keeps
     what was made of segments, so that a query works them out once however often they are spoken of.
     `is_of_all`: all customers are looked at, so that what was sold is better read once than for
-    each of them.
+    each of them. `consent` is the shop's: who may be written to at all.
     """
 
     now: datetime
@@ -40,6 +41,7 @@ class Look:
     time_zones: Overrides = ()
     leap_day: tuple[int, int] = LEAP_DAY_STAND_IN
     is_of_all: bool = False
+    consent: ConsentRules = RECORDED
     parts: dict[frozenset[str], sa.CTE] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -51,6 +53,7 @@ class Look:
             homes=homes,
             time_zones=shop.time_zones,
             leap_day=shop.leap_day,
+            consent=shop.consent,
             **more,
         )
 

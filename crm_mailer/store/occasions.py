@@ -119,6 +119,7 @@ def _kind_of(search: Search, dialect: str) -> tuple[Any, ...] | None:
         search.is_counting,
         search.is_planned_too,
         search.size,
+        search.look.consent,
     )
 
 
@@ -324,7 +325,7 @@ def _query(
             (~condition(rule, search.look)).label(f"unmet_{number}")
             for number, rule in enumerate(_conditions(search).values())
         ),
-        *standing_columns(),
+        *standing_columns(search.look.consent),
     ).select_from(source.outerjoin(t.scores, t.scores.c.customer_id == person.id))
     if name is not None:
         query = query.where(_unplanned(search, name, customer_id))
@@ -410,7 +411,7 @@ def _occasions(
             email=row.email or "",
             country=row.country,
             time_zone=row.time_zone,
-            standing=standing_of(row),
+            standing=standing_of(row, search.look.now),
             anchor=row.anchor,
             at=row.at,
             order_id=row.order_id,

@@ -107,7 +107,8 @@ def find_reader(connection: sa.Connection, touch_id: int, *, since: datetime) ->
         campaign=row.campaign,
         is_stopped=is_stopped or row.erased_at is not None,
         is_opted_out_here=is_stopped and all(map(_is_ours, stopping)),
-        has_opted_out=keys <= {one.address_key for one in stopping if _is_opt_out(one)},
+        has_opted_out=bool(keys)
+        and keys <= {one.address_key for one in stopping if _is_opt_out(one)},
         is_erased=row.erased_at is not None,
         topics_off=chosen(row.topics_off or ""),
         wants_fewer=bool(row.wants_fewer),
@@ -147,13 +148,6 @@ def take_in(connection: sa.Connection, now: datetime) -> int:
     return taken
 
 
-def purge(connection: sa.Connection, before: datetime) -> int:
-    """Delete acts of before then whose effects came; how many."""
-    return connection.execute(
-        sa.delete(t.page_acts).where(_act.at < before, _act.taken_at.is_not(None))
-    ).rowcount
-
-
 def _take(connection: sa.Connection, act: Act, now: datetime) -> None:
     reader = find_owner(connection, act.touch_id)
     if reader is None or reader.customer_id is None or reader.is_erased:
@@ -166,7 +160,7 @@ def _take(connection: sa.Connection, act: Act, now: datetime) -> None:
         case ActKind.REASON:
             _note_reason(connection, act, reader, reader.customer_id)
         case ActKind.CHOOSE:
-            _choose(connection, act, reader.customer_id, now)
+            choose(connection, act, reader.customer_id, now)
         case ActKind.CONFIRM:
             _confirm(connection, act, reader, reader.customer_id, now)
 
@@ -249,9 +243,10 @@ def _note_reason(connection: sa.Connection, act: Act, reader: PageReader, custom
     )
 
 
-def _choose(connection: sa.Connection, act: Act, customer_id: int, now: datetime) -> None:
+def choose(connection: sa.Connection, act: Act, customer_id: int, now: datetime) -> None:
+    """Let the customer have what the act chose. In a write turn."""
     told = connection.scalar(sa.select(_customer.told_by_self).where(_customer.id == customer_id))
-    values = _chosen_values(act.choices, act.at)
+    values = values_of(act.choices, act.at)
     own = {name for name, is_told in ((LANGUAGE, act.choices.language),
                                       (BIRTHDAY, act.choices.birthday)) if is_told}  # fmt: skip
     if own:
@@ -264,7 +259,8 @@ def _choose(connection: sa.Connection, act: Act, customer_id: int, now: datetime
         )
 
 
-def _chosen_values(choices: Choices, at: datetime) -> dict[str, Any]:
+def values_of(choices: Choices, at: datetime) -> dict[str, Any]:
+    """What stands in the customer's row once this was chosen."""
     values: dict[str, Any] = {}
     if choices.topics_off is not None:
         values["topics_off"] = listed(choices.topics_off)
@@ -287,12 +283,22 @@ def _confirm(
         customer_id=customer_id,
         basis=ConsentBasis.CONSENT,
         given_at=act.at,
+        text_version=_version_of(connection, act.touch_id),
+        ip_hash=act.ip_hash,
         source=CHANNEL,
         evidence=f"yes on the page of mail {act.touch_id} ({reader.campaign}): {act.told}",
     )
     people.put_consents(connection, [consent])
     tags.add(connection, customer_id, CONFIRMED, now=now, by=CHANNEL)
     _lift(connection, reader)
+
+
+def _version_of(connection: sa.Connection, touch_id: int) -> str:
+    """Which version of which template asked: by it the words can be found again."""
+    mail = t.messages.c
+    query = sa.select(mail.template, mail.template_version).where(mail.touch_id == touch_id)
+    row = connection.execute(query).one_or_none()
+    return "" if row is None else f"{row.template} {row.template_version}".strip()
 
 
 def _stopping(connection: sa.Connection, sent_to: Sequence[str]) -> list[Any]:

@@ -60,7 +60,6 @@ class Past:
     suppressions: tuple[Row, ...]
     reviews: tuple[Row, ...]
     identities: tuple[Row, ...]
-    consents: tuple[Row, ...]
     notes: tuple[Row, ...]
 
 
@@ -185,7 +184,6 @@ def past(connection: sa.Connection, customer_id: int) -> Past:
         ),
         reviews=of(t.reviews, t.reviews.c.at, t.reviews.c.id),
         identities=of(t.customer_identities, t.customer_identities.c.id),
-        consents=of(t.consents, t.consents.c.given_at),
         notes=of(t.customer_notes, t.customer_notes.c.at, t.customer_notes.c.id),
     )
 

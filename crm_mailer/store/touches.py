@@ -11,13 +11,13 @@ import sqlalchemy as sa
 
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.case import UNDER_WAY
-from crm_mailer.model.customer import ConsentBasis
+from crm_mailer.model.consent import ConsentRules
 from crm_mailer.model.standing import Standing
 from crm_mailer.model.suppression import Scope, SuppressionReason
 from crm_mailer.model.touch import SkipReason, TouchKind, TouchState
-from crm_mailer.store import bulk
+from crm_mailer.store import bulk, lawful
 from crm_mailer.store.engine import Instant
-from crm_mailer.store.tables import cases, consents, customers, suppressions, touches
+from crm_mailer.store.tables import cases, customers, suppressions, touches
 from crm_mailer.store.wishes import chosen
 
 #: Rows that one statement may name by id; SQLite takes at most 32,766 values.
@@ -30,19 +30,14 @@ UNSENT = (TouchState.PLANNED, TouchState.HELD, TouchState.DEFERRED)
 
 
 @cache
-def standing_columns() -> tuple[sa.ColumnElement[Any], ...]:
+def standing_columns(consent: ConsentRules) -> tuple[sa.ColumnElement[Any], ...]:
     """What decides whether a customer may be mailed, to be selected beside `customers`.
 
-    Made once: every page of planning asks for it.
+    Made once for each shop's rules: every page of planning asks for it.
     """
     worst = (
         sa.select(sa.func.min(suppressions.c.scope + ":" + suppressions.c.reason))
         .where(suppressions.c.address_key == customers.c.email_key)
-        .scalar_subquery()
-    )
-    basis = (
-        sa.select(sa.func.min(consents.c.basis))
-        .where(consents.c.customer_id == customers.c.id, consents.c.purpose == "marketing")
         .scalar_subquery()
     )
     open_case = sa.exists().where(
@@ -54,15 +49,15 @@ def standing_columns() -> tuple[sa.ColumnElement[Any], ...]:
         customers.c.is_flagged,
         customers.c.snoozed_until,
         worst.label("suppression"),
-        basis.label("basis"),
+        lawful.column(consent),
         open_case.label("has_open_case"),
         customers.c.topics_off,
         customers.c.wants_fewer,
     )
 
 
-def standing_of(row: Any) -> Standing:
-    """The standing in a row with `standing_columns`."""
+def standing_of(row: Any, now: datetime) -> Standing:
+    """The standing at a moment, in a row with `standing_columns`."""
     suppression = None
     if row.suppression:
         scope, _, reason = row.suppression.partition(":")
@@ -72,7 +67,7 @@ def standing_of(row: Any) -> Standing:
         suppression=suppression,
         is_flagged=bool(row.is_flagged),
         is_relay=row.address_kind == "relay",
-        has_basis=row.basis != ConsentBasis.NONE,
+        has_basis=row.lawful_until > bulk.seconds(now),
         has_open_case=bool(row.has_open_case),
         snoozed_until=row.snoozed_until,
         topics_off=chosen(row.topics_off),
@@ -353,10 +348,12 @@ def skips_of_campaign(connection: sa.Connection, campaign: str) -> dict[str, int
 # ------------------------------------------------------------------ one customer
 
 
-def find_standing(connection: sa.Connection, customer_id: int) -> Standing:
+def find_standing(
+    connection: sa.Connection, customer_id: int, *, consent: ConsentRules, now: datetime
+) -> Standing:
     """Whether the customer may be mailed at all."""
-    query = sa.select(*standing_columns()).where(customers.c.id == customer_id)
-    return standing_of(connection.execute(query).one())
+    query = sa.select(*standing_columns(consent)).where(customers.c.id == customer_id)
+    return standing_of(connection.execute(query).one(), now)
 
 
 def list_of_customer(

@@ -93,6 +93,15 @@ def cursor(connection: sa.Connection) -> int:
     return int(facts.find(connection, CURSOR) or 0)
 
 
+def step_back(connection: sa.Connection) -> None:
+    """After rows were taken away: where the last went, SQLite gives its number once more."""
+    if connection.dialect.name == "sqlite":
+        last = connection.scalar(sa.select(sa.func.max(t.web_events.c.id))) or 0
+        if cursor(connection) > last:
+            fact = t.facts.c
+            connection.execute(sa.update(t.facts).where(fact.name == CURSOR).values(value=last))
+
+
 def move_cursor(connection: sa.Connection, before: int, after: int, now: datetime) -> bool:
     """Say that raw rows up to `after` are digested; False where somebody else did so meanwhile."""
     bulk.lock(connection, CURSOR)
@@ -244,4 +253,5 @@ def forget_old(connection: sa.Connection, until: datetime, digested: int, limit:
     gone: sa.CursorResult[Any] = connection.execute(
         sa.delete(t.web_events).where(event.id.in_(old))
     )
+    step_back(connection)
     return gone.rowcount

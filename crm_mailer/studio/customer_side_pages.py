@@ -177,6 +177,7 @@ def recall_at(course: CourseView, moment: datetime) -> float:
 
 
 def _answer(found: why_not.WhyNot) -> dict[str, Any]:
+    basis = found.basis if found.refusal is SkipReason.NO_CONSENT else ()
     return {
         "mode": found.mode.value,
         "is_in_audience": found.is_in_audience,
@@ -186,6 +187,7 @@ def _answer(found: why_not.WhyNot) -> dict[str, Any]:
             for part in found.audience
         ],
         "refusal": _why(found.refusal),
+        "basis": [say(one) for one in basis],
         "waits": _why(found.waits),
         "has_event": found.has_event,
         "event": say(found.event),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import os
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 
 from crm_mailer.app import App, benefits, delivering, giving, outbox, planning
 from crm_mailer.delivering import NullTransport
-from crm_mailer.model.errors import NotPossible, SourceError
+from crm_mailer.model.errors import CannotWrite, NotPossible, SourceError
 from crm_mailer.settings import read_settings
 from crm_mailer.store import alerts
 from crm_mailer.store import tables as t
@@ -245,8 +246,16 @@ def test_what_was_given_is_listed_shown_and_exported(
     assert "gift" in run("benefit", "list").output
     out = tmp_path / "given.csv"
     assert run("benefit", "export", "gift", "--out", str(out)).exit_code == 0
-    [row] = csv.DictReader(out.read_text(encoding="utf-8").splitlines())
+    assert out.read_bytes().startswith(codecs.BOM_UTF8)  # Excel reads it as UTF-8
+    [row] = csv.DictReader(out.read_text(encoding="utf-8-sig").splitlines())
     assert (row["code"], row["email"], row["campaign"]) == ("'=A1", ANNA, "birthday")
+
+
+def test_an_export_that_cannot_be_written_is_told(gifts: Gifts, run: Run, tmp_path: Path) -> None:
+    assert gifts.home.is_dir()
+    done = run("benefit", "export", "gift", "--out", str(tmp_path / "no" / "given.csv"))
+
+    assert isinstance(done.exception, CannotWrite)
 
 
 def test_a_benefit_that_the_file_names_no_more_keeps_its_figures(gifts: Gifts, run: Run) -> None:

@@ -13,7 +13,9 @@ import sqlalchemy as sa
 
 from crm_mailer.app import App, delivering, outbox
 from crm_mailer.model.campaign import Stream
+from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.settings import read_settings
+from crm_mailer.store import suppressions
 from crm_mailer.store.tables import touches
 from tests.cli.conftest import Run
 from tests.conftest import StandingClock
@@ -169,6 +171,17 @@ def test_a_pause_stops_sending_until_resume(run: Run, app: App, letters: Plan) -
 
     assert "paused" in paused.stderr
     assert outbox.audit(app).states == {"accepted": 1}
+
+
+def test_sending_writes_down_who_wants_no_mail(run: Run, app: App, letters: Plan) -> None:
+    letters(1)
+    run("send")  # here it begins
+    with app.store.write() as connection:
+        reason = SuppressionReason.UNSUBSCRIBED
+        suppressions.add(connection, "amy@x.test", reason, source="reply", at=app.clock.now())
+    run("send")
+    [path] = app.journal_folder.glob("wishes-*.jsonl")
+    assert "amy@x.test" in path.read_text()
 
 
 def test_sigterm_lets_the_mail_in_flight_finish_and_gives_back_the_rest(

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 
+from crm_mailer.model.customer import ConsentBasis
 from crm_mailer.store import customers, tables
 from tests.importing.desk import NOW, Desk, order
 
@@ -176,8 +178,8 @@ def test_accepts_marketing_becomes_a_consent_with_its_proof(quick: Desk) -> None
         ]
     )
 
-    assert quick.all("consents", "basis") == ["soft_opt_in", "consent", "none"]
-    proof = quick.all("consents", "evidence")[1]
+    assert quick.all("consents", "basis") == ["consent", "none", "soft_opt_in"]
+    proof = quick.all("consents", "evidence")[0]
     assert proof == "export-1.csv, row 2, column accepts_marketing"
 
 
@@ -191,6 +193,58 @@ def test_a_later_word_on_marketing_wins_over_an_earlier_one(desk: Desk) -> None:
     assert desk.all("consents", "basis", "given_at") == [
         ("none", datetime(2026, 10, 1, 2, 0, tzinfo=UTC))
     ]
+
+
+LIST = {"email": "anna@example.com", "accepts_marketing": "yes"}
+
+
+@pytest.mark.parametrize("basis", [ConsentBasis.NONE, ConsentBasis.CONSENT])
+@pytest.mark.parametrize("source", ["page", "by lin", "shopify"])
+def test_a_file_that_says_yes_again_replaces_no_word_of_another_source(
+    desk: Desk, basis: ConsentBasis, source: str
+) -> None:
+    desk.customers([LIST])
+    told = customers.Consent(
+        customer_id=1, basis=basis, given_at=NOW + timedelta(days=1), source=source,
+        evidence="form", until=NOW + timedelta(days=99), text_version="v3", ip_hash="abc",
+    )  # fmt: skip
+    with desk.store.write() as connection:
+        customers.put_consents(connection, [told])
+    kept = "basis", "source", "evidence", "given_at", "until", "text_version", "ip_hash"
+    before = desk.all("consents", *kept)
+
+    desk.customers([LIST], now=NOW + timedelta(days=2))
+
+    assert desk.all("consents", *kept) == before
+    is_known = (source, basis) == ("shopify", ConsentBasis.CONSENT)
+    assert before[0][:2] == (basis.value, "generic" if is_known else source)
+
+
+def test_a_file_says_no_later_and_yes_again_for_its_own_source(desk: Desk) -> None:
+    told: list[tuple[str, datetime]] = []
+    for days, word in enumerate(("yes", "yes", "no", "no", "yes")):
+        desk.customers([LIST | {"accepts_marketing": word}], now=NOW + timedelta(days=days))
+        told += desk.all("consents", "basis", "given_at")
+
+    assert [(basis, (at - NOW).days) for basis, at in told] == [
+        ("consent", 0), ("consent", 0), ("none", 2), ("none", 2), ("consent", 4),
+    ]  # fmt: skip
+
+
+def test_the_no_of_one_of_two_rows_of_a_customer_stands(quick: Desk) -> None:
+    quick.customers([LIST | {"accepts_marketing": "no"}, LIST])
+
+    assert quick.all("consents", "basis") == ["none"]
+
+
+def test_only_an_order_that_counts_lets_assume_a_consent(desk: Desk) -> None:
+    unpaid = order(state="placed")
+    desk.orders([unpaid, order(order_number="A2", email="b@example.com", state="cancelled")])
+    assert desk.count("consents") == 0
+
+    desk.orders([order(state="paid")])
+
+    assert desk.all("consents", "customer_id", "basis") == [(1, "soft_opt_in")]
 
 
 def test_a_line_break_in_a_name_cannot_forge_a_header(quick: Desk) -> None:

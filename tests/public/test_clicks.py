@@ -671,4 +671,3 @@ def test_a_line_of_the_file_reads_as_it_was_written() -> None:
     one = WebHit("click", 7, 5, LINK, AGENT, "203.0.113.0", "GET")
 
     assert hits._read(json.dumps(one)) == one
-    assert web_events.KEPT_FOR.days == 90

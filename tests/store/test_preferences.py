@@ -180,10 +180,9 @@ def test_a_row_that_cannot_be_read_stops_nobody(shop: Store, kind: str, given: s
     assert reader(shop).is_stopped
 
 
-def test_old_acts_go_once_they_are_taken_in(shop: Store) -> None:
-    act(shop, ActKind.OPT_OUT)
-    later = NOON + timedelta(days=800)
+def test_nobody_has_opted_out_of_whom_no_address_is_left(shop: Store) -> None:
+    """The mail is archived and the customer's address gone: the act is kept all the same."""
     with shop.write() as connection:
-        assert preferences.purge(connection, later) == 0
-        preferences.take_in(connection, NOON)
-        assert preferences.purge(connection, later) == 1
+        connection.execute(sa.delete(t.messages))
+        connection.execute(sa.update(t.customers).values(email=None, email_key=None))
+    assert not reader(shop).has_opted_out

@@ -55,18 +55,21 @@ from crm_mailer.store.tables.hooks import (
     webhook_messages,
 )
 from crm_mailer.store.tables.hours import country_hours, send_hours
-from crm_mailer.store.tables.mails import deliveries, messages, plan_runs, touches
+from crm_mailer.store.tables.mails import archives, deliveries, messages, plan_runs, touches
 from crm_mailer.store.tables.pages import page_acts
-from crm_mailer.store.tables.sending import alerts, evidence, paces, pauses, tallies
+from crm_mailer.store.tables.sending import alert_tellings, alerts, evidence, paces, pauses, tallies
 from crm_mailer.store.tables.shop import facts, leases
 from crm_mailer.store.tables.staff import studio_log, studio_sessions, studio_users
 from crm_mailer.store.tables.texts import campaign_texts
 from crm_mailer.store.tables.web import links, web_events, web_figures
+from crm_mailer.store.tables.witnesses import lost_mails, witnesses
 
 __all__ = [
     "Id",
     "agent_replies",
+    "alert_tellings",
     "alerts",
+    "archives",
     "benefit_codes",
     "benefit_grants",
     "benefit_touches",
@@ -100,6 +103,7 @@ __all__ = [
     "learners",
     "leases",
     "links",
+    "lost_mails",
     "mailboxes",
     "memberships",
     "messages",
@@ -133,4 +137,5 @@ __all__ = [
     "web_figures",
     "webhook_endpoints",
     "webhook_messages",
+    "witnesses",
 ]

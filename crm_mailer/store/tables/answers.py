@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from crm_mailer.store.engine import Instant, JsonText
-from crm_mailer.store.tables.columns import count, id_, metadata, text, to, yes
+from crm_mailer.store.tables.columns import Id, count, id_, metadata, text, to, yes
 
 mailboxes = sa.Table(
     "mailboxes",
@@ -58,6 +58,13 @@ inbound = sa.Table(
     sa.UniqueConstraint("mailbox_id", "digest"),
     sa.CheckConstraint("state IN ('new','done','quarantined')", name="state"),
     sa.Index("ix_inbound_state_id", "state", "id"),
+    #: Those whose bytes go when they are old.
+    sa.Index(
+        "ix_inbound_raw",
+        "received_at",
+        sqlite_where=sa.text("state = 'done' AND (raw IS NOT NULL OR raw_path <> '')"),
+        postgresql_where=sa.text("state = 'done' AND (raw IS NOT NULL OR raw_path <> '')"),
+    ),
     #: What was understood and is still where it came.
     sa.Index(
         "ix_inbound_movable",
@@ -148,7 +155,8 @@ bounces = sa.Table(
 refusals = sa.Table(
     "refusals",
     metadata,
-    to("delivery_id", "deliveries", primary_key=True),
+    #: A number only: attempts may leave for an archive.
+    sa.Column("delivery_id", Id, primary_key=True, autoincrement=False),
     to("touch_id", "touches", nullable=False),
     sa.Column("recipient", sa.Text, nullable=False, index=True),
     sa.Column("kind", sa.Text, nullable=False),

@@ -120,6 +120,9 @@ consents = sa.Table(
     text("evidence"),
     sa.Column("given_at", Instant, nullable=False),
     sa.Column("until", Instant),
+    #: The version of the words that were agreed to, and the keyed hash of where from.
+    text("text_version"),
+    text("ip_hash"),
     sa.UniqueConstraint("customer_id", "purpose"),
 )
 

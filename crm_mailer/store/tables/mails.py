@@ -1,11 +1,15 @@
-"""Touches, messages and deliveries: what planning and delivering write."""
+"""Touches, messages and deliveries: what planning and delivering write.
+
+On PostgreSQL messages and deliveries lie in partitions by the number of their touch
+(`store.partitions`), which touches, the keys of everything, never do.
+"""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
 from crm_mailer.store.engine import Instant, JsonText, Packed
-from crm_mailer.store.tables.columns import count, id_, metadata, text, to
+from crm_mailer.store.tables.columns import Id, count, id_, metadata, text, to
 
 #: One act of planning: how many were asked, planned and left out, and why.
 plan_runs = sa.Table(
@@ -137,4 +141,17 @@ deliveries = sa.Table(
         sqlite_where=sa.text("outcome = 'refused'"),
         postgresql_where=sa.text("outcome = 'refused'"),
     ),
+)
+
+#: Months that left the database: the mails of these touches are in files of this folder.
+archives = sa.Table(
+    "archives",
+    metadata,
+    sa.Column("folder", sa.Text, primary_key=True),
+    sa.Column("first_touch", Id, nullable=False),
+    #: Of the slice, whether it has left or not.
+    sa.Column("last_touch", Id, nullable=False),
+    #: Table -> rows that left.
+    sa.Column("counts", JsonText, nullable=False),
+    sa.Column("at", Instant, nullable=False),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from crm_mailer.store.engine import Instant, JsonText
-from crm_mailer.store.tables.columns import count, id_, metadata, text, to
+from crm_mailer.store.tables.columns import count, id_, metadata, text, to, yes
 
 #: What is stopped: everything, a campaign, a lane or an account; by a person or by a breaker.
 pauses = sa.Table(
@@ -30,6 +30,17 @@ alerts = sa.Table(
     sa.Column("ended_at", Instant),
     #: What message and hint were made of, so that they can be said in another language.
     sa.Column("said", JsonText, nullable=False, server_default="{}"),
+)
+
+#: Which alerts were told outside the program, by which way: of which beginning, and when.
+alert_tellings = sa.Table(
+    "alert_tellings",
+    metadata,
+    sa.Column("cause", sa.Text, primary_key=True),
+    sa.Column("way", sa.Text, primary_key=True),
+    sa.Column("first_at", Instant, nullable=False),
+    sa.Column("told_at", Instant, nullable=False),
+    yes("is_over"),
 )
 
 #: Token buckets that all senders share: when the next mail of an account or a lane is due, by

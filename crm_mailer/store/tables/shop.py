@@ -26,4 +26,10 @@ leases = sa.Table(
     text("host"),
     count("pid"),
     sa.Column("since", Instant),
+    #: What the holder last said of itself: when, what it is there for, what it does, and by how
+    #: many thousandths of a second its host's clock is ahead of the database's.
+    sa.Column("beat_at", Instant),
+    text("roles"),
+    text("doing"),
+    sa.Column("clock_ms", sa.Integer, nullable=False, server_default="0"),
 )
