@@ -6,11 +6,14 @@ import os
 import secrets
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crm_mailer.model.errors import CannotWrite, NotFound, SettingsError
 from crm_mailer.model.token import KeyRing
-from crm_mailer.settings import FIELDS, FILE_NAME, Field
 from crm_mailer.store.bundled import bundled
+
+if TYPE_CHECKING:
+    from crm_mailer.settings import Field
 
 MARK = Path("campaigns") / "shop.yaml"
 KEY_FILE = "crm-mailer.key"
@@ -46,6 +49,8 @@ def make_home(folder: Path) -> list[Path]:
 
     Returns the files that were written. What is there already is never overwritten.
     """
+    from crm_mailer.settings import FILE_NAME  # a shell that completes a word does without
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = [
@@ -53,7 +58,7 @@ def make_home(folder: Path) -> list[Path]:
             for name in ("campaigns", "templates")
             for path in _copy_missing(bundled(name), folder / name)
         ]
-        for name, text in ((FILE_NAME, _settings_text()), ("rates.csv", RATES)):
+        for name, text in ((FILE_NAME, settings_text()), ("rates.csv", RATES)):
             if not (folder / name).exists():
                 (folder / name).write_text(text, encoding="utf-8")
                 written.append(folder / name)
@@ -121,7 +126,10 @@ def _copy_missing(source: Path, target: Path) -> list[Path]:
     return written
 
 
-def _settings_text() -> str:
+def settings_text() -> str:
+    """A settings file in which every setting stands, switched off, with its default."""
+    from crm_mailer.settings import FIELDS
+
     lines = [
         "# Settings of this shop. Each one can also come from the environment:",
         "# smtp.host is CRM_MAILER_SMTP_HOST; a secret may lie in a file that",

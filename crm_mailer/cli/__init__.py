@@ -10,13 +10,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from crm_mailer import __version__, logs
+from crm_mailer import __version__
 from crm_mailer.cli import show
 from crm_mailer.cli.help_page import Group
-from crm_mailer.home import find_home
 from crm_mailer.i18n import _, prefer
 from crm_mailer.model.errors import CrmMailerError, DefinitionError
-from crm_mailer.settings import read_settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,7 +25,7 @@ OUR_FAULT, CANNOT_WRITE = 70, 73
 #: Help group -> command -> where it is. A command's module is imported only when it is used.
 GROUPS: dict[str, dict[str, str]] = {
     "Write and look": {
-        "init": "operating:init",
+        "init": "init:init",
         "new": "making:new",
         "check": "checking:check",
         "preview": "rendering:preview",
@@ -59,7 +57,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "status": "operating:status",
         "pause": "pausing:pause",
         "resume": "pausing:resume",
-        "db": "operating:db",
+        "db": "databases:db",
         "doctor": "doctor:doctor",
         "privacy": "privacy:privacy",
         "demo": "demo:demo",
@@ -75,8 +73,9 @@ class LazyGroup(Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the options; before any other, which shop: it may have chosen the language."""
-        told, _rest, _order = self.make_parser(ctx).parse_args(list(args))
-        prefer(_shop_language(told.get("home")))
+        if not ctx.resilient_parsing:  # a shell that completes a word waits for nothing
+            told, _rest, _order = self.make_parser(ctx).parse_args(list(args))
+            prefer(_shop_language(told.get("home")))
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -92,6 +91,10 @@ class LazyGroup(Group):
         found: click.Command = getattr(
             importlib.import_module(f"crm_mailer.cli.{module}"), attribute
         )
+        if ctx.resilient_parsing:
+            from crm_mailer.cli import completion
+
+            completion.teach(found, cmd_name)
         return found
 
     def resolve_command(
@@ -142,13 +145,16 @@ class Doors:
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "CRM_MAILER"},
 )
-@click.option("--home", metavar="DIR", help=_("The shop's folder; else the nearest one upwards."))
+@click.option("--home", metavar="DIR", type=click.Path(file_okay=False, readable=False),
+              help=_("The shop's folder; else the nearest one upwards."))  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, help=_("Log what is done."))
 @click.option("--debug", is_flag=True, help=_("Show the traceback of an error."))
 @click.version_option(__version__, prog_name="crm-mailer")
 @click.pass_context
 def group(ctx: click.Context, home: str | None, verbose: bool, debug: bool) -> None:
     """Email marketing and CRM automation for shops that sell across borders."""
+    from crm_mailer import logs
+
     logs.set_up("debug" if debug else "info" if verbose else "warning")
     ctx.obj = Doors(home, is_debug=debug)
     ctx.call_on_close(lambda: [app.close() for app in ctx.obj.opened])
@@ -229,6 +235,9 @@ def _report(error: Exception) -> int:
 
 def _shop_language(home: str | None) -> str:
     """The language that the shop's settings name; empty where there is no shop to ask."""
+    from crm_mailer.home import find_home
+    from crm_mailer.settings import read_settings
+
     try:
         return read_settings(find_home(home)).language
     except (CrmMailerError, OSError):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @pass_app
 def send(app: App, limit: int | None, campaign: str | None, as_json: bool) -> None:
     """Send what is due now: one round by hand."""
-    from crm_mailer.app import delivering, listening
+    from crm_mailer.app import delivering, listening, optouts
 
     with _stop_on_signal() as should_stop, progress.Panel() as panel:
         report = delivering.send(
@@ -43,6 +43,7 @@ def send(app: App, limit: int | None, campaign: str | None, as_json: bool) -> No
         show.json_(report)
     else:
         _show_report(app, report)
+    optouts.write_down(app)  # no daemon may be there that does
     if report.lane_fault is not None:
         raise report.lane_fault.error()
 

@@ -20,6 +20,7 @@ from crm_mailer.cli.options import (
     by_option,
     number_argument,
 )
+from crm_mailer.cli.outbox_alerts import alerts
 from crm_mailer.cli.outbox_webhooks import webhooks
 from crm_mailer.i18n import _, n_
 from crm_mailer.model.address import OTHER, PROVIDERS
@@ -39,6 +40,7 @@ def outbox() -> None:
     """The outbox: every planned mail and its fate."""
 
 
+outbox.add_command(alerts)
 outbox.add_command(webhooks)
 
 

@@ -36,6 +36,8 @@ def lines(app: App, found: Sequence[OutboxLine]) -> None:
 
 def record(app: App, found: Record) -> None:
     """All that is known of one mail."""
+    from crm_mailer.app import archiving
+
     touch = found.touch
     show.heading(_("mail {number}").format(number=touch.id))
     show.facts([
@@ -56,6 +58,9 @@ def record(app: App, found: Record) -> None:
         (_("SHA-256"), found.sha256),
         (_("rendered"), show.local(found.rendered_at, app.zone)),
     ])  # fmt: skip
+    if places := archiving.places_of(app, touch) if not found.message_id else []:
+        show.note(_("archived in {place}; `crm-mailer db archive --find {number}` shows it").format(
+            place=" ".join(places), number=touch.id))  # fmt: skip
     _attempts(app, found)
     if found.evidence:
         show.table(

@@ -28,11 +28,10 @@ def public(app: App, host: str, port: int | None, grants: str | None) -> None:
     if grants is not None:
         click.echo("\n".join(public_door.grants(grants)))
         return
-    from crm_mailer import logs
     from crm_mailer.public import server
     from crm_mailer.web import serving
 
-    logs.set_up(app.settings.log_level)
+    app.set_up_logs()
     with app.store.read():
         pass  # who cannot use the database learns it now, not with the first visitor
     name = app.shop.name  # nor do they meet the pages of a shop whose file is wrong

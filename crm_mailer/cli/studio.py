@@ -44,14 +44,13 @@ def open_(app: App, host: str, port: int | None) -> None:
         SettingsError: other machines could reach it, and nobody has a password.
         CannotWrite: the port is taken.
     """
-    from crm_mailer import logs
     from crm_mailer.app import serving as places
     from crm_mailer.app import staff
     from crm_mailer.settings.values import is_loopback
     from crm_mailer.studio import server
     from crm_mailer.web import serving
 
-    logs.set_up(app.settings.log_level)
+    app.set_up_logs()
     places.check_host(app, host)
     door = serving.open_port(port, usual=server.USUAL_PORT, host=host)
     show.good(_("The studio is at {address}").format(address=serving.address_of(door)))
@@ -179,8 +178,22 @@ def _password(name: str, path: Path | None) -> str:
             raise NotPossible(f"{path} cannot be read: {error}") from error
         check_password(name, found)
         return found
-    first: str = click.prompt(_("Password"), hide_input=True)
+    first = _asked(_("Password"))
     check_password(name, first)
-    if click.prompt(_("The same again"), hide_input=True) != first:
+    if _asked(_("The same again")) != first:
         raise NotPossible("the two passwords differ", hint="nothing has changed; try again")
     return first
+
+
+def _asked(for_what: str) -> str:
+    """What is typed, unseen.
+
+    Raises:
+        NotPossible: nobody types: no terminal, the end of the input, or Ctrl-C.
+    """
+    try:
+        return str(click.prompt(for_what, hide_input=True))
+    except click.Abort as error:
+        raise NotPossible(
+            "no password was typed", hint="--password-file FILE has it on its first line"
+        ) from error

@@ -60,6 +60,6 @@ class Child:
         if not line:
             raise CrmMailerError(
                 "a part of the demo stopped",
-                hint="is all installed? pip install 'crm-mailer[demo]'",
+                hint="why, stands above; is all installed? pip install 'crm-mailer[demo]'",
             )
         return dict(json.loads(line))

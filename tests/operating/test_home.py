@@ -23,6 +23,8 @@ def test_a_new_shop_has_all_that_it_needs(tmp_path: Path) -> None:
         "dkim": {},
         "imap": {},
         "studio": {},
+        "alerts": {},
+        "retention": {},
     }
 
 
