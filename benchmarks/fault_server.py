@@ -18,7 +18,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,11 @@ class Odds:
     deferred: float = 0.02
     refused: float = 0.005
     slow: float = 0.005
+
+
+USUAL = Odds()
+#: It never fails, and takes its time over each mail.
+SLOW = Odds(taken_and_dropped=0, dropped=0, deferred=0, refused=0, slow=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,22 @@ class Faults:
 
 
 @contextmanager
-def fault_server(folder: Path, seed: int) -> Iterator[Faults]:
-    """A server in a process of its own."""
+def fault_server(
+    folder: Path, seed: int, *, before: Sequence[str] = (), is_slow: bool = False
+) -> Iterator[Faults]:
+    """A server in a process of its own.
+
+    Args:
+        before: words before its command, such as those that start it on another host; it is then
+            reached by each of that host's addresses.
+        is_slow: it takes its time and never fails.
+    """
     log, board = folder / "taken.log", folder / "board"
     log.touch()
     board.write_bytes(bytes(SHARED.size))
-    command = [sys.executable, "-m", "benchmarks.fault_server", str(folder), str(seed)]
+    command = [*before, sys.executable, "-m", "benchmarks.fault_server", str(folder), str(seed)]
+    command += ["--host", "0.0.0.0"] if before else []
+    command += ["--slow"] if is_slow else []
     root = Path(__file__).resolve().parent.parent
     with (
         board.open("r+b") as file,
@@ -228,11 +243,11 @@ class Line(asyncio.Protocol):
             self._transport.write(text + b"\r\n")
 
 
-async def serve(folder: Path, seed: int) -> None:
+async def serve(folder: Path, seed: int, host: str, odds: Odds) -> None:
     """Listen until the process is ended."""
-    board, chance, odds = Board(folder), random.Random(seed), Odds()
+    board, chance = Board(folder), random.Random(seed)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Line(board, chance, odds), HOST, 0)
+    server = await loop.create_server(lambda: Line(board, chance, odds), host, 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -242,8 +257,10 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("folder", type=Path)
     options.add_argument("seed", type=int)
+    options.add_argument("--host", default=HOST)
+    options.add_argument("--slow", action="store_true", help="take its time and never fail")
     given = options.parse_args()
-    asyncio.run(serve(given.folder, given.seed))
+    asyncio.run(serve(given.folder, given.seed, given.host, SLOW if given.slow else USUAL))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,22 @@
-"""Senders that are killed over and over, against a mail server that fails: nothing twice, nothing
-lost.
+"""Senders that are killed and frozen over and over, against a mail server that fails: nothing
+twice, nothing lost.
 
-Run: python -m benchmarks.kill [--kills 200] [--mails 20000] [--stream marketing]
-A real shop sends to the fault server over 8 connections. Each sender is killed with SIGKILL at a
-random moment and the next one begins, until there were so many kills; then the rest is sent. The
-server's own log is the truth by which the ledger is judged. The last line printed is one JSON
-object; the exit code is 1 when a promise is broken:
+Run: python -m benchmarks.kill [--kills 200] [--mails 20000] [--workers 4] [--stops 0.25]
+                               [--engine sqlite] [--stream marketing]
+Four senders of a real shop send to the fault server over 8 connections. At random moments one of
+them gets SIGKILL, and another one takes its place, or SIGSTOP, and SIGCONT when its claims are past
+their time; until there were so many kills. Then the rest is sent. On PostgreSQL they are spread
+over two hosts, neither of which can read the other's flight journals: there claims that are past
+their time are taken over, and whoever wakes up must not touch them. The server's own log is the
+truth by which the ledger is judged. The last line printed is one JSON object; the exit code is 1
+when a promise is broken:
 
 - `duplicates`: marketing mails that the server took twice. Order mail in doubt may be sent once
   more, ten minutes later at the soonest, with the same bytes: what goes beyond that counts here.
 - `lost`: mails that ended in no fate, or were refused, or accepted as the ledger says, against
   what the server knows.
-- `in_doubt` must not be above `bound`: kills x connections x 2 + lines dropped on purpose.
+- `in_doubt` must not be above `bound`: kills x connections of a sender x 2 + lines dropped on
+  purpose.
 """
 
 from __future__ import annotations
@@ -21,13 +26,13 @@ import json
 import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,11 +42,15 @@ if not __package__:  # started as a file
 
 from sqlalchemy import select
 
-from benchmarks import shops
+from benchmarks import herd, shops
 from benchmarks.fault_server import Faults, Taken, fault_server
+from benchmarks.herd import Herd
+from benchmarks.sinks import Missing
 from crm_mailer import logs
-from crm_mailer.app import App, delivering, pausing
+from crm_mailer.app import App, pausing
+from crm_mailer.delivering import Pace
 from crm_mailer.model.campaign import Stream
+from crm_mailer.model.errors import StoreBusy
 from crm_mailer.store import outbox
 from crm_mailer.store.outbox import Audit
 from crm_mailer.store.tables import messages, touches
@@ -49,6 +58,13 @@ from crm_mailer.store.tables import messages, touches
 T = TypeVar("T")
 
 CONNECTIONS = 8
+#: What a sender claims at a time, and how long its claims hold: one that is frozen outlives them.
+BATCH = 200
+CLAIM_FOR = {"sqlite": 2.0, "postgresql": 4.0}
+#: Seconds for which a frozen one outlives its claims.
+LATE = 1.0
+#: No breaker trips for mails in doubt: there are many, on purpose.
+PATIENT = "[guards]\ndoubts = 1000\n"
 #: Order mail in doubt waits so long before it is sent once more.
 DOUBT_WAIT = timedelta(minutes=10)
 #: Seconds after which a sender is killed although little has left: it may be starting or waiting.
@@ -72,44 +88,48 @@ class AheadClock:
 
 @dataclass(slots=True, kw_only=True)
 class Harness:
-    """A shop, a server and the senders between them."""
+    """A shop, a server and the senders between them.
 
-    app: App
+    `stops`: of all times that a sender is hit, the share at which it is only frozen.
+    """
+
+    herd: Herd
     server: Faults
     stream: Stream
     mails: int
-    workers: int
-    chance: random.Random
+    stops: float
     planned: int = 0
-    kills: int = 0
-    lives: int = 0
-    senders: set[int] = field(default_factory=set)
+
+    @property
+    def app(self) -> App:
+        """The shop as its first host has it."""
+        return self.herd.hosts[0]
 
     def kill_over_and_over(self, kills: int) -> None:
         """Lives and deaths of senders, spread over all mails."""
         self._plan(self.mails)
-        while self.kills < kills:
-            before = self.kills
+        while self.herd.kills < kills:
+            before = self.herd.kills
             self._one_life(kills)
-            if self.lives > MOST_LIVES * kills + 20:
+            if self.herd.lives > MOST_LIVES * kills + 20:
                 raise RuntimeError(f"senders end before they are killed: {self.audit()}")
-            if self.kills == before and not self._is_anything_due():
+            if self.herd.kills == before and not self._is_anything_due():
                 self._plan(max(100, self.mails // 20))
 
     def finish(self) -> None:
         """Let everything find its fate."""
         for _ in range(LAST_ROUNDS):
             self._tidy()
-            if not self._is_anything_due():
+            if not (self.herd.alive or self._is_anything_due()):
                 return
-            self._start()
-            self._reap(lambda: bool(self.senders))
+            self.herd.fill()
+            self.herd.watch(lambda: bool(self.herd.alive))
 
     def audit(self) -> Audit:
         """What the ledger says of itself."""
 
         def look(app: App) -> Audit:
-            with app.store.read() as connection:
+            with app.store.picture() as connection:
                 return outbox.audit(connection, self.app.clock.now())
 
         return self._looking(look)
@@ -129,47 +149,18 @@ class Harness:
     # ------------------------------------------------------------------ one life
 
     def _one_life(self, kills: int) -> None:
-        """Senders until one of them is killed, or all have nothing more to do."""
+        """Senders until one of them is hit, or all have nothing more to do."""
         self._tidy()
+        herd, chance = self.herd, self.herd.chance
         left = self.planned - self.server.taken
-        target = self.server.taken + self.chance.uniform(0, 2) * left / (kills - self.kills + 1)
-        life = self.chance.choice((LONGEST_LIFE, LONGEST_LIFE, self.chance.uniform(0, 0.3)))
+        target = self.server.taken + chance.uniform(0, 2) * left / (kills - herd.kills + 1)
+        life = chance.choice((LONGEST_LIFE, LONGEST_LIFE, chance.uniform(0, 0.3)))
         until = time.monotonic() + life
-        while len(self.senders) < self.workers:
-            self._start()
-        self._reap(lambda: bool(self.senders) and self.server.taken < target
+        herd.fill()
+        herd.watch(lambda: bool(herd.alive) and self.server.taken < target
                    and time.monotonic() < until)  # fmt: skip
-        if self.senders:
-            victim = self.chance.choice(sorted(self.senders))
-            os.kill(victim, signal.SIGKILL)
-            _number, status = os.waitpid(victim, 0)
-            self.senders.discard(victim)
-            self.kills += os.WIFSIGNALED(status)
-
-    def _start(self) -> None:
-        """A sender in a process of its own. All is imported already, so it is there at once."""
-        number = os.fork()
-        if number == 0:
-            code = 1
-            try:
-                signal.signal(signal.SIGINT, signal.SIG_DFL)
-                delivering.send(self.app, is_by_hand=True)
-                code = 0
-            finally:
-                os._exit(code)
-        self.senders.add(number)
-        self.lives += 1
-
-    def _reap(self, goes_on: Callable[[], bool]) -> None:
-        """Wait while `goes_on` says so; whoever ends meanwhile has nothing more to do."""
-        while goes_on():
-            for number in list(self.senders):
-                gone, status = os.waitpid(number, os.WNOHANG)
-                if gone:
-                    self.senders.discard(number)
-                    if status:
-                        raise RuntimeError(f"a sender ended with {status}")
-            time.sleep(0.001)
+        if herd.alive and not (chance.random() < self.stops and herd.freeze()):
+            herd.kill()
 
     # ------------------------------------------------------------------ between lives
 
@@ -207,11 +198,14 @@ class Harness:
 
     def _looking(self, work: Callable[[App], T]) -> T:
         """Nothing of the database may be open when a sender is forked."""
-        try:
-            return work(self.app)
-        finally:
-            self.app.close()
-            self.app.__dict__.pop("store", None)
+        while True:
+            try:
+                return work(self.app)
+            except StoreBusy:  # whoever has the turn stands still
+                continue
+            finally:
+                self.app.close()
+                self.app.__dict__.pop("store", None)
 
 
 def judge(harness: Harness) -> dict[str, Any]:
@@ -232,12 +226,13 @@ def judge(harness: Harness) -> dict[str, Any]:
     injected = harness.server.injected
     return {
         "bench": "kill",
-        "kills": harness.kills,
+        "kills": harness.herd.kills,
+        "stops": harness.herd.stops,
         "mails": harness.planned,
         "duplicates": sum(beyond(all_, harness.stream) for all_ in taken.values()),
         "lost": lost,
         "in_doubt": states["in_doubt"],
-        "bound": harness.kills * CONNECTIONS * 2 + injected,
+        "bound": harness.herd.kills * (CONNECTIONS // harness.herd.size) * 2 + injected,
         "injected": injected,
         "accepted": len(accepted),
         "refused": states["refused"],
@@ -246,6 +241,7 @@ def judge(harness: Harness) -> dict[str, Any]:
         "accepted_ok": is_within and not wrong_id,
         "conservation": sum(audit.states.values()) == audit.total == harness.planned,
         "audit": audit.is_sound,
+        "troubles": audit.troubles,
         "states": dict(states),
     }
 
@@ -279,17 +275,23 @@ def main() -> None:
     )
     options.add_argument("--kills", type=int, default=200)
     options.add_argument("--mails", type=int, help="20,000; 100 a kill where fewer are killed")
-    options.add_argument("--workers", type=int, default=1, help="senders at a time")
+    options.add_argument("--workers", type=int, default=4, choices=[1, 2, 4, 8])
+    options.add_argument("--stops", type=float, default=0.25, help="share that is only frozen")
+    options.add_argument("--engine", choices=sorted(CLAIM_FOR), default="sqlite")
     options.add_argument("--stream", choices=[one.value for one in Stream], default="marketing")
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--keep", type=Path, help="leave the shop and the server's log here")
     given = options.parse_args()
-    logs.set_up("error")  # breakers trip, as they should
+    logs.set_up("critical")  # breakers trip, as they should
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="crm-kill-") as name:
-        found = run(Path(name), given)
-        if given.keep:
-            shutil.copytree(name, given.keep)
+        try:
+            found = run(Path(name), given)
+        except Missing as error:
+            sys.exit(f"nothing was tried: {error}")
+        finally:
+            if given.keep:
+                shutil.copytree(name, given.keep)
     found["seconds"] = round(time.monotonic() - begin, 1)
     print(json.dumps(found))
     sys.exit(not is_kept(found))
@@ -297,29 +299,56 @@ def main() -> None:
 
 def run(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     """One harness from its first to its last mail, judged."""
-    with fault_server(folder, given.seed) as server:
-        home = folder / "shop"
-        shops.make_shop(home, port=server.port, connections=CONNECTIONS // given.workers)
-        app = shops.shop(home)
-        app.clock = AheadClock(server)
+    claim_for = CLAIM_FOR[given.engine]
+    with ExitStack() as stack:
+        server = stack.enter_context(fault_server(folder, given.seed))
+        database = stack.enter_context(shops.postgres()) if given.engine != "sqlite" else ""
+        stack.enter_context(herd.paced(Pace(batch=BATCH, claim_for=timedelta(seconds=claim_for))))
         harness = Harness(
-            app=app,
+            herd=Herd(
+                hosts=_hosts(folder, server, database, given),
+                size=given.workers,
+                chance=random.Random(given.seed),
+                freeze_for=claim_for + LATE,
+            ),
             server=server,
             stream=Stream(given.stream),
             mails=given.mails or min(20_000, 100 * given.kills),
-            workers=given.workers,
-            chance=random.Random(given.seed),
+            stops=given.stops if given.workers > 1 else 0.0,
         )
-        _warm(app, harness.stream)
+        stack.callback(harness.herd.end)
         harness.kill_over_and_over(given.kills)
-        print(f"{harness.kills} kills, {server.taken} mails taken", file=sys.stderr)
+        print(f"{harness.herd.kills} kills, {server.taken} mails taken", file=sys.stderr)
         harness.finish()
         found = judge(harness)
         found["config"] = {
-            "stream": given.stream, "connections": CONNECTIONS, "workers": given.workers,
-            "lives": harness.lives, "seed": given.seed, "cores": os.cpu_count(),
+            "engine": given.engine, "stream": given.stream, "connections": CONNECTIONS,
+            "workers": given.workers, "hosts": len(harness.herd.hosts),
+            "lives": harness.herd.lives, "seed": given.seed, "cores": os.cpu_count(),
         }  # fmt: skip
         return found
+
+
+def _hosts(folder: Path, server: Faults, database: str, given: argparse.Namespace) -> list[App]:
+    """The shop, once for each host.
+
+    Hosts whose clocks go ahead by a minute at a time, as for order mail, would take one another's
+    claims: then there is one.
+    """
+    is_one = not database or given.workers == 1 or given.stream == Stream.TRANSACTIONAL
+    found = []
+    for number in range(1 if is_one else 2):
+        home = folder / f"host{number + 1}"
+        shops.make_shop(
+            home, port=server.port, connections=CONNECTIONS // given.workers, database=database
+        )
+        with (home / "crm-mailer.toml").open("a", encoding="utf-8") as settings:
+            settings.write(PATIENT)
+        app = shops.shop(home)
+        app.clock = AheadClock(server)
+        _warm(app, Stream(given.stream))
+        found.append(app)
+    return found
 
 
 def _warm(app: App, stream: Stream) -> None:

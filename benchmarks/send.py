@@ -153,7 +153,7 @@ class Bench:
         )  # fmt: skip
         self._plan(FIRST)
         self.sample = self._rendered(FIRST)
-        self._ours(FIRST)
+        self.ours(FIRST)
         if self.planned:
             self._plan(self.planned)
 
@@ -162,7 +162,7 @@ class Bench:
         if not self.planned:
             self._plan(self.mails)
         ceilings = self._ceilings() if number % 2 else {}
-        found = self._ours(self.mails)
+        found = self.ours(self.mails)
         found.ceilings = ceilings or self._ceilings()
         if self.case.with_naive:
             few = max(1, self.mails // 20)
@@ -194,7 +194,8 @@ class Bench:
             raise Disagreement(f"cannot be rendered: {failed[0]}")
         return [one for one in found if isinstance(one, Message)]
 
-    def _ours(self, mails: int) -> Round:
+    def ours(self, mails: int) -> Round:
+        """Send so many with as many senders as the case says; all that counted must agree."""
         before, accepted = self.sink.taken(), self._accepted()
         started = time.monotonic()
         told = self._workers(mails)
@@ -238,7 +239,7 @@ class Bench:
 
     def _accepted(self) -> int:
         app = shops.shop(self.home)
-        with app.store.read() as connection:
+        with app.store.picture() as connection:
             found = outbox.audit(connection, datetime.now(UTC))
         app.close()
         if not found.is_sound:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from crm_mailer.model.campaign import Stream
 from tests.servers.postfix import POSTFIX
 
 ROOT = Path(__file__).resolve().parents[2]
+NEEDS_COMPILER = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for the sink")
 FAULTLESS = {
     "duplicates": 0, "lost": 0, "in_doubt": 7, "bound": 7,
     "accepted_ok": True, "conservation": True, "audit": True,
@@ -49,21 +51,49 @@ def test_sending_is_measured_beside_smtp_source() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_twenty_kills_double_nothing_and_lose_nothing() -> None:
-    code, found = run("kill", "--kills", "20")
+@pytest.mark.parametrize(
+    "engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+)
+def test_kills_and_stops_of_four_senders_double_nothing_and_lose_nothing(engine: str) -> None:
+    code, found = run("kill", "--kills", "8", "--mails", "600", "--stops", "0.35",
+                      "--engine", engine)  # fmt: skip
 
-    assert (code, found["kills"]) == (0, 20)
+    assert (code, found["kills"], found["config"]["workers"]) == (0, 8, 4)
     assert (found["duplicates"], found["lost"]) == (0, 0)
+    assert found["stops"] > 0
     assert found["in_doubt"] <= found["bound"]
-    assert found["mails"] >= 2_000
+    assert found["config"]["hosts"] == (1 if engine == "sqlite" else 2)
 
 
 @pytest.mark.timeout(300)
 def test_order_mail_in_doubt_is_sent_once_more_however_often_senders_die() -> None:
-    code, found = run("kill", "--kills", "6", "--stream", "transactional")
+    code, found = run("kill", "--kills", "6", "--stream", "transactional", "--workers", "1")
 
     assert (code, found["duplicates"], found["lost"]) == (0, 0, 0)
     assert found["resent"] > 0
+
+
+@NEEDS_COMPILER
+def test_one_two_and_four_senders_are_compared() -> None:
+    code, found = run("workers", "--engine", "sqlite", "--rounds", "1", "--mails", "40",
+                      "--latency", "10", "--connections", "4")  # fmt: skip
+
+    assert code == 0
+    assert (found["bench"], found["bound_1"]) == ("workers", 400)
+    assert found["speedup_4"] == pytest.approx(found["rate_4"] / found["rate_1"], rel=0.2)
+    assert {"rate_2", "speedup_2"} <= found.keys()
+
+
+@NEEDS_COMPILER
+def test_a_soak_watches_all_processes_and_all_ticks() -> None:
+    code, found = run("soak", "--minutes", "0.3", "--planned", "300", "--pace", "600")
+
+    assert (code, found["audit"]) == (0, True)
+    assert sum(found["states"].values()) == 300
+    assert 20 < found["rss_mb_max"] <= found["pss_mb_max"] < 900
+    assert 0 < found["fds_first"] <= found["fds_max"]
+    assert {"lease", "plan", "workers"} <= found["by_tick"].keys()
+    assert found["tick_p99_ms"] <= found["tick_max_ms"]
 
 
 def test_a_shop_that_is_measured_yields_mails_of_its_class(tmp_path: Path) -> None:
@@ -105,7 +135,7 @@ def test_copies_beyond_what_is_promised_are_counted(
 
 @pytest.mark.parametrize(
     "name", ["header_fuzz", "import_orders", "inbox", "inbox_lessons", "kill", "plan", "render",
-             "segment", "send"],
+             "segment", "send", "soak", "workers"],
 )  # fmt: skip
 def test_a_benchmark_may_be_started_as_a_file(name: str, tmp_path: Path) -> None:
     done = subprocess.run(

@@ -56,23 +56,49 @@ class FailingStore(Store):
             yield connection
         if self.at == "committed":
             try:
-                self._count()
+                self._count(None)
             except sa.exc.OperationalError as error:
                 hint = "look at the database"
                 raise StoreError(f"no answer to COMMIT: {self.words}", hint=hint) from error
 
-    def _on_statement(self, *_details: Any) -> None:
+    def _on_statement(self, connection: sa.Connection, *_details: Any) -> None:
         if self.at == "statement":
-            self._count()
+            self._count(connection)
 
-    def _on_commit(self, _connection: sa.Connection) -> None:
+    def _on_commit(self, connection: sa.Connection) -> None:
         if self.at == "commit":
-            self._count()
+            self._count(connection)
 
-    def _count(self) -> None:
+    def _count(self, connection: sa.Connection | None) -> None:
         self.calls += 1
         if self.calls == self.nth or (self.is_lasting and self.has_failed):
-            raise sa.exc.OperationalError("scripted", {}, sqlite3.OperationalError(self.words))
+            self.fail(connection)
+
+    def fail(self, _connection: sa.Connection | None) -> None:
+        """What the call does instead."""
+        raise sa.exc.OperationalError("scripted", {}, sqlite3.OperationalError(self.words))
+
+
+class LosingStore(FailingStore):
+    """A store whose server ends the connection at one call, as it does when it is stopped."""
+
+    def __init__(self, url: str, *, at: str, is_lasting: bool = False) -> None:
+        super().__init__(url, "the connection is lost", at=at, is_lasting=is_lasting)
+        self._others = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+
+    def fail(self, connection: sa.Connection | None) -> None:
+        """The call goes on, and finds that nobody is there; so does an answer to COMMIT."""
+        if connection is None:
+            super().fail(connection)
+            return
+        raw: Any = connection.connection.dbapi_connection
+        with self._others.connect() as other:
+            other.execute(sa.select(sa.func.pg_terminate_backend(raw.info.backend_pid)))
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        super().close()
+        self._others.dispose()
 
 
 class FailingDisk:

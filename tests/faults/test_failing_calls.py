@@ -19,10 +19,10 @@ from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import CrmMailerError, StoreBusy
 from crm_mailer.store import migrate, outbox, suppressions
 from crm_mailer.store.engine import Store, open_store
-from crm_mailer.store.tables import touches
+from crm_mailer.store.tables import metadata, touches
 from tests.conftest import StandingClock
 from tests.delivering.letters import PlainRenderer, plan, states
-from tests.faults.failing import BROKEN, FULL, LOCKED, FailingDisk, FailingStore
+from tests.faults.failing import BROKEN, FULL, LOCKED, FailingDisk, FailingStore, LosingStore
 from tests.faults.scripted import Fate, ScriptedTransport, Truth
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,11 +49,15 @@ class Desk:
 
     def begin(self) -> None:
         """A fresh copy, and a server that has taken nothing."""
-        shutil.rmtree(self.place)
+        shutil.rmtree(self.place, ignore_errors=True)
         self.place.mkdir()
-        shutil.copy(self.prepared, self.path)
+        self.lay_out()
         self.truth = Truth(self.place / "taken")
         self.way = ScriptedTransport(self.truth, by_touch=FATES)
+
+    def lay_out(self) -> None:
+        """The database as it is before the round."""
+        shutil.copy(self.prepared, self.path)
 
     def send(self, store: Store, owner: str = "first") -> DeliverReport:
         return deliver(store, PlainRenderer(), self.way, clock=self.clock, owner=owner,
@@ -90,13 +94,34 @@ class Desk:
         assert list(self.place.glob("*.flight")) == []
 
 
+class ServerDesk(Desk):
+    """The same on a server: one database, emptied each time."""
+
+    def __init__(self, store: Store, folder: Path, clock: StandingClock) -> None:
+        self.clock, self.healthy = clock, store
+        self.url = store.url.render_as_string(hide_password=False)
+        self.place = folder / "desk"
+        self.begin()
+
+    def lay_out(self) -> None:
+        with self.healthy.write() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+        plan_both(self.healthy, self.clock)
+
+
+def plan_both(store: Store, clock: StandingClock) -> None:
+    """Four mails of a campaign and two order mails."""
+    plan(store, 4, clock.now())
+    plan(store, 2, clock.now(), stream=Stream.TRANSACTIONAL, campaign="orders")
+
+
 @pytest.fixture
 def desk(tmp_path: Path, clock: StandingClock) -> Desk:
     prepared = tmp_path / "prepared.db"
     store = open_store(f"sqlite:///{prepared}")
     migrate.upgrade(store)
-    plan(store, 4, clock.now())
-    plan(store, 2, clock.now(), stream=Stream.TRANSACTIONAL, campaign="orders")
+    plan_both(store, clock)
     store.close()
     return Desk(prepared, tmp_path, clock)
 
@@ -114,17 +139,43 @@ def desk(tmp_path: Path, clock: StandingClock) -> Desk:
 def test_a_database_that_fails_at_any_call_doubles_nothing_and_loses_nothing(
     desk: Desk, at: str, words: str, is_lasting: bool
 ) -> None:
-    store = FailingStore(desk.url, words, at=at, is_lasting=is_lasting)
-    for nth in count(1):
+    calls = fail_at_each(desk, FailingStore(desk.url, words, at=at, is_lasting=is_lasting))
+
+    assert 3 < calls < ENDLESS
+
+
+#: Statements are many, and each costs a new process of the server: every fifth of them.
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("at", "is_lasting", "step"),
+    [("statement", False, 5), ("commit", False, 1), ("commit", True, 2), ("committed", False, 1)],
+)
+def test_a_server_that_is_lost_at_any_call_doubles_nothing_and_loses_nothing(
+    postgres_store: Store,
+    tmp_path: Path,
+    clock: StandingClock,
+    at: str,
+    is_lasting: bool,
+    step: int,
+) -> None:
+    desk = ServerDesk(postgres_store, tmp_path, clock)
+
+    calls = fail_at_each(desk, LosingStore(desk.url, at=at, is_lasting=is_lasting), step)
+
+    assert 3 < calls < ENDLESS
+
+
+def fail_at_each(desk: Desk, store: FailingStore, step: int = 1) -> int:
+    """Rounds of which each fails a little later, until one does not; the calls that it made."""
+    for nth in count(1, step):
         store.arm(nth)
         desk.send_with_trouble(store)
         has_failed = store.has_failed
         desk.finish()
         if not has_failed:
-            break
+            return nth
         desk.begin()
-
-    assert 3 < nth < ENDLESS
+    raise AssertionError
 
 
 @pytest.mark.parametrize("is_lasting", [False, True])

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
+    run_state_machine_as_test,
 )
 
 from crm_mailer.delivering import DeliverReport, Pace, deliver, recover
@@ -29,8 +31,8 @@ from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.touch import SkipReason
 from crm_mailer.store import doubts, migrate, outbox, pauses, suppressions
 from crm_mailer.store import touches as store_touches
-from crm_mailer.store.engine import open_store
-from crm_mailer.store.tables import deliveries, paces, touches
+from crm_mailer.store.engine import Store, open_store
+from crm_mailer.store.tables import deliveries, metadata, paces, touches
 from tests.conftest import StandingClock
 from tests.delivering.letters import PlainRenderer, plan
 from tests.faults.crashing import POINTS, KillAt, PassingRenderer, PassingStore, in_a_child
@@ -71,11 +73,7 @@ class Sending(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        folder, self.store = prepared()
-        self.folder = folder / "shop"
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
-        shutil.copy(folder / "prepared.db", self.folder / "shop.db")
+        self.folder, self.store = self.begun()
         self.truth = Truth(self.folder / "taken")
         self.clock = StandingClock()
         self.senders = 0
@@ -87,6 +85,12 @@ class Sending(RuleBasedStateMachine):
         self.doubtful = 0
         #: Whether a sender was killed and nobody has looked after it yet.
         self.has_died = False
+
+    def begun(self) -> tuple[Path, PassingStore]:
+        """An empty folder, and an empty database."""
+        folder, store = prepared()
+        shutil.copy(folder / "prepared.db", empty(folder / "shop") / "shop.db")
+        return folder / "shop", store
 
     def teardown(self) -> None:
         self.store.close()
@@ -325,11 +329,16 @@ def _address(touch_id: int) -> str:
     return f"customer{touch_id}@example.com"
 
 
+def empty(folder: Path) -> Path:
+    """The folder, with nothing in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
 #: A long search for new ways to break it: `CRM_MAILER_TEST_EXAMPLES=5000`.
 LONG = int(os.environ.get("CRM_MAILER_TEST_EXAMPLES", "0"))
-
-TestSending = Sending.TestCase
-TestSending.settings = settings(
+SEARCH = settings(
     max_examples=LONG or 40,
     stateful_step_count=25,
     deadline=None,
@@ -337,3 +346,23 @@ TestSending.settings = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+
+TestSending = Sending.TestCase
+TestSending.settings = SEARCH
+
+
+@pytest.mark.postgres
+@pytest.mark.timeout(0 if LONG else 120)
+def test_the_same_holds_on_postgresql(postgres_store: Store, tmp_path: Path) -> None:
+    store = PassingStore(postgres_store.url.render_as_string(hide_password=False), go_on)
+
+    class OnServer(Sending):
+        """One database for all examples, emptied each time."""
+
+        def begun(self) -> tuple[Path, PassingStore]:
+            with store.write() as connection:
+                for table in reversed(metadata.sorted_tables):
+                    connection.execute(table.delete())
+            return empty(tmp_path / "shop"), store
+
+    run_state_machine_as_test(OnServer, settings=settings(SEARCH, max_examples=LONG or 10))
