@@ -10,6 +10,7 @@ import pytest
 from crm_mailer.learning import close, learn, open_case
 from crm_mailer.learning.casework import finish_task
 from crm_mailer.model.campaign import Stream
+from crm_mailer.model.consent import RECORDED
 from crm_mailer.model.standing import hold
 from crm_mailer.store import orders as store_orders
 from crm_mailer.store.tables import customers, order_items, orders, reviews, touches
@@ -143,10 +144,10 @@ def held(shop: SmallShop) -> str | None:
 
     with shop.store.read() as connection:
         row = connection.execute(
-            sa.select(*standing_columns()).where(customers.c.id == shop.anna)
+            sa.select(*standing_columns(RECORDED)).where(customers.c.id == shop.anna)
         ).one()
-    assert hold(standing_of(row), Stream.TRANSACTIONAL, NOW) is None
-    return hold(standing_of(row), Stream.MARKETING, NOW)
+    assert hold(standing_of(row, NOW), Stream.TRANSACTIONAL, NOW) is None
+    return hold(standing_of(row, NOW), Stream.MARKETING, NOW)
 
 
 # ------------------------------------------------------------------ reviews

@@ -128,6 +128,21 @@ def test_a_large_mail_lies_in_a_file_named_by_its_digest(
     assert mail.content(tmp_path) == path.read_bytes()
 
 
+@pytest.mark.postgres
+def test_on_postgresql_a_large_mail_lies_where_every_host_can_read_it(
+    postgres_store: Store, fresh: Box, tmp_path: Path
+) -> None:
+    look(postgres_store, fresh, tmp_path)
+    fresh.put(letter("photo") + b"y" * 100_000 + b"\r\n")
+
+    look(postgres_store, fresh, tmp_path)
+
+    with postgres_store.read() as connection:
+        mail = inbound.get(connection, 1)
+    assert list(tmp_path.glob("??/*.eml")) == []
+    assert len(mail.content(tmp_path / "of another host")) > 100_000
+
+
 def test_of_a_huge_mail_only_the_beginning_is_fetched(
     sqlite_store: Store, fresh: Box, tmp_path: Path
 ) -> None:

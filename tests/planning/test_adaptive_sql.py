@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from crm_mailer.model import curve
+from crm_mailer.model.consent import RECORDED
 from crm_mailer.model.curve import Adaptive, Ending, Memory, Signal
 from crm_mailer.store import courses_to_plan, curve_states
 from crm_mailer.store import tables as t
@@ -91,7 +92,7 @@ def test_courses_with_nothing_to_do_are_found_by_their_indexes(sqlite_store: Sto
         curve_states.move_on(connection, campaign, Adaptive(), now=NOON)
         curve_states.hear(connection, campaign, since=NOON, now=NOON)
         curve_states.has_work(connection, campaign, since=NOON, now=NOON)
-        courses_to_plan.page(connection, campaign, size=10)
+        courses_to_plan.page(connection, campaign, size=10, consent=RECORDED, now=NOON)
         courses_to_plan.to_end(connection, campaign)
         courses_to_plan.rest(connection, campaign)
         sa.event.remove(sqlite_store.engine, "before_cursor_execute", _keep)

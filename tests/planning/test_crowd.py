@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from crm_mailer.definitions.consent_reader import LAWS
 from crm_mailer.model.campaign import Campaign, DateAnchor, Exit, Mode
 from crm_mailer.model.chance import Arm, Trial
+from crm_mailer.model.consent import ConsentRules
 from crm_mailer.model.segment import Compare, Not
+from crm_mailer.model.shop import Shop
 from crm_mailer.planning import crowd, plan
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Store
@@ -26,6 +29,7 @@ from tests.planning.people import (
     suppress,
     touches,
 )
+from tests.store.test_lawful import people_of_all_kinds
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 COLUMNS = [column.name for column in t.touches.c if column.name != "id"]
@@ -99,8 +103,23 @@ def test_a_crowd_is_planned_as_each_of_its_customers_would_be(
     assert len(as_crowd) > 20
 
 
-def _planned(store: Store, one: Campaign) -> list[tuple[Any, ...]]:
-    plan(store, definitions(one, shop=SHOP), now=NOON, is_saved=True)
+def test_a_crowd_is_asked_for_its_consent_as_each_customer_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lawful = replace(SHOP, consent=ConsentRules(LAWS))
+    people_of_all_kinds(store)
+    as_crowd = _planned(store, SALE, lawful)
+    _forget(store, "sale")
+    monkeypatch.setattr(crowd, "fits", lambda _campaign: False)
+
+    one_by_one = _planned(store, SALE, lawful)
+
+    assert as_crowd == one_by_one
+    assert 20 < sum("no_consent" in row for row in as_crowd) < len(as_crowd) - 20
+
+
+def _planned(store: Store, one: Campaign, shop: Shop = SHOP) -> list[tuple[Any, ...]]:
+    plan(store, definitions(one, shop=shop), now=NOON, is_saved=True)
     return sorted(touches(store, *COLUMNS), key=repr)
 
 

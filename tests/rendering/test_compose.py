@@ -21,8 +21,8 @@ from crm_mailer.model.campaign import (
 )
 from crm_mailer.model.errors import RenderError
 from crm_mailer.model.order import OrderState
-from crm_mailer.model.shop import Shop
-from crm_mailer.model.token import KeyRing, Purpose
+from crm_mailer.model.shop import ReturnPath, Shop
+from crm_mailer.model.token import SHAPE, KeyRing, Purpose
 from crm_mailer.rendering import assembly, headers, samples
 from crm_mailer.rendering.compose import Composed, Composer, NoLanguage, Occasion
 from crm_mailer.rendering.headers import UnsafeHeader
@@ -171,6 +171,24 @@ def test_tokens_lead_back_to_the_touch(compose_with: Make, shop: Shop, keys: Key
     assert keys.read(Purpose.MESSAGE_ID, message["X-CRM-Send"]) == 77
     assert message["Message-ID"] == f"<{message['X-CRM-Send']}@shop.example>"
     assert message["Feedback-ID"] == "shipped:s1:marketing:shopexample"
+
+
+@pytest.mark.parametrize("path", ReturnPath)
+def test_bounces_find_their_mail_also_without_a_domain_of_their_own(
+    compose_with: Make, shop: Shop, keys: KeyRing, path: ReturnPath
+) -> None:
+    composer = compose_with()
+    composer.shop = replace(shop, bounce_domain="b.shop.example", return_path=path)
+
+    mail_from = composer.compose(occasion(), NOW).message.mail_from
+
+    token = SHAPE.search(mail_from)
+    if path is ReturnPath.NONE:
+        assert (token, mail_from) == (None, shop.sender)
+    else:
+        assert token is not None
+        assert keys.read(Purpose.VERP, token[0]) == 77
+    assert mail_from.startswith("news+b-") == (path is ReturnPath.PLUS)
 
 
 def test_an_address_of_the_shop_outside_ascii_is_written_for_the_wire(
