@@ -38,7 +38,7 @@ LINKS = tuple(f"crm_link_{number}" for number in range(MOST))
 BASES = tuple(f"crm_base_{number}" for number in range(MOST))
 TRAP, OPEN = "crm_trap", "crm_open"
 #: Names that a tracked mail's values have besides those that templates may use.
-NAMES = frozenset({*LINKS, *BASES, TRAP, OPEN})
+NAMES: frozenset[str] = frozenset({*LINKS, *BASES, TRAP, OPEN})
 #: Records whose fields may stand in a link.
 OF_READER = frozenset({CustomerFields, OrderFields, BenefitFields})
 
