@@ -383,9 +383,16 @@ def _settling(dialect: str) -> Any:
             delivery_rows.c.touch_id == touches.c.id, delivery_rows.c.outcome == "accepted"
         ),
     )
+    # what was no attempt gives back a claim: taken over meanwhile, it stays in doubt
+    is_ours = sa.or_(given.c.is_attempt == 1, _CLAIMED)
     return (
         sa.update(touches)
-        .where(touches.c.id == given.c.id, touches.c.owner == sa.bindparam("b_owner"), _UNSETTLED)
+        .where(
+            touches.c.id == given.c.id,
+            touches.c.owner == sa.bindparam("b_owner"),
+            _UNSETTLED,
+            is_ours,
+        )
         .values(
             state=sa.case((is_known_better, TouchState.ACCEPTED.value), else_=given.c.state),
             reason=given.c.reason,
@@ -410,6 +417,7 @@ _SETTLED_COLUMNS: dict[str, Any] = {
     "attempts": sa.Integer(),
     "new_owner": sa.Text(),
     "at": sa.BigInteger(),
+    "is_attempt": sa.Integer(),
 }
 
 
@@ -451,6 +459,7 @@ def _packed(row: Settlement, owner: str) -> tuple[Any, ...]:
         # a mail in doubt keeps its owner, who may still learn better
         owner if row.state is TouchState.IN_DOUBT else "",
         seconds(row.at),
+        int(is_attempt),
     )
 
 

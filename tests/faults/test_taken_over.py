@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from crm_mailer.delivering import Pace, deliver, recover
+from crm_mailer.delivering import Pace, deliver, recover, settling
 from crm_mailer.delivering.journal import Journal, boot_id
+from crm_mailer.delivering.permission import Obstacle
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import StoreBusy
+from crm_mailer.model.touch import SkipReason
 from crm_mailer.store import claims, outbox
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import touches
@@ -125,3 +127,24 @@ def test_what_is_being_taken_over_cannot_be_given_back_at_the_same_moment(
         assert len(claims.held_by(near, "slow", lapsed_at=later)) == 1
         with pytest.raises(StoreBusy):
             give_back()
+
+
+def test_a_slow_sender_does_not_give_back_what_was_taken_over_while_it_thought(
+    store: Store, clock: StandingClock, tmp_path: Path
+) -> None:
+    plan(store, 1, clock.now())
+    now = clock.now()
+    with store.write(durable=True) as connection:
+        [mine] = claims.claim(connection, owner="slow", now=now, until=now + timedelta(minutes=20),
+                              boot_id=boot_id(), limit=9)  # fmt: skip
+    clock.forward(minutes=21)
+    assert recover(store, tmp_path / "here", now=clock.now()) == {"in_doubt": 1}
+
+    # it has looked before that, and found a reason why the mail should wait
+    with store.write() as connection:
+        wait = Obstacle(reason=SkipReason.CAP, until=now + timedelta(days=1))
+        claims.settle(connection, "slow", [settling.held_up(mine, wait, clock.now())])
+
+    assert states(store) == {"in_doubt": 1}
+    with store.read() as connection:
+        assert outbox.audit(connection, clock.now()).troubles == {}
