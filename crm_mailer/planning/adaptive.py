@@ -7,19 +7,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from crm_mailer.model import curve, windows
-from crm_mailer.model.campaign import Campaign
+from crm_mailer.model.campaign import Campaign, Stream
 from crm_mailer.model.curve import Adaptive, Ending, Memory
 from crm_mailer.model.score import ValueClass
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.standing import hold, refusal
 from crm_mailer.model.touch import SkipReason
-from crm_mailer.planning import hours, saving, trials
+from crm_mailer.planning import giving_way, hours, saving, trials
 from crm_mailer.planning.decisions import Decision, variant, zone_of
-from crm_mailer.store import courses_to_plan, curve_states, first_waits, touches
-from crm_mailer.store.bulk import TURN, in_turns
+from crm_mailer.planning.giving_way import Move, Scales
+from crm_mailer.store import courses_to_plan, curve_states, first_waits, pasts, touches
+from crm_mailer.store.bulk import TURN
 from crm_mailer.store.courses_to_plan import OpenCourse
 from crm_mailer.store.engine import Store
 from crm_mailer.store.occasions import Occasion
+from crm_mailer.store.pasts import Slot
 
 DAY = timedelta(days=1)
 #: A touch that the cap does not let through in its time may move so far.
@@ -38,7 +40,10 @@ class Round:
     campaign: Campaign
     now: datetime
     longest: timedelta
+    scales: Scales
     is_new: bool = True
+    #: What has given way to the campaign's mails.
+    moves: list[Move] = field(default_factory=list)
 
 
 def resolved(store: Store, adaptive: Adaptive) -> Adaptive:
@@ -101,7 +106,7 @@ def go_on(act: Round) -> int:
         done += _plan_page(act, page, winners)
         if len(page) < TURN:
             break
-    _end(act)
+    _end(act, winners)
     return done
 
 
@@ -134,17 +139,66 @@ def _hear(act: Round) -> bool:
     return True
 
 
-def _end(act: Round) -> None:
-    """What is planned for courses that have ended does not leave."""
-    with act.store.read() as connection:
-        ids = courses_to_plan.to_end(connection, act.campaign)
-    in_turns(
-        act.store,
-        ids,
-        lambda connection, some: touches.end(connection, some, SkipReason.EXITED, act.now),
-    )
+def _end(act: Round, winners: Mapping[str, str]) -> None:
+    """What courses that have ended do not get has its reason: the touch that was planned for them,
+    else the one that would have come next.
+    """
+    while True:
+        with act.store.read() as connection:
+            page = courses_to_plan.page(
+                connection,
+                act.campaign,
+                size=TURN,
+                consent=act.shop.consent,
+                now=act.now,
+                todo=curve_states.TO_END,
+            )
+        _end_page(act, page, winners)
+        if len(page) < TURN:
+            return
+
+
+def _end_page(act: Round, courses: Sequence[OpenCourse], winners: Mapping[str, str]) -> None:
+    if not courses:
+        return
+    writer, rows = saving.Rows(act.campaign, act.now), list[saving.Row]()
+    ends: dict[SkipReason, list[int]] = {}
+    for course in courses:
+        if course.touch_id is not None:
+            ends.setdefault(_reason(course), []).append(course.touch_id)
+        elif course.ended is not Ending.DONE and course.place < len(act.campaign.steps):
+            assert course.occasion.at is not None
+            one = left_out(course, act.campaign, winners)
+            rows += writer.of(course.occasion, [one], course.occasion.at)
     with act.store.write() as connection:
-        courses_to_plan.rest(connection, act.campaign)
+        for reason, ids in ends.items():
+            touches.end(connection, ids, reason, act.now)
+        touches.add(connection, saving.COLUMNS, rows)
+        courses_to_plan.rest(connection, act.campaign, courses)
+
+
+def _reason(course: OpenCourse) -> SkipReason:
+    """Why a course that has ended gets no further mail."""
+    if course.ended is Ending.PAUSED:
+        return SkipReason.SILENT
+    if course.ended is Ending.STOPPED and course.why in set(SkipReason):
+        return SkipReason(course.why)
+    return SkipReason.EXITED
+
+
+def left_out(course: OpenCourse, campaign: Campaign, winners: Mapping[str, str]) -> Decision:
+    """The touch that would have come next, had the course not ended."""
+    step = campaign.steps[course.place]
+    arm, template = variant(campaign, step, course.occasion.customer_id, winners)
+    return Decision(
+        step=step,
+        place=course.place + 1,
+        due_at=course.wanted_at,
+        expires_at=course.wanted_at + campaign.valid_for,
+        reason=_reason(course),
+        arm=arm,
+        template=template,
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -157,6 +211,7 @@ class _Page:
     planned: list[tuple[OpenCourse, str, datetime]] = field(default_factory=list)
     moved: list[tuple[int, datetime, datetime]] = field(default_factory=list)
     stopped: list[tuple[OpenCourse, Ending, str]] = field(default_factory=list)
+    gave_way: list[Move] = field(default_factory=list)
 
 
 def _plan_page(act: Round, courses: Sequence[OpenCourse], winners: Mapping[str, str]) -> int:
@@ -165,11 +220,13 @@ def _plan_page(act: Round, courses: Sequence[OpenCourse], winners: Mapping[str, 
     people = sorted({course.occasion.customer_id for course in courses})
     since = act.now - windows.look_back(act.shop) - act.longest
     with act.store.read() as connection:
-        taken = touches.marketing_times(connection, people, since)
+        known = pasts.Reader().of_customers(connection, people, since)
     page = _Page(winners=winners)
     for course in courses:
-        _plan_course(act, course, taken.setdefault(course.occasion.customer_id, []), page)
+        _plan_course(act, course, known[course.occasion.customer_id].slots, page)
+    act.moves.extend(page.gave_way)
     with act.store.write() as connection:
+        saving.make_way(connection, act.campaign, page.gave_way, act.now)
         saved = touches.add(connection, saving.COLUMNS, page.rows)
         courses_to_plan.move(connection, page.moved)
         courses_to_plan.planned(connection, act.campaign, page.planned)
@@ -177,7 +234,7 @@ def _plan_page(act: Round, courses: Sequence[OpenCourse], winners: Mapping[str, 
     return saved + len(page.moved)
 
 
-def _plan_course(act: Round, course: OpenCourse, taken: list[datetime], page: _Page) -> None:
+def _plan_course(act: Round, course: OpenCourse, slots: list[Slot], page: _Page) -> None:
     if course.is_leaving and course.due_at is not None:
         page.planned.append((course, course.step, course.due_at))
         return
@@ -185,18 +242,47 @@ def _plan_course(act: Round, course: OpenCourse, taken: list[datetime], page: _P
     if ending is not None:
         page.stopped.append((course, *ending))
         return
-    if course.due_at in taken:
-        taken.remove(course.due_at)
+    if course.touch_id is not None:
+        slots[:] = [slot for slot in slots if slot.touch_id != course.touch_id]
+    if act.campaign.stream is not Stream.MARKETING:
+        slots = []  # order mail takes no day, and none is in its way
+    weight = act.campaign.priority
+    waiting = [slot for slot in slots if act.scales.gives_way(slot, weight)]
+    taken = [slot.at for slot in slots if not act.scales.gives_way(slot, weight)]
     one = next_touch(course, act.campaign, act.shop, now=act.now, taken=taken, winners=page.winners)
-    taken.append(one.due_at)
+    _make_way(act, course, one.due_at, taken, waiting, slots, page)
     page.planned.append((course, one.step.id, one.due_at))
     if course.touch_id is None:
         assert course.occasion.at is not None
-        page.rows.append(
-            saving.row(act.campaign, course.occasion, one, course.occasion.at, act.now)
+        page.rows += saving.Rows(act.campaign, act.now).of(
+            course.occasion, [one], course.occasion.at
         )
     elif one.due_at != course.due_at:
         page.moved.append((course.touch_id, one.due_at, one.expires_at))
+
+
+def _make_way(
+    act: Round,
+    course: OpenCourse,
+    due_at: datetime,
+    taken: Sequence[datetime],
+    waiting: Sequence[Slot],
+    slots: list[Slot],
+    page: _Page,
+) -> None:
+    """Give the touch its day among the customer's `slots`."""
+    one = course.occasion
+    if waiting:
+        moves = act.scales.moves(
+            waiting,
+            taken=taken,
+            given=[due_at],
+            place=zone_of(one, act.shop),
+            standing=one.standing,
+        )
+        giving_way.carry_out(moves, slots)
+        page.gave_way.extend(moves)
+    slots.append(Slot(due_at, act.campaign.id, (course.last_at, one.anchor), True))
 
 
 def fate(course: OpenCourse, campaign: Campaign) -> tuple[Ending, str] | None:

@@ -7,8 +7,9 @@ days make many alike: then a moment matters by its day only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from crm_mailer.model import chance, curve, windows
 from crm_mailer.model.campaign import Campaign, Stream
 from crm_mailer.model.moment import local_day
 from crm_mailer.model.shop import Shop
+from crm_mailer.model.touch import NOT_BEGUN
 from crm_mailer.planning import decisions
 from crm_mailer.planning.decisions import Decision
 from crm_mailer.store.occasions import Occasion
@@ -25,11 +27,27 @@ DAY = timedelta(days=1)
 MOST = 50_000
 
 
-class Fate(NamedTuple):
-    """The decisions for one occasion, and the slots that were given."""
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """The decisions for one occasion, and the slots that were given; who is alike shares one."""
 
     decisions: Sequence[Decision]
     slots: Sequence[datetime]
+    #: When the last mail is due, and the last that is not left out; None where nothing began.
+    due_at: datetime | None
+    unsent_at: datetime | None
+
+    @classmethod
+    def of(cls, made: Sequence[Decision], slots: Sequence[datetime]) -> Fate:
+        """With what follows from the decisions, worked out once."""
+        begun = [one for one in made if one.reason not in NOT_BEGUN]
+        unsent = [one.due_at for one in begun if one.reason is None]
+        due_at = max((one.due_at for one in begun), default=None)
+        return cls(made, slots, due_at, max(unsent, default=None))
+
+
+#: Mails leave at few moments, and many are planned for each.
+_local_day = lru_cache(maxsize=65_536)(local_day)
 
 
 class _Span(NamedTuple):
@@ -37,6 +55,14 @@ class _Span(NamedTuple):
 
     near: tuple[date, date]
     month: tuple[date, date]
+
+
+class _Facts(NamedTuple):
+    """What `decisions.decide` is told of an occasion beside."""
+
+    is_superseded: bool
+    is_back_too_soon: bool
+    made: frozenset[str]
 
 
 class Alike:
@@ -69,9 +95,10 @@ class Alike:
         *,
         is_superseded: bool = False,
         is_back_too_soon: bool = False,
+        made: frozenset[str] = frozenset(),
     ) -> Fate:
         """The fate of each step, as `decisions.decide` has it."""
-        facts = {"is_superseded": is_superseded, "is_back_too_soon": is_back_too_soon}
+        facts = _Facts(is_superseded, is_back_too_soon, made)
         campaign, standing = self._campaign, occasion.standing
         is_out = bool(campaign.hold_out) and chance.is_held_out(
             occasion.customer_id, campaign.id, campaign.hold_out
@@ -79,9 +106,10 @@ class Alike:
         if self._is_own or is_out or standing.snoozed_until is not None:
             return self._decide(campaign, occasion, taken, facts)
         place = decisions.zone_of(occasion, self._shop)
+        when = self._when(occasion, place)
         key = (
-            self._when(occasion, place), place.key, standing, occasion.is_exited, occasion.unmet,
-            is_superseded, is_back_too_soon, self._days(occasion, place, taken),
+            when, place.key, standing, occasion.is_exited, occasion.unmet, facts,
+            self._days(occasion, when, place, taken) if taken else (),
         )  # fmt: skip
         fate = self._known.get(key)
         if fate is None:
@@ -95,7 +123,7 @@ class Alike:
         campaign: Campaign,
         occasion: Occasion,
         taken: Sequence[datetime],
-        facts: Mapping[str, bool],
+        facts: _Facts,
     ) -> Fate:
         slots = list(taken)
         made = decisions.decide(
@@ -105,9 +133,9 @@ class Alike:
             now=self._now,
             taken=slots,
             winners=self._winners,
-            **facts,
+            **facts._asdict(),
         )
-        return Fate(tuple(made), tuple(slots[len(taken) :]))
+        return Fate.of(tuple(made), tuple(slots[len(taken) :]))
 
     def _when(self, occasion: Occasion, place: ZoneInfo) -> Any:
         """What the steps' nominal times depend on."""
@@ -116,18 +144,18 @@ class Alike:
         is_by_the_day = self._is_by_the_day if wait is None else curve.counts_days(wait)
         if occasion.day is None and is_by_the_day:
             assert occasion.at is not None
-            when = local_day(occasion.at, place)
+            when = _local_day(occasion.at, place)
         warmth = occasion.warmth if self._campaign.warm_first else None
         return when, wait, warmth
 
     def _days(
-        self, occasion: Occasion, place: ZoneInfo, taken: Sequence[datetime]
+        self, occasion: Occasion, when: Any, place: ZoneInfo, taken: Sequence[datetime]
     ) -> tuple[date, ...]:
         """The days taken that can be in the way of a step, in their order."""
-        if not taken or not self._is_marketing:
+        if not self._is_marketing:
             return ()
-        span = self._span(occasion, place)
-        days = sorted(local_day(at, place) for at in taken)
+        span = self._span(occasion, when, place)
+        days = sorted([_local_day(at, place) for at in taken])
         first, last = span.month
         within = [day for day in days if first <= day <= last]
         if len(within) + len(self._campaign.at_once) <= self._shop.cap_month:
@@ -135,8 +163,8 @@ class Alike:
             within = [day for day in within if first <= day <= last]
         return tuple(within)
 
-    def _span(self, occasion: Occasion, place: ZoneInfo) -> _Span:
-        key = self._when(occasion, place), place.key
+    def _span(self, occasion: Occasion, when: Any, place: ZoneInfo) -> _Span:
+        key = when, place.key
         if key not in self._spans:
             campaign = self._campaign
             due = [
@@ -158,4 +186,4 @@ class Alike:
                 self._campaign, one.step, occasion.customer_id, self._winners
             )
             made.append(replace(one, arm=arm, template=template))
-        return Fate(made, fate.slots)
+        return Fate.of(made, fate.slots)

@@ -59,6 +59,7 @@ def plan_crowd(
     now: datetime,
     since: datetime,
     winners: Mapping[str, str],
+    gone: Sequence[str] = (),
 ) -> int:
     """Save the touches of all plain customers. How many are new.
 
@@ -69,6 +70,7 @@ def plan_crowd(
         now: the clock.
         since: marketing mail since then could be in the way.
         winners: step -> the arm that won its test.
+        gone: steps of its touches that its file has no more.
     """
     days = list(occasions.calendar_days(store, campaign, shop, now=now))
     if not days:
@@ -77,7 +79,7 @@ def plan_crowd(
         homes, last = list_homes(connection), crowds.largest_id(connection)
     look = Look.of(shop, now, lambda: homes)
     parts = [
-        crowd
+        replace(crowd, gone=gone)
         for day in days
         for crowd in _crowds(campaign, shop, Day(**day), homes, look, since, winners)
     ]

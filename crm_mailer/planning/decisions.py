@@ -15,6 +15,7 @@ from crm_mailer.model.standing import hold, refusal
 from crm_mailer.model.touch import SkipReason
 from crm_mailer.model.zones import home_zone
 from crm_mailer.planning import hours
+from crm_mailer.store.homes import Home
 from crm_mailer.store.occasions import Occasion
 
 
@@ -22,7 +23,6 @@ from crm_mailer.store.occasions import Occasion
 class Decision:
     """The fate of one step. `reason` None: it is planned for `due_at`.
 
-    `is_final` is false where the same step may still be planned later, so nothing is saved.
     `waits` names what would hold it back if it left now.
     """
 
@@ -31,20 +31,19 @@ class Decision:
     due_at: datetime
     expires_at: datetime
     reason: SkipReason | None = None
-    is_final: bool = True
     waits: SkipReason | None = None
     #: The arm of the step's test that the customer gets.
     arm: str = ""
     template: str = ""
 
 
-def zone_of(occasion: Occasion, shop: Shop) -> ZoneInfo:
+def zone_of(whose: Occasion | Home, shop: Shop) -> ZoneInfo:
     """Where the customer's clock hangs."""
     return home_zone(
-        occasion.time_zone,
-        occasion.country,
+        whose.time_zone,
+        whose.country,
         shop.time_zone,
-        region=occasion.region,
+        region=whose.region,
         overrides=shop.time_zones,
     )
 
@@ -67,6 +66,7 @@ def decide(
     is_superseded: bool = False,
     is_back_too_soon: bool = False,
     winners: Mapping[str, str] | None = None,
+    made: frozenset[str] = frozenset(),
 ) -> Iterator[Decision]:
     """The fate of each step, in their order. Slots that are given are added to `taken`.
 
@@ -79,9 +79,10 @@ def decide(
         is_superseded: a newer event has started the campaign afresh.
         is_back_too_soon: the customer has been through it, and `reentry` has not passed.
         winners: step -> the arm that won its test.
+        made: steps of the occasion that were decided before, and stay as they are.
     """
     place = zone_of(occasion, shop)
-    reason, is_final = _reason(campaign, occasion, is_superseded=is_superseded)
+    reason = _reason(campaign, occasion, is_superseded=is_superseded)
     if reason is None and is_back_too_soon:
         reason = SkipReason.REENTRY
     if reason is None and chance.is_held_out(occasion.customer_id, campaign.id, campaign.hold_out):
@@ -92,6 +93,8 @@ def decide(
     earliest = now + campaign.hold
     moments = [nominal(campaign, shop, occasion, step, place) for step in campaign.at_once]
     for number, (step, wanted) in enumerate(zip(campaign.at_once, moments, strict=True), start=1):
+        if step.id in made:
+            continue
         expires_at, due_at, why = wanted + campaign.valid_for, wanted, reason
         if hours.is_late(campaign, wanted, moments[number:], now=earliest):
             why = SkipReason.LATE
@@ -109,25 +112,20 @@ def decide(
             due_at=due_at,
             expires_at=expires_at,
             reason=why,
-            is_final=is_final or why is SkipReason.LATE,
             waits=None if why is not None else waits or unmet,
             arm=arm,
             template=template,
         )
 
 
-def _reason(
-    campaign: Campaign, occasion: Occasion, *, is_superseded: bool
-) -> tuple[SkipReason | None, bool]:
-    """Why there is no mail for this occasion at all, and whether that is the last word."""
+def _reason(campaign: Campaign, occasion: Occasion, *, is_superseded: bool) -> SkipReason | None:
+    """Why there is no mail for this occasion at all."""
     if occasion.is_exited:
-        return SkipReason.EXITED, False
+        return SkipReason.EXITED
     reason = refusal(occasion.standing, campaign.stream, campaign.topic)
-    if reason is SkipReason.NO_ADDRESS:
-        return reason, False
     if reason is None and is_superseded:
-        return SkipReason.NEW_ANCHOR, True
-    return reason, True
+        return SkipReason.NEW_ANCHOR
+    return reason
 
 
 def _slot(

@@ -43,7 +43,7 @@ def end_exited(
     in_turns(store, late, partial(touches.expire, now=now))
     alike: dict[tuple[Any, ...], list[Campaign]] = {}
     for one, since in campaigns:
-        alike.setdefault((one.exits, one.anchor, since), []).append(one)
+        alike.setdefault((*exits.kind(one), since), []).append(one)
     ended = 0
     for (*_, since), fellows in alike.items():
         with store.read() as connection:
@@ -54,25 +54,14 @@ def end_exited(
 
 def _end_unwanted(store: Store, campaign: Campaign, look: Look) -> int:
     """End what is for another date, or for who left the audience."""
-    moved: Sequence[int] = ()
-    now = look.now
     is_moving = isinstance(campaign.anchor, (DateAnchor, FestivalAnchor))
     if not is_moving and Exit.AUDIENCE_LEFT not in campaign.exits:
         return 0
     with store.read() as connection:
-        strangers = wanted.list_strangers(connection, campaign, look)
-        if isinstance(campaign.anchor, DateAnchor):
-            anchor = f"date:{campaign.anchor.day}"
-            moved = touches.list_other_anchors(connection, campaign.id, anchor)
-        elif isinstance(campaign.anchor, FestivalAnchor):
-            anchor = f"festival:{campaign.anchor.festival.id}:"
-            moved = touches.list_other_anchors(connection, campaign.id, anchor, is_start=True)
+        found = wanted.list_by_file(connection, campaign, look)
     return sum(
-        in_turns(store, ids, partial(touches.end, reason=reason, now=now))
-        for ids, reason in (
-            (strangers, SkipReason.NOT_IN_AUDIENCE),
-            (moved, SkipReason.NEW_ANCHOR),
-        )
+        in_turns(store, ids, partial(touches.end, reason=reason, now=look.now))
+        for reason, ids in found.items()
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from crm_mailer.model.campaign import (
@@ -14,6 +14,7 @@ from crm_mailer.model.campaign import (
     FirstOrderAnchor,
     MonthlyAnchor,
 )
+from crm_mailer.planning import occasions
 from crm_mailer.store import news, plan_runs
 from crm_mailer.store.engine import Store
 from crm_mailer.store.news import News
@@ -69,10 +70,8 @@ class Looks:
     read, so that what comes in between is new to the next act.
     """
 
-    def __init__(
-        self, store: Store, campaigns: Sequence[Campaign], *, now: datetime, earliest: datetime
-    ) -> None:
-        self._store, self._now, self._earliest = store, now, earliest
+    def __init__(self, store: Store, campaigns: Sequence[Campaign], *, now: datetime) -> None:
+        self._store, self._now, self._campaigns = store, now, campaigns
         with store.read() as connection:
             looks = plan_runs.looks(connection)
         self._before = {
@@ -83,6 +82,8 @@ class Looks:
         self._news: dict[tuple[Anchor, datetime], News] = {}
         self._sizes: dict[Anchor, int] = {}
         self._noted: dict[str, Look] = {}
+        #: From when on events may be open to one of the campaigns; worked out when asked for.
+        self._earliest: datetime | None = None
 
     def known(self, campaigns: Sequence[Campaign]) -> frozenset[str]:
         """Campaigns that had a full look lately, as they are written now."""
@@ -103,12 +104,20 @@ class Looks:
         look = self._before.get(campaign.id)
         return None if look is None or look.at > self._now else look.at - RECENT
 
-    def is_quiet(self, campaign: Campaign) -> bool:
-        """Whether a look at what is new would find nothing."""
-        look = self._before[campaign.id]
-        if is_calendar(campaign.anchor):
-            return True
-        found = self._told(campaign.anchor, look.heard_at - RECENT)
+    def quiet(self, campaigns: Iterable[Campaign]) -> frozenset[str]:
+        """Of these campaigns, which are known, those where a look at what is new finds nothing.
+
+        Everything is asked for at once: each tick asks, and nearly always nothing is new.
+        """
+        befores = [(one, self._before[one.id]) for one in campaigns]
+        found = [one.id for one, _ in befores if is_calendar(one.anchor)]
+        asked = [(one, look) for one, look in befores if not is_calendar(one.anchor)]
+        self._ask({(one.anchor, look.heard_at - RECENT) for one, look in asked})
+        found += [one.id for one, look in asked if self._is_as_before(one.anchor, look)]
+        return frozenset(found)
+
+    def _is_as_before(self, anchor: Anchor, look: Look) -> bool:
+        found = self._told(anchor, look.heard_at - RECENT)
         if found != look.news:
             return False
         return not found.count or not _is_due_again(found, look.heard_at, self._now)
@@ -138,12 +147,22 @@ class Looks:
     def _told(self, anchor: Anchor, since: datetime) -> News:
         key = anchor, since
         if key not in self._news:
-            with self._store.read() as connection:
-                self._news[key] = news.told(connection, anchor, since=since, until=self._now)
+            self._ask({key})
         return self._news[key]
+
+    def _ask(self, kinds: set[tuple[Anchor, datetime]]) -> None:
+        new = kinds - self._news.keys()
+        if not new:
+            return
+        with self._store.read() as connection:
+            for anchor, since in new:
+                told = news.told(connection, anchor, since=since, until=self._now)
+                self._news[anchor, since] = told
 
     def _size(self, anchor: Anchor) -> int:
         if anchor not in self._sizes:
+            if self._earliest is None:
+                self._earliest = occasions.earliest_of(self._campaigns, self._now)
             with self._store.read() as connection:
                 self._sizes[anchor] = news.size(
                     connection, anchor, since=self._earliest, until=self._now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Any
 
 from crm_mailer.model import festivals, moment
 from crm_mailer.model.campaign import (
+    Anchor,
     BirthdayAnchor,
     Campaign,
     DateAnchor,
@@ -20,21 +21,27 @@ from crm_mailer.model.campaign import (
 from crm_mailer.model.festivals import Occurrence
 from crm_mailer.model.shop import Shop
 from crm_mailer.planning import calendar, decisions
-from crm_mailer.store import bulk
+from crm_mailer.store import bulk, news, unplanned
 from crm_mailer.store import occasions as found
-from crm_mailer.store.engine import Store
+from crm_mailer.store.engine import Connection, Store
+from crm_mailer.store.events import are_events
 from crm_mailer.store.homes import of_all
 from crm_mailer.store.occasions import Occasion, Search
 from crm_mailer.store.selection import Look
+from crm_mailer.store.unplanned import Fellow, Row
 
 #: How long before it is due a yearly or dated campaign is planned.
 AHEAD = timedelta(days=2)
 #: Zones, send times and snoozing can put a mail this much later than its offset says.
 SLACK = timedelta(days=2)
 
+#: The anchor, from when on its occasions are open, and the offset of the soonest step.
+Kind = tuple[Anchor, datetime, timedelta]
 #: Store function with everything but the place to go on from.
 Pages = Callable[..., list[Occasion]]
 Finish = Callable[[Occasion], Occasion | None]
+#: Year of the celebration -> months and days of birth.
+Days = dict[int, list[tuple[int, int]]]
 
 
 def pages(
@@ -48,12 +55,13 @@ def pages(
     among: Sequence[int] | None = None,
     customer_id: int | None = None,
     is_planned_too: bool = False,
+    gone: tuple[str, ...] = (),
     size: int = 20_000,
 ) -> Iterator[list[Occasion]]:
     """The campaign's open occasions in pages, each read by itself.
 
     Nothing is held open between pages, so that others can write; memory stays flat. With `among`
-    only events with these numbers are looked at, and no day of the calendar.
+    only what `list_open` has found is looked at.
     """
     search = Search(
         campaign=campaign,
@@ -62,17 +70,67 @@ def pages(
         until=now,
         among=among,
         last_step=last_step(campaign),
+        gone=gone,
         is_counting=is_counting,
         customer_id=customer_id,
         is_planned_too=is_planned_too,
         size=size,
     )
-    if among is not None:
-        for ids in bulk.batches(among, size):
-            yield from _paged(store, replace(search, among=ids), found.of_events, _as_it_is)
+    if among is not None and not among:
         return
+    parts = [search]
+    if among is not None:
+        parts = [replace(search, among=ids) for ids in bulk.batches(among, size)]
     for ask, finish in _sources(store, search, shop, ahead):
-        yield from _paged(store, search, ask, finish)
+        for part in parts:
+            yield from _paged(store, part, ask, finish)
+
+
+def list_open(
+    store: Store,
+    campaign: Campaign,
+    fellows: Sequence[Fellow],
+    shop: Shop,
+    *,
+    now: datetime,
+    news_since: datetime | None,
+) -> list[Row]:
+    """What of the campaign's occasions is open to it or to one of its fellows.
+
+    Args:
+        store: the shop's database.
+        campaign: one for which `are_shared` holds.
+        fellows: it and others of the same `kind`.
+        shop: its leap day.
+        now: the clock.
+        news_since: only events that became known from then on; None: all.
+    """
+    since = earliest(campaign, now)
+    with store.read() as connection:
+        if are_events(campaign.anchor):
+            among = None
+            if news_since is not None:
+                among = news.list_ids(connection, campaign.anchor, since=news_since, until=now)
+            return unplanned.list_events(
+                connection, campaign.anchor, fellows, since=since, until=now, among=among
+            )
+        first, last = _window(campaign, since, now, AHEAD)
+        if isinstance(campaign.anchor, BirthdayAnchor):
+            _, days = _birthdays_of(campaign.anchor, shop, first, last)
+            return unplanned.list_birthdays(connection, fellows, days)
+        spans = _spans(connection, first, last, now)
+        return unplanned.list_anniversaries(connection, fellows, spans)
+
+
+def are_shared(anchor: Anchor) -> bool:
+    """Whether `list_open` finds the occasions of this anchor, for several campaigns at once."""
+    return are_events(anchor) or isinstance(anchor, (BirthdayAnchor, FirstOrderAnchor))
+
+
+def kind(campaign: Campaign, now: datetime) -> Kind:
+    """What the occasions of a campaign follow from; campaigns of one kind have the same."""
+    soonest = min(step.offset for step in campaign.steps)
+    return campaign.anchor, earliest(campaign, now), soonest
 
 
 def _paged(store: Store, search: Search, ask: Pages, finish: Finish) -> Iterator[list[Occasion]]:
@@ -122,6 +180,11 @@ def earliest(campaign: Campaign, now: datetime) -> datetime:
     return now - last - campaign.valid_for - SLACK
 
 
+def earliest_of(campaigns: Iterable[Campaign], now: datetime) -> datetime:
+    """The same for the first of several campaigns; `now` without any."""
+    return min((earliest(one, now) for one in campaigns), default=now)
+
+
 def _sources(
     store: Store, search: Search, shop: Shop, ahead: timedelta
 ) -> list[tuple[Pages, Finish]]:
@@ -142,8 +205,8 @@ def _source(store: Store, search: Search, shop: Shop, ahead: timedelta) -> tuple
     match search.campaign.anchor:
         case FirstOrderAnchor(is_yearly=True):
             return _anniversaries(store, search, shop, ahead)
-        case BirthdayAnchor(days_before=days_before):
-            return _birthdays(search, shop, ahead, timedelta(days=days_before))
+        case BirthdayAnchor() as anchor:
+            return _birthdays(search, shop, ahead, anchor)
         case DateAnchor() | FestivalAnchor() | MonthlyAnchor():
             return _nothing, _as_it_is  # these have several sources
         case _:
@@ -154,19 +217,24 @@ def _as_it_is(occasion: Occasion) -> Occasion:
     return occasion
 
 
-def _window(search: Search, ahead: timedelta) -> tuple[date, date]:
+def _window(
+    campaign: Campaign, since: datetime, until: datetime, ahead: timedelta
+) -> tuple[date, date]:
     """The first and the last day whose occasions are of interest, a day wide on each side."""
-    soonest = min(step.offset for step in search.campaign.steps)
-    last = search.until + ahead - soonest + timedelta(days=1)
-    return search.since.date(), last.date()
+    soonest = min(step.offset for step in campaign.steps)
+    last = until + ahead - soonest + timedelta(days=1)
+    return since.date(), last.date()
+
+
+def _window_of(search: Search, ahead: timedelta) -> tuple[date, date]:
+    return _window(search.campaign, search.since, search.until, ahead)
 
 
 def _birthdays(
-    search: Search, shop: Shop, ahead: timedelta, before: timedelta
+    search: Search, shop: Shop, ahead: timedelta, anchor: BirthdayAnchor
 ) -> tuple[Pages, Finish]:
-    first, last = (day + before for day in _window(search, ahead))
-    first = max(first, last - timedelta(days=calendar.LONGEST))
-    days = calendar.birthdays_between(first, last, leap_day=shop.leap_day)
+    before = timedelta(days=anchor.days_before)
+    first, days = _birthdays_of(anchor, shop, *_window_of(search, ahead))
 
     def finish(occasion: Occasion) -> Occasion:
         assert occasion.born is not None
@@ -176,16 +244,22 @@ def _birthdays(
     return partial(found.birthdays, days=days), finish
 
 
+def _birthdays_of(anchor: BirthdayAnchor, shop: Shop, first: date, last: date) -> tuple[date, Days]:
+    """The days of birth that are celebrated so long after a day of the window that the anchor
+    falls into it, and the first day of celebration.
+    """
+    before = timedelta(days=anchor.days_before)
+    first, last = first + before, last + before
+    first = max(first, last - timedelta(days=calendar.LONGEST))
+    return first, calendar.birthdays_between(first, last, leap_day=shop.leap_day)
+
+
 def _anniversaries(
     store: Store, search: Search, shop: Shop, ahead: timedelta
 ) -> tuple[Pages, Finish]:
-    first, last = _window(search, ahead)
+    first, last = _window_of(search, ahead)
     with store.read() as connection:
-        earliest = found.earliest_first_order(connection) or search.until
-    utc = search.until.tzinfo
-    start = datetime(first.year, first.month, first.day, tzinfo=utc)
-    end = datetime(last.year, last.month, last.day, tzinfo=utc) + timedelta(days=1)
-    spans = calendar.spans_of_years(start, end, earliest=earliest)
+        spans = _spans(connection, first, last, search.until)
 
     def finish(occasion: Occasion) -> Occasion | None:
         assert occasion.at is not None
@@ -199,12 +273,22 @@ def _anniversaries(
     return partial(found.first_order_years, spans=spans), finish
 
 
+def _spans(
+    connection: Connection, first: date, last: date, now: datetime
+) -> dict[int, tuple[datetime, datetime]]:
+    """The times of the first orders whose anniversary is in the window, by years."""
+    oldest, utc = found.earliest_first_order(connection) or now, now.tzinfo
+    start = datetime(first.year, first.month, first.day, tzinfo=utc)
+    end = datetime(last.year, last.month, last.day, tzinfo=utc) + timedelta(days=1)
+    return calendar.spans_of_years(start, end, earliest=oldest)
+
+
 def _festival_days(
     search: Search, anchor: FestivalAnchor, ahead: timedelta
 ) -> list[tuple[Pages, Finish]]:
     """Each day of the festival in the window, with the countries that keep it then."""
     before = timedelta(days=anchor.days_before)
-    first, last = (day + before for day in _window(search, ahead))
+    first, last = (day + before for day in _window_of(search, ahead))
     days = festivals.occurrences(anchor.festival, first, last)
     if search.is_counting:
         days = calendar.soonest(one for one in days if one.day - before >= _shown_from(search))
@@ -212,7 +296,7 @@ def _festival_days(
 
 
 def _days_of_months(search: Search, number: int, ahead: timedelta) -> list[tuple[Pages, Finish]]:
-    first, last = _window(search, ahead)
+    first, last = _window_of(search, ahead)
     days = [
         Occurrence(key=f"monthly:{day:%Y-%m}", day=day, is_for_others=True)
         for day in festivals.days_of_month(number, first, last)
@@ -234,7 +318,7 @@ def _dated(
     before: timedelta = timedelta(0),
 ) -> list[tuple[Pages, Finish]]:
     """One source for each of these days that lies in the window, `before` taken off."""
-    first, last = _window(search, ahead)
+    first, last = _window_of(search, ahead)
     return [
         (
             partial(

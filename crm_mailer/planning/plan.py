@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -26,20 +26,24 @@ from crm_mailer.planning import (
     crowd,
     decisions,
     endings,
+    giving_back,
+    giving_way,
     occasions,
     reentry,
+    reopening,
     saving,
     trials,
 )
 from crm_mailer.planning.decisions import Decision
-from crm_mailer.planning.looks import Looks
+from crm_mailer.planning.gathered import Gathered
+from crm_mailer.planning.giving_way import Scales
+from crm_mailer.planning.looks import Looks, is_calendar
 from crm_mailer.planning.openings import Openings
 from crm_mailer.planning.past import Pasts
-from crm_mailer.planning.report import CampaignPlan, PlanReport, Tally
-from crm_mailer.store import crowds, plan_runs, touches
+from crm_mailer.planning.report import CampaignPlan, PlanReport, Tally, empty
+from crm_mailer.store import crowds, plan_runs, touches, unplanned
 from crm_mailer.store.engine import Store
-from crm_mailer.store.events import are_events
-from crm_mailer.store.occasions import Occasion
+from crm_mailer.store.occasions import NONE, Occasion
 from crm_mailer.store.touches import Event
 
 DAY = timedelta(days=1)
@@ -81,8 +85,16 @@ def plan(
         DefinitionError: the shop's own file is wrong.
     """
     chosen = _chosen(definitions, campaigns)
-    earliest = min((occasions.earliest(one, now) for one in chosen), default=now)
+    if is_saved:
+        endings.follow_files(store, definitions, now)
+    looks = Looks(store, chosen, now=now) if is_saved else None
+    known = looks.known(chosen) if looks is not None and is_quick else frozenset()
+    quiet = looks.quiet(one for one in chosen if one.id in known) if looks is not None else known
+    taken = _taken(store, chosen)
+    busy = [one for one in chosen if one.id not in quiet]
     longest = max((one.valid_for for one in definitions.campaigns.values()), default=DAY)
+    near = _near(definitions.shop, now, longest)
+    scales = Scales(definitions.shop, definitions.campaigns, now)
     act = _Act(
         store=store,
         shop=definitions.shop,
@@ -91,22 +103,27 @@ def plan(
         longest=longest,
         pasts=Pasts(
             store,
-            since=min(earliest, _near(definitions.shop, now, longest)),
+            since=min(near, occasions.earliest_of(busy, now)),
             is_remembering=not is_saved and _may_meet_twice(chosen),
+            scales=scales,
         ),
-        looks=Looks(store, chosen, now=now, earliest=earliest) if is_saved else None,
+        scales=scales,
+        gathered=Gathered(now),
+        known=known,
+        quiet=quiet,
+        taken=taken,
+        gone=_gone(store, [one for one in busy if one.id not in taken]),
+        looks=looks,
         watch=watch,
         customer_id=customer_id,
         is_planned_too=is_planned_too,
     )
     ended = 0
-    if is_saved:
-        endings.follow_files(store, definitions, now)
-        assert act.looks is not None
-        act.known = act.looks.known(chosen) if is_quick else frozenset()
-        looks, known = act.looks, act.known
-        whence = ((one, looks.since(one) if one.id in known else None) for one in chosen)
-        act.openings = Openings(store, whence, now=now)
+    if looks is not None:
+        news = [(one, looks.exits_since(one)) for one in chosen if _is_looked_through(act, one)]
+        reopening.reopen(store, news, now=now)
+        whence = ((one, looks.since(one) if one.id in known else None) for one in busy)
+        act.openings = Openings(store, definitions.shop, whence, now=now, gone=act.gone)
         ended = endings.end_exited(
             store,
             [
@@ -117,6 +134,7 @@ def plan(
             now,
             shop=definitions.shop,
         )
+        giving_back.give_back(store, definitions.shop, chosen, now=now, longest=longest)
     plans = _plan_all(act, chosen)
     return PlanReport(at=now, is_saved=is_saved, campaigns=tuple(plans), ended=ended)
 
@@ -132,14 +150,36 @@ class _Act:
     #: The longest validity of any campaign.
     longest: timedelta
     pasts: Pasts
+    scales: Scales
     #: Campaigns of which only the news is looked at.
-    known: frozenset[str] = frozenset()
+    known: frozenset[str]
+    #: Those of them that have no news.
+    quiet: frozenset[str]
+    #: Dated campaigns that have taken their audience: they do so once.
+    taken: frozenset[str]
+    #: Campaign -> steps that it has planned and its file has no more.
+    gone: Mapping[str, tuple[str, ...]]
     #: What was looked at before; None for a plan that is only looked at.
     looks: Looks | None
     openings: Openings | None = None
+    gathered: Gathered
     watch: Watch | None = None
     customer_id: int | None = None
     is_planned_too: bool = False
+
+
+def _taken(store: Store, campaigns: Iterable[Campaign]) -> frozenset[str]:
+    dated = {one.id: one.version for one in campaigns if isinstance(one.anchor, DateAnchor)}
+    with store.read() as connection:
+        return plan_runs.list_taken(connection, dated)
+
+
+def _gone(store: Store, campaigns: Iterable[Campaign]) -> dict[str, tuple[str, ...]]:
+    steps = {one.id: {step.id for step in one.steps} for one in campaigns}
+    if not steps:
+        return {}
+    with store.read() as connection:
+        return unplanned.list_gone(connection, steps)
 
 
 def _plan_all(act: _Act, chosen: Sequence[Campaign]) -> list[CampaignPlan]:
@@ -183,24 +223,28 @@ def _chosen(definitions: Definitions, names: Sequence[str] | None) -> list[Campa
 
 
 def _plan_one(act: _Act, campaign: Campaign) -> CampaignPlan:
+    if act.is_saved and _is_left_alone(act, campaign):
+        return empty(campaign)
     tally = Tally(campaign)
-    if act.is_saved and (campaign.mode is Mode.DRAFT or _is_quiet(act, campaign)):
-        return tally.plan
-    if act.is_saved and _is_taken(act, campaign):
+    if not act.is_saved and not act.is_planned_too and campaign.id in act.taken:
         return tally.plan
     if act.looks is not None:
         act.looks.prepare(campaign)
-    pages = occasions.pages(
+    among = _among(act, campaign)
+    pages: Iterable[list[Occasion]] = occasions.pages(
         act.store,
         campaign,
         act.shop,
         now=act.now,
         is_counting=not act.is_saved,
         ahead=occasions.AHEAD if act.is_saved else _sight(campaign),
-        among=_among(act, campaign),
+        among=among,
         customer_id=act.customer_id,
         is_planned_too=act.is_planned_too,
+        gone=act.gone.get(campaign.id, ()),
     )
+    if among is not None:
+        pages = act.gathered.pages(campaign, among, pages)
     may_decide = act.is_saved and campaign.id not in act.known
     winners = trials.winners(act.store, campaign, act.now, may_decide=may_decide)
     curtain = saving.Curtain(act.store, campaign, act.now)
@@ -211,10 +255,10 @@ def _plan_one(act: _Act, campaign: Campaign) -> CampaignPlan:
     for page in adaptive.waiting(act.store, campaign, pages):
         act.pasts.meet(one.customer_id for one in page)
         view = _view(act, campaign, page)
-        rows = _decide_page(act, campaign, page, view, fates, tally)
-        if act.is_saved and rows:
+        made = _decide_page(act, campaign, page, view, fates, tally)
+        if act.is_saved and made.rows:
             curtain.draw()
-            tally.plan.saved += _save(act, campaign, rows, view)
+            tally.plan.saved += _save(act, campaign, made, view)
     if act.is_saved:
         _finish(act, campaign, tally.plan, curtain)
     return tally.plan
@@ -229,6 +273,7 @@ def _plan_crowd(act: _Act, campaign: Campaign, tally: Tally, winners: Mapping[st
         now=act.now,
         since=_near(act.shop, act.now, act.longest),
         winners=winners,
+        gone=act.gone.get(campaign.id, ()),
     )
     if saved:
         act.pasts.clear()
@@ -243,41 +288,68 @@ def _go_on(act: _Act, campaign: Campaign, done: CampaignPlan) -> CampaignPlan:
     """On an adaptive curve, plan the next touch of each customer who is under way."""
     if act.is_saved and campaign.adaptive is not None and campaign.mode is not Mode.DRAFT:
         act.pasts.clear()  # touches of its courses move
-        done.saved += adaptive.go_on(
-            adaptive.Round(
-                store=act.store,
-                shop=act.shop,
-                campaign=campaign,
-                now=act.now,
-                longest=act.longest,
-                is_new=done.saved > 0,
-            )
+        act_of_courses = adaptive.Round(
+            store=act.store,
+            shop=act.shop,
+            campaign=campaign,
+            now=act.now,
+            longest=act.longest,
+            scales=act.scales,
+            is_new=done.saved > 0,
         )
+        more = adaptive.go_on(act_of_courses)
+        gave_way = giving_way.added(done.gave_way, act_of_courses.moves)
+        return replace(done, saved=done.saved + more, gave_way=gave_way)
     return done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _View:
     """What is known beside a page: each customer's newest event, those with mails about an older
-    one still waiting, and the events that come too soon.
+    one still waiting, the events that come too soon, and of those that are planned in part what.
     """
 
     newest: Mapping[int, Event]
     stale: Mapping[int, Event]
     too_soon: Mapping[int, frozenset[Event]]
+    #: Customer and name of an event -> steps that were decided before.
+    made: Mapping[tuple[int, str], frozenset[str]]
 
 
 def _view(act: _Act, campaign: Campaign, page: list[Occasion]) -> _View:
     too_soon = _too_soon(act, campaign, page)
     newest, stale = _newest(act, campaign, page, too_soon)
-    return _View(newest=newest, stale=stale, too_soon=too_soon)
+    made = _made(act, campaign, page)
+    return _View(newest=newest, stale=stale, too_soon=too_soon, made=made)
 
 
-def _save(act: _Act, campaign: Campaign, rows: Sequence[saving.Row], view: _View) -> int:
-    saved = saving.save(act.store, campaign, rows, view.stale, act.now)
+def _made(
+    act: _Act, campaign: Campaign, page: list[Occasion]
+) -> Mapping[tuple[int, str], frozenset[str]]:
+    """What was decided before of the page's occasions: the campaign has got a step more since."""
+    if act.is_planned_too:
+        return {}
+    under_way = {
+        one.customer_id
+        for one in page
+        if act.pasts.knows(campaign.id, one.customer_id)
+        and act.pasts.has(campaign.id, one.customer_id, _event(act, one))
+    }
+    if not under_way:
+        return {}
+    with act.store.read() as connection:
+        return touches.list_steps(connection, campaign.id, sorted(under_way))
+
+
+def _event(act: _Act, occasion: Occasion) -> Event:
+    return decisions.anchored_at(occasion, decisions.zone_of(occasion, act.shop)), occasion.anchor
+
+
+def _save(act: _Act, campaign: Campaign, made: saving.Page, view: _View) -> int:
+    saved = saving.save(act.store, campaign, made, view.stale, act.now)
     act.pasts.forget(view.stale)
-    if saved < len(rows):  # some were there, at times of their own
-        act.pasts.forget(row[saving.CUSTOMER] for row in rows)
+    if saved < len(made.rows):  # some were there, at times of their own
+        act.pasts.forget(row[saving.CUSTOMER] for row in made.rows)
     return saved
 
 
@@ -294,29 +366,24 @@ def _too_soon(act: _Act, campaign: Campaign, page: list[Occasion]) -> dict[int, 
         started = touches.events(connection, campaign.id, _people(page), since, is_started=True)
     news: dict[int, list[Event]] = {}
     for occasion in page:
-        at = decisions.anchored_at(occasion, decisions.zone_of(occasion, act.shop))
-        news.setdefault(occasion.customer_id, []).append((at, occasion.anchor))
+        if occasion.may_begin:
+            news.setdefault(occasion.customer_id, []).append(_event(act, occasion))
     return {
         customer: reentry.too_soon(started.get(customer, ()), events, campaign.reentry)
         for customer, events in news.items()
     }
 
 
-def _is_quiet(act: _Act, campaign: Campaign) -> bool:
-    """Whether a quick look would find nothing."""
-    return campaign.id in act.known and act.looks is not None and act.looks.is_quiet(campaign)
-
-
 def _among(act: _Act, campaign: Campaign) -> list[int] | None:
-    """The events to look at: a quick look takes what is new, a full one what is open.
+    """The occasions to look at: a quick look takes what is new, a full one what is open.
 
-    None: everything, of a plan that is only looked at, and of days of the calendar.
+    None: everything, of a plan that is only looked at, and of days that are alike for everybody.
     """
     if act.openings is None:
         return None
-    if are_events(campaign.anchor):
-        return act.openings.of(campaign)
-    return [] if campaign.id in act.known else None
+    if campaign.id in act.known and is_calendar(campaign.anchor):
+        return []
+    return act.openings.of(campaign) if occasions.are_shared(campaign.anchor) else None
 
 
 def _sight(campaign: Campaign) -> timedelta:
@@ -325,13 +392,14 @@ def _sight(campaign: Campaign) -> timedelta:
     return FAR if is_dated else occasions.AHEAD
 
 
-def _is_taken(act: _Act, campaign: Campaign) -> bool:
-    """A dated campaign takes its audience once; it is not asked again every minute."""
-    if not isinstance(campaign.anchor, DateAnchor):
-        return False
-    with act.store.read() as connection:
-        last = plan_runs.find_last(connection, campaign.id)
-    return last is not None and last.get("version") == campaign.version
+def _is_looked_through(act: _Act, campaign: Campaign) -> bool:
+    """Whether the act goes through all that is open to the campaign."""
+    return campaign.mode is not Mode.DRAFT and campaign.id not in act.known | act.taken
+
+
+def _is_left_alone(act: _Act, campaign: Campaign) -> bool:
+    """Whether it has no news, or plans nothing."""
+    return campaign.mode is Mode.DRAFT or campaign.id in act.quiet | act.taken
 
 
 def _decide_page(
@@ -341,29 +409,36 @@ def _decide_page(
     view: _View,
     fates: alike.Alike,
     tally: Tally,
-) -> list[saving.Row]:
+) -> saving.Page:
     newest = view.newest
     is_marketing = campaign.stream is Stream.MARKETING
-    rows = []
+    writer, made = saving.Rows(campaign, act.now), saving.Page()
     for occasion in page:
         person, place = occasion.customer_id, decisions.zone_of(occasion, act.shop)
         event = decisions.anchored_at(occasion, place), occasion.anchor
         last = newest.get(person)
+        taken = act.pasts.taken(person, campaign, last) if is_marketing else ()
         fate = fates.decide(
             occasion,
-            act.pasts.taken(person, campaign.id, last) if is_marketing else (),
+            taken,
             is_superseded=last is not None and event < last,
             is_back_too_soon=event in view.too_soon.get(person, ()),
+            made=view.made.get((person, occasion.anchor), NONE),
         )
         tally.plan.occasions += 1
         for one in fate.decisions:
             tally.decision(occasion, one, place)
             if act.watch is not None:
                 act.watch(campaign, occasion, one, place)
-            if act.is_saved and one.is_final:
-                rows.append(saving.row(campaign, occasion, one, event[0], act.now))
+        if act.is_saved:
+            made.rows += writer.of(occasion, fate.decisions, event[0])
+        if fate.slots:
+            moves = act.pasts.make_way(occasion, campaign, fate, taken=taken, place=place)
+            if moves:
+                made.moves.setdefault(person, []).extend(moves)
+                tally.gave_way(moves)
         act.pasts.add(person, campaign, event, fate)
-    return rows
+    return made
 
 
 def _near(shop: Shop, now: datetime, longest: timedelta) -> datetime:
@@ -396,10 +471,9 @@ def _newest(
     }
     newest = {customer: max(events) for customer, events in planned.items()}
     for occasion in page:
-        if occasion.is_exited:
+        if not occasion.may_begin:
             continue
-        at = decisions.anchored_at(occasion, decisions.zone_of(occasion, act.shop))
-        event = at, occasion.anchor
+        event = _event(act, occasion)
         if event in too_soon.get(occasion.customer_id, ()):
             continue
         newest[occasion.customer_id] = max(event, newest.get(occasion.customer_id, event))

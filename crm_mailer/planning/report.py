@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from crm_mailer.model import address
 from crm_mailer.model.campaign import BirthdayAnchor, Campaign, DateAnchor, Mode
 from crm_mailer.model.touch import SkipReason
+from crm_mailer.planning import giving_way
 from crm_mailer.planning.decisions import Decision
+from crm_mailer.planning.giving_way import GaveWay, Move
 from crm_mailer.store.occasions import Occasion
 
 #: Rows shown as examples, of the planned and of those left out.
@@ -64,6 +67,8 @@ class CampaignPlan:
     hours: dict[datetime, dict[str, int]] = field(default_factory=dict)
     #: Arm of a test -> mails.
     arms: dict[str, int] = field(default_factory=dict)
+    #: Step -> the arm that won its test; told of a plan that is only looked at.
+    winners: dict[str, str] = field(default_factory=dict)
     #: Language of the mail -> mails; told where templates can be asked.
     languages: dict[str, int] = field(default_factory=dict)
     #: Language that the template lacks -> mails that leave in another one.
@@ -74,6 +79,8 @@ class CampaignPlan:
     last: PlannedRow | None = None
     rows: list[PlannedRow] = field(default_factory=list)
     left_out_rows: list[PlannedRow] = field(default_factory=list)
+    #: What waits of other campaigns and gives way to these mails.
+    gave_way: tuple[GaveWay, ...] = ()
     #: New rows, when the plan was saved.
     saved: int = 0
 
@@ -143,17 +150,29 @@ def loads(plans: Sequence[CampaignPlan], limits: Mapping[str, int]) -> tuple[Loa
     return tuple(sorted(wanted, key=lambda one: (one.hour, one.provider)))
 
 
+def empty(campaign: Campaign) -> CampaignPlan:
+    """The plan of a campaign that was not looked at. Nobody may change it: a tick with nothing new
+    tells of a hundred of them, and making them would take half of its time.
+    """
+    return _kept(*_heading(campaign))
+
+
+def _heading(campaign: Campaign) -> tuple[str, str, Mode, int, timedelta]:
+    return campaign.id, campaign.name, campaign.mode, len(campaign.steps), campaign.hold
+
+
+def _new(id_: str, name: str, mode: Mode, steps: int, hold: timedelta) -> CampaignPlan:
+    return CampaignPlan(campaign=id_, name=name, mode=mode, steps=steps, hold=hold)
+
+
+_kept = lru_cache(maxsize=1_024)(_new)
+
+
 class Tally:
     """Adds decisions to a campaign's plan."""
 
     def __init__(self, campaign: Campaign) -> None:
-        self.plan = CampaignPlan(
-            campaign=campaign.id,
-            name=campaign.name,
-            mode=campaign.mode,
-            steps=len(campaign.steps),
-            hold=campaign.hold,
-        )
+        self.plan = _new(*_heading(campaign))
         #: These come in the order of customers, so that nobody has to be remembered.
         self._is_sorted = isinstance(campaign.anchor, (DateAnchor, BirthdayAnchor))
         self._people: set[int] = set()
@@ -179,6 +198,10 @@ class Tally:
             name = f"{one.step.id}: {one.arm}"
             plan.arms[name] = plan.arms.get(name, 0) + 1
         self._keep(occasion, one, place)
+
+    def gave_way(self, moves: Sequence[Move]) -> None:
+        """Mails that were planned before give way to those of this plan."""
+        self.plan.gave_way = giving_way.added(self.plan.gave_way, moves)
 
     def crowd(
         self, found: Iterable[Any], saved: int, people: Mapping[int, tuple[str, ZoneInfo]]

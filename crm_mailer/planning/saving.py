@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,8 @@ from crm_mailer.model import address
 from crm_mailer.model.campaign import Campaign, DateAnchor, FestivalAnchor, Mode, MonthlyAnchor
 from crm_mailer.model.touch import TouchState
 from crm_mailer.planning.decisions import Decision
-from crm_mailer.store import pauses, touches
+from crm_mailer.planning.giving_way import Move
+from crm_mailer.store import moving, outranked, pauses, touches
 from crm_mailer.store.bulk import TURN, seconds
 from crm_mailer.store.engine import Connection, Store
 from crm_mailer.store.occasions import Occasion
@@ -28,46 +30,107 @@ COLUMNS = (
 )  # fmt: skip
 CUSTOMER = COLUMNS.index("customer_id")
 Row = tuple[Any, ...]
+#: What comes before an occasion's own values in its row, between them, and after.
+_Shared = tuple[tuple[str, str], str, tuple[Any, ...], tuple[Any, ...]]
+#: Kinds of customers whose rows are remembered.
+MOST = 5_000
 
 
-def row(
-    campaign: Campaign, occasion: Occasion, one: Decision, anchored: datetime, now: datetime
-) -> Row:
-    """A decision as a row of `touches`, instants as seconds."""
-    due_at, planned_at, is_skipped = seconds(one.due_at), seconds(now), one.reason is not None
-    if is_skipped:
-        state = TouchState.SKIPPED
-    else:
-        state = TouchState.HELD if campaign.mode is Mode.MANUAL else TouchState.PLANNED
-    return (
-        campaign.id, one.step.id, occasion.anchor, occasion.customer_id, occasion.order_id,
-        campaign.stream.value, address.provider(occasion.email),
-        one.template or one.step.template, one.arm, campaign.version, one.place,
-        len(campaign.steps), seconds(anchored), due_at, seconds(one.expires_at), state.value,
-        "" if one.reason is None else one.reason.value, None if is_skipped else due_at,
-        planned_at, planned_at if is_skipped else None,
-    )  # fmt: skip
+class Rows:
+    """Writes decisions as rows of `touches`, instants as seconds.
+
+    Those who are alike share their decisions, and with them all but a few values of their rows.
+
+    Args:
+        campaign: whose decisions.
+        now: the clock.
+    """
+
+    def __init__(self, campaign: Campaign, now: datetime) -> None:
+        self._campaign, self._now = campaign, seconds(now)
+        #: By the identity of the decisions, which are kept beside so that it stays theirs.
+        self._known: dict[int, tuple[Sequence[Decision], list[_Shared]]] = {}
+
+    def of(self, occasion: Occasion, made: Sequence[Decision], anchored: datetime) -> list[Row]:
+        """The rows of these decisions."""
+        known = self._known.get(id(made))
+        if known is None:
+            if len(self._known) >= MOST:
+                self._known.clear()
+            shared = [self._shared(one) for one in made]
+            known = self._known[id(made)] = made, shared
+        group, anchored_at = address.provider(occasion.email), seconds(anchored)
+        anchor, customer_id, order_id = occasion.anchor, occasion.customer_id, occasion.order_id
+        return [
+            (*first, anchor, customer_id, order_id, stream, group, *middle, anchored_at, *last)
+            for first, stream, middle, last in known[1]
+        ]
+
+    def _shared(self, one: Decision) -> _Shared:
+        campaign, due_at, is_skipped = self._campaign, seconds(one.due_at), one.reason is not None
+        if is_skipped:
+            state = TouchState.SKIPPED
+        else:
+            state = TouchState.HELD if campaign.mode is Mode.MANUAL else TouchState.PLANNED
+        template = one.template or one.step.template
+        return (
+            (campaign.id, one.step.id),
+            campaign.stream.value,
+            (template, one.arm, campaign.version, one.place, len(campaign.steps)),
+            (due_at, seconds(one.expires_at), state.value,
+             "" if one.reason is None else one.reason.value, None if is_skipped else due_at,
+             self._now, self._now if is_skipped else None),
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Page:
+    """What is to be saved of one page: new rows, and what gives way to them, by customer."""
+
+    rows: list[Row] = field(default_factory=list)
+    moves: dict[int, list[Move]] = field(default_factory=dict)
 
 
 def save(
-    store: Store,
-    campaign: Campaign,
-    rows: Sequence[Row],
-    stale: Mapping[int, Event],
-    now: datetime,
+    store: Store, campaign: Campaign, page: Page, stale: Mapping[int, Event], now: datetime
 ) -> int:
     """Save a page in short write turns; what newer events have made stale ends first.
 
-    How many rows are new.
+    What gives way to a mail does so in the same transaction. How many rows are new.
     """
-    saved = 0
+    saved, rows = 0, page.rows
     if rows and stale:
         with store.write() as connection:
             touches.end_older(connection, campaign.id, stale, now)
     for start in range(0, len(rows), TURN):
+        part = rows[start : start + TURN]
+        moves = _moves_of(page, part)
         with store.write() as connection:
-            saved += touches.add(connection, COLUMNS, rows[start : start + TURN])
+            make_way(connection, campaign, moves, now)
+            saved += touches.add(connection, COLUMNS, part)
     return saved
+
+
+def _moves_of(page: Page, rows: Sequence[Row]) -> list[Move]:
+    """What gives way to these rows, and was not asked for yet."""
+    if not page.moves:
+        return []
+    return [move for row in rows for move in page.moves.pop(row[CUSTOMER], ())]
+
+
+def make_way(
+    connection: Connection, campaign: Campaign, moves: Sequence[Move], now: datetime
+) -> None:
+    """Move what gives way to mails of the campaign, or end it."""
+    given = [(one.slot.touch_id, one.slot.at, one.to) for one in moves]
+    moving.move(connection, given, by=campaign.id)
+    moving.end(connection, given, by=campaign.id, now=now)
+    ends: dict[str, datetime] = {}
+    for one in moves:
+        name, until = one.slot.campaign, one.slot.expires_at
+        if one.to is None and until is not None:
+            ends[name] = max(until, ends.get(name, until))
+    outranked.note(connection, ends, now)
 
 
 class Curtain:

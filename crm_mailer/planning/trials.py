@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from crm_mailer.definitions.campaign_words import read_words
 from crm_mailer.model import intervals
 from crm_mailer.model.campaign import Campaign, Exit, Goal, Step
 from crm_mailer.model.chance import WinnerBy
 from crm_mailer.model.intervals import Interval
-from crm_mailer.store import benefit_figures, facts, results, web_events
+from crm_mailer.store import benefit_figures, campaign_texts, facts, results, web_events
 from crm_mailer.store.engine import Store
 from crm_mailer.store.results import ArmCounts, GroupCounts
 from crm_mailer.store.web_events import Figure
@@ -21,7 +24,12 @@ LEAST = 100
 Z_TO_END = 2.97
 #: Within which time an order counts where the campaign has no goal.
 USUAL = Goal(when=Exit.BOUGHT)
-_WINNER = "winner:"
+#: Facts: which arm has won a test, and which versions of the campaign had the test as it is.
+_WINNER, _TEST = "winner:", "test:"
+#: So many hexadecimal digits name a test.
+_DIGITS = 12
+#: In place of them for a winner of which it cannot be told what it won.
+_UNNAMED = "unnamed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +83,13 @@ def results_of(store: Store, campaign: Campaign, now: datetime) -> Results:
     """The results of a campaign as they are now."""
     goal = campaign.goal or USUAL
     by = WinnerBy.REPLIES if goal.when is Exit.REPLIED else WinnerBy.ORDERS
+    won = winners(store, campaign, now, may_decide=False)
+    only = _versions(store, campaign)
     with store.read() as connection:
-        counts = results.arms(connection, campaign.id, within=goal.within, now=now)
-        money = results.last_touch(connection, campaign.id, within=goal.within)
-        groups = results.groups(connection, campaign.id, within=goal.within, now=now)
+        counts = results.arms(connection, campaign.id, within=goal.within, now=now, only=only)
+        money = results.last_touch(connection, campaign.id, within=goal.within, only=only)
+        groups = results.groups(connection, campaign, within=goal.within, now=now)
         given = benefit_figures.of_campaign(connection, campaign.id)
-        won = facts.find_all(connection, f"{_WINNER}{campaign.id}:")
         seen = web_events.figures(connection, campaign.id)
     paid = {(one.step, one.arm): one for one in money}
     known = {(one.step, one.arm) for one in counts}
@@ -150,27 +159,161 @@ def _spent(one: GroupCounts) -> tuple[float, float, int]:
 
 
 def winners(store: Store, campaign: Campaign, now: datetime, *, may_decide: bool) -> dict[str, str]:
-    """Step -> the arm that won its test. What is decided once stays so.
+    """Step -> the arm that won its test. What is decided stays so while the test is the same.
 
     Args:
         store: the shop's database.
         campaign: whose steps.
         now: the clock.
-        may_decide: look whether a test can be ended, and note it.
+        may_decide: note which tests there are, look whether one can be ended, and note that.
     """
+    if may_decide:
+        _note_tests(store, campaign, now)
     tested = [step for step in campaign.steps if step.trial and step.trial.winner]
     if not tested:
         return {}
-    prefix = f"{_WINNER}{campaign.id}:"
     with store.read() as connection:
-        found: dict[str, str] = facts.find_all(connection, prefix)
+        known: dict[str, str] = facts.find_all(connection, f"{_WINNER}{campaign.id}:")
+    won = {step.id: known[name] for step in tested if (name := _name(step)) in known}
+    asked = [step for step in tested if step.id not in won]
+    old = [step for step in asked if step.id in known]
+    won |= _still_held(store, campaign, old)
     if may_decide:
-        for step in tested:
-            arm = None if step.id in found else _decided(store, campaign, step, now)
+        for step in asked:
+            arm = won.get(step.id) or _decided(store, campaign, step, now)
             if arm is not None:
-                found[step.id] = arm
-                with store.write() as connection:
-                    facts.put(connection, prefix + step.id, arm, now)
+                won[step.id] = arm
+        _note(
+            store, campaign, {step.id: won[step.id] for step in asked if step.id in won}, old, now
+        )
+    return won
+
+
+def test_of(step: Step) -> str:
+    """By what a step's test is known again: by its arms, their templates and their subjects."""
+    assert step.trial is not None
+    arms = [(arm.id, one.template, one.subject)
+            for arm in step.trial.arms for one in (step.of_arm(arm.id),)]  # fmt: skip
+    said = json.dumps(sorted(arms), sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]
+
+
+def _name(step: Step) -> str:
+    return f"{step.id}:{test_of(step)}"
+
+
+def _still_held(store: Store, campaign: Campaign, steps: Iterable[Step]) -> dict[str, str]:
+    """Winners noted under the step alone, by an older program, as far as they are of this test.
+
+    That can be told where the mails of the campaign as it is now decide for the same arm by what
+    was known when it was noted.
+    """
+    found = {}
+    for step in steps:
+        name = f"{_WINNER}{campaign.id}:{step.id}"
+        with store.read() as connection:
+            arm, at = facts.find(connection, name), facts.changed_at(connection, name)
+        if at is not None and arm is not None and _decided(store, campaign, step, at) == arm:
+            found[step.id] = arm
+    return found
+
+
+def _note(
+    store: Store,
+    campaign: Campaign,
+    won: Mapping[str, str],
+    old: Iterable[Step],
+    now: datetime,
+) -> None:
+    """Note who won, and set aside what was noted without saying of which test."""
+    if not won and not old:
+        return
+    prefix = f"{_WINNER}{campaign.id}:"
+    names = {step.id: _name(step) for step in campaign.steps if step.id in won}
+    with store.write() as connection:
+        for step, arm in won.items():
+            facts.put(connection, prefix + names[step], arm, now)
+        for one in old:
+            arm = facts.find(connection, prefix + one.id)
+            facts.forget(connection, prefix + one.id)
+            if arm is not None and won.get(one.id) != arm:
+                facts.put(connection, f"{prefix}{one.id}:{_UNNAMED}", arm, now)
+
+
+def earlier(store: Store, campaign: Campaign) -> dict[str, tuple[str, ...]]:
+    """Step -> the arms that won other tests of it: these rule nothing any more."""
+    with store.read() as connection:
+        known: dict[str, str] = facts.find_all(connection, f"{_WINNER}{campaign.id}:")
+    tested = {step.id: _name(step) for step in campaign.steps if step.trial}
+    found: dict[str, list[str]] = {}
+    for name, arm in sorted(known.items()):
+        step = name.partition(":")[0]
+        if step in tested and ":" in name and name != tested[step]:
+            found.setdefault(step, []).append(arm)
+    return {step: tuple(arms) for step, arms in found.items()}
+
+
+def _note_tests(store: Store, campaign: Campaign, now: datetime) -> None:
+    """Which versions of the campaign had each test as it is now: only their mails count for it."""
+    tested = [step for step in campaign.steps if step.trial]
+    if not tested:
+        return
+    noted = _noted(store, campaign)
+    had = _had(store, campaign, tested, noted)
+    new = {
+        f"{_TEST}{campaign.id}:{name}": sorted(had[step.id])
+        for step in tested
+        if noted.get(name := _name(step)) != had[step.id]
+    }
+    if new:
+        with store.write() as connection:
+            facts.put_all(connection, new, now)
+
+
+def _noted(store: Store, campaign: Campaign) -> dict[str, frozenset[str]]:
+    """What was noted: by test, the versions that had it."""
+    with store.read() as connection:
+        known = facts.find_all(connection, f"{_TEST}{campaign.id}:")
+    return {name: frozenset(versions) for name, versions in known.items()}
+
+
+def _versions(store: Store, campaign: Campaign) -> dict[str, frozenset[str]]:
+    """Tested step -> the versions of the campaign whose mails count for the test as it is now."""
+    tested = [step for step in campaign.steps if step.trial]
+    if not tested:
+        return {}
+    return _had(store, campaign, tested, _noted(store, campaign))
+
+
+def _had(
+    store: Store,
+    campaign: Campaign,
+    tested: Sequence[Step],
+    noted: Mapping[str, frozenset[str]],
+) -> dict[str, frozenset[str]]:
+    """Tested step -> the versions that had its test: those that were noted, and the present one.
+
+    Where none is noted yet the kept texts tell: older programs noted no tests.
+    """
+    is_all_noted = all(_name(step) in noted for step in tested)
+    of_texts = {} if is_all_noted else _of_texts(store, campaign)
+    return {
+        step.id: frozenset((campaign.version, *noted.get(name, of_texts.get(name, ()))))
+        for step in tested
+        for name in (_name(step),)
+    }
+
+
+def _of_texts(store: Store, campaign: Campaign) -> dict[str, list[str]]:
+    """Test -> the versions that had it by the texts that were kept of the campaign's file."""
+    with store.read() as connection:
+        texts = campaign_texts.by_version(connection, campaign.id)
+    found: dict[str, list[str]] = {}
+    for version, text in texts.items():
+        words = read_words(text)
+        for step in words.steps if words is not None else ():
+            if step.trial is not None:
+                found.setdefault(_name(step), []).append(version)
     return found
 
 
@@ -179,8 +322,9 @@ def _decided(store: Store, campaign: Campaign, step: Step, now: datetime) -> str
     trial = step.trial
     assert trial is not None
     assert trial.winner is not None
+    only = _versions(store, campaign)
     with store.read() as connection:
-        counts = results.arms(connection, campaign.id, within=trial.after, now=now)
+        counts = results.arms(connection, campaign.id, within=trial.after, now=now, only=only)
     by_arm = {one.arm: one for one in counts if one.step == step.id}
     arms = [by_arm[arm.id] for arm in trial.arms if arm.id in by_arm]
     return best(arms, trial.winner) if len(arms) == len(trial.arms) else None

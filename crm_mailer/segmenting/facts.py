@@ -103,6 +103,7 @@ def facts(
             "reviewed_stars": known.stars,
             "has_open_case": known.has_open_case,
             "is_suppressed": known.is_suppressed,
+            "is_left_alone": known.is_left_alone,
         },
         today=local_day(now, zone),
         purchases=tuple(_purchases(known, zone)),
@@ -208,7 +209,8 @@ def _birthday(known: Known, today: date, leap_day: tuple[int, int]) -> int | Non
 def _age(year: int | None, month: int | None, day: int | None, today: date) -> int | None:
     if year is None:
         return None
-    return age_on(today, birth_year=year, birth_month=month, birth_day=day)
+    age = age_on(today, birth_year=year, birth_month=month, birth_day=day)
+    return age if age >= 0 else None
 
 
 def _purchases(known: Known, zone: ZoneInfo) -> Iterable[Bought]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from crm_mailer.model.score import DEFAULT_PROFILE, RfmProfile, ScoreReason
 from crm_mailer.segmenting import profiles
-from crm_mailer.store import score_figures, score_standing, scores
+from crm_mailer.store import bulk, score_figures, score_standing, scores
 from crm_mailer.store.engine import Store
 from crm_mailer.store.score_standing import Standing
 from crm_mailer.store.scores import Scoring
@@ -102,12 +102,16 @@ def _roll(store: Store, before: Standing | None, look: Scoring) -> int:
 
 
 def _score(store: Store, before: Standing | None, look: Scoring) -> tuple[int, int]:
-    changed = scores.changed_since(before.seen_at) if before else None
+    """How many were scored, and how many are no buyers any more."""
+    why = ScoreReason.PROFILE
     with store.write() as connection:
+        if before is not None:
+            changed = scores.changed_since(before.seen_at)
+            with bulk.wide(connection):
+                return scores.refresh_those(connection, look, changed=changed, otherwise=why)
         is_first = scores.is_empty(connection)
-        scored = scores.refresh(connection, look, changed=changed, otherwise=ScoreReason.PROFILE)
-        unscored = 0 if is_first else scores.remove_unpaid(connection, look, changed=changed)
-    return scored, unscored
+        scored = scores.refresh(connection, look, changed=None, otherwise=why)
+        return scored, 0 if is_first else scores.remove_unpaid(connection, look)
 
 
 def _remark(

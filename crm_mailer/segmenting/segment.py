@@ -19,7 +19,7 @@ from crm_mailer.model.segment_order import parts_first
 from crm_mailer.model.zones import Overrides
 from crm_mailer.segmenting.scoring import update_scores
 from crm_mailer.segmenting.valuing import value_customers
-from crm_mailer.store import attributes, memberships, scores, selection, tags
+from crm_mailer.store import attributes, bulk, memberships, scores, selection, tags
 from crm_mailer.store.attributes import Address, Described
 from crm_mailer.store.engine import Store
 from crm_mailer.store.homes import of_all
@@ -148,14 +148,31 @@ def _classify(store: Store, since: datetime | None, *, has_new_scores: bool) -> 
 
 
 def _members(store: Store, one: Segment, look: Look) -> SegmentChange:
-    chosen = selection.customers_in(one.rule, look)
-    with store.write() as connection:
-        memberships.prepare(connection)
-        left = memberships.leave(connection, one.id, chosen, look.now)
-        came_in = memberships.come_in(connection, one.id, chosen, look.now)
-    return SegmentChange(segment=one.id, came_in=came_in, left=left)
+    """Look at everybody while others write; all that is other changes at once.
+
+    A segment that is half filled would leave the others out of a campaign that is planned now.
+    """
+    chosen, now = selection.customers_in(one.rule, look), look.now
+    with store.picture() as connection:  # one moment for both questions
+        leaving = memberships.leavers(connection, one.id, chosen)
+        coming = memberships.newcomers(connection, one.id, chosen)
+    if not leaving and not coming:
+        return SegmentChange(segment=one.id, came_in=0, left=0)
+    with store.write() as turn:
+        left = sum(memberships.leave(turn, one.id, ids, now) for ids in bulk.batches(leaving))
+        came = sum(memberships.come_in(turn, one.id, ids, now) for ids in bulk.batches(coming))
+    return SegmentChange(segment=one.id, came_in=came, left=left)
 
 
 def _close_others(store: Store, segments: Sequence[Segment], now: datetime) -> int:
-    with store.write() as connection:
-        return memberships.close_others(connection, [one.id for one in segments], now)
+    with store.read() as connection:
+        others = memberships.others(connection, [one.id for one in segments])
+    return sum(_empty(store, name, now) for name in others)
+
+
+def _empty(store: Store, segment: str, now: datetime) -> int:
+    with store.read() as connection:
+        leaving = memberships.members(connection, segment)
+    return bulk.in_turns(
+        store, leaving, lambda turn, ids: memberships.leave(turn, segment, ids, now)
+    )

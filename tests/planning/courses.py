@@ -45,6 +45,7 @@ class Post:
 
     store: Store
     campaign: Campaign
+    others: tuple[Campaign, ...] = ()
     shop: Shop = SHOP
     now: datetime = NOON
     is_quick: bool = False
@@ -53,7 +54,7 @@ class Post:
 
     def look(self) -> int:
         """Plan once. How many touches are new or have moved."""
-        found = definitions(self.campaign, shop=self.shop)
+        found = definitions(self.campaign, *self.others, shop=self.shop)
         return plan(self.store, found, now=self.now, is_saved=True, is_quick=self.is_quick).saved
 
     def send(self) -> list[int]:

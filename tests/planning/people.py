@@ -21,6 +21,7 @@ from crm_mailer.model.campaign import (
 )
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.shop import Shop
+from crm_mailer.store import directory
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Store
 
@@ -73,6 +74,14 @@ def customer(store: Store, name: str = "anna", **more: Any) -> int:
         key = connection.execute(t.customers.insert().values(values)).inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+def give_address(store: Store, customer_id: int, email: str = "a@b.com") -> None:
+    """An address becomes known."""
+    with store.write() as connection:
+        directory.correct(
+            connection, customer_id, {"email": email, "address_kind": "personal"}, now=NOON
+        )
 
 
 def order(

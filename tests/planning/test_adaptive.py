@@ -11,7 +11,7 @@ from crm_mailer.model.chance import Arm, Trial
 from crm_mailer.model.curve import Adaptive, Ending, Signal
 from crm_mailer.segmenting import valuing
 from crm_mailer.segmenting.valuing import Models, ValueStanding
-from crm_mailer.store import customers, signals
+from crm_mailer.store import curve_states, customers, signals
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Store
 from tests.planning.courses import (
@@ -24,7 +24,7 @@ from tests.planning.courses import (
     state,
     utc,
 )
-from tests.planning.people import NOON, SHOP, add, customer, order, suppress, touches
+from tests.planning.people import NOON, SHOP, add, campaign, customer, order, suppress, touches
 
 HISTORIES = (
     "NNNNNNNN",
@@ -133,13 +133,57 @@ def test_a_paused_course_wakes_up_when_its_last_mail_is_clicked_in_time(store: S
     assert state(store, late).next_half_life == 1
 
 
+def test_a_course_that_pauses_says_so_where_its_next_mail_would_be(store: Store) -> None:
+    anna = customer(store)
+    order(store, anna, arrived=NOON)
+    post = Post(store=store, campaign=course_campaign())
+
+    post.days(20)
+
+    rows = touches(store, "step", "place", "state", "reason", "due_at")
+    assert rows[:4] == [(f"s{n}", n, "accepted", "", utc(day)) for n, day in
+                        enumerate((1, 3, 7, 15), start=1)]  # fmt: skip
+    assert [row[:4] for row in rows[4:]] == [("s5", 5, "skipped", "silent")]
+    assert rows[4][4] == state(store, anna).wanted_at
+    assert touches(store, "settled_at")[4] == (state(store, anna).ended_at,)
+    assert state(store, anna).todo == curve_states.RESTS
+
+
+def test_a_course_that_wakes_up_gets_the_mail_that_it_was_not_to_get(store: Store) -> None:
+    anna = customer(store)
+    order(store, anna, arrived=NOON)
+    post = Post(store=store, campaign=course_campaign())
+    post.days(17)
+
+    post.happens(anna, Signal.CLICK)
+    post.days(4)
+
+    rows = touches(store, "step", "anchor", "state", "reason")
+    assert [row for row in rows if row[0] == "s5"] == [
+        ("s5", "order:1:arrived#before:5", "skipped", "silent"),
+        ("s5", "order:1:arrived", "accepted", ""),
+    ]
+    assert state(store, anna).ended == ""
+
+
+def test_a_course_that_is_done_leaves_nothing_out(store: Store) -> None:
+    anna = customer(store)
+    order(store, anna, arrived=NOON)
+    post = Post(store=store, campaign=course_campaign(steps=2))
+
+    post.days(20)
+
+    assert state(store, anna).ended == Ending.DONE
+    assert touches(store, "state") == [("accepted",)] * 2
+
+
 def test_who_buys_is_left_alone_and_keeps_the_half_life_for_the_next_parcel(store: Store) -> None:
     anna = customer(store)
     order(store, anna, arrived=NOON)
     post = Post(store=store, campaign=course_campaign())
     post.days(10, {anna: "NP"})
     assert left(store, anna) == [1, 3]
-    assert touches(store, "step", "state", "reason")[2:] == []
+    assert touches(store, "step", "state", "reason")[2:] == [("s3", "skipped", "exited")]
 
     post.happens(anna, Signal.NOTHING)
     order(store, anna, number="2", placed_at=utc(3, 14), is_counted=False, arrived=utc(20))
@@ -211,6 +255,8 @@ def test_a_course_stops_when_the_customer_must_not_be_written_to(store: Store, w
     assert len(left(store, anna)) <= 1
     assert due(store, anna) == []
     assert state(store, anna).ended == Ending.STOPPED
+    reason = "exited" if what == "exit" else what
+    assert touches(store, "state", "reason")[-1] == ("skipped", reason)
 
 
 def test_a_mail_that_expired_uses_its_step_and_the_next_one_comes_a_day_later(
@@ -257,6 +303,32 @@ def test_the_cap_of_all_campaigns_moves_a_touch_and_the_real_time_counts(store: 
     assert gap == 8
     half_life = 1 + 2 * (1 - (1 + (2 ** (1 / 1.5) - 1) * 8) ** -1.5)
     assert state(store, anna).next_half_life == pytest.approx(half_life)
+
+
+@pytest.mark.parametrize(
+    ("priority", "days"), [(5, (1, 3, 4, 8)), (0, (1, 8, 3, 4)), (-5, (1, 8, 3, 4))]
+)
+def test_the_next_touch_gets_its_day_by_priority(
+    store: Store, priority: int, days: tuple[int, ...]
+) -> None:
+    anna = customer(store)
+    order(store, anna, arrived=NOON)
+    low = campaign("low", anchor=DateAnchor(day=utc(3).date()))
+    post = Post(store=store, campaign=course_campaign(priority=priority), others=(low,))
+    post.look()
+    for day in (3, 4):
+        add(
+            store, t.touches, campaign="low", step=f"s{day - 2}", anchor=f"date:{utc(3).date()}",
+            customer_id=anna, stream="marketing", template="t", anchored_at=NOON, due_at=utc(day),
+            next_at=utc(day), state="planned", expires_at=utc(20), planned_at=NOON,
+        )  # fmt: skip
+    post.now = utc(1)
+    post.send()
+    post.now += timedelta(hours=1)
+    post.look()
+
+    # the second touch wants day 3; three mails within seven days are the most
+    assert tuple((at.date() - NOON.date()).days for (at,) in touches(store, "due_at")) == days
 
 
 def test_a_campaign_in_manual_mode_holds_each_touch(store: Store) -> None:

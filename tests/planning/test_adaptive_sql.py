@@ -68,7 +68,9 @@ def test_courses_are_judged_as_the_pure_functions_judge(store: Store, name: str)
         assert found.next_misses == memory.misses
         assert (found.wanted_at - NOON) / DAY == pytest.approx(wait, abs=1 / 86_400)
         assert (row, found.ended) == (row, _ending(memory, signal, adaptive, row["place"]))
-        assert found.todo == (0 if found.ended else curve_states.TO_PLAN)
+        is_to_end = found.ended and found.ended != Ending.DONE
+        todo = curve_states.TO_END if is_to_end else curve_states.TO_PLAN
+        assert found.todo == (curve_states.RESTS if found.ended == Ending.DONE else todo)
 
 
 def _ending(memory: Memory, signal: Signal, adaptive: Adaptive, place: int) -> str:
@@ -93,8 +95,6 @@ def test_courses_with_nothing_to_do_are_found_by_their_indexes(sqlite_store: Sto
         curve_states.hear(connection, campaign, since=NOON, now=NOON)
         curve_states.has_work(connection, campaign, since=NOON, now=NOON)
         courses_to_plan.page(connection, campaign, size=10, consent=RECORDED, now=NOON)
-        courses_to_plan.to_end(connection, campaign)
-        courses_to_plan.rest(connection, campaign)
         sa.event.remove(sqlite_store.engine, "before_cursor_execute", _keep)
         plans = [
             " | ".join(

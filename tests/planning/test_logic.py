@@ -167,7 +167,8 @@ def test_after_a_test_is_decided_everybody_gets_the_winner(store: Store) -> None
     for number in range(10):
         customer(store, f"c{number}")
     with store.write() as connection:
-        facts.put(connection, "winner:sale:s1", "b", NOON)
+        of_test = trials.test_of(on_trial().steps[0])
+        facts.put(connection, f"winner:sale:s1:{of_test}", "b", NOON)
 
     planned(store, on_trial())
 

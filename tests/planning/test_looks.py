@@ -16,7 +16,16 @@ from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Store
 from crm_mailer.store.homes import Home
 from crm_mailer.store.look import Look
-from tests.planning.people import NOON, SHOP, campaign, customer, definitions, order, touches
+from tests.planning.people import (
+    NOON,
+    SHOP,
+    campaign,
+    customer,
+    definitions,
+    give_address,
+    order,
+    touches,
+)
 from tests.planning.test_query_plans import asked
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -35,14 +44,6 @@ def nobody(store: Store, name: str, number: str) -> int:
     person = customer(store, name, email=None)
     order(store, person, number=number, arrived=NOON - MINUTE)
     return person
-
-
-def learn_address(store: Store, person: int) -> None:
-    with store.write() as connection:
-        key = f"c{person}@example.com"
-        connection.execute(
-            t.customers.update().where(t.customers.c.id == person).values(email=key, email_key=key)
-        )
 
 
 def test_what_came_too_late_has_its_reason_and_is_not_decided_again(store: Store) -> None:
@@ -83,7 +84,7 @@ def test_nothing_new_means_that_no_occasion_is_asked_for(store: Store) -> None:
 def test_news_is_looked_at_once_more_when_marks_had_time_to_follow(store: Store) -> None:
     person = nobody(store, "anna", "1")
     tick(store, 0 * MINUTE)
-    learn_address(store, person)
+    give_address(store, person)
 
     assert [tick(store, after * MINUTE) for after in (1, 5, 8, 9)] == [0, 0, 0, 2]
 
@@ -119,7 +120,7 @@ def test_the_more_events_are_open_the_rarer_are_full_looks(size: int, hours: flo
 def test_an_edited_campaign_is_looked_at_in_full_at_once(store: Store) -> None:
     person = nobody(store, "anna", "1")
     tick(store, 0 * MINUTE)
-    learn_address(store, person)
+    give_address(store, person)
 
     assert tick(store, MINUTE, campaign("care", version="v2")) == 2
 

@@ -37,6 +37,7 @@ from tests.planning.people import (
     customer,
     definitions,
     event,
+    give_address,
     leave_segments,
     open_case,
     order,
@@ -265,14 +266,18 @@ def test_an_order_without_an_address_is_counted_and_planned_once_the_address_is_
 
     looked = plan(store, definitions(campaign()), now=NOON, is_saved=False)
     plan(store, definitions(campaign()), now=NOON, is_saved=True)
-    before = touches(store, "id")
-    with store.write() as connection:
-        connection.execute(t.customers.update().values(email="a@b.com", email_key="a@b.com"))
+    before = touches(store, "state", "reason")
+    give_address(store, anna)
     plan(store, definitions(campaign()), now=NOON, is_saved=True)
 
     assert looked.campaigns[0].left_out == {SkipReason.NO_ADDRESS: 2}
-    assert before == []
-    assert touches(store, "state") == [("planned",), ("planned",)]
+    assert before == [("skipped", "no_address")] * 2
+    assert touches(store, "state", "anchor") == [
+        ("skipped", "order:1:arrived#before:1"),
+        ("skipped", "order:1:arrived#before:2"),
+        ("planned", "order:1:arrived"),
+        ("planned", "order:1:arrived"),
+    ]
 
 
 def test_an_open_case_is_told_but_asked_again_at_hand_over(store: Store) -> None:
@@ -332,9 +337,10 @@ def test_an_order_paid_at_once_is_never_reminded(store: Store) -> None:
     order(store, customer(store), placed=NOON, paid=NOON)
     remind = campaign(anchor=PLACED, exits=frozenset({Exit.ORDER_PAID}))
 
-    plan(store, definitions(remind), now=NOON, is_saved=True)
+    for after in (0 * DAY, HOUR, DAY):
+        plan(store, definitions(remind), now=NOON + after, is_saved=True)
 
-    assert touches(store, "id") == []
+    assert touches(store, "state", "reason") == [("skipped", "exited")] * 2
 
 
 def test_an_order_imported_late_gets_the_last_reminder_only(store: Store) -> None:
@@ -381,7 +387,7 @@ def test_a_payment_known_by_its_day_only_ends_the_reminders_of_that_day(store: S
 
     plan(store, definitions(remind), now=NOON, is_saved=True)
 
-    assert touches(store, "id") == []
+    assert touches(store, "reason") == [("exited",)]
 
 
 def test_the_anchoring_order_is_not_another_purchase(store: Store) -> None:
@@ -519,6 +525,26 @@ def test_the_anniversary_of_the_first_order_comes_each_year(store: Store) -> Non
         ("first_order:2", datetime(2026, 11, 3, 10, tzinfo=UTC)),
         ("first_order:3", datetime(2027, 11, 3, 10, tzinfo=UTC)),
     ]
+
+
+def test_what_was_bought_since_the_first_order_does_not_end_its_anniversary(store: Store) -> None:
+    anna = customer(store)
+    first = datetime(2024, 11, 3, 9, tzinfo=UTC)
+    for number, at in enumerate((first, first + 200 * DAY)):
+        order(store, anna, number=f"{number}", placed_at=at)
+    add(
+        store, t.scores, customer_id=anna, first_order_at=first, last_order_at=first + 200 * DAY,
+        order_count=2, spent_usd_cents=2, days_since_last=1, r=1, f=1, m=1, total=3,
+        profile="default", scored_on=date(2026, 11, 2),
+    )  # fmt: skip
+    yearly = campaign(
+        anchor=FirstOrderAnchor(is_yearly=True), offsets=(timedelta(0),),
+        exits=frozenset({Exit.BOUGHT}),
+    )  # fmt: skip
+
+    plan(store, definitions(yearly), now=NOON, is_saved=True)
+
+    assert touches(store, "anchor", "state") == [("first_order:2", "planned")]
 
 
 def test_praise_is_answered_and_a_copy_or_another_kind_is_not(store: Store) -> None:
@@ -713,9 +739,8 @@ def test_a_quick_look_finds_what_was_learnt_since(store: Store) -> None:
 def test_what_a_quick_look_does_not_see_is_found_within_half_an_hour(store: Store) -> None:
     anna = customer(store, email=None)
     order(store, anna, arrived=NOON - 5 * HOUR)
-    assert quick(store, NOON, campaign()) == 0
-    with store.write() as connection:
-        connection.execute(t.customers.update().values(email="a@b.com", email_key="a@b.com"))
+    assert quick(store, NOON, campaign()) == 2
+    give_address(store, anna)
 
     assert quick(store, NOON + 29 * MINUTE, campaign()) == 0
     assert quick(store, NOON + 30 * MINUTE, campaign()) == 2

@@ -100,4 +100,4 @@ def test_who_has_written_meanwhile_gets_no_question(sqlite_store: Store) -> None
         is_saved=True,
     )
 
-    assert planned(sqlite_store) == []
+    assert planned(sqlite_store, "reason") == [("exited",)]

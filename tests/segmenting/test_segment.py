@@ -406,3 +406,24 @@ def _insert_cdnow(store: Store, days: dict[tuple[int, date], Decimal]) -> None:
             [{"id": id_, "created_at": seen, "changed_at": seen} for id_ in ids],
         )
         connection.execute(sa.insert(t.orders), orders)
+
+
+def test_who_was_erased_after_they_were_chosen_is_left_out(store: Store) -> None:
+    there, erased = add_customer(store), add_customer(store, erased_at=NOW)
+
+    with store.write() as connection:
+        came = memberships.come_in(connection, "recent", [there, erased], NOW)
+        again = memberships.come_in(connection, "recent", [there], NOW)
+
+    assert (came, again) == (1, 0)
+
+
+def test_segments_whose_files_are_gone_are_found_one_by_one(store: Store) -> None:
+    people = [add_customer(store) for _ in range(3)]
+    with store.write() as connection:
+        for name in ("gone", "kept", "lost", "old"):
+            memberships.come_in(connection, name, people, NOW)
+        memberships.leave(connection, "old", people, NOW)
+
+    with store.read() as connection:
+        assert memberships.others(connection, ["kept"]) == ["gone", "lost"]
