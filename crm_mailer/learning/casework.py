@@ -52,7 +52,7 @@ def open_case(
     with store.write() as connection:
         store_cases.lock_customer(connection, customer_id)
         earlier = store_cases.list_of_customer(connection, customer_id)
-        facts = store_cases.order_facts(connection, order_id)
+        facts = store_cases.order_facts(connection, order_id, levels.calendar.place)
         move = followups.open_by_hand(trouble, earlier, facts, by=by, now=now)
         return save(connection, move, levels)
 

@@ -73,10 +73,10 @@ def align(
         if case_id is not None:
             _end(connection, reply, case_id, by=by, why=why, now=now, levels=levels)
         else:
-            _ask_for_an_answer(connection, reply, now)
+            _ask_for_an_answer(connection, reply, now, levels)
         return case_id
     if reply.customer_id is None:
-        store_tasks.add(connection, requests.who_is_it(reply, now), now)
+        store_tasks.add(connection, requests.who_is_it(reply, now, levels), now)
         return None
     if case_id is None:
         move = follow(connection, followups.of_reply(reply, reply.customer_id, now), now, levels)
@@ -150,7 +150,7 @@ def _end(
         return
     move = acts.close(case, CALLED_OFF + why, by=by, now=now, is_resolved=False)
     save(connection, move, levels)
-    _ask_for_an_answer(connection, reply, now)
+    _ask_for_an_answer(connection, reply, now, levels)
 
 
 def _has_others(connection: Connection, case: Case, reply_id: int) -> bool:
@@ -161,8 +161,11 @@ def _has_others(connection: Connection, case: Case, reply_id: int) -> bool:
     return any(line is not None and line.kind is FeedbackKind.COMPLAINT for line in lines)
 
 
-def _ask_for_an_answer(connection: Connection, reply: UnlearntReply, now: datetime) -> None:
+def _ask_for_an_answer(
+    connection: Connection, reply: UnlearntReply, now: datetime, levels: ServiceLevels
+) -> None:
     """A question is answered all the same."""
-    task = requests.task_of(reply, store_cases.order_facts(connection, reply.order_id), now)
+    facts = store_cases.order_facts(connection, reply.order_id, levels.calendar.place)
+    task = requests.task_of(reply, facts, now)
     if task is not None:
         store_tasks.add(connection, task, now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar
@@ -59,6 +59,12 @@ class LearnReport:
     tasks: int = 0
     snoozed: int = 0
     failed: int = 0
+
+    def __add__(self, other: LearnReport) -> LearnReport:
+        """Both turns together."""
+        return LearnReport(
+            **{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(self)}
+        )
 
 
 def learn(
@@ -167,7 +173,7 @@ def _learn_reply(
     if move is None and given is not None:
         move = _follow_stars(connection, reply, given, now, levels)
     counts.update(_counted(move))
-    counts["tasks"] += _do_requests(connection, reply, now, has_case=move is not None)
+    counts["tasks"] += _do_requests(connection, reply, now, levels, has_case=move is not None)
     if review_id is not None and given is not None and move is None:
         is_thanked = is_praise_thanked and reply.intent is Intent.PRAISE
         counts["tasks"] += hearing.answer(
@@ -221,7 +227,7 @@ def follow(
     """Open or go on with the case that an unhappy customer's words call for."""
     store_cases.lock_customer(connection, trouble.customer_id)
     earlier = store_cases.list_of_customer(connection, trouble.customer_id, for_change=True)
-    facts = store_cases.order_facts(connection, trouble.order_id)
+    facts = store_cases.order_facts(connection, trouble.order_id, levels.calendar.place)
     move = followups.decide(trouble, earlier, facts, now)
     if move is not None:
         save(connection, move, levels)
@@ -250,15 +256,20 @@ def _cancel_what_is_out_of_place(connection: Connection, move: followups.Move) -
 
 
 def _do_requests(
-    connection: Connection, reply: UnlearntReply, now: datetime, *, has_case: bool
+    connection: Connection,
+    reply: UnlearntReply,
+    now: datetime,
+    levels: ServiceLevels,
+    *,
+    has_case: bool,
 ) -> int:
     if reply.customer_id is None and feedback.is_complaint(reply):
-        return int(store_tasks.add(connection, requests.who_is_it(reply, now), now))
+        return int(store_tasks.add(connection, requests.who_is_it(reply, now, levels), now))
     _note_why_unpaid(connection, reply)
     note = requests.order_note(reply)
     if note and reply.order_id is not None:
         store_feedback.add_order_note(connection, reply.order_id, note)
-    facts = store_cases.order_facts(connection, reply.order_id)
+    facts = store_cases.order_facts(connection, reply.order_id, levels.calendar.place)
     task = requests.task_of(reply, facts, now)
     # A question inside a case is answered there, not twice.
     if task is None or (has_case and requests.is_mere_question(task)):

@@ -8,7 +8,8 @@ from crm_mailer.learning import disputes, sayings
 from crm_mailer.model import unpaid
 from crm_mailer.model.feedback import UnlearntReply, UnlearntReview
 from crm_mailer.model.order import OrderState
-from crm_mailer.model.reply import Intent, ReplyKind
+from crm_mailer.model.reply import Intent, ReplyKind, Severity
+from crm_mailer.model.sla import DEFAULT_LEVELS, ServiceLevels
 from crm_mailer.model.task import NewTask, TaskKind
 from crm_mailer.model.unpaid import UnpaidReason
 
@@ -74,15 +75,22 @@ def is_bad(review: UnlearntReview, now: datetime) -> bool:
     return review.stars <= _BAD_STARS and now - review.at <= ANSWERED_WITHIN
 
 
-def who_is_it(reply: UnlearntReply, now: datetime) -> NewTask:
-    """The task for an unhappy mail whose writer is not among the customers."""
+def who_is_it(
+    reply: UnlearntReply, now: datetime, levels: ServiceLevels = DEFAULT_LEVELS
+) -> NewTask:
+    """The task for an unhappy mail whose writer is not among the customers.
+
+    It is due as the first answer in a case of the same severity: a fire waits for nobody's name.
+    """
+    severity = reply.severity or Severity.P3
+    first_answer = levels.targets[severity].first_response
+    what = sayings.GRAVE_STRANGER if severity is Severity.P1 else sayings.STRANGER
+    who = reply.sender or sayings.NOBODY
     return NewTask(
         kind=TaskKind.WHO_IS_IT,
         key=f"reply:{reply.id}",
-        text=sayings.STRANGER.format(
-            who=reply.sender or sayings.NOBODY, words=reply.text[:_EXCERPT]
-        ),
-        due_at=min(reply.received_at, now) + ANSWER_IN,
+        text=what.format(severity=severity.value, who=who, words=reply.text[:_EXCERPT]),
+        due_at=levels.calendar_of(severity).add(min(reply.received_at, now), first_answer),
     )
 
 

@@ -49,12 +49,14 @@ ANSWER_ORDER = "answer the {stars}-star review of order {order}: {words}"
 OF_ORDER = "order {order}: {words}"
 HAS_LEFT = "{what} (it left on {day})"
 NOBODY = "somebody unknown"
+GRAVE_STRANGER = "{severity}: unhappy mail from {who}, not among the customers: {words}"
 STRANGER = "unhappy mail from {who}, not among the customers: {words}"
 UNREADABLE = "{what} {number} could not be handled by the program: read it yourself"
 
 #: Whole notes, the longer ones first: the first that fits is it.
 _NOTES = (
-    ARRIVED, NOT_SHIPPED, NOT_DELIVERED, IN_HAND, WAS_REFUNDED, WAS_SHIPPED, STRANGER, UNREADABLE,
+    ARRIVED, NOT_SHIPPED, NOT_DELIVERED, IN_HAND, WAS_REFUNDED, WAS_SHIPPED,
+    GRAVE_STRANGER, STRANGER, UNREADABLE,
     HAS_LEFT, OF_ORDER, THANK_ORDER, ANSWER_ORDER, THANK, ANSWER, REACH, NOT_THROUGH, WROTE_AFTER,
     TOOK_IN, INTO,
     FOLLOWS, TOLD, OVERDUE, DUE, STARS, CHANGED, FIRST_ANSWER, AN_ANSWER, A_SOLUTION, THE_DEADLINE,
@@ -98,7 +100,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)\}", pattern)
     names = {"words": ".*", "why": ".*", "day": r"[\d-]+", "number": r"\d+", "days": r"-?\d+",
              "stars": r"\d", "due": r"[\d-]{10} [\d:]{5} \S+|", "old": r"\S+",
-             "reason": r"\S+", "order": r"\S+"}  # fmt: skip
+             "reason": r"\S+", "order": r"\S+", "severity": r"\S+?"}  # fmt: skip
     found = [
         f"(?P<{part}>{names.get(part, '.+?')})" if place % 2 else re.escape(part)
         for place, part in enumerate(parts)

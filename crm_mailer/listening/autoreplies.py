@@ -61,6 +61,8 @@ _WEIGHTS = {
 #: Without one of these a text is none, whatever else it says.
 _CORE = {"away", "closed", "unread", "machine", "noreply", "desk"}
 _DAY, _ASKED, _TOO_LONG = 0.5, -1.5, -1.0
+#: "I am away until the fifth" and not a word more: so many words; of Chinese, characters.
+_NO_MORE, _BRIEF, _BRIEF_CJK = 0.5, 12, 24
 #: So little says a person who writes about automatic answers under such a subject.
 _TALK = -2.0
 
@@ -138,10 +140,18 @@ def _by_text(words: Words, text: str, length: int) -> Evidence | None:
     if not said.keys() & _CORE:
         return None
     score = _score(said, text) + _TOO_LONG * (length > _LONG)
+    score += _NO_MORE * (said.keys() == {"away"} and _is_brief(text))
     if score < _ENOUGH:
         return None
     found = "; ".join(span for code, span in said.items() if code != "person")
     return Evidence(code="auto.text", weight=min(score, 4.0), words=found[:200])
+
+
+def _is_brief(text: str) -> bool:
+    """Whether there is hardly room for more than who is away and until when."""
+    if any("\u3040" <= letter <= "\u9fff" for letter in text):
+        return len(text.strip()) <= _BRIEF_CJK
+    return len(text.split()) <= _BRIEF
 
 
 def _score(said: dict[str, str], text: str) -> float:

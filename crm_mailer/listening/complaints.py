@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crm_mailer.listening import intents, languages, likeness, signs, translit
+from crm_mailer.listening.intents import Wanted
 from crm_mailer.listening.likeness import Likeness, Model
 from crm_mailer.listening.phrases import fold
 from crm_mailer.listening.signs import Found, Table
@@ -53,7 +54,7 @@ _WEIGHTS = {
     # Nothing is bought yet.
     "clue.before": (-2.0, -1.0),
     # Told of another shop, or of what others lived through.
-    "elsewhere": (-4.0, -1.0),
+    "elsewhere": (-2.5, -1.0),
 }
 #: What a bare demand says, in a text no longer than that: it counts once.
 _BARE = 80
@@ -62,8 +63,10 @@ _DEMANDS = ("wants.", "clue.remedy")
 _POLITE = {"thanks", "question"}
 #: What takes the ground from under a sure reason, too.
 _APART = {"elsewhere", "clue.before"}
-#: Where these are found, a mail that only resembles a complaint is none.
-_UNLIKELY = ("elsewhere", "clue.before", "ask.", "question")
+#: A short text of this kind is a question or a demand, whatever it resembles.
+_BARELY = ("ask.", "question", "wants.")
+#: From this weight on displeasure is sure.
+_CROSS = 2.0
 _WEIGHTLESS = ("ask.", "objection.")
 _THREATS = "threat."
 #: Said beside nearly every finer reason: named after it.
@@ -154,7 +157,8 @@ def understand(
     told = _read(text, words, customer_language, is_followup)
     model = model or likeness.shipped()
     alike = likeness.of(text, told.evidence, told.language, model)
-    spoken = [alike.evidence()] if alike is not None and _may_speak(alike, told) else []
+    may_speak = alike is not None and _may_speak(alike, told, text, words)
+    spoken = [alike.evidence()] if alike is not None and may_speak else []
     evidence = sorted([*told.evidence, *spoken], key=_by_weight)
     score = told.score + sum(one.weight for one in spoken)
     places = {one.sign.code: one.start for one in told.found}
@@ -165,6 +169,9 @@ def understand(
     elif not reasons:
         reasons = _without_words(evidence, alike, model)
     wanted = intents.of(told.found, text, is_complaint=is_complaint)
+    if alike is not None and not is_complaint:
+        wanted, guess = _likely(wanted, alike, text, model)
+        evidence += guess
     return Understanding(
         intent=wanted.intent,
         language=told.language,
@@ -202,13 +209,24 @@ def _by_weight(one: Evidence) -> tuple[float, str]:
     return -one.weight, one.code
 
 
-def _may_speak(alike: Likeness, told: _Read) -> bool:
-    """Whether likeness counts: not where a rule is certain of the opposite, nor for a question."""
+def _may_speak(alike: Likeness, told: _Read, text: str, words: Words) -> bool:
+    """Whether likeness counts: where it may err, a rule or the shortness of the text decides."""
     if abs(alike.weight) < likeness.FAINT:
         return False
+    codes = {one.code for one in told.evidence}
     if alike.weight < 0:
-        return told.strongest < _SURE
-    return not any(one.code.startswith(_UNLIKELY) for one in told.evidence)
+        return not _is_firm(told, codes)
+    if "clue.before" in codes or signs.has_exception(fold(text), words):
+        return False  # what the shop says is usual with it, lessons do not know
+    return len(text) >= _BARE or not any(code.startswith(_BARELY) for code in codes)
+
+
+def _is_firm(told: _Read, codes: Collection[str]) -> bool:
+    """Whether rules know that it is a complaint: no likeness may hide what is said outright."""
+    if told.strongest >= _SURE or "tone.again" in codes:
+        return True
+    cross = max((e.weight for e in told.evidence if e.code == "displeasure"), default=0.0)
+    return cross >= _CROSS or (cross > 0 and "wants.refund" in codes)
 
 
 def _without_words(
@@ -221,6 +239,19 @@ def _without_words(
             return (code,)
     waits = any(one.code == "clue.lapse" for one in found)
     return ("nr.in_transit",) if waits else ("other",)
+
+
+def _likely(
+    wanted: Wanted, alike: Likeness, text: str, model: Model
+) -> tuple[Wanted, list[Evidence]]:
+    """What is wanted by the lessons, too, and the words that say so where it is news."""
+    codes = intents.likely((c for c in model.totals if c not in SHIPPED_REASONS), text)
+    code, chance = likeness.code_of(alike, model, codes)
+    after = intents.with_likely(wanted, code, chance)
+    if after == wanted:
+        return wanted, []
+    said = likeness.words_of(alike, model, code)
+    return after, [Evidence(code=code, weight=0.0, words=said)]
 
 
 def with_subject(subject: str, own_text: str) -> str:
@@ -240,9 +271,14 @@ def _spotted(text: str, words: Words, default: str) -> tuple[str, list[tuple[Fou
     every = signs.tables(words)
     chosen = _chosen(every, language, text)
     found = signs.find(folded, chosen)
-    if not found and not any(table.has_doubts(folded) for table in chosen):
+    if not found and not any(_has_doubts(table, folded) for table in chosen):
         found = signs.find(folded, _akin(every, language, text))
     return language, [(f, _excerpt(text, f.start, f.end)) for f in _outermost(found)]
+
+
+def _has_doubts(table: Table, folded: str) -> bool:
+    """Whether words stand there that keep a sign from being one: no other language knows them."""
+    return table.has_doubts(folded) or table.has_exception(folded)
 
 
 def _outermost(found: Sequence[Found]) -> list[Found]:

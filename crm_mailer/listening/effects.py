@@ -195,7 +195,9 @@ def _bounce(
         return 0
     if bounce.kind is BounceKind.OURS:
         said = f"{bounce.status} {bounce.diagnostic}"
-        ourfaults.tell(connection, bounce.reason, address or bounce.remote_host, said, now)
+        where = address or bounce.remote_host
+        touch_id = match.touch_id if match.is_proven else None
+        ourfaults.tell(connection, bounce.reason, where, said, now, touch_id=touch_id)
     why = _why_given_up(connection, mail, bounce, match, address)
     if why is None:
         return 0

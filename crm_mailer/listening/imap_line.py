@@ -14,6 +14,7 @@ from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.tls import IMAP4_TLS
 
 from crm_mailer.listening.mailbox import Account
+from crm_mailer.model import domains
 from crm_mailer.model.errors import SettingsError
 
 CONNECT_SECONDS = 30.0
@@ -32,7 +33,7 @@ class Client(IMAPClient):  # type: ignore[misc]
     def __init__(self, account: Account, context: ssl.SSLContext | None) -> None:
         self.patience = account.patience
         super().__init__(
-            account.host,
+            domains.wire_place(account.host),
             port=account.port,
             ssl=account.tls == "implicit",
             ssl_context=context,

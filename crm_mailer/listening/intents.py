@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crm_mailer.listening.signs import Found
 from crm_mailer.model.reply import Intent
@@ -15,6 +15,10 @@ _MARKS = ("?", "？", "؟")
 #: A confirmation among words of praise is one only in a short mail.
 _SHORT = 120
 _WISHES = ("refund", "resend", "answer")
+#: At this chance lessons say what is wanted: where no rule does, where one heard praise or a
+#: confirmation, and against another question.
+_LIKELY, _LIKELIER, _LIKELIEST = 0.1, 0.5, 0.8
+_STATED = ("objection.", "suggestion")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,35 @@ def of(found: Sequence[Found], text: str, *, is_complaint: bool) -> Wanted:
     first = stated[:1] if intent is Intent.OTHER else ()
     ordered = tuple(dict.fromkeys((*first, *_asks(finer), *finer)))
     return Wanted(intent=intent, finer=ordered, asks=_wish(codes, intent))
+
+
+def likely(codes: Iterable[str], text: str) -> list[str]:
+    """Of the codes of lessons those that a mail can have which is no complaint."""
+    asks = any(mark in text for mark in _MARKS)
+    return [code for code in codes if not asks or code.startswith(("ask.", "suggestion"))]
+
+
+def with_likely(wanted: Wanted, code: str, chance: float) -> Wanted:
+    """What is wanted, after a look at what lessons say: their code, and its chance, 0 to 1."""
+    now = finest(wanted.intent, wanted.finer)
+    if now.startswith(_STATED):
+        return wanted
+    if now.startswith("ask."):
+        least = _LIKELIEST
+    else:
+        least = _LIKELIER if wanted.intent in (Intent.PRAISE, Intent.CONFIRM) else _LIKELY
+    if chance < least or code == now:
+        return wanted
+    if code.startswith("ask."):
+        finer = tuple(dict.fromkeys((code, *wanted.finer)))
+        asks = "answer" if wanted.asks == "none" else wanted.asks
+        return Wanted(intent=Intent.QUESTION, finer=finer, asks=asks)
+    if code.startswith(_STATED):
+        finer = tuple(dict.fromkeys((code, *wanted.finer)))
+        return replace(wanted, intent=Intent.OTHER, finer=finer)
+    if code in (Intent.PRAISE, Intent.CONFIRM) and wanted.intent is Intent.OTHER:
+        return replace(wanted, intent=Intent(code))
+    return wanted
 
 
 def finest(intent: Intent, reasons: Iterable[str]) -> str:

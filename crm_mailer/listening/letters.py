@@ -238,12 +238,17 @@ def _part(piece: Entity, is_returned: bool) -> Part:
     charset = _plain(piece.param("charset"))
     return Part(
         kind=kind,
-        text=charsets.decode(raw[:TEXT_BYTES], charset) if is_text else "",
+        text=_lines(charsets.decode(raw[:TEXT_BYTES], charset)) if is_text else "",
         file_name=name,
         size=len(raw),
         is_attachment=disposition.startswith("attachment"),
         is_returned=is_returned,
     )
+
+
+def _lines(text: str) -> str:
+    """Text with plain ends of lines, whatever the kind of part: a screen shows no others."""
+    return text.replace("\r\n", "\n") if "\r" in text else text
 
 
 def _groups(groups: list[Entity]) -> bytes:

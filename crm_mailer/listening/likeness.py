@@ -25,7 +25,7 @@ WEIGHTS = Path(__file__).with_name("lessons") / "weights.tsv"
 #: What is looked at: the trouble is told at the beginning.
 LENGTH = 1_000
 #: The most that likeness may say for and against a complaint, in the measure of other evidence.
-MOST, LEAST = 2.5, -1.5
+MOST, LEAST = 3.2, -2.0
 #: Less than this says nothing.
 FAINT = 0.3
 #: Fewer known words than this share: the lessons do not speak of such mails.
@@ -41,6 +41,10 @@ _DIGITS = re.compile(r"\d+")
 _BLANKS = re.compile(r"[\s,，。.、;；]+")
 #: Additive smoothing of counts (Lidstone), and how far chances are drawn apart.
 _SMOOTH, _DRAWN = 0.1, 2.0
+#: What lessons of the code itself weigh beside those of all others.
+_OWN = 0.1
+#: Counts below this are looked up.
+_FEW = 64
 
 #: Gram -> the words of the text it was made of; empty for what is no word.
 Grams = Mapping[str, str]
@@ -67,6 +71,8 @@ class Likeness:
     weight: float
     words: str
     grams: tuple[str, ...]
+    #: What each gram was made of.
+    said: Grams
 
     def evidence(self) -> Evidence:
         """As it is stored and shown."""
@@ -107,25 +113,61 @@ def of(text: str, evidence: Sequence[Evidence], language: str, model: Model) -> 
     spread = 1 / math.sqrt(len(known) or 1)
     total = model.bias + spread * sum(model.weights[gram] for gram in known)
     weight = round(max(LEAST, min(MOST, total)), 1)
-    return Likeness(weight=weight, words=_telling(said, known, weight, model), grams=tuple(known))
+    sign = 1 if weight > 0 else -1
+    told = {gram: sign * model.weights[gram] for gram in known}
+    return Likeness(weight=weight, words=_telling(told, said), grams=tuple(known), said=said)
 
 
 def code_of(likeness: Likeness, model: Model, among: Collection[str]) -> tuple[str, float]:
-    """The likeliest of some codes with its chance, 0 to 1 (naive Bayes over the grams)."""
+    """The likeliest of some codes with its chance, 0 to 1.
+
+    A code is likely where its own lessons say such grams, and where those of all other codes do
+    not (naive Bayes and its complement: Rennie and others 2003). Codes have few lessons, their
+    complements many: the second says more. The chance is that of the first.
+    """
     codes = [code for code in among if model.totals.get(code)]
     if not codes:
         return "", 0.0
-    grams_known = len(model.counts)
-    sums = dict.fromkeys(codes, 0.0)
-    floors = {c: math.log(model.totals[c] + _SMOOTH * grams_known) for c in codes}
-    for gram in likeness.grams:
-        counts = model.counts.get(gram, {})
-        for code in codes:
-            sums[code] += math.log(counts.get(code, 0) + _SMOOTH) - floors[code]
-    best = max(codes, key=lambda code: sums[code])
+    own, others = _sums(likeness.grams, model, codes)
+    best = max(codes, key=lambda code: _OWN * own[code] - others[code])
     drawn = _DRAWN / math.sqrt(len(likeness.grams) or 1)
-    whole = sum(math.exp((one - sums[best]) * drawn) for one in sums.values())
-    return best, 1 / whole
+    top = max(own.values())
+    chances = {code: math.exp((one - top) * drawn) for code, one in own.items()}
+    return best, chances[best] / sum(chances.values())
+
+
+def words_of(likeness: Likeness, model: Model, code: str) -> str:
+    """The words of a text that are most of all those of a code."""
+    counts = {gram: model.counts.get(gram, {}) for gram in likeness.grams}
+    told = {g: c[code] / math.sqrt(sum(c.values())) for g, c in counts.items() if code in c}
+    return _telling(told, likeness.said)
+
+
+def _sums(
+    said: Sequence[str], model: Model, codes: Collection[str]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """For each code the logarithm of the chance of the grams in it, and in all others.
+
+    A gram that a code does not have adds the same to each, so only those that it has are added.
+    """
+    size, whole, log = len(model.counts), sum(model.totals.values()), math.log
+    none, gains = log(_SMOOTH), _gains()
+    own = {c: -len(said) * log(model.totals[c] + _SMOOTH * size) for c in codes}
+    others = {c: -len(said) * log(whole - model.totals[c] + size) for c in codes}
+    for gram in said:
+        counts = model.counts.get(gram, {})
+        often = sum(counts.values()) + 1
+        for code, number in counts.items():
+            if code in own:
+                own[code] += gains[number] if number < _FEW else log(number + _SMOOTH) - none
+                others[code] += log((often - number) / often)
+    return own, others
+
+
+@lru_cache(maxsize=1)
+def _gains() -> tuple[float, ...]:
+    """What a gram adds that a code has so often, less what it adds where it has it never."""
+    return tuple(math.log(number + _SMOOTH) - math.log(_SMOOTH) for number in range(_FEW))
 
 
 def _runs(folded: str) -> dict[str, str]:
@@ -150,14 +192,12 @@ def _words(folded: str) -> dict[str, str]:
     return found
 
 
-def _telling(said: Grams, known: Sequence[str], weight: float, model: Model) -> str:
-    """The words that weighed most in the direction of the sum; none that lies within another."""
-    sign = 1 if weight > 0 else -1
-    ranked = sorted(known, key=lambda gram: (-sign * model.weights[gram], gram))
+def _telling(told: Mapping[str, float], said: Grams) -> str:
+    """The words that say most, more than nothing; none that lies within another."""
     shown: list[str] = []
-    for gram in ranked:
+    for gram in sorted(told, key=lambda gram: (-told[gram], gram)):
         words = said.get(gram, "")
-        if sign * model.weights[gram] <= 0 or len(shown) == SHOWN:
+        if told[gram] <= 0 or len(shown) == SHOWN:
             break
         if _is_telling(words) and not any(words in one or one in words for one in shown):
             shown.append(words)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from crm_mailer.listening import (
+    beside_wish,
     complaints,
     effects,
     kinds,
@@ -17,6 +20,7 @@ from crm_mailer.listening import (
     ourfaults,
     refusals,
     second_look,
+    turns,
     wishes,
 )
 from crm_mailer.listening.complaints import Understanding
@@ -32,10 +36,8 @@ from crm_mailer.store.engine import Store
 from crm_mailer.store.inbound import InboundMail
 from crm_mailer.store.replies import NewReply
 
-#: Ids read at a time.
-BATCH = 200
-#: A second mail within this time without an answer in between is a follow-up.
-FOLLOW_UP = timedelta(days=30)
+#: After so many mails of a long round others get their turn.
+PAUSE = 1_000
 #: What says something of an address itself stays what it is, also in answer to a test.
 _ABOUT_AN_ADDRESS = frozenset({ReplyKind.BOUNCE, ReplyKind.SPAM_REPORT, ReplyKind.UNSUBSCRIBE})
 #: Mail of which nobody wonders whose it is.
@@ -79,6 +81,7 @@ def understand(
     now: datetime,
     limit: int | None = None,
     fault_limits: FaultLimits = ourfaults.DEFAULTS,
+    between: Callable[[], None] | None = None,
 ) -> ListenReport:
     """Read every new mail once, and what servers said to ours.
 
@@ -92,18 +95,13 @@ def understand(
         now: the present instant.
         limit: at most so many mails.
         fault_limits: when refusals that are our own fault stop a lane or a campaign.
+        between: called now and then in a long round, so that what was read has its effects soon.
     """
     report = ListenReport()
-    after = 0
-    while limit is None or report.handled < limit:
-        with store.read() as connection:
-            size = BATCH if limit is None else min(BATCH, limit - report.handled)
-            ids = inbound.list_new(connection, after=after, limit=size)
-        if not ids:
-            break
-        for inbound_id in ids:
-            after = inbound_id
-            _one(store, inbound_id, report, keys, words, order_pattern, raw_folder, now)
+    for inbound_id in islice(turns.waiting(store, now, raw_folder), limit):
+        _one(store, inbound_id, report, keys, words, order_pattern, raw_folder, now)
+        if between is not None and report.handled % PAUSE == 0:
+            between()
     _settle_heard(store)
     report.suppressed += hear(store, words=words, now=now, fault_limits=fault_limits)
     return report
@@ -156,8 +154,11 @@ def log_by_hand(
         customer = replies.find_customer_by_id(connection, customer_id)
         language = customer.language if customer else ""
         said = complaints.understand(text, words, customer_language=language)
-        said = second_look.take(connection, said, text)
         wish = wishes.evidence("", text, words)
+        if wish is None:
+            said = second_look.take(connection, said, text)
+        else:
+            said = beside_wish.without_wish(said, text, words)
         if wish is not None and customer is not None and customer.address:
             suppressions.add(
                 connection,
@@ -212,7 +213,7 @@ def _read(
 ) -> Reading:
     letter = letters.read(mail.content(raw_folder))
     proof = matching.prove(letter, keys)
-    sorted_ = kinds.sort(letter, words, proof, mail.received_at)
+    sorted_ = kinds.sort(letter, words, proof, mail.received_at, keys=keys)
     numbers = matching.order_numbers(f"{letter.subject}\n{sorted_.full_text}", order_pattern)
     return Reading(letter=letter, sorted_=sorted_, proof=proof, order_numbers=tuple(numbers))
 
@@ -269,12 +270,13 @@ def _understood(
         return None
     language = match.customer.language if match.customer else ""
     is_followup = match.customer is not None and replies.has_unanswered(
-        connection, match.customer.id, since=at - FOLLOW_UP
+        connection, match.customer.id, since=at - turns.FOLLOW_UP, until=at
     )
     text = complaints.with_subject(reading.letter.subject, reading.sorted_.own_text)
     said = complaints.understand(text, words, customer_language=language, is_followup=is_followup)
-    is_person = reading.sorted_.kind is ReplyKind.HUMAN
-    return second_look.take(connection, said, text) if is_person else said
+    if reading.sorted_.kind is ReplyKind.HUMAN:
+        return second_look.take(connection, said, text)
+    return beside_wish.without_wish(said, reading.sorted_.own_text, words)
 
 
 def _reply(

@@ -15,8 +15,9 @@ import structlog
 
 from crm_mailer.model.bounce import BounceReason
 from crm_mailer.model.sentence import Sentence
-from crm_mailer.store import alerts, pauses
+from crm_mailer.store import alerts, pauses, refusals
 from crm_mailer.store import reputation as returns
+from crm_mailer.store.refusals import Refusal
 from crm_mailer.store.reputation import OurFault
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ _PACE = Sentence("send slower to this provider, and in smaller lots")
 _CONTENT = Sentence("look at the text, the links and the pictures of the last campaign")
 _HINTS = {
     R.AUTHFAILURE: _AUTH,
-    R.BADSENDER: Sentence("the receiver does not accept our sender: look at `sender` in shop.yaml"),
+    R.BADSENDER: Sentence(
+        "the server does not take our sender, or the address for its bounces: look at `sender`, "
+        "`bounce_domain` and `return_path` in shop.yaml"
+    ),
     R.REQUIREPTR: Sentence("the sending server needs a reverse DNS name; ask whoever runs it"),
     R.BLOCKED: _LISTED,
     R.BADREPUTATION: _LISTED,
@@ -87,27 +91,80 @@ def is_too_many(faults: int, left: int, limits: FaultLimits = DEFAULTS) -> bool:
 
 
 def tell(
-    connection: Connection, reason: BounceReason, where: str, said: str, now: datetime
+    connection: Connection,
+    reason: BounceReason,
+    where: str,
+    said: str,
+    now: datetime,
+    *,
+    touch_id: int | None = None,
 ) -> bool:
-    """Raise the alert of the reason, with the server's words; true where it is to be told.
+    """Raise the alert of what came back, with the server's words; true where it is to be told.
+
+    Where a breaker has stopped the lane or the campaign for it, its alert says all.
 
     Args:
         where: the address that was not reached, or the host that said so.
         said: status and words of the server.
+        touch_id: the mail that came back; None where nothing proves which it was.
     """
-    words = " ".join(said.replace("\0", "").split())[:300]
-    return alerts.raise_(
-        connection,
-        f"{SCOPE}/{reason.value}",
-        Sentence(
-            "{where} sends our mails back ({reason}): {words}",
-            where=where.rpartition("@")[2],
-            reason=reason.value,
-            words=words,
-        ),
-        hint=_HINTS.get(reason, _WORDS),
-        now=now,
+    if touch_id is not None and _is_told(connection, reason, touch_id):
+        return False
+    message = Sentence(
+        "{where} sends our mails back ({reason}): {words}",
+        where=where.rpartition("@")[2],
+        reason=reason.value,
+        words=_short(said),
     )
+    return _raise(connection, reason, message, now)
+
+
+def tell_refused(connection: Connection, reason: BounceReason, one: Refusal, now: datetime) -> bool:
+    """Raise the alert of what was refused at hand-over; true where it is to be told.
+
+    It names the mail server of the account: nobody else was asked. Where the breaker has stopped
+    the lane or the campaign for it, its alert says all.
+    """
+    if _is_told(connection, reason, one.touch_id):
+        return False
+    host = one.host or one.address.rpartition("@")[2]
+    if one.code:
+        message = Sentence(
+            "mail server {host} refuses our mails ({reason}): {words}",
+            host=host,
+            reason=reason.value,
+            words=_short(f"{one.code} {one.status} {one.text}"),
+        )
+    elif reason is R.MESGTOOBIG:
+        # the server named its limit, so that the mail was not even offered to it
+        message = Sentence(
+            "a mail is too big for mail server {host}: {words}", host=host, words=_short(one.text)
+        )
+    else:
+        return False
+    return _raise(connection, reason, message, now)
+
+
+def _raise(connection: Connection, reason: BounceReason, message: str, now: datetime) -> bool:
+    cause, hint = f"{SCOPE}/{reason.value}", _HINTS.get(reason, _WORDS)
+    return alerts.raise_(connection, cause, message, hint=hint, now=now)
+
+
+def _short(said: str) -> str:
+    return " ".join(said.replace("\0", "").split())[:300]
+
+
+def _is_told(connection: Connection, reason: BounceReason, touch_id: int) -> bool:
+    """Whether a pause has told of the same trouble: one alert a cause."""
+    lane, campaign = refusals.scopes_of(connection, touch_id)
+    causes = {f"{lane}/policy", f"{lane}/{SCOPE}"}
+    if reason in OF_CONTENT:
+        kind = "size" if reason is R.MESGTOOBIG else "content"
+        causes |= {f"{campaign}/{kind}", f"{campaign}/{SCOPE}"}
+    found = [one.cause for one in alerts.list_open(connection)]
+    if reason is R.BADSENDER and any(cause.startswith(pauses.ACCOUNT) for cause in found):
+        return True  # the account rests for it
+    return not causes.isdisjoint(found)
 
 
 def stop(connection: Connection, now: datetime, limits: FaultLimits = DEFAULTS) -> list[str]:
@@ -132,7 +189,25 @@ def stop(connection: Connection, now: datetime, limits: FaultLimits = DEFAULTS) 
         left = returns.count_left(connection, scope, fresh.values(), enough)
         if is_too_many(len(fresh), left, limits):
             causes += _pause(connection, scope, list(fresh.values()), left, now)
+    if causes:
+        _end_told(connection, found, now)
     return causes
+
+
+def _end_told(connection: Connection, faults: Iterable[OurFault], now: datetime) -> None:
+    """End the alerts of reasons of which pauses tell: one alert a cause.
+
+    A reason that was met elsewhere, too, goes on being told.
+    """
+    stopped = pauses.load(connection)
+    told: dict[str, bool] = {}
+    for one in faults:
+        lane = f"{one.provider}/{one.stream}"
+        is_campaign = BounceReason(one.reason) in OF_CONTENT
+        stops = one.campaign in stopped.campaigns if is_campaign else stopped.stops(lane)
+        told[one.reason] = told.get(one.reason, True) and stops
+    for reason in [reason for reason, is_told in told.items() if is_told]:
+        alerts.end(connection, f"{SCOPE}/{reason}", now)
 
 
 def _is_met(connection: Connection, since: datetime) -> bool:

@@ -22,7 +22,8 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 def own_text(text: str) -> str:
     """The unquoted lines in order, signature off; the whole text where nothing would be left."""
-    lines = _LINE_END.split(text.replace("\xa0", " "))[:LINES]
+    text = text.replace("\xa0", " ")
+    lines = _LINE_END.split(text)[:LINES]
     runs, is_sure = _runs(lines)
     kept = "\n".join(_unsigned(runs)).strip()
     if not _WORD.search(kept):

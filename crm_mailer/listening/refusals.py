@@ -13,6 +13,7 @@ from crm_mailer.listening import counting, ourfaults
 from crm_mailer.listening.bounces import verdicts
 from crm_mailer.listening.bounces.told import Told
 from crm_mailer.model.bounce import BounceReason
+from crm_mailer.model.delivery import Blame
 from crm_mailer.model.reply import BounceKind
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.model.words import Words
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 #: Refusals that are read in one transaction.
 BATCH = 200
+#: Whose fault an expired mail may be, of what kind its reason then is, and which it is at least.
+_COUNTED = {
+    Blame.RECIPIENT: (BounceKind.SOFT, BounceReason.EXPIRED),
+    Blame.US: (BounceKind.OURS, BounceReason.SYSTEMERROR),
+}
 #: Phases that speak of a mail or its recipient, as the command that a report would name.
 _COMMANDS = {"mail": "MAIL", "rcpt": "RCPT", "data": "DATA", "body": "DATA", "dot": "DATA"}
 
@@ -60,8 +66,8 @@ def understand(store: Store, words: Words, now: datetime) -> int:
 
 
 def count_expiries(store: Store, words: Words, now: datetime) -> int:
-    """Count each mail that was put off to the end as one soft bounce, where its recipient is to
-    blame; how many addresses were given up by it.
+    """Count each mail that was put off to the end: where its recipient is to blame, as one soft
+    bounce; where we are, as a fault of ours. How many addresses were given up by it.
     """
     number = 0
     while True:
@@ -70,11 +76,10 @@ def count_expiries(store: Store, words: Words, now: datetime) -> int:
         if not found:
             return number
         with store.write() as connection:
-            for one in found:
+            for one, blame in found:
+                kind, otherwise = _COUNTED[blame]
                 said = reason_of(one, words)
-                is_soft = said.kind is BounceKind.SOFT
-                reason = said if is_soft else BounceReason.EXPIRED
-                number += _apply(connection, one, reason, now)
+                number += _apply(connection, one, said if said.kind is kind else otherwise, now)
             expiries.mark_read(connection, now)
 
 
@@ -83,8 +88,7 @@ def _apply(connection: Connection, one: Refusal, reason: BounceReason, now: date
     if not refusals.add(connection, one, reason):
         return 0
     if reason.kind is BounceKind.OURS:
-        said = f"{one.code} {one.status} {one.text}"
-        ourfaults.tell(connection, reason, one.address, said, now)
+        ourfaults.tell_refused(connection, reason, one, now)
     if reason.kind is BounceKind.HARD:
         return _give_up(connection, one)
     refusals.spare(connection, one)

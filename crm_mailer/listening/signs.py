@@ -22,11 +22,45 @@ FACTS = ("nr.", "nad.", "order.", "pay.", "safety", "displeasure", "praise", "sv
 UNSPACED = {"zh", "ar"}
 
 _CLAUSE_END = re.compile(r"[.!?;:。！？；，,،؟]|\n\s*\n|\b(?:but|aber|mais|pero|mas|ma|ale|но)\b")
+#: What a list of words of feeling says: one of them may hold a "not", the others do not.
+_FEELINGS = {"displeasure", "svc.rude"}
+#: After a word of denial: "not only broken".
+_ONLY = frozenset(
+    "only just merely simply только просто solo solamente simplemente so apenas somente "
+    "simplesmente seulement simplement juste nur bloss einfach tylko soltanto".split()
+)
+#: With one of these before them, words of degree say "more than ever": "never so disappointed".
+_NEVER = frozenset(
+    "never haven't hasn't hadn't nie niemals nunca jamas jamais mai nigdy никогда разу".split()
+)
+_DEGREE = frozenset(
+    "so this such as more derart derartig dermasen solch solche solchen solcher solches tan tanto "
+    "tanta tantos tantas tao aussi si autant tant tellement cosi tak taki taka takie takiego "
+    "takiej bardziej так такой такая такое такие такого такую таким столь настолько более".split()
+)
+#: Those that may follow: "nunca me decepcionaron tanto".
+_DEGREE_AFTER = frozenset("tanto tant autant cosi tak так".split())
+_CJK_DEGREE = ("这么", "那么", "如此", "这样")
 #: Asked about before buying: "does it run small?"
 _ASKED_ABOUT = {"order.size", "safety"}
 _ASKS = re.compile(r"[^.!?;:。！？；，,،؟]{0,40}[?？؟]")
 _SENTENCE_END = re.compile(r"[.!?。！？؟]\s|\n")
 _ASKING = re.compile(r"[^.!?。！？؟\n]{0,160}[?？؟]")
+#: An allergy one has is told in a question of what goods are made of ...
+_ALLERGY = re.compile("all?erg|аллерг|过敏|حساسي|uczul")
+_ASKED_BEFORE = re.compile(r"[?？؟]\s*(?:[\w']+[ ,]+){0,4}$")
+#: ... one that goods gave is told with what came first, or with what it looks like.
+_GIVEN = re.compile(
+    r"\b(?:after|since|from your|because|nach|seit|durch|wegen|(?:von|auf) (?:ihr|eur|der |dem )"
+    r"|bekommen|bekam|ausgelost|reagier|jetzt|plotzlich|rot|geschwollen|blasen|depuis|apres|cause"
+    r"|a votre|de votre|devenu|maintenant|rouge|gonfl|desde|tras|despues|a su|por (?:su|causa)"
+    r"|ahora|roj[ao]|hinchad|depois|apos|agora|vermelh|inchad|ao seu|do seu|после|от (?:ваш|эт)"
+    r"|из-за|нача|появи|пошла|вызва|выскоч|ваш(?:его|ей|у)|теперь|распух|опух|красн|сыпь"
+    r"|po|od|dosta|teraz|spuch|czerwon|بعد|بسبب|الان"
+    r"|benutz|gebrauch|verwend|us[eo]|utilis|польз|uzy|arzt|kranken|medic|medec|doctor|hospital"
+    r"|hopital|urgenc|врач|больни|lekar|szpital|مستشف|was nun|que hago|que faire|делать|zahl|paga"
+    r"|pay|деньг)|后|用了|引起|导致|红|肿|痒|疹|医|退|怎么办"
+)
 _WORD = re.compile(r"\w+")
 #: What a word in every other text weighs in the choice of a key, counted in phrases.
 _EVERYWHERE = 30
@@ -75,6 +109,8 @@ class Table:
         self.language = lexicon.language
         self.is_spaced = lexicon.language not in UNSPACED
         self.negators = frozenset(fold(word).rstrip("*") for word in lexicon.negators)
+        #: "Nie" is a plain "not" in Polish.
+        self._nevers = _NEVER - {"nie"} if lexicon.language == "pl" else _NEVER
         self._condition = _condition(lexicon.conditions, self.is_spaced)
         self._opener = _opener(lexicon.openers)
         said = [sign for sign in lexicon.signs if not sign.is_exception]
@@ -247,6 +283,16 @@ class Table:
             other.start() < match.end() and match.start() < other.end()
             for phrase in self._exceptions.get(rule.sign.code, ())
             for other in phrase.all(folded)
+            if rule.sign.code != "safety" or not _is_harm(folded, other)
+        )
+
+    def has_exception(self, folded: str) -> bool:
+        """Whether a phrase stands there that the shop took away."""
+        return any(
+            True
+            for phrases in self._exceptions.values()
+            for phrase in phrases
+            for _match in phrase.all(folded)
         )
 
     def _is_undone(self, rule: Rule, folded: str, match: re.Match[str]) -> bool:
@@ -257,14 +303,44 @@ class Table:
         if not self.is_spaced:
             near, far = clause[-CJK_WINDOW:], clause[-CJK_CASE_WINDOW:]
             is_denied = any(word in near for word in self.negators)
-            return (is_denied and not rule.is_negative) or self._is_case(rule, far)
+            is_denied = is_denied and not any(word in near for word in _CJK_DEGREE)
+            return (is_denied and not self._holds_its_no(rule, match)) or self._is_case(rule, far)
         before = _TERM.findall(clause)
         if self._is_case(rule, " ".join(before[-CASE_WINDOW:])):
             return True
-        if rule.is_negative:
+        said = _TERM.findall(match[0])
+        after = _TERM.findall(folded[match.end() : match.end() + 12])[:1]
+        degree = [word for word in after if word in _DEGREE_AFTER]
+        is_worst = self._is_worst([*before[-CASE_WINDOW:], *said, *degree])
+        if is_worst and rule.is_negative and rule.sign.code == "praise":
+            return not self._is_worst(_TERM.findall(fold(rule.sign.phrase)))
+        if is_worst or self._holds_its_no(rule, match):
             return False
-        inside = _TERM.findall(match[0])
-        return not self.negators.isdisjoint((*inside, *before[-WINDOW:]))
+        return self._denies([] if rule.is_negative else said) or self._denies(before[-WINDOW:])
+
+    def _is_worst(self, terms: Sequence[str]) -> bool:
+        """Whether it says that it was never so much so: no denial at all."""
+        since = next((n for n, word in enumerate(terms) if word in self._nevers), len(terms))
+        return not _DEGREE.isdisjoint(terms[since + 1 :])
+
+    def _denies(self, terms: Sequence[str]) -> bool:
+        """Whether a word of denial stands there; "not only" is none."""
+        if self.negators.isdisjoint(terms):
+            return False
+        return any(
+            word in self.negators and after not in _ONLY
+            for word, after in zip(terms, [*terms[1:], ""], strict=True)
+        )
+
+    def _holds_its_no(self, rule: Rule, match: re.Match[str]) -> bool:
+        """Whether the words found say "not" themselves, as the phrase has it.
+
+        A phrase is a list of many: of `(not happy|disappointed)` only the first says so, and
+        "never disappointed" is its opposite.
+        """
+        if not rule.is_negative:
+            return False
+        return rule.sign.code not in _FEELINGS or self._says_not(match[0])
 
     def has_doubts(self, folded: str) -> bool:
         """Whether a text has any word that turns others into their opposite or a mere case."""
@@ -279,6 +355,14 @@ class Table:
         if self._condition is None or rule.sign.code in ("displeasure", "praise"):
             return False
         return self._condition.search(before) is not None
+
+
+def _is_harm(folded: str, match: re.Match[str]) -> bool:
+    """Whether an allergy may be one that the goods gave: all but one that is told in a question."""
+    if not _ALLERGY.search(match[0]):
+        return False
+    asks = _ASKING.match(folded, match.end()) or _ASKED_BEFORE.search(folded, 0, match.start())
+    return not asks or _GIVEN.search(folded) is not None
 
 
 def _condition(words: Iterable[str], is_spaced: bool) -> Guarded | None:
@@ -302,6 +386,11 @@ def _opener(openers: Iterable[str]) -> re.Pattern[str] | None:
 def words_of(folded: str) -> list[tuple[str, int]]:
     """The words of a folded text, each with its place."""
     return [(word[0], word.start()) for word in _WORD.finditer(folded)]
+
+
+def has_exception(folded: str, words: Words) -> bool:
+    """Whether a folded text holds a phrase that the shop took away."""
+    return any(table.has_exception(folded) for table in tables(words))
 
 
 def find(folded: str, chosen: Iterable[Table]) -> list[Found]:

@@ -296,6 +296,24 @@ def test_an_unhappy_mail_from_nobody_we_know_is_not_lost(shop: SmallShop) -> Non
 
 
 @pytest.mark.parametrize(
+    ("reason", "severity", "hours"),
+    [("safety", "P1", 2), ("nad.quality", "P2", 8), ("svc.rude", "P3", 24)],
+)
+def test_whoever_is_nobody_we_know_is_answered_as_soon_as_a_customer(
+    shop: SmallShop, reason: str, severity: str, hours: int
+) -> None:
+    shop.wrote(
+        "complaint", reason, customer_id=None, order_id=None, sender="x@example.net",
+        severity=severity, received_at=NOW,
+    )  # fmt: skip
+
+    learn(shop.store, now=NOW)
+
+    assert [task.due_at for task in shop.tasks()] == [NOW + timedelta(hours=hours)]
+    assert shop.tasks()[0].text.startswith("P1: ") is (severity == "P1")
+
+
+@pytest.mark.parametrize(
     ("stars", "kind", "cases", "tasks"),
     [(1, "complaint", 1, 0), (2, "complaint", 1, 0), (3, "review", 0, 1), (5, "praise", 0, 1)],
 )

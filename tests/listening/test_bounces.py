@@ -11,11 +11,15 @@ from crm_mailer.listening import bounces, kinds, letters
 from crm_mailer.model.bounce import BounceReason
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.reply import BounceKind, ReplyKind
+from crm_mailer.model.token import Purpose
 from crm_mailer.model.words import Words
 from tests.conftest import NOON
 from tests.listening.bounced import group, notice, status_report, text_report
+from tests.listening.conftest import KEYS
 
 A, B = "anna@example.com", "boris@example.org"
+#: Where bounces of ours go, as `rendering` writes it.
+US = f"b-{KEYS.make(Purpose.VERP, 1)}@bounces.shop.example"
 
 #: What a receiving server says, the status of the report, and the reason.
 ANSWERS = [
@@ -68,6 +72,18 @@ ANSWERS = [
         "5.1.8",
         "badsender",
     ),
+    (
+        f"550 5.1.0 <{US}>: Sender address rejected: User unknown in local recipient table",
+        "5.1.0",
+        "badsender",
+    ),
+    (f"550 5.1.1 <{US}>: Sender address rejected: undeliverable address", "5.1.1", "badsender"),
+    (f"550 5.1.1 <{US}>: User unknown", "5.1.1", "badsender"),
+    (f"550-Verification failed for <{US}> 550 No Such User Here", "5.0.0", "badsender"),
+    ("550 5.1.1 no such user 550 Sender verify failed", "5.1.1", "badsender"),
+    ("550 5.2.2 Sender address rejected: mailbox full", "5.2.2", "badsender"),
+    ("450 4.1.8 Sender address rejected: Domain not found", "4.1.8", "badsender"),
+    (f"550 5.1.1 <a@b.example>: User unknown; from=<{US}>", "5.1.1", "userunknown"),
     ("421 4.7.0 Too many concurrent SMTP connections from this IP", "4.7.0", "toomanyconn"),
     ("450 4.7.1 Rate limit exceeded, slow down", "4.7.1", "speeding"),
     ("554 5.6.0 Message contains invalid header", "5.6.0", "contenterror"),
@@ -267,6 +283,25 @@ TEXTS = [
         f"<{A}>:\nConnected to 192.0.2.1 but sender was rejected.\nRemote host said: 553 5.1.8 "
         "sender domain does not resolve\n",
         {A: "badsender"},
+    ),
+    (
+        "This is the mail system at host mx.shop.example.\n\n"
+        f"<{A}>: host mx.example.com[192.0.2.1] said: 550 5.1.0\n    <{US}>: Sender address\n"
+        "    rejected: User unknown in virtual mailbox table (in reply to RCPT TO\n    command)\n",
+        {A: "badsender"},
+    ),
+    (
+        "A message that you sent could not be delivered to one or more of its\nrecipients. This "
+        f"is a permanent error. The following address(es) failed:\n\n  {A}\n    host mx.example.com"
+        f" [192.0.2.1]\n    SMTP error from remote mail server after RCPT TO:<{A}>:\n"
+        f"    550-Verification failed for <{US}>\n    550-No Such User Here\n    550 Sender verify "
+        "failed\n",
+        {A: "badsender"},
+    ),
+    (
+        f"The following address(es) failed:\n\n  {A}\n    SMTP error from remote mail server after "
+        f"RCPT TO:<{A}>:\n    550 5.1.1 User unknown\n\nReturn-path: <{US}>\n",
+        {A: "userunknown"},
     ),
 ]  # fmt: skip
 

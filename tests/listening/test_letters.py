@@ -172,3 +172,13 @@ def test_html_alone_becomes_lines_with_quotes_marked() -> None:
     assert text.splitlines()[:2] == ["It came.", "Thanks"]
     assert "> Not received?" in text
     assert quotes.own_text(text) == "It came.\nThanks"
+
+
+def test_no_part_keeps_the_ends_of_lines_of_the_wire() -> None:
+    mail = (
+        b'Content-Type: multipart/report; boundary="B"\r\n\r\n--B\r\n\r\none\r\ntwo\r\n'
+        b"--B\r\nContent-Type: text/rfc822-headers\r\n\r\nSubject: Hi\r\nFrom: a@b.example\r\n"
+        b"--B--\r\n"
+    )
+
+    assert not any("\r" in part.text for part in letters.read(mail).parts)

@@ -61,7 +61,7 @@ def test_what_we_wrote_ourselves_is_no_complaint(desk: Desk) -> None:
     desk.comes(letter(quoted))
 
     reply = desk.reply()
-    assert (reply.kind, reply.intent, reply.own_text) == ("human", "other", "Got it, thanks.")
+    assert (reply.kind, reply.intent, reply.own_text) == ("human", "confirm", "Got it, thanks.")
     assert "no dispute needed" in reply.full_text
 
 
@@ -96,6 +96,45 @@ def test_a_forged_token_does_nothing_to_a_stranger(desk: Desk) -> None:
     )
 
     assert "anna@example.com" not in dict(desk.suppressed())
+
+
+def test_a_forged_token_does_nothing_to_its_sender_either(desk: Desk) -> None:
+    anna = desk.customer("anna@example.com")
+    token = FORGED.make(Purpose.UNSUBSCRIBE, desk.sent(anna, "anna@example.com"))
+
+    desk.comes(
+        letter("", sender="anna@example.com", subject=f"unsubscribe {token}"),
+        letter("", sender="evil@x.example", subject=f"unsubscribe {token}"),
+    )
+
+    assert desk.suppressed() == []
+
+
+def test_a_token_whose_key_is_gone_still_stops_mail_to_its_sender(desk: Desk) -> None:
+    gone = KeyRing(keys={9: b"g" * 32}, current=9)
+    anna = desk.customer("anna@example.com")
+    token = gone.make(Purpose.UNSUBSCRIBE, desk.sent(anna, "anna@example.com"))
+
+    desk.comes(letter("", sender="anna@example.com", subject=f"unsubscribe {token}"))
+
+    assert desk.suppressed() == [("anna@example.com", "unsubscribed")]
+
+
+def test_a_long_domain_is_no_forged_token(desk: Desk) -> None:
+    desk.sent(desk.customer("anna@example.com"), "anna@example.com")
+    shop = "hello@minhalojadeartesanato.lojavirtualnuvem.com.br"
+
+    desk.comes(letter("", sender="anna@example.com", to=shop, subject="unsubscribe"))
+
+    assert desk.suppressed() == [("anna@example.com", "unsubscribed")]
+
+
+def test_the_plain_word_in_the_subject_stops_mail_to_its_sender(desk: Desk) -> None:
+    desk.sent(desk.customer("anna@example.com"), "anna@example.com")
+
+    desk.comes(letter("", sender="anna@example.com", subject="unsubscribe"))
+
+    assert desk.suppressed() == [("anna@example.com", "unsubscribed")]
 
 
 def test_a_token_for_one_purpose_proves_nothing_for_another(desk: Desk) -> None:

@@ -89,6 +89,47 @@ def test_mails_that_fail_spf_pause_their_lane_until_a_person_lets_it_go_on(
     assert paused() == []
 
 
+def causes(desk: Desk) -> list[str]:
+    with desk.store.read() as connection:
+        return [one.cause for one in alerts.list_open(connection)]
+
+
+def test_of_what_stops_a_lane_one_alert_alone_tells(
+    desk: Desk, paused: Callable[[], list[str]], resume: Callable[..., None]
+) -> None:
+    touches = sent(desk, 20)
+    found = []
+    for few in (touches[:2], touches[2:3], touches[3:5]):
+        returned(desk, few, SPF)
+        found.append(causes(desk))
+
+    assert found == [
+        ["returned/authfailure"],
+        ["lane:other/marketing/returned"],
+        ["lane:other/marketing/returned"],
+    ]
+    resume("lane:other/marketing", desk.clock.forward(minutes=5))
+    returned(desk, touches[5:6], SPF)
+    assert causes(desk) == ["returned/authfailure"]
+
+
+def test_of_refused_content_the_pause_of_the_campaign_tells(desk: Desk) -> None:
+    returned(desk, sent(desk, 20)[:4], SPAM)
+
+    assert causes(desk) == ["campaign:win-back/returned"]
+
+
+def test_a_reason_that_another_lane_meets_too_goes_on_being_told(desk: Desk) -> None:
+    touches = sent(desk, 20)
+    with desk.store.write() as connection:
+        statement = tables.touches.update().where(tables.touches.c.id == touches[0])
+        connection.execute(statement.values(provider="gmail"))
+    returned(desk, touches[:1], SPF)
+    returned(desk, touches[1:4], SPF)
+
+    assert causes(desk) == ["lane:other/marketing/returned", "returned/authfailure"]
+
+
 def test_content_that_is_refused_pauses_the_campaign_and_not_the_lane(
     desk: Desk, paused: Callable[[], list[str]]
 ) -> None:

@@ -239,6 +239,7 @@ PIECES = st.sampled_from(
 @given(st.lists(st.one_of(PIECES, st.text(max_size=40)), max_size=12).map("\n".join))
 @example("")
 @example(">\n>\n")
+@example(":\xa0\x1b")
 def test_no_text_is_invented_and_none_is_emptied(text: str) -> None:
     own = quotes.own_text(text)
     source = text.replace("\xa0", " ").replace("\r\n", "\n").replace("\r", "\n")
@@ -255,9 +256,9 @@ def test_hostile_texts_take_no_time() -> None:
         ("x" * 390 + " 2024 wrote:\n") * 5_000, "\n" * 400_000, "Sent from " * 40_000,
         "12:30 " * 50 + "\n" + ("1.1.2024 <" * 30 + ":\n") * 5_000,
     ]  # fmt: skip
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     for text in hostile:
         quotes.own_text(text)
 
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,18 @@ from crm_mailer.delivering import deliver
 from crm_mailer.delivering.routing import Outlet, Ways
 from crm_mailer.delivering.smtp_transport import SmtpTransport
 from crm_mailer.listening import understand
+from crm_mailer.model.campaign import Stream
+from crm_mailer.model.message import Message, NotRendered
+from crm_mailer.model.token import Purpose
+from crm_mailer.model.touch import Touch
 from crm_mailer.model.words import Words
 from crm_mailer.store import alerts, suppressions, tables
+from crm_mailer.store.alerts import Alert
 from crm_mailer.store.engine import Store
 from tests.conftest import StandingClock
-from tests.delivering.letters import PlainRenderer, account, plan
+from tests.delivering.letters import PlainRenderer, account, message, plan, states
 from tests.listening.conftest import KEYS
-from tests.servers.smtp_faults import fault_server, in_turn, reply
+from tests.servers.smtp_faults import LOCK_STEP, fault_server, in_turn, reply
 
 BLOCKED = "550 5.7.1 blocked using zen.spamhaus.org"
 ANNA = "customer1@example.com"
@@ -34,12 +40,19 @@ class Shop:
         plan(self.store, len(answers), self.clock.now())
         self.send(stage, *answers)
 
-    def send(self, stage: str, *answers: str) -> None:
-        with fault_server({stage: in_turn(*map(reply, answers))}) as server:
+    def send(
+        self,
+        stage: str,
+        *answers: str,
+        renderer: PlainRenderer | None = None,
+        extensions: tuple[str, ...] = LOCK_STEP,
+    ) -> None:
+        script = {stage: in_turn(*map(reply, answers))}
+        with fault_server(script, extensions=extensions) as server:
             way = SmtpTransport(account(server.port, connections=1))
             deliver(
                 self.store,
-                PlainRenderer(),
+                renderer or PlainRenderer(),
                 Ways(outlets=[Outlet(name="main", transport=way)]),
                 clock=self.clock,
                 owner="tester",
@@ -72,14 +85,28 @@ class Shop:
 
     @property
     def alerts(self) -> list[str]:
+        return [one.cause for one in self.told()]
+
+    def told(self) -> list[Alert]:
         with self.store.read() as connection:
-            return [one.cause for one in alerts.list_open(connection)]
+            return alerts.list_open(connection)
+
+    @property
+    def states(self) -> dict[str, int]:
+        return states(self.store)
 
     @property
     def reasons(self) -> list[tuple[str, str]]:
         with self.store.read() as connection:
             rows = connection.execute(tables.refusals.select())
             return [(row.kind, row.reason) for row in rows]
+
+
+class ToFarAway(PlainRenderer):
+    """Its address needs SMTPUTF8."""
+
+    def render_batch(self, wanted: Sequence[Touch]) -> list[Message | NotRendered]:
+        return [message(touch.id, "\u30a2\u30f3\u30ca@example.com") for touch in wanted]
 
 
 @pytest.fixture
@@ -121,7 +148,105 @@ def test_a_refusal_has_the_reason_that_a_bounce_with_its_words_has(
             if kind == "hard"]  # fmt: skip
     assert [address for address, _source in shop.suppressed] == dead
     ours = {f"returned/{reason}" for kind, reason in answers.values() if kind == "ours"}
-    assert {cause for cause in shop.alerts if cause.startswith("returned")} == ours
+    by_breaker = {"returned/mesgtoobig"} if "campaign:spring/size" in shop.alerts else set()
+    assert {cause for cause in shop.alerts if cause.startswith("returned")} == ours - by_breaker
+
+
+#: As Postfix and Exim say it, by default when the recipient was named; `{us}`: where bounces go.
+OF_SENDER = [
+    "550 5.1.0 <{us}>: Sender address rejected: User unknown in local recipient table",
+    "550 <{us}>: Sender address rejected: User unknown in local recipient table",
+    "550 5.1.0 <{us}>: Sender address rejected: undeliverable address: host mx said: 550 User "
+    "unknown",
+    "550 5.1.1 <{us}>: Sender address rejected: undeliverable address: mailbox full",
+    "550 5.1.1 <{us}>: User unknown",
+    "550-Verification failed for <{us}>\r\n550-No Such User Here\r\n550 Sender verify failed",
+    "553 5.1.8 <{us}>... Domain of sender address {us} does not exist",
+    "501 5.1.7 Bad sender address syntax",
+    "550 Unroutable sender address",
+]
+US = f"b-{KEYS.make(Purpose.VERP, 1)}@bounces.shop.example"
+
+
+@pytest.mark.parametrize("words", OF_SENDER)
+def test_a_sender_that_is_refused_when_the_recipient_was_named_harms_no_customer(
+    shop: Shop, words: str
+) -> None:
+    shop.refused("RCPT", *[words.format(us=US)] * 5)
+
+    shop.listen()
+
+    assert shop.suppressed == []
+    assert shop.states == {"deferred": 3, "planned": 2}
+    assert shop.alerts == ["account:main/rcpt"]
+    [told] = shop.told()
+    assert "refuses our sender: 5" in told.message
+    assert "`return_path`" in told.hint
+
+
+def test_one_receiver_that_wants_no_such_sender_does_not_hold_up_the_others(shop: Shop) -> None:
+    shop.refused("RCPT", "553 5.1.8 bad sender", *["250 2.1.5 ok"] * 3)
+
+    shop.listen()
+
+    assert shop.states == {"accepted": 3, "deferred": 1}
+    assert shop.alerts == []
+
+
+def test_a_sender_that_is_put_off_at_each_recipient_rests_the_account(shop: Shop) -> None:
+    said = f"450 4.1.8 <{US}>: Sender address rejected: Domain not found"
+    shop.refused("RCPT", *[said] * 9)
+
+    assert shop.states == {"deferred": 3, "planned": 6}
+    assert shop.alerts == ["account:main/rcpt"]
+
+
+# ------------------------------------------------------------------ one alert a cause
+
+
+def test_what_a_paused_lane_tells_is_not_told_again(shop: Shop) -> None:
+    shop.refused("RCPT", *[BLOCKED] * 4)
+
+    shop.listen()
+
+    assert shop.reasons == [("ours", "blocked")] * 3
+    assert shop.alerts == ["lane:other/marketing/policy"]
+
+
+def test_an_alert_names_the_server_that_was_asked(shop: Shop) -> None:
+    shop.refused("RCPT", BLOCKED)
+
+    shop.listen()
+
+    [told] = shop.told()
+    assert re.fullmatch(
+        r"mail server (localhost|127\.0\.0\.1):\d+ refuses our mails \(blocked\): " + BLOCKED,
+        told.message,
+    )
+
+
+def test_a_mail_that_is_too_big_to_be_offered_is_laid_at_no_receiver_s_door(shop: Shop) -> None:
+    plan(shop.store, 1, shop.clock.now(), stream=Stream.TRANSACTIONAL)
+    shop.send("RCPT", extensions=("SIZE 10",))
+
+    shop.listen()
+
+    assert shop.reasons == [("ours", "mesgtoobig")]
+    [told] = shop.told()
+    assert re.fullmatch(
+        r"a mail is too big for mail server [\w.]+:\d+: "
+        r"the mail has \d+ bytes, the server takes 10",
+        told.message,
+    )
+
+
+def test_an_address_that_our_server_cannot_write_is_no_fault_of_the_content(shop: Shop) -> None:
+    plan(shop.store, 1, shop.clock.now())
+    shop.send("RCPT", renderer=ToFarAway())
+
+    shop.listen()
+
+    assert (shop.states, shop.alerts) == ({"refused": 1}, [])
 
 
 def test_a_full_mailbox_on_three_days_is_given_up_and_on_two_it_is_not(shop: Shop) -> None:
@@ -176,13 +301,15 @@ def test_a_lane_that_is_let_go_on_is_not_stopped_by_what_it_was_stopped_for(
     assert (before, paused()) == (["lane:other/marketing"], [])
 
 
-def until_it_expires(shop: Shop, answer: str) -> None:
+def until_it_expires(shop: Shop, answer: str, *, among_others: bool = False) -> None:
     """A mail for a new customer meets this answer until its time is over."""
-    plan(shop.store, 1, shop.clock.now())
+    [number] = plan(shop.store, 1, shop.clock.now())
     for _attempt in range(20):
-        shop.send("RCPT", answer)
+        others = plan(shop.store, 1, shop.clock.now()) if among_others else []
+        shop.send("RCPT", answer, *["250 2.1.5 ok"] * len(others))
         with shop.store.read() as connection:
-            touch = connection.execute(tables.touches.select()).one()
+            query = tables.touches.select().where(tables.touches.c.id == number)
+            touch = connection.execute(query).one()
         if touch.state == "expired":
             return
         shop.clock.moment = max(touch.next_at, shop.clock.now())
@@ -205,6 +332,18 @@ def test_a_server_that_has_no_time_to_the_end_is_nobodys_fault(shop: Shop) -> No
     shop.listen()
 
     assert shop.reasons == []
+
+
+def test_a_mail_that_expires_for_our_own_fault_is_told_and_nobody_is_given_up(shop: Shop) -> None:
+    until_it_expires(shop, "553 5.1.8 bad sender")
+    shop.listen()
+    assert shop.alerts == ["account:main/rcpt"]
+
+    until_it_expires(shop, "550 Sender verify failed", among_others=True)
+    shop.listen()
+
+    assert shop.reasons == [("ours", "badsender")] * 2
+    assert (shop.suppressed, shop.alerts) == ([], ["returned/badsender"])
 
 
 def test_what_is_still_tried_is_not_counted(shop: Shop) -> None:

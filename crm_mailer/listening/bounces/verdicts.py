@@ -9,6 +9,7 @@ from crm_mailer.listening.bounces.told import Told
 from crm_mailer.listening.guards import Guarded
 from crm_mailer.listening.phrase_index import PhraseIndex
 from crm_mailer.listening.phrases import Phrase, compile_phrase, fold
+from crm_mailer.model import refused_sender
 from crm_mailer.model.bounce import BounceReason
 from crm_mailer.model.reply import BounceKind
 from crm_mailer.model.words import BounceSign, Words
@@ -95,8 +96,22 @@ def judge(told: Told, words: Words) -> BounceReason:
     """The reason of one refusal; a dead address is believed only where nothing speaks against it.
 
     The words beat the status: "5.1.1 ... over quota" is a full mailbox, and 5.7.1 is never an
-    unknown user by its code alone.
+    unknown user by its code alone. A refused sender is never the customer's fault, even where it
+    sounds so: "Sender address rejected: User unknown".
     """
+    reason = _judged(told, words)
+    if reason.kind in (BounceKind.HARD, BounceKind.SOFT) and _is_sender(told):
+        return R.BADSENDER
+    return reason
+
+
+def _is_sender(told: Told) -> bool:
+    """Whether the server's own answer is about our sender; a whole report names it anyway."""
+    reply = _reply_of(told) or told.diagnostic
+    return refused_sender.is_meant(status_of(told), reply)
+
+
+def _judged(told: Told, words: Words) -> BounceReason:
     if told.action in _SENT:
         return R.DELIVERED
     if told.action == "complained":
