@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from crm_mailer.delivering.oauth import TokenSource
+from crm_mailer.model import domains
 from crm_mailer.model.errors import SettingsError
 
 
@@ -19,6 +20,7 @@ class Tls(StrEnum):
     IMPLICIT = "implicit"
     #: STARTTLS where offered, without asking who the server is; never with a password in clear.
     OPPORTUNISTIC = "opportunistic"
+    #: Never; a login only where the server is this machine.
     NONE = "none"
 
 
@@ -85,6 +87,11 @@ class Account:
     def place(self) -> str:
         """Host and port, as messages name it."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def wire_host(self) -> str:
+        """Its host as the DNS and certificates know it."""
+        return domains.wire_place(self.host)
 
     @property
     def policy(self) -> Tls:

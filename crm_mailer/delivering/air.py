@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -37,6 +37,8 @@ class Air:
     clock: Clock
     should_stop: Callable[[], bool]
     paused: Pauses
+    #: Outlets that failed last time: each begins with one mail.
+    probing: Collection[str] = ()
     runways: dict[str, Runway] = field(default_factory=dict)
     #: Set when something has happened.
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -87,6 +89,7 @@ class Air:
             [outlet] = [one for one in self.desk.ways.outlets if one.name == name]
             runway = self.runways[name] = Runway(name, self, outlet.transport.width)
             runway.low = max(runway.width, self._stock)
+            runway.is_narrow = name in self.probing
             task = asyncio.create_task(outlet.transport.fly(runway), name=f"fly {name}")
             task.add_done_callback(lambda done: self._flown(name, done))
             self._flying[name] = task
@@ -95,13 +98,15 @@ class Air:
         else:
             runway.add([flight])
 
-    def may_leave(self, flight: Flight) -> bool:
+    def may_leave(self, runway: Runway, flight: Flight) -> bool:
         """Asked right before the final dot; True means that it is noted in the journal."""
         touch = flight.claimed.touch
-        if awake() >= self.deadline or flight in self._lost or self._is_stopped(flight):
+        if runway.is_held or awake() >= self.deadline:
+            return False
+        if flight in self._lost or self._is_stopped(flight):
             return False
         try:
-            self.journal.dot(touch.id, touch.attempts, self.clock.now())
+            self.journal.dot(touch.id, touch.attempts, self.clock.now(), runway.name)
         except OSError as error:
             self.error = CannotWrite(
                 f"the flight journal cannot be written: {error.strerror or error}",
@@ -115,8 +120,21 @@ class Air:
         """Nothing that was looked at before may leave: its claim may be somebody else's by now."""
         for runway in self.runways.values():
             for flight in runway.clear():
-                self.logbook.free(flight.claimed)
+                self._free(flight, runway.name)
             self._lost |= runway.in_air
+
+    def call_off(self, ended: Collection[int]) -> None:
+        """These touches may not leave any more: somebody has cancelled them."""
+        for runway in self.runways.values():
+            waiting = runway.clear()
+            runway.add([one for one in waiting if one.claimed.touch.id not in ended])
+            for flight in waiting:
+                if flight.claimed.touch.id in ended:
+                    self._free(flight, runway.name)
+            self._lost |= {
+                one for one in runway.in_air
+                if not one.has_left and one.claimed.touch.id in ended
+            }  # fmt: skip
 
     def _is_stopped(self, flight: Flight) -> bool:
         touch, stops = flight.claimed.touch, self.paused
@@ -131,18 +149,39 @@ class Air:
 
     def has_landed(self, runway: Runway, flight: Flight, outcome: Outcome) -> None:
         """Note an outcome; what says nothing about the mail sends it elsewhere, or back."""
-        self._lost.discard(flight)
-        if not flight.has_left and outcome.text == STOPPED:
+        if outcome.text == STOPPED:
             # we stopped it, or the one before it on the same connection
-            self.logbook.free(flight.claimed)
-        else:
+            self._turn_back(runway, flight)
+        elif outcome.kind is OutcomeKind.ACCEPTED:
             self._judge(runway, flight, outcome)
-        if outcome.kind is not OutcomeKind.ACCEPTED:
-            self._heed_guards()
+            if runway.is_narrow:
+                runway.widen()
+        else:
+            self._take_amiss(runway, flight, outcome)
+        self._lost.discard(flight)
         if self.logbook.is_due or not runway.in_air:
             self.wake.set()
         if self.guards.fault(runway.name):
             self._close(runway)
+
+    def _take_amiss(self, runway: Runway, flight: Flight, outcome: Outcome) -> None:
+        """Judge what was not accepted, and see whether the outlet may go on."""
+        had_fault = self.guards.fault(runway.name) is not None
+        self._judge(runway, flight, outcome)
+        self._heed_guards()
+        is_its_fault = not had_fault or self.guards.is_lane_fault(outcome)
+        if is_its_fault and self.guards.fault(runway.name) is not None:
+            self._close(runway, is_held=outcome.phase not in outcomes.OPENING)
+
+    def _turn_back(self, runway: Runway, flight: Flight) -> None:
+        """It was stopped before its dot: another outlet may take it where only this one failed."""
+        if flight.has_left:  # noted for a step that was called off before it was taken
+            flight.has_left = False
+            self.journal.back(flight.claimed.touch.id, flight.claimed.touch.attempts)
+        if runway.is_closed:
+            self._elsewhere(flight, runway.name)
+        else:
+            self._free(flight, runway.name)
 
     def _judge(self, runway: Runway, flight: Flight, outcome: Outcome) -> None:
         touch = flight.claimed.touch
@@ -172,8 +211,15 @@ class Air:
         """A runway is about to run dry."""
         self.wake.set()
 
-    def _close(self, runway: Runway) -> None:
-        """An outlet is out of order: what waits there goes elsewhere, or back."""
+    def _close(self, runway: Runway, *, is_held: bool = False) -> None:
+        """An outlet is out of order: what waits there goes elsewhere, or back.
+
+        Args:
+            runway: the outlet's.
+            is_held: nor may what is in the air take its last step there. A server that allows
+                three connections and refuses the fourth still takes mails on the three.
+        """
+        runway.is_held = runway.is_held or is_held
         if runway.is_closed:
             return
         self.desk.closed.add(runway.name)
@@ -183,12 +229,20 @@ class Air:
 
     def _elsewhere(self, flight: Flight, name: str) -> None:
         """Before its dot a flight may change the outlet; without another it is given back."""
+        if self.is_over() or flight in self._lost or self._is_stopped(flight):
+            self._free(flight, name)
+            return
         booking = Booking(claimed=flight.claimed, outlet=name, not_before=flight.not_before)
-        if not self.is_over() and self.desk.move(booking, self.paused, self.clock.now()):
+        if self.desk.move(booking, self.paused, self.clock.now()):
             flight.not_before = booking.not_before
             self.line_up(flight, booking.outlet)
-        else:
+        else:  # its place was given back by the attempt to move it
             self.logbook.free(flight.claimed)
+
+    def _free(self, flight: Flight, name: str) -> None:
+        """Give back a flight that has not left, and its place in the outlet's pace."""
+        self.logbook.free(flight.claimed)
+        self.desk.pacer.give_back(name, lane_of(flight.claimed.touch), 1)
 
     def _flown(self, name: str, task: asyncio.Task[None]) -> None:
         """A transport ended. One that broke leaves flights that nobody answers for."""
@@ -208,16 +262,19 @@ class Air:
                 why = f"{type(error).__name__}: {error}"
                 self._note(flight, outcomes.lost(Phase.DOT, why), self.clock.now())
             else:
-                self.logbook.free(flight.claimed)
+                self._free(flight, name)
         if error is not None:
             self._close(runway)
 
-    async def land(self) -> None:
-        """Let what is on the wire land; what has not left is given back."""
+    def clear(self) -> None:
+        """Nothing new leaves: what waits on runways is given back."""
         self._is_landing = True
         for runway in self.runways.values():
             for flight in runway.close():
-                self.logbook.free(flight.claimed)
+                self._free(flight, runway.name)
+
+    async def land(self) -> None:
+        """Let what is on the wire land."""
         if self._flying:
             await asyncio.wait(self._flying.values())
             await asyncio.sleep(0)  # lets the callbacks of the last ones run
@@ -227,7 +284,7 @@ class Air:
         self.paused = stops
         for runway in self.runways.values():
             if runway.name in stops.accounts:
-                self._close(runway)
+                self._close(runway, is_held=True)
         if stops.campaigns or stops.lanes:
             self._sweep()
 
@@ -244,7 +301,7 @@ class Air:
             runway.add(one for one in waiting if not self._is_stopped(one))
             for flight in waiting:
                 if self._is_stopped(flight):
-                    self.logbook.free(flight.claimed)
+                    self._free(flight, runway.name)
 
 
 def awake() -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import re
 
+from crm_mailer.model import domains
+
 #: What an address may hold on the wire: no blanks, controls, angle brackets or second line.
 _SAFE = re.compile(r"[^\s<>@\x00-\x1f\x7f-\x9f]+@[^\s<>@\x00-\x1f\x7f-\x9f]+\Z")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
@@ -113,7 +115,7 @@ def _outside_ascii(address: str, *, is_utf8: bool) -> str:
             raise UnsafeAddress(f"{address!r} is not an address that can be mailed")
         return address
     try:
-        wire = f"{local}@{domain if domain.isascii() else domain.encode('idna').decode('ascii')}"
+        wire = f"{local}@{domain if domain.isascii() else domains.wire(domain)}"
     except UnicodeError:
         raise UnsafeAddress(f"the domain of {address!r} cannot be written") from None
     if not wire.isascii():

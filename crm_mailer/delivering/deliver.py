@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from crm_mailer.delivering import loops
@@ -47,6 +47,7 @@ def deliver(
     fence: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
     limits: GuardLimits = DEFAULTS,
+    probing: Collection[str] = (),
 ) -> DeliverReport:
     """Send what is due until nothing is left, something is wrong, or `should_stop` says so.
 
@@ -60,6 +61,7 @@ def deliver(
         fence: the epoch of the lease under which we work.
         on_progress: told a few times a second where the round stands.
         limits: when a breaker trips.
+        probing: accounts that failed last time: each is tried with one mail first.
 
     Raises:
         Unreconciled: this is not the database from which mails left last.
@@ -83,6 +85,9 @@ def deliver(
     journal = Journal(journal_folder, owner)
     ways = _ways(ways, pace)
     guards = Guards([outlet.name for outlet in ways.outlets], limits)
+    if probing:
+        with store.read() as connection:
+            guards.recall(connection, probing)
     desk = Desk(ways=ways, pacer=Pacer(ways))
     air = Air(
         desk=desk,
@@ -92,6 +97,7 @@ def deliver(
         clock=clock,
         should_stop=should_stop,
         paused=stops,
+        probing=probing,
     )
     tower = Tower(
         store=store,

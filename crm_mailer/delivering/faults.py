@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from crm_mailer.delivering.outcomes import is_refused_sender
 from crm_mailer.model.delivery import Blame, Outcome, Phase
 from crm_mailer.model.errors import CannotWrite, CrmMailerError, LoginRefused, ServiceDown
 from crm_mailer.model.sentence import Sentence
@@ -41,7 +42,7 @@ class LaneFault:
         said = " ".join(words.removeprefix("0 ").split())
         if self.host == SANDBOX:
             return Sentence("the outbox folder cannot be written: {words}", words=said)
-        trouble = _TROUBLE.get(self.phase, Sentence("stopped us"))
+        trouble = _TROUBLE.get(self._told_at, Sentence("stopped us"))
         if self.outcome.code == BUSY:
             trouble = Sentence("wants to be left alone for a while")
         return Sentence(
@@ -53,7 +54,7 @@ class LaneFault:
         """What to do."""
         if self.host == SANDBOX:
             return Sentence("look at `outbox` in crm-mailer.toml and at the folder's rights")
-        phase = Phase.BANNER if self.outcome.code == BUSY else self.phase
+        phase = Phase.BANNER if self.outcome.code == BUSY else self._told_at
         hint = _HINTS.get(phase, _HINTS[Phase.MAIL])
         if self.account not in NAMELESS and "smtp." in hint:
             return Sentence(
@@ -61,6 +62,11 @@ class LaneFault:
                 name=self.account,
             )
         return hint
+
+    @property
+    def _told_at(self) -> Phase:
+        """The phase that the words belong to: a sender is MAIL's matter, whenever it is told."""
+        return Phase.MAIL if is_refused_sender(self.outcome) else self.phase
 
     def error(self) -> CrmMailerError:
         """The same as an error for people."""
@@ -105,7 +111,8 @@ _HINTS = {
         "look at smtp.username and smtp.password; many providers want an app password"
     ),
     Phase.MAIL: Sentence(
-        "the account may not send from this address: look at `sender` in shop.yaml"
+        "the server does not take our sender, or the address for its bounces: look at `sender`, "
+        "`bounce_domain` and `return_path` in shop.yaml"
     ),
     Phase.RCPT: Sentence("the server's words tell why; check SPF, DKIM and the account's limits"),
     Phase.DATA: Sentence("the server's words tell why; check SPF, DKIM and the account's limits"),

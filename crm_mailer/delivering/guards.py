@@ -6,6 +6,7 @@ each cause. The counts go on over rounds and processes: each adds its own to wha
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -29,6 +30,9 @@ T = TypeVar("T")
 #: Before the first look into the database: replaced then.
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _FINE = Event(Sign.FINE)
+#: Seconds that good news may wait for bad: all senders count in the same few rows, in which each
+#: write holds up the others.
+UNHURRIED = 0.5
 
 
 class Guards:
@@ -57,6 +61,7 @@ class Guards:
         self._to_tell: dict[str, _Alarm] = {}
         #: Scopes whose pause is in the database.
         self._told: set[str] = set()
+        self._save_at = 0.0
 
     # ------------------------------------------------------------------ what is stopped
 
@@ -240,8 +245,26 @@ class Guards:
 
     # ------------------------------------------------------------------ rows
 
-    def save(self, connection: Connection, now: datetime) -> list[str]:
-        """Write counts, pauses and alerts; returns the causes that are new, to be logged once."""
+    def recall(self, connection: Connection, outlets: Iterable[str]) -> None:
+        """See what was counted of these accounts: those that failed last time fail sooner."""
+        watched = [self._account(outlet) for outlet in outlets]
+        rows = tallies.load(connection, [one.scope for one in watched])
+        for one in watched:
+            if one.scope in rows:
+                one.replay(rows[one.scope])
+
+    def save(self, connection: Connection, now: datetime, *, may_wait: bool = False) -> list[str]:
+        """Write counts, pauses and alerts; returns the causes that are new, to be logged once.
+
+        Args:
+            connection: a write turn.
+            now: when.
+            may_wait: good news alone is written only now and then.
+        """
+        moment = time.monotonic()
+        if may_wait and moment < self._save_at and not self._has_bad_news:
+            return []
+        self._save_at = moment + UNHURRIED
         self._count_fine()
         self._merge(connection, now)
         self._let_go(connection)
@@ -259,6 +282,13 @@ class Guards:
             alerts.end_of(connection, f"{pauses.ACCOUNT}{outlet}", now)
             self._well[outlet] = True
         return new
+
+    @property
+    def _has_bad_news(self) -> bool:
+        """Whether anything came that others must hear of at once."""
+        return bool(self._to_tell) or any(
+            one.has_errors or one.bad_events() for one in self._watched()
+        )
 
     def _merge(self, connection: Connection, now: datetime) -> None:
         changed = {one.scope: one for one in self._watched() if one.is_changed}

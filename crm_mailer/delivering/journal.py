@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ class Flights:
     #: The touches that were being rendered at the end.
     rendering: frozenset[int] = frozenset()
     dots: dict[tuple[int, int], datetime] = field(default_factory=dict)
+    #: By which outlet they left, where it is told: older programs did not note it.
+    outlets: dict[tuple[int, int], str] = field(default_factory=dict)
     answers: dict[tuple[int, int], Answered] = field(default_factory=dict)
 
 
@@ -123,13 +126,16 @@ class Journal:
         with suppress(OSError):  # it would be suspected without need
             self._write(_NO_SUSPECTS)
 
-    def dot(self, touch_id: int, attempt: int, at: datetime) -> None:
-        """Note that the final dot is about to leave.
+    def dot(self, touch_id: int, attempt: int, at: datetime, outlet: str = "") -> None:
+        """Note that the final dot is about to leave, and by which outlet.
 
         Raises:
             OSError: it cannot be noted; the dot must not leave.
         """
-        self._write(_checked(b'{"dot":[%d,%d],"at":%d}' % (touch_id, attempt, at.timestamp())))
+        by = _by(outlet)
+        self._write(
+            _checked(b'{"dot":[%d,%d],"at":%d%b}' % (touch_id, attempt, at.timestamp(), by))
+        )
 
     def back(self, touch_id: int, attempt: int) -> None:
         """Note that the server said no for a reason of its own: the touch is given back."""
@@ -159,8 +165,8 @@ class Journal:
             )
         )
 
-    def compact(self, in_air: Iterable[tuple[int, int, datetime]]) -> None:
-        """Write it afresh with nothing but the dots on the wire, as (touch, attempt, when).
+    def compact(self, in_air: Iterable[tuple[int, int]]) -> None:
+        """Write it afresh with nothing but the dots on the wire, as (touch, attempt).
 
         Everything else that it holds must be in the database. The old file stands until the new
         one is whole and locked.
@@ -168,12 +174,13 @@ class Journal:
         draft = self.path.with_suffix(DRAFT)
         before = self._file, self._end, self._pages
         try:
+            dots = [self._dot_line(*key) for key in in_air]
             self._file = _locked_draft(draft)
             self._end, self._pages = 0, None
             self._pages = _mapped(self._file)
             self._write(self._head)
-            for touch_id, attempt, at in in_air:
-                self.dot(touch_id, attempt, at)
+            for line in dots:
+                self._write(line)
             draft.replace(self.path)
         except OSError:  # the disk is full: the old one serves on
             if self._file != before[0]:
@@ -183,6 +190,19 @@ class Journal:
             os.close(before[0])
             if before[2] is not None:
                 before[2].close()
+
+    def _dot_line(self, touch_id: int, attempt: int) -> bytes:
+        """The line of a dot as it was written.
+
+        Raises:
+            OSError: there is none.
+        """
+        pages, end, begin = self._pages, self._end, b'{"dot":[%d,%d],' % (touch_id, attempt)
+        place = -1 if pages is None else pages.rfind(begin, 0, end)
+        if pages is None or place < 0:
+            raise OSError(errno.EIO, "the journal does not know the dot")
+        first = pages.rfind(b"\n", 0, place) + 1
+        return pages[first : pages.find(b"\n", place, end) + 1]
 
     def close(self, *, is_settled: bool) -> None:
         """Let go of the file; remove it when nothing in it is needed any more."""
@@ -289,6 +309,7 @@ def _take(flights: Flights, value: dict[str, Any]) -> None:
     at = datetime.fromtimestamp(value["at"], UTC)
     if "dot" in value:
         flights.dots[key] = at
+        flights.outlets[key] = value.get("by", "")
         return
     outcome = Outcome(
         kind=OutcomeKind(value["kind"]),
@@ -318,6 +339,11 @@ def _line(value: dict[str, Any]) -> bytes:
 
 def _checked(body: bytes) -> bytes:
     return b"%08x %b\n" % (crc32(body), body)
+
+
+@lru_cache(maxsize=64)
+def _by(outlet: str) -> bytes:
+    return b',"by":%b' % _quoted(outlet) if outlet else b""
 
 
 def _quoted(text: str) -> bytes:

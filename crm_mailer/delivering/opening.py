@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import math
 import os
 import socket
@@ -81,11 +82,11 @@ class Opening:
         is_implicit = account.policy is Tls.IMPLICIT
         async with asyncio.timeout(account.deadlines.connect):
             await asyncio.get_running_loop().create_connection(
-                lambda: cast(asyncio.Protocol, self.line), account.host, account.port
+                lambda: cast(asyncio.Protocol, self.line), account.wire_host, account.port
             )
             if is_implicit:
                 seconds = account.deadlines.connect
-                await self.line.start_tls(self._context, account.host, seconds)
+                await self.line.start_tls(self._context, account.wire_host, seconds)
         self.phase = Phase.BANNER
         await self._expect_good(b"", account.deadlines.banner)
         await self._hello()
@@ -117,16 +118,22 @@ class Opening:
             return
         seconds = self.account.deadlines.command
         await self._expect_good(b"STARTTLS\r\n", seconds)
-        await self.line.start_tls(self._context, self.account.host, seconds)
+        await self.line.start_tls(self._context, self.account.wire_host, seconds)
         self._is_tls = True
         await self._hello()
 
     async def _login(self) -> None:
         self.phase = Phase.AUTH
-        if self.account.policy is Tls.OPPORTUNISTIC and not self._is_tls:
+        if not self._is_tls and not self._stays_here:
             raise self._failed("without TLS the password would be readable on the way")
         offered = self.extensions.get("AUTH", "").upper().split()
         await login.log_in(self.account, offered, self.ask)
+
+    @property
+    def _stays_here(self) -> bool:
+        """Whether nobody is between us and the server, and that was asked for."""
+        here = self.line.local_address().strip("[]").removeprefix("IPv6:")
+        return self.account.policy is Tls.NONE and ipaddress.ip_address(here).is_loopback
 
     async def _expect_good(self, command: bytes, seconds: float) -> None:
         answer = await self.ask(command, seconds)

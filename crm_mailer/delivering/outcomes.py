@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from crm_mailer.delivering.answers import Answer, clean
+from crm_mailer.model import refused_sender
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 
 #: Phases before any message is touched: their faults belong to the connection.
@@ -31,6 +32,8 @@ _POLICY = re.compile(
     r"authenticat|relay",
     re.IGNORECASE,
 )
+#: "Not at once" to whoever comes for the first time.
+_GREY = re.compile(r"gr[ae]y[- ]?list|address verification in progress", re.IGNORECASE)
 
 
 class Verdict(NamedTuple):
@@ -86,9 +89,37 @@ def judge(phase: Phase, answer: Answer) -> Verdict:
         return _OURS_FOR_NOW if is_ours else _SITE_FOR_NOW
     if answer.code in LOGIN_CODES:
         return _OURS_FOR_NOW
+    if phase is not Phase.MAIL and _is_sender(answer):
+        return _OURS_FOR_NOW
     if answer.code < 500:
         return _for_now(answer)
     return _at_mail(answer) if phase is Phase.MAIL else _for_good(phase, answer)
+
+
+def is_refused_sender(outcome: Outcome) -> bool:
+    """Whether a mail waits because a server that was told its recipient refused our sender."""
+    is_ours = outcome.kind is OutcomeKind.DEFERRED and outcome.blame is Blame.US
+    is_late = outcome.phase is not Phase.MAIL and outcome.phase not in OPENING
+    return (
+        is_ours
+        and is_late
+        and outcome.code not in LOGIN_CODES
+        and refused_sender.is_meant(outcome.status, outcome.text)
+    )
+
+
+def _is_sender(answer: Answer) -> bool:
+    """Most servers keep what they have against a sender until they know the recipient, too.
+
+    5.7.x stays what it is, a matter of the receiver's policy; so does a grey list.
+    """
+    detail, text = _detail(answer.status), answer.text
+    if answer.code < 500 and _GREY.search(text):
+        return False
+    is_policy = detail.startswith("7.") if answer.status else _POLICY.search(text) is not None
+    if is_policy or answer.status in TOO_BIG:
+        return False
+    return refused_sender.is_meant(answer.status, text)
 
 
 def _for_now(answer: Answer) -> Verdict:

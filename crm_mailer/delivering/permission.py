@@ -101,6 +101,8 @@ class Look:
     unwanted: Mapping[int, SkipReason] = field(default_factory=dict)
     #: Customer -> when marketing mail left to them lately.
     taken: dict[int, list[datetime]] = field(default_factory=dict)
+    #: Customer -> when other mails are to leave, and their campaigns' priority.
+    ahead: Mapping[int, Sequence[tuple[datetime, int]]] = field(default_factory=dict)
     _windows: dict[tuple[str, str, str, str, bool], tuple[Limits, datetime]] = field(
         default_factory=dict
     )
@@ -154,20 +156,32 @@ class Look:
             return None
         assert touch.customer_id is not None  # tests, which are nobody's, never come here
         limits, morning = self._window(touch, facts)
-        taken = self.taken.get(touch.customer_id)
-        if morning == self.now and not taken:
+        taken, ahead = self.taken.get(touch.customer_id), self._weightier(touch)
+        if morning == self.now and not taken and not ahead:
             self.taken[touch.customer_id] = [morning]
             return None
         until = touch.expires_at or self.now + FAR
         if morning > until:
             return Obstacle(reason=SkipReason.LATE)
         taken = self.taken.setdefault(touch.customer_id, [])
-        slot = windows.first_slot(self.now, taken, limits, until=until)
+        slot = windows.first_slot(self.now, [*taken, *ahead], limits, until=until)
         if slot == self.now:
             taken.append(slot)
             return None
+        if ahead and windows.fits(morning, taken, limits):
+            return Obstacle(reason=SkipReason.OUTRANKED, until=slot)
         is_night = slot is not None and morning > self.now
         return Obstacle(reason=SkipReason.QUIET_HOURS if is_night else SkipReason.CAP, until=slot)
+
+    def _weightier(self, touch: Touch) -> list[datetime]:
+        """When mails of campaigns with a higher priority are to leave to the same customer."""
+        assert touch.customer_id is not None
+        found = self.ahead.get(touch.customer_id)
+        if not found:
+            return []
+        campaign = self.rules.campaign(touch)
+        own = campaign.priority if campaign is not None else 0
+        return [at for at, priority in found if priority > own]
 
     def _window(self, touch: Touch, facts: Departure) -> tuple[Limits, datetime]:
         """The rules where the customer lives, and when the quiet hours end: many share them."""

@@ -13,7 +13,7 @@ from crm_mailer.model.delivery import Outcome
 from crm_mailer.model.message import Message
 from crm_mailer.store.claims import Claimed
 
-#: The words of an outcome where `before_dot` said no.
+#: The words of an outcome where `may_begin` or `before_dot` said no.
 STOPPED = "we stopped before the final dot"
 
 
@@ -41,6 +41,11 @@ class Source(Protocol):
 
     def next_now(self) -> Flight | None:
         """The next flight only if one may leave at this moment: its envelope may be sent ahead."""
+        ...
+
+    def may_begin(self, flight: Flight) -> bool:
+        """Asked before a connection is opened for a flight that was given out; False: it lands
+        with the words `STOPPED` instead."""
         ...
 
     def before_dot(self, flight: Flight) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import cache
 
 from crm_mailer.delivering import lost
 from crm_mailer.delivering.permission import Look, Obstacle, Rules, waiting
 from crm_mailer.model import windows
-from crm_mailer.model.campaign import Stream
+from crm_mailer.model.campaign import Mode, Stream
 from crm_mailer.model.consent import RECORDED
 from crm_mailer.model.touch import SkipReason, Touch
 from crm_mailer.store import departures, preferences, restoring, wanted
@@ -17,14 +17,24 @@ from crm_mailer.store import look as looks
 from crm_mailer.store.engine import Connection
 from crm_mailer.store.homes import list_homes
 
+#: A mail that is so late may have come into the day of another.
+LATE = timedelta(hours=3)
+
 
 def obstacles(
-    connection: Connection, touches: Sequence[Touch], rules: Rules, *, now: datetime, owner: str
+    connection: Connection,
+    touches: Sequence[Touch],
+    rules: Rules,
+    *,
+    now: datetime,
+    owner: str,
+    under_way: Mapping[int, int],
 ) -> dict[int, Obstacle]:
     """What stands against these touches; those that may leave are not in the answer.
 
     Where a customer may get one mail only, the more important campaign's goes first. What was said
-    on the public pages up to now counts, whether somebody took it in before or not.
+    on the public pages up to now counts, whether somebody took it in before or not. `under_way`
+    are the owner's other marketing mails that may leave or have left: touch -> customer.
     """
     preferences.take_in(connection, now)
     consent = rules.shop.consent if rules.shop is not None else RECORDED
@@ -34,7 +44,8 @@ def obstacles(
         now=now,
         exited=_exited(connection, touches, rules),
         unwanted=_unwanted(connection, touches, rules, now),
-        taken=_taken(connection, touches, rules, now, owner),
+        taken=_taken(connection, touches, rules, now, owner, under_way),
+        ahead=_ahead(connection, touches, rules, now),
     )
     found = _lost(connection, touches, rules)
     by_id = {touch.id: touch for touch in touches}
@@ -99,7 +110,12 @@ def _unwanted(
 
 
 def _taken(
-    connection: Connection, touches: Sequence[Touch], rules: Rules, now: datetime, owner: str
+    connection: Connection,
+    touches: Sequence[Touch],
+    rules: Rules,
+    now: datetime,
+    owner: str,
+    under_way: Mapping[int, int],
 ) -> dict[int, list[datetime]]:
     people = {
         touch.customer_id
@@ -109,4 +125,45 @@ def _taken(
     if rules.shop is None or not people:
         return {}
     since = now - windows.look_back(rules.shop)
-    return departures.marketing_left(connection, sorted(people), since, now=now, owner=owner)
+    left = departures.marketing_left(connection, sorted(people), since, now=now, owner=owner)
+    for customer in under_way.values():
+        if customer in people:
+            left.setdefault(customer, []).append(now)
+    return left
+
+
+def _ahead(
+    connection: Connection, touches: Sequence[Touch], rules: Rules, now: datetime
+) -> dict[int, list[tuple[datetime, int]]]:
+    """When weightier campaigns' mails are to leave, and their priority, by customer.
+
+    Asked for mails only that do not leave on the day for which they were planned: there they were
+    given room.
+    """
+    if rules.shop is None or rules.campaigns is None:
+        return {}
+    late = [touch for touch in touches if _may_meet(touch, now)]
+    if not late:
+        return {}
+    lightest = min(_priority(rules, touch) for touch in late)
+    heavier = {
+        one.id: one.priority
+        for one in rules.campaigns.values()
+        if one.priority > lightest and one.mode is not Mode.DRAFT
+    }
+    if not heavier:
+        return {}
+    people = sorted({touch.customer_id for touch in late if touch.customer_id is not None})
+    until = now + windows.look_back(rules.shop)
+    found = departures.marketing_ahead(connection, people, sorted(heavier), now=now, until=until)
+    return {
+        customer: [(at, heavier[campaign]) for at, campaign in ones]
+        for customer, ones in found.items()
+    }
+
+
+def _may_meet(touch: Touch, now: datetime) -> bool:
+    if touch.stream is not Stream.MARKETING:
+        return False
+    is_first = touch.attempts <= 1 and touch.reason in ("", SkipReason.OUTRANKED)
+    return not is_first or now - touch.due_at >= LATE

@@ -10,6 +10,7 @@ from pathlib import Path
 import crm_mailer.delivering.journal as journals
 from crm_mailer.delivering import departed, settling
 from crm_mailer.delivering.journal import Flights
+from crm_mailer.model.touch import TouchState
 from crm_mailer.store import claims
 from crm_mailer.store.claims import Claimed
 from crm_mailer.store.engine import Store
@@ -59,10 +60,12 @@ def _settle(
         left = [(row, end.outcome) for row, end in ends if end is not None and end.outcome]
         departed.note(folder, left, now)
         claims.settle(connection, owner, settled)
-        claims.release(connection, owner, _ids([row for row, end in ends if end is None]))
+        unsent = _ids([row for row, end in ends if end is None])
+        back = claims.release(connection, owner, unsent, now)
     counts.update(end.state.value for end in settled)
-    if len(settled) < len(rows):
-        counts["released"] += len(rows) - len(settled)
+    ended = sum(state is TouchState.SKIPPED for state in back.values())
+    counts.update({name: number for name, number in
+                   (("skipped", ended), ("released", len(unsent) - ended)) if number})  # fmt: skip
     return counts
 
 

@@ -42,12 +42,13 @@ class Progress:
 class DeliverReport:
     """Counts of one round. Every claimed touch is in exactly one of them."""
 
+    #: How many mails, however often each was claimed.
     claimed: int = 0
     #: By outcome: accepted, deferred, refused, unknown.
     outcomes: Counter[str] = field(default_factory=Counter)
     #: Not sent, by reason.
     skipped: Counter[str] = field(default_factory=Counter)
-    #: Given back untouched, since the round was stopped.
+    #: Given back untouched, since the round was stopped; taken again later they count no more.
     released: int = 0
     #: Taken over by somebody else while we were slow.
     lost_claims: int = 0

@@ -15,7 +15,7 @@ from crm_mailer.model.delivery import Outcome
 class Controller(Protocol):
     """Port: who decides whether a flight may leave, and notes what became of it."""
 
-    def may_leave(self, flight: Flight) -> bool:
+    def may_leave(self, runway: Runway, flight: Flight) -> bool:
         """Asked right before the final dot; True means that it is noted in the journal."""
         ...
 
@@ -48,6 +48,10 @@ class Runway:
         self.low = width
         #: Flights that were given out and have not landed.
         self.in_air: set[Flight] = set()
+        #: One flight at a time: the outlet failed last time, and has taken nothing since.
+        self.is_narrow = False
+        #: Not even what is in the air may leave any more.
+        self.is_held = False
         self._controller = controller
         self._ready: deque[Flight] = deque()
         self._waiters: deque[asyncio.Future[None]] = deque()
@@ -82,6 +86,11 @@ class Runway:
             self._timer.cancel()
         return self.clear()
 
+    def widen(self) -> None:
+        """The outlet works again: as many flights at once as it has connections."""
+        self.is_narrow = False
+        self._wake(len(self._ready))
+
     # ------------------------------------------------------------------ the port Source
 
     async def next(self) -> Flight | None:
@@ -100,6 +109,8 @@ class Runway:
         if not ready or self._is_closed or self._controller.is_over():
             self._controller.is_hungry()
             return None
+        if self.is_narrow and self.in_air:
+            return None  # whoever has that one asks again
         if ready[0].not_before:
             wait = ready[0].not_before - time.monotonic()
             if wait > 0:
@@ -111,9 +122,13 @@ class Runway:
             self._controller.is_hungry()
         return flight
 
+    def may_begin(self, flight: Flight) -> bool:
+        """Asked before a connection is opened for a flight that was given out."""
+        return not self._is_closed and not self._controller.is_over()
+
     def before_dot(self, flight: Flight) -> bool:
         """Asked right before the step that cannot be taken back."""
-        return self._controller.may_leave(flight)
+        return self._controller.may_leave(self, flight)
 
     def landed(self, flight: Flight, outcome: Outcome) -> None:
         """How a flight ended."""

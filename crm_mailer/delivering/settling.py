@@ -80,6 +80,17 @@ def paused(claimed: Claimed, at: datetime) -> Settlement:
     )
 
 
+def cancelled(claimed: Claimed, at: datetime) -> Settlement:
+    """Somebody ended it after the claim; the second attempt of a mail in doubt is called off."""
+    return Settlement(
+        touch_id=claimed.touch.id,
+        attempt=claimed.touch.attempts,
+        state=TouchState.IN_DOUBT if claimed.doubts else TouchState.SKIPPED,
+        at=at,
+        reason=SkipReason.CANCELLED.value,
+    )
+
+
 def _held(claimed: Claimed) -> tuple[TouchState, datetime | None]:
     """The state of what a person has to let go, and when it would leave then."""
     if claimed.doubts:
@@ -109,13 +120,23 @@ def after_a_crash(
         is_to_be_told = has_stopped and end.state is TouchState.ACCEPTED
         return end._replace(reason=POWER_CUT) if is_to_be_told else end
     if flights is not None and key in flights.dots:
-        return after(claimed, _doubt("the sender died before it heard the answer"), now)
+        return _died_over(claimed, flights, now)
     if flights is None:
         end = after(claimed, _doubt("the sender is gone, and so is its journal"), now)
         return end._replace(reason=TAKEN_OVER)
     if has_stopped:
         return after(claimed, _doubt("the machine stopped while this may have been sent"), now)
     return _suspect(claimed, now) if claimed.touch.id in flights.rendering else None
+
+
+def _died_over(claimed: Claimed, flights: Flights, now: datetime) -> Settlement:
+    """In doubt since its dot; what may tell more of it can be read from now on only."""
+    key = (claimed.touch.id, claimed.touch.attempts)
+    outlet = flights.outlets.get(key, "")
+    by = f" (account {outlet})" if outlet else ""
+    doubt = _doubt(f"the sender died before it heard the answer{by}")
+    end = after(claimed, doubt, min(flights.dots[key], now))
+    return end if end.next_at is None else end._replace(next_at=_resend_at(claimed, now))
 
 
 def _suspect(claimed: Claimed, now: datetime) -> Settlement:

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from crm_mailer.delivering.faults import BUSY
-from crm_mailer.delivering.outcomes import OPENING, TOO_BIG
+from crm_mailer.delivering.outcomes import OPENING, TOO_BIG, is_refused_sender
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from crm_mailer.model.sentence import Sentence
@@ -44,6 +44,8 @@ class Sign(StrEnum):
     POLICY = "policy"
     #: The account: the server does not understand us.
     PROTOCOL = "protocol"
+    #: The account: our sender is refused, though only when the recipient was named.
+    SENDER = "sender"
     #: The account: the server closes, or waves us off before a recipient was named.
     BUSY = "busy"
     #: The account: the line broke before the final dot.
@@ -62,6 +64,9 @@ class GuardLimits:
     policy: int = 3
     #: Protocol errors (500-504, 5.5.x) in a row before an account rests.
     protocol: int = 3
+    #: Refusals of our sender in a row, told at RCPT or later, before an account rests: one alone
+    #: may be a receiver's whim.
+    sender: int = 3
     #: 421, or 4xx to MAIL, in a row before an account rests.
     busy: int = 3
     #: Lines lost in a row before the final dot before an account rests.
@@ -114,8 +119,10 @@ def is_lane_fault(outcome: Outcome) -> bool:
         return True
     if outcome.phase is Phase.MAIL and outcome.code == BUSY:
         return True
-    is_ours = outcome.blame is Blame.US and outcome.kind is OutcomeKind.DEFERRED
-    return is_ours and (outcome.phase is Phase.MAIL or not 500 <= outcome.code <= 504)
+    if outcome.blame is not Blame.US or outcome.kind is not OutcomeKind.DEFERRED:
+        return False
+    is_counted = 500 <= outcome.code <= 504 or is_refused_sender(outcome)
+    return outcome.phase is Phase.MAIL or not is_counted
 
 
 def sign_of(outcome: Outcome) -> Sign:
@@ -142,6 +149,8 @@ def _of_refusal(outcome: Outcome) -> Sign:
 
 
 def _of_delay(outcome: Outcome) -> Sign:
+    if is_refused_sender(outcome):
+        return Sign.SENDER
     if outcome.blame is Blame.US and 500 <= outcome.code <= 504:
         return Sign.PROTOCOL
     if outcome.code == BUSY or (outcome.phase is Phase.MAIL and outcome.code > 0):
@@ -162,7 +171,7 @@ def said(outcome: Outcome) -> str:
 def count_of_account(tally: Tally, event: Event, number: int = 1) -> None:
     """Count an outcome of an account. Whatever is no trouble of its own ends a row."""
     _attempts(tally, number, event.sign is Sign.DOUBT)
-    troubles = (Sign.PROTOCOL, Sign.BUSY, Sign.LOST, Sign.DOUBT, Sign.REFUSED)
+    troubles = (Sign.PROTOCOL, Sign.SENDER, Sign.BUSY, Sign.LOST, Sign.DOUBT, Sign.REFUSED)
     _row(tally, event.sign if event.sign in troubles else Sign.FINE, number)
 
 
@@ -170,6 +179,7 @@ def judge_account(tally: Tally, event: Event, limits: GuardLimits) -> Trip | Non
     """Whether an account must rest after this outcome."""
     allowed = {
         Sign.PROTOCOL: limits.protocol,
+        Sign.SENDER: limits.sender,
         Sign.BUSY: limits.busy,
         Sign.LOST: limits.lost,
         Sign.DOUBT: limits.doubts,

@@ -51,6 +51,9 @@ class _One:
         flight, self.flight = self.flight, None
         return flight
 
+    def may_begin(self, flight: Flight) -> bool:
+        return True
+
     def before_dot(self, flight: Flight) -> bool:
         self.has_left = flight.has_left = True
         return True

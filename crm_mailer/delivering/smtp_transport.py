@@ -12,7 +12,7 @@ from crm_mailer.delivering.account import Account, Tls
 from crm_mailer.delivering.conversation import CALLED_OFF, Conversation
 from crm_mailer.delivering.line import TOO_SLOW, Line
 from crm_mailer.delivering.opening import Opening, OpeningFailed
-from crm_mailer.delivering.port import Flight, Source
+from crm_mailer.delivering.port import STOPPED, Flight, Source
 from crm_mailer.model.delivery import Phase
 
 #: Files that a process needs besides its connections: databases, journals, logs.
@@ -44,8 +44,8 @@ class SmtpTransport:
         """
         if self._context is None:
             self._context = self.account.context()
-        watch = asyncio.create_task(self._watch())
-        workers = [asyncio.create_task(self._work(source)) for _ in range(self.width)]
+        watch, door = asyncio.create_task(self._watch()), _Door(not self.account.username)
+        workers = [asyncio.create_task(self._work(source, door)) for _ in range(self.width)]
         try:
             await asyncio.gather(*workers)
         finally:
@@ -58,7 +58,7 @@ class SmtpTransport:
             self._lines.clear()
             await asyncio.sleep(0)  # lets the event loop close the sockets
 
-    async def _work(self, source: Source) -> None:
+    async def _work(self, source: Source, door: _Door) -> None:
         """One connection after the other, one at a time."""
         conversation: Conversation | None = None
         try:
@@ -66,17 +66,21 @@ class SmtpTransport:
                 while flight is not None:
                     if conversation is None or not conversation.is_usable:
                         await self._close(conversation)
-                        conversation = await self._opened(flight, source)
+                        conversation = await self._opened(flight, source, door)
                     if conversation is None:
                         break
                     flight = await conversation.fly(flight)
         finally:
             await self._close(conversation)
 
-    async def _opened(self, flight: Flight, source: Source) -> Conversation | None:
+    async def _opened(self, flight: Flight, source: Source, door: _Door) -> Conversation | None:
         """A fresh connection; None where there is none: `flight` has landed then."""
         try:
-            return await self._fresh(source)
+            if not door.is_open:
+                async with door.queue:
+                    if not door.is_open:  # nobody before us was let in
+                        return await self._tried(flight, source, door)
+            return await self._tried(flight, source, door)
         except OpeningFailed as failure:
             source.landed(flight, failure.outcome)
         except asyncio.CancelledError:
@@ -84,6 +88,16 @@ class SmtpTransport:
             source.landed(flight, why)
             raise
         return None
+
+    async def _tried(self, flight: Flight, source: Source, door: _Door) -> Conversation | None:
+        """The same, where it may still begin."""
+        if not source.may_begin(flight):
+            why = outcomes.ours(Phase.CONNECT, STOPPED, host=self.account.place)
+            source.landed(flight, why)
+            return None
+        conversation = await self._fresh(source)
+        door.is_open = True
+        return conversation
 
     async def _fresh(self, source: Source) -> Conversation:
         assert self._context is not None
@@ -118,6 +132,17 @@ class SmtpTransport:
             for line in list(self._lines):
                 if line.deadline <= now:
                     line.cut(TOO_SLOW)
+
+
+class _Door:
+    """Where a login is asked for, one connection tries it; the others wait until it was let in.
+
+    A wrong password that is said by fifty connections at once locks the account.
+    """
+
+    def __init__(self, is_open: bool) -> None:
+        self.is_open = is_open
+        self.queue = asyncio.Lock()
 
 
 def _may_go_without_tls(account: Account, failure: OpeningFailed) -> bool:

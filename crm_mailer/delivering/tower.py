@@ -31,7 +31,7 @@ from crm_mailer.delivering.witness import Witness
 from crm_mailer.model.errors import CannotWrite
 from crm_mailer.model.moment import Clock
 from crm_mailer.model.touch import TouchKind
-from crm_mailer.store import claims, pauses
+from crm_mailer.store import cancelling, claims, pauses
 from crm_mailer.store.claims import Settlement
 from crm_mailer.store.engine import Connection, Queued, Store
 from crm_mailer.store.pauses import Pauses
@@ -45,9 +45,12 @@ WORTH_WAITING = 60.0
 NAP = 0.2
 #: Pauses are looked up so often while nothing else asks for them, in seconds.
 LISTEN_EVERY = 0.5
-#: So many are rendered before the first of them may leave.
-AT_ONCE = 100
-#: So many wait for one write turn together, unless a runway is empty.
+#: So many are rendered between two turns of the connections: while these are written, a server
+#: takes about as many, so that neither waits for the other.
+AT_ONCE = 25
+#: So many at least wait for one write turn together, unless there are no more.
+FEW = 100
+#: So many at most wait for one, although no runway is empty.
 SAVED_AT_ONCE = 250
 #: A flight is looked at no earlier than this before its time, in seconds.
 AHEAD = 0.1
@@ -85,8 +88,12 @@ class Tower:
     #: A renewal that is not yet committed.
     _renewed: tuple[float, datetime] | None = None
     _heard_at: float = 0.0
+    #: When was asked what is cancelled of all that we hold.
+    _asked_at: float = 0.0
     #: No use in claiming before, since nothing was there.
     _book_at: float = 0.0
+    #: Nothing is in the air, and nothing will be.
+    _has_landed: bool = False
     _cycle: int = 0
     _prepared_at: float = 0.0
 
@@ -104,9 +111,16 @@ class Tower:
             self.air.error = error
         except BaseException as error:  # raised again below; a `finally` may not wait when compiled
             broken = error
-        await self.air.land()
+        self.air.clear()
         self._free(self.bookings)
         self.bookings.clear()
+        if broken is None:
+            try:  # now: a server may keep us waiting until somebody loses patience
+                await self._settle()
+            except BaseException as error:
+                broken = error
+        await self.air.land()
+        self._has_landed = True
         if broken is not None:
             raise broken
         await self._settle()
@@ -157,14 +171,37 @@ class Tower:
 
     def _look_up(self) -> None:
         """What must not wait for the next cycle, which may be long in coming."""
-        if time.monotonic() - self._heard_at > LISTEN_EVERY:
+        if time.monotonic() - min(self._heard_at, self._asked_at) > LISTEN_EVERY:
             with self.store.read() as connection:
-                self._hear(pauses.load(connection))
+                stops = pauses.load(connection)
+                ended = self._cancelled(connection)
+            self._hear(stops)
+            self._call_off(ended)
         now = self.clock.now()
         if self._is_renewal_due(now):
             with self.store.write() as connection:
                 self._renew(connection, now)
             self._extend_renewed()
+
+    def _cancelled(self, connection: Connection) -> set[int]:
+        """What somebody has cancelled of all that we hold; asked now and then."""
+        now = time.monotonic()
+        if now - self._asked_at <= LISTEN_EVERY:
+            return set()
+        self._asked_at = now
+        return cancelling.list_marked(connection, owner=self.journal.owner, fence=self.fence)
+
+    def _call_off(self, ended: set[int]) -> None:
+        """Give back what was cancelled, wherever it waits: there it ends."""
+        if not ended:
+            return
+        gone = [one for one in self.bookings if one.claimed.touch.id in ended]
+        if gone:
+            self._free(gone)
+            self.bookings = deque(
+                [one for one in self.bookings if one.claimed.touch.id not in ended]
+            )
+        self.air.call_off(ended)
 
     # ------------------------------------------------------------------ booking
 
@@ -194,7 +231,7 @@ class Tower:
         if not self.air.deadline:
             self._extend(began, order.until)
         self.bookings.extend(found)
-        self.report.claimed += len(found)
+        self.logbook.taken([one.claimed.touch.id for one in found])
         if not found:
             self._book_at = time.monotonic() + NAP
         return bool(found)
@@ -251,7 +288,7 @@ class Tower:
         while self.bookings and len(found) < size:
             booking = self.bookings.popleft()
             if booking.outlet in self.desk.closed and not self._moved(booking):
-                self._free([booking])
+                self.logbook.free(booking.claimed)  # moving it has given back its place
             elif booking.not_before > soon or booking.outlet not in hungry:
                 rest.append(booking)
             elif found and (booking.claimed.crashes or found[0].claimed.crashes):
@@ -289,6 +326,7 @@ class Tower:
     async def _prepare(self, bookings: list[Booking]) -> None:
         self._adapt()
         ready = await self._look(bookings)
+        self.typesetter.look_up(ready)
         flights: list[Flight] = []
         skips: list[Settlement] = []
         for start in range(0, len(ready), AT_ONCE):
@@ -298,9 +336,13 @@ class Tower:
             skips += left_out
             await asyncio.sleep(0)  # the connections' turn
             is_last = start + AT_ONCE >= len(ready)
-            if is_last or len(flights) >= SAVED_AT_ONCE or self.air.has_run_dry():
+            if is_last or self._may_line_up(len(flights)):
                 await self._line_up(ready, flights, skips)
                 flights, skips = [], []
+
+    def _may_line_up(self, rendered: int) -> bool:
+        """Whether so many are worth a write turn of their own."""
+        return rendered >= (FEW if self.air.has_run_dry() else SAVED_AT_ONCE)
 
     async def _line_up(
         self, bookings: list[Booking], flights: list[Flight], skips: list[Settlement]
@@ -328,32 +370,41 @@ class Tower:
             now = self.clock.now()
             with self.store.write(place=place) as connection:
                 self._write(connection, now)
-                held = self._held(connection, bookings, now)
+                cancelled = self._cancelled(connection)
+                held, ended = self._held(connection, bookings, now)
                 stops = pauses.load(connection)
                 going, back = self._sorted(held, stops)
                 given_up = [one.claimed.touch.id for one in back]
-                claims.release(connection, self.journal.owner, given_up)
+                claims.release(connection, self.journal.owner, given_up, now)
                 going, ends = self._allowed(connection, going, stops, now)
+                ends += ended
                 claims.settle(connection, self.journal.owner, ends)
         self._written()
         self._extend_renewed()
         self._hear(stops)
-        self.report.lost_claims += len(bookings) - len(held)
-        self.report.released += len(back)
+        self._call_off(cancelled)
+        self.report.lost_claims += len(bookings) - len(held) - len(ended)
+        self.logbook.given_back(given_up)
         self.logbook.skipped(ends)
+        self.logbook.looked_at(one.claimed.touch for one in going)
         kept = {one.claimed.touch.id for one in going}
         self.desk.give_back(one for one in bookings if one.claimed.touch.id not in kept)
         return going
 
     def _held(
         self, connection: Connection, bookings: list[Booking], now: datetime
-    ) -> list[Booking]:
+    ) -> tuple[list[Booking], list[Settlement]]:
+        """Those that are ours still, and the ends of those that were cancelled meanwhile."""
         owner, fence = self.journal.owner, self.fence
         if self._is_renewal_due(now):
             self._renew(connection, now)
         ids = [one.claimed.touch.id for one in bookings]
         held = claims.still_held(connection, ids, owner=owner, fence=fence)
-        return [one for one in bookings if one.claimed.touch.id in held]
+        ends: list[Settlement] = []
+        if held.cancelled:
+            ends = [settling.cancelled(one.claimed, now) for one in bookings
+                    if one.claimed.touch.id in held.cancelled]  # fmt: skip
+        return [one for one in bookings if one.claimed.touch.id in held.going], ends
 
     def _sorted(
         self, bookings: Iterable[Booking], stops: Pauses
@@ -379,7 +430,12 @@ class Tower:
                 going.append(one)
         touches = [one.claimed.touch for one in going]
         found = recheck.obstacles(
-            connection, touches, self.rules, now=now, owner=self.journal.owner
+            connection,
+            touches,
+            self.rules,
+            now=now,
+            owner=self.journal.owner,
+            under_way=self.logbook.under_way,
         )
         for one in going:
             obstacle = found.get(one.claimed.touch.id)
@@ -415,7 +471,7 @@ class Tower:
             claims.take_back(connection, self.journal.owner, now)
         self.logbook.write(connection, now)
         self.desk.pacer.save(connection, now)
-        for cause in self.guards.save(connection, now):
+        for cause in self.guards.save(connection, now, may_wait=not self._has_landed):
             log.warning("alert", cause=cause)
         self.desk.stopped = self.guards.stopped_lanes
 
@@ -424,9 +480,8 @@ class Tower:
             crash.point("K7")
         self.logbook.done()
         if self.journal.is_long:
-            now = self.clock.now()
             self.journal.compact(
-                (flight.claimed.touch.id, flight.claimed.touch.attempts, now)
+                (flight.claimed.touch.id, flight.claimed.touch.attempts)
                 for runway in self.air.runways.values()
                 for flight in runway.in_air
                 if flight.has_left

@@ -32,6 +32,15 @@ class Typesetter:
     journal: Journal
     guards: Guards
 
+    def look_up(self, bookings: Sequence[Booking]) -> None:
+        """Read at once what is needed to `set` these, in parts, next."""
+        try:
+            self.renderer.look_up([booking.claimed.touch for booking in bookings])
+        except StoreError:
+            raise
+        except Exception:  # whose fault it is shows when they are set
+            log.warning("render", trouble="look up", touches=len(bookings), exc_info=True)
+
     def set(
         self, bookings: Sequence[Booking], now: datetime
     ) -> tuple[list[Flight], list[Settlement]]:

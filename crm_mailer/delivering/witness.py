@@ -48,6 +48,9 @@ class Mark:
     at: datetime
 
 
+HALF_HINT = Sentence(
+    "nothing leaves from it: `crm-mailer db copy SOURCE TARGET` goes on where it stopped"
+)
 FOREIGN = Sentence(
     "the folder `journal` of this host belongs to another database; other hosts send from this one"
 )
@@ -84,6 +87,8 @@ def look(connection: Connection, folder: Path, now: datetime) -> Restored | None
         mark, is_readable = read(folder), True
     except Unreadable:
         mark, is_readable = None, False
+    if witnesses.is_half(connection):
+        return Restored(why=Why.HALF, taken_at=None, found_at=now)
     found = witnesses.restored(connection)
     if found is not None:
         return found
@@ -110,19 +115,30 @@ def refuse_foreign(connection: Connection, found: Restored, now: datetime) -> No
     Raises:
         Unreconciled: it is.
     """
-    if connection.dialect.name == "sqlite" or found.why is not Why.OTHER:
-        return
-    last = next(iter(witnesses.list_(connection)), None)
-    if last is not None and last.at >= now - LATELY and witnesses.restored(connection) is None:
+    if is_foreign(connection, found, now):
         raise Unreconciled(FOREIGN, hint=FOREIGN_HINT)
+
+
+def is_foreign(connection: Connection, found: Restored, now: datetime) -> bool:
+    """Whether other hosts send from this database, so that the fault is this folder's alone."""
+    if connection.dialect.name == "sqlite" or found.why is not Why.OTHER:
+        return False
+    last = next(iter(witnesses.list_(connection)), None)
+    return last is not None and last.at >= now - LATELY and witnesses.restored(connection) is None
 
 
 def refuse(found: Restored) -> Unreconciled:
     """The error that says so."""
-    return Unreconciled(SENTENCES[found.why], hint=HINT)
+    return Unreconciled(SENTENCES[found.why], hint=hint_of(found))
+
+
+def hint_of(found: Restored) -> Sentence:
+    """What to do about it."""
+    return HALF_HINT if found.why is Why.HALF else HINT
 
 
 SENTENCES = {
+    Why.HALF: Sentence("this database is a copy that is not complete: rows are missing in it"),
     Why.COPY: Sentence(
         "this database is a copy: it does not know which mails left since it was made"
     ),
@@ -154,7 +170,7 @@ class Witness:
                 refuse_foreign(connection, found, now)
         if found is None:
             return
-        if known is None and found.why is not Why.UNREADABLE:
+        if known is None and found.why not in (Why.UNREADABLE, Why.HALF):
             with store.write(durable=True) as connection:
                 witnesses.mark_copy(connection, found)
                 alerts.raise_(connection, ALERT, SENTENCES[found.why], hint=HINT, now=now)

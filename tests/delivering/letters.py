@@ -102,6 +102,9 @@ class ListSource:
     def next_now(self) -> Flight | None:
         return self.waiting.popleft() if self.waiting and self._place not in self.gaps else None
 
+    def may_begin(self, flight: Flight) -> bool:
+        return True
+
     def before_dot(self, flight: Flight) -> bool:
         self.dots.append(flight.message.touch_id)
         is_stopped = self.stop_at is not None and flight is self.flights[self.stop_at]
@@ -145,6 +148,9 @@ class PlainRenderer:
     def __init__(self, *, broken: Sequence[int] = ()) -> None:
         self.broken = set(broken)
         self.seen: list[int] = []
+
+    def look_up(self, wanted: Sequence[Touch]) -> None:
+        """All that it needs is in the touches."""
 
     def render_batch(self, wanted: Sequence[Touch]) -> list[Message | NotRendered]:
         return [self._one(touch) for touch in wanted]

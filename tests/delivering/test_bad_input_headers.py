@@ -36,6 +36,8 @@ ADDRESSES: list[tuple[str | None, tuple[str, ...]]] = [
     ("anna@例え.jp", ("anna@xn--r8jz45g.jp",)),
     ("anna@пример.рф", ("anna@xn--e1afmkfd.xn--p1ai",)),
     ("anna@xn--bcher-kva.example", ("anna@xn--bcher-kva.example",)),
+    ("anna@faß.de", ("anna@xn--fa-hia.de",)),  # not `fass.de`, which is somebody else's
+    ("anna@παράδειγμας.gr", ("anna@xn--hxajbheg2az3als.gr",)),
     ("a" * 64 + "@example.com", ("a" * 64 + "@example.com",)),
     # nobody to write to
     (None, ()),

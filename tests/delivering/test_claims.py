@@ -60,6 +60,24 @@ def test_a_claim_passes_over_rows_that_another_worker_is_taking(
     assert (len(mine), len(other), len(ids)) == (4, 4, 8)
 
 
+@pytest.mark.postgres
+def test_a_claim_locks_nothing_but_what_it_takes(
+    postgres_store: Store, clock: StandingClock
+) -> None:
+    plan(postgres_store, 10, clock.now())
+    plan(postgres_store, 10, clock.now(), stream=Stream.TRANSACTIONAL)
+    with postgres_store.write() as connection:
+        connection.execute(sa.update(touches).where(touches.c.id % 2 == 0).values(provider="gmail"))
+    now = clock.now()
+    with postgres_store.write() as first:
+        mine = claims.claim(first, owner="one", now=now, until=now, boot_id="b", limit=4)
+        rest = sa.select(touches.c.id).where(touches.c.state == "planned")
+        with postgres_store.write() as second:
+            free = second.scalars(rest.with_for_update(skip_locked=True)).all()
+
+    assert (len(mine), len(free)) == (4, 16)
+
+
 def test_a_claim_undone_leaves_everything_planned(store: Store, clock: StandingClock) -> None:
     plan(store, 2, clock.now())
     now = clock.now()
@@ -138,7 +156,7 @@ def test_a_released_claim_costs_no_attempt(store: Store, clock: StandingClock) -
     plan(store, 3, clock.now())
     batch = claim(store, clock, "one")
     with store.write() as connection:
-        claims.release(connection, "one", [one.touch.id for one in batch])
+        claims.release(connection, "one", [one.touch.id for one in batch], clock.now())
 
     again = claim(store, clock, "two")
     assert [one.touch.attempts for one in again] == [1, 1, 1]
@@ -165,7 +183,7 @@ def test_only_its_owner_holds_a_claim(store: Store, clock: StandingClock) -> Non
     claim(store, clock, "one", 2)
     with store.read() as connection:
         held = [
-            claims.still_held(connection, ids, owner=owner, fence=fence)
+            claims.still_held(connection, ids, owner=owner, fence=fence).going
             for owner, fence in (("one", 0), ("one", 1), ("two", 0))
         ]
 
@@ -202,8 +220,8 @@ def test_a_claim_reads_only_the_due_rows(sqlite_store: Store, stream: Stream) ->
 def test_what_dead_senders_hold_is_found_without_reading_every_touch(
     sqlite_store: Store,
 ) -> None:
-    mine = sa.select(touches.c.id).where(claims._CLAIMED, touches.c.owner == "x")
-    late = sa.select(touches.c.id).where(claims._CLAIMED, touches.c.claimed_until < 1)
+    mine = sa.select(touches.c.id).where(claims.CLAIMED, touches.c.owner == "x")
+    late = sa.select(touches.c.id).where(claims.CLAIMED, touches.c.claimed_until < 1)
 
     for query in (mine, late):
         assert "ix_touches_claimed" in _query_plan(sqlite_store, query)

@@ -20,7 +20,7 @@ import crm_mailer.delivering.journal as journals
 from crm_mailer.delivering import NullTransport, Pace, SmtpTransport, deliver, recover
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import AlreadyRunning, CannotWrite
-from crm_mailer.store import claims
+from crm_mailer.store import claims, doubts
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import touches
 from tests.conftest import StandingClock
@@ -163,6 +163,29 @@ def test_after_a_power_cut_claimed_mails_are_in_doubt(
     found = recover(store, tmp_path, now=clock.now())
 
     assert (found, states(store)) == ({"in_doubt": 3}, {"in_doubt": 3})
+
+
+def test_a_doubt_begins_with_the_dot_and_names_the_account(
+    store: Store, clock: StandingClock, tmp_path: Path
+) -> None:
+    plan(store, 2, clock.now(), stream=Stream.TRANSACTIONAL)
+    journal = journals.Journal(tmp_path, "dead")
+    _claim(store, clock, "dead")
+    left_at = clock.now()
+    journal.dot(1, 1, left_at, "newsletter")
+    journal.dot(2, 1, left_at)  # as an older program wrote it
+    journal.close(is_settled=False)
+
+    found_at = clock.forward(hours=5)
+    recover(store, tmp_path, now=found_at)
+
+    with store.read() as connection:
+        told = doubts.list_(connection)
+    assert [(one.since, one.host) for one in told] == [(left_at, ""), (left_at, "")]
+    why = "the sender died before it heard the answer"
+    assert [one.why for one in told] == [f"{why} (account newsletter)", why]
+    # what may tell more of it is read from now on only
+    assert {one.next_at for one in told} == {found_at + timedelta(minutes=10)}
 
 
 def test_an_answer_in_the_journal_counts_even_after_a_power_cut(
@@ -317,8 +340,10 @@ def test_a_long_journal_is_written_afresh_with_what_is_on_the_wire(
         number += 1
         journal.dot(number, 1, clock.now())
         journal.answer(number, 1, accepted(), clock.now())
-    journal.dot(7777777, 2, clock.now())
-    journal.compact([(7777777, 2, clock.now())])
+    journal.dot(7777777, 2, clock.now(), "newsletter")
+    left_at = clock.now()
+    clock.forward(minutes=5)
+    journal.compact([(7777777, 2)])
     journal.dot(8888888, 1, clock.now())
     alive = journals.living(tmp_path)
     found = list(journals.orphans(tmp_path))
@@ -327,6 +352,7 @@ def test_a_long_journal_is_written_afresh_with_what_is_on_the_wire(
     flights = journals.read(journal.path)
     assert (alive, found, flights.owner) == ({"one"}, [], "one")
     assert (sorted(flights.dots), flights.answers) == ([(7777777, 2), (8888888, 1)], {})
+    assert (flights.dots[7777777, 2], flights.outlets[7777777, 2]) == (left_at, "newsletter")
     assert list(tmp_path.iterdir()) == [journal.path]
 
 

@@ -189,7 +189,8 @@ def test_marketing_in_doubt_is_never_sent_again(sender: Sender, store: Store) ->
 def test_order_mail_in_doubt_is_sent_once_more_with_the_same_bytes(
     sender: Sender, store: Store
 ) -> None:
-    plan(store, 1, sender.clock.now(), stream=TRANSACTIONAL)
+    began_at = sender.clock.now()
+    plan(store, 1, began_at, stream=TRANSACTIONAL)
     with fault_server({"DOT": ACCEPT_DROP}) as server:
         sender(by_smtp(server))
         sender.clock.forward(minutes=9)
@@ -202,6 +203,8 @@ def test_order_mail_in_doubt_is_sent_once_more_with_the_same_bytes(
     assert (too_early.claimed, second.outcomes, third.claimed) == (0, {"unknown": 1}, 0)
     assert (len(server.box), len(set(server.box))) == (2, 1)
     assert state_of(store, 1)[0] == "in_doubt"
+    with store.read() as connection:
+        assert connection.scalar(sa.select(messages.c.rendered_at)) == began_at
 
 
 def test_a_cancelled_campaign_sends_no_doubtful_mail_again(sender: Sender, store: Store) -> None:

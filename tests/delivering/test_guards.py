@@ -44,6 +44,8 @@ LATER = outcome(code=451, blame=Blame.SITE)
 MAILBOX_FULL = outcome(code=452, status="4.2.2", blame=Blame.RECIPIENT)
 LOST = outcome(blame=Blame.SITE)
 DOUBT = outcome(kind=OutcomeKind.UNKNOWN, phase=Phase.DOT, blame=Blame.SITE)
+SENDER = outcome(code=550, status="5.1.8", blame=Blame.US)
+SENDER_LATER = outcome(code=450, status="4.1.8", blame=Blame.US)
 NO_LOGIN = outcome(phase=Phase.AUTH, code=535, blame=Blame.US)
 NO_LINE = outcome(phase=Phase.CONNECT, blame=Blame.SITE)
 
@@ -105,6 +107,11 @@ def stopped(store: Store) -> Pauses:
         ([PROTOCOL] * 2, False),
         ([PROTOCOL] * 3, True),
         ([PROTOCOL, FINE] * 5, False),
+        ([SENDER] * 2, False),
+        ([SENDER] * 3, True),
+        ([outcome(code=501, status="5.1.7", blame=Blame.US)] * 3, True),
+        ([SENDER_LATER, SENDER, SENDER_LATER], True),
+        ([SENDER, SENDER, FINE] * 5, False),
         ([DEAD, GONE] * 40, False),
         ([POLICY] * 9, False),
         ([SPAMMY] * 9, False),
@@ -128,6 +135,21 @@ def test_more_than_one_in_two_hundred_in_doubt_is_too_much(
     guards = heard(Guards([A]), [DOUBT if n % every == every - 1 else FINE for n in range(number)])
 
     assert (guards.fault(A) is not None) is rests
+
+
+def test_good_news_waits_and_bad_news_does_not(store: Store) -> None:
+    guards = heard(Guards([A]), [LATER, FINE])
+    with store.write() as connection:
+        guards.save(connection, NOON, may_wait=True)
+        heard(guards, [FINE])
+        guards.save(connection, NOON, may_wait=True)
+        assert guards.is_dirty, "what went well was written at once"
+        heard(guards, [LATER])
+        guards.save(connection, NOON, may_wait=True)
+        assert not guards.is_dirty
+        heard(guards, [FINE])
+        guards.save(connection, NOON)
+        assert not guards.is_dirty, "the last save left something"
 
 
 def test_an_account_that_has_rested_is_tried_with_one_mail_and_rests_again_at_once(
@@ -156,6 +178,16 @@ def test_a_trouble_of_an_account_is_told_once_and_ends_with_its_first_mail(store
     assert "refuses our login" in alert.message
     assert "password" in alert.hint
     assert after == []
+
+
+def test_a_sender_that_is_refused_at_rcpt_is_told_as_what_it_is(store: Store) -> None:
+    causes = save(store, heard(Guards([A]), [SENDER] * 3))
+
+    with store.read() as connection:
+        (alert,) = alerts.list_open(connection)
+    assert causes == ["account:main/rcpt"]
+    assert "refuses our sender" in alert.message
+    assert "`bounce_domain`" in alert.hint
 
 
 def test_a_lane_rests_longer_each_time_and_longest_for_a_refused_login() -> None:

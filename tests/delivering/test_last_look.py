@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from crm_mailer.delivering import NullTransport, Rules, deliver
+from crm_mailer.delivering.port import Source, Transport
+from crm_mailer.delivering.terms import USUAL_PACE, Pace
 from crm_mailer.model.campaign import Campaign, CatchUp, Exit, Mode, SegmentAnchor, Stream
+from crm_mailer.model.delivery import Outcome, OutcomeKind, Phase
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Store
 from tests.conftest import StandingClock
@@ -54,14 +58,17 @@ class Desk:
         assert key is not None
         return int(key[0])
 
-    def send(self, **parts: float) -> dict[str, int]:
+    def send(
+        self, way: Transport | None = None, *, pace: Pace = USUAL_PACE, **parts: float
+    ) -> dict[str, int]:
         """Let time pass, then one round; how many left, or did not and why."""
         self.clock.forward(**parts)
         report = deliver(
             self.store,
             self.renderer,
-            NullTransport(),
+            way or NullTransport(),
             clock=self.clock,
+            pace=pace,
             owner="tester",
             journal_folder=self.folder,
             rules=Rules(shop=SHOP, campaigns=self.campaigns),
@@ -237,6 +244,48 @@ def test_a_campaign_that_catches_up_with_all_sends_one_a_day(desk: Desk) -> None
     assert [desk.row(one)[0] for one in touches] == ["accepted"] * 3
 
 
+class SlowTransport(NullTransport):
+    """A server that thinks about each mail for a while."""
+
+    async def fly(self, source: Source) -> None:
+        while (flight := await source.next()) is not None:
+            await asyncio.sleep(0.1)
+            accepted = source.before_dot(flight)
+            kind = OutcomeKind.ACCEPTED if accepted else OutcomeKind.DEFERRED
+            source.landed(flight, Outcome(kind=kind, phase=Phase.DOT, code=250, text="ok"))
+
+
+def test_a_mail_that_is_still_on_the_wire_takes_its_customers_day(desk: Desk) -> None:
+    anna = customer(desk.store)
+    first, second = desk.touch(anna, name="care"), desk.touch(anna, name="news")
+
+    found = desk.send(SlowTransport(), pace=Pace(cycle=1))
+
+    assert found.get("accepted") == 1
+    assert sorted(desk.row(one)[0] for one in (first, second)) == ["accepted", "planned"]
+
+
+class RefusingTransport(NullTransport):
+    """A server that takes no mail of one campaign."""
+
+    async def fly(self, source: Source) -> None:
+        while (flight := await source.next()) is not None:
+            source.before_dot(flight)
+            is_refused = flight.claimed.touch.campaign == "care"
+            kind = OutcomeKind.REFUSED if is_refused else OutcomeKind.ACCEPTED
+            source.landed(flight, Outcome(kind=kind, phase=Phase.DOT, code=550, text="no"))
+            await asyncio.sleep(0)
+
+
+def test_a_mail_that_was_refused_a_moment_ago_takes_no_day(desk: Desk) -> None:
+    anna = customer(desk.store)
+    first, second = desk.touch(anna, name="care"), desk.touch(anna, name="news")
+
+    desk.send(RefusingTransport(), pace=Pace(cycle=1))
+
+    assert [desk.row(one)[0] for one in (first, second)] == ["refused", "accepted"]
+
+
 def test_a_campaign_that_skips_leaves_out_what_an_outage_made_hours_late(desk: Desk) -> None:
     desk.use(replace(CARE, catch_up=CatchUp.SKIP))
     first = desk.touch(customer(desk.store, "anna"))
@@ -278,6 +327,55 @@ def test_what_left_this_week_counts_at_hand_over(desk: Desk) -> None:
 
     assert desk.send() == {"cap": 1}
     assert desk.row(touch)[:2] == ("skipped", "cap")
+
+
+@pytest.mark.parametrize(("priority", "first"), [(5, "outranked"), (0, "accepted")])
+def test_a_late_mail_leaves_the_day_to_one_of_higher_priority(
+    desk: Desk, priority: int, first: str
+) -> None:
+    desk.use(replace(NEWS, priority=priority))
+    anna = customer(desk.store)
+    late = desk.touch(anna, expires_at=NOON + 5 * DAY)
+    desk.touch(anna, "news", due_at=NOON + DAY + 6 * HOUR, next_at=NOON + DAY + 6 * HOUR)
+
+    assert desk.send(days=1) == {first: 1}
+    if priority:
+        assert desk.row(late)[:3] == (
+            "planned", "outranked", datetime(2026, 11, 4, 10, 0, tzinfo=UTC),
+        )  # fmt: skip
+        assert desk.send(hours=6) == {"accepted": 1}
+        assert desk.send(hours=16) == {"accepted": 1}
+
+
+def test_a_draft_takes_no_day_from_a_late_mail(desk: Desk) -> None:
+    desk.use(replace(NEWS, priority=5, mode=Mode.DRAFT))
+    anna = customer(desk.store)
+    desk.touch(anna, expires_at=NOON + 5 * DAY)
+    desk.touch(anna, "news", due_at=NOON + DAY + 6 * HOUR, next_at=NOON + DAY + 6 * HOUR)
+
+    assert desk.send(days=1) == {"accepted": 1}
+
+
+def test_a_late_mail_that_has_no_other_day_ends_as_outranked(desk: Desk) -> None:
+    desk.use(replace(NEWS, priority=5))
+    anna = customer(desk.store)
+    late = desk.touch(anna, expires_at=NOON + DAY + HOUR)
+    desk.touch(anna, "news", due_at=NOON + DAY + 6 * HOUR, next_at=NOON + DAY + 6 * HOUR)
+
+    assert desk.send(days=1) == {"outranked": 1}
+    assert desk.row(late)[:2] == ("skipped", "outranked")
+
+
+@pytest.mark.parametrize("state", ["held", "skipped", "accepted"])
+def test_a_late_mail_waits_for_none_that_will_not_leave_by_itself(desk: Desk, state: str) -> None:
+    desk.use(replace(NEWS, priority=5))
+    anna = customer(desk.store)
+    late = desk.touch(anna)
+    at = NOON + DAY + 6 * HOUR
+    desk.touch(anna, "news", due_at=at, next_at=at, settled_at=NOON - 9 * DAY, state=state)
+
+    assert desk.send(days=1) == {"accepted": 1}
+    assert desk.row(late)[0] == "accepted"
 
 
 def test_order_mail_knows_no_cap_and_no_night(desk: Desk) -> None:

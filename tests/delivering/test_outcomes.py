@@ -64,6 +64,27 @@ CLASSES: list[tuple[Phase, str, OutcomeKind, Blame, bool]] = [
     (DOT, "354 odd", UNKNOWN, SITE, False),
     (DOT, "600 odd", UNKNOWN, SITE, False),
     (RCPT, "354 odd", DEFERRED, SITE, False),
+    # our sender, told when the recipient was named
+    (RCPT, "501 5.1.7 bad sender address syntax", DEFERRED, US, False),
+    (RCPT, "553 5.1.8 bad sender domain", DEFERRED, US, False),
+    (RCPT, "550 5.1.8 user unknown", DEFERRED, US, False),
+    (RCPT, "550 5.1.0 <b@x.example>: Sender address rejected: User unknown", DEFERRED, US, False),
+    (RCPT, "550 <b@x.example>: Sender address rejected: User unknown", DEFERRED, US, False),
+    (RCPT, "550 5.1.1 <b@x.example>: Sender address rejected: unverified", DEFERRED, US, False),
+    (RCPT, "550 5.4.4 <b@x.example>: Sender address rejected: no host", DEFERRED, US, False),
+    (RCPT, "550 5.2.2 <b@x.example>: Sender address rejected: mailbox full", DEFERRED, US, False),
+    (RCPT, "550 no such user; sender verify failed", DEFERRED, US, False),
+    (RCPT, "450 4.1.8 <b@x.example>: Sender address rejected: not found", DEFERRED, US, False),
+    (RCPT, "450 <b@x.example>: Sender address rejected: not found", DEFERRED, US, False),
+    (RCPT, "450 4.1.7 Address verification in progress", DEFERRED, SITE, False),
+    (RCPT, "450 4.2.0 <b@x.example>: Sender address rejected: Greylisted", DEFERRED, SITE, False),
+    (RCPT, "553 5.7.1 <b@x.example>: Sender address rejected: not owned", REFUSED, US, False),
+    (RCPT, "550 Sender address rejected: Access denied", REFUSED, US, False),
+    (RCPT, "550 5.1.1 returned to sender: user unknown", REFUSED, RECIPIENT, True),
+    (DATA, "550 5.1.8 bad sender", DEFERRED, US, False),
+    (DOT, "550 5.1.7 bad sender", DEFERRED, US, False),
+    (MAIL, "501 5.1.7 bad sender", DEFERRED, US, False),
+    (MAIL, "450 4.1.8 domain not found", DEFERRED, SITE, False),
 ]
 
 

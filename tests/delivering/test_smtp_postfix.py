@@ -118,6 +118,20 @@ def test_what_postfix_refuses_is_told_apart_and_the_rest_goes_through(town: Town
     assert (found[2].status, found[2].blame) == ("5.3.4", Blame.MESSAGE)
 
 
+@pytest.mark.parametrize("code", ["550", "450"])
+def test_a_sender_that_postfix_does_not_know_is_our_fault(town: Town, code: str) -> None:
+    settings = {"smtpd_reject_unlisted_sender": "yes", "unknown_local_recipient_reject_code": code,
+                "unknown_virtual_mailbox_reject_code": code}  # fmt: skip
+    with town.office(settings=settings) as office:
+        way = SmtpTransport(town.account(office, connections=1))
+        bad = [letter(number, mail_from="nobody@example.com") for number in (1, 2)]
+        found = send(way, *bad, letter(3, mail_from="customer3@example.com"))
+
+    assert [one.kind.value for one in found] == ["deferred", "deferred", "accepted"]
+    assert "Sender address rejected" in found[0].text
+    assert (found[0].phase, found[0].code, found[0].blame) == (Phase.RCPT, int(code), Blame.US)
+
+
 @pytest.mark.parametrize("kind", [Auth.PLAIN, Auth.LOGIN])
 def test_either_login_is_refused_with_a_wrong_password(
     town: Town, office: PostOffice, kind: Auth

@@ -99,6 +99,9 @@ def test_a_campaign_that_is_too_big_is_held_and_the_others_go_on(
 
     assert report.outcomes == {"accepted": 30, "refused": 1}
     assert states(sqlite_store) == {"accepted": 30, "refused": 1, "held": 29}
+    # what was given back and claimed again is one mail
+    assert (report.skipped, report.released) == ({"paused": 29}, 0)
+    assert report.claimed == report.accounted == 60
 
 
 def test_mails_take_the_other_account_when_one_is_locked_out_and_are_not_charged(

@@ -338,6 +338,8 @@ def empty(folder: Path) -> Path:
 
 #: A long search for new ways to break it: `CRM_MAILER_TEST_EXAMPLES=5000`.
 LONG = int(os.environ.get("CRM_MAILER_TEST_EXAMPLES", "0"))
+#: Some thousand processes are forked, and others want the machine, too.
+pytestmark = pytest.mark.timeout(0 if LONG else 400)
 SEARCH = settings(
     max_examples=LONG or 40,
     stateful_step_count=25,
@@ -352,7 +354,6 @@ TestSending.settings = SEARCH
 
 
 @pytest.mark.postgres
-@pytest.mark.timeout(0 if LONG else 120)
 def test_the_same_holds_on_postgresql(postgres_store: Store, tmp_path: Path) -> None:
     store = PassingStore(postgres_store.url.render_as_string(hide_password=False), go_on)
 

@@ -120,7 +120,7 @@ def test_what_is_being_taken_over_cannot_be_given_back_at_the_same_moment(
     def give_back() -> None:
         with postgres_store.write() as connection:
             connection.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
-            claims.release(connection, "slow", [1])
+            claims.release(connection, "slow", [1], clock.now())
 
     later = clock.now() + timedelta(hours=1)
     with postgres_store.write() as near:

@@ -139,6 +139,11 @@ class SmallShop:
     def later(self, **parts: float) -> None:
         self.now += timedelta(**parts)
 
+    def has_met(self, *names: str) -> bool:
+        """Whether these mailboxes were looked at: what lay there before is nobody's answer."""
+        looked = {one["name"] for one in self.told("status")["mailboxes"] if one["synced_at"]}
+        return looked >= set(names)
+
     def gets(self, *mails: bytes) -> None:
         """These mails arrive in the shop's mailbox."""
         self.box.put(*mails, when=self.now)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import trustme
 
 from crm_mailer.app import clocks
+from crm_mailer.store.engine import Store
 from tests.flows.bad_world import NOW, World, copy_of, make_shop
 from tests.servers.imap_box import HOST, PASSWORD, USER, Box, free_port, pymap_box
 from tests.servers.smtp_faults import Fault, fault_server, reply
@@ -161,6 +162,20 @@ def test_a_login_that_the_database_server_refuses_leaves_with_77(
 
 
 @pytest.mark.postgres
+def test_tables_of_another_user_leave_with_77(world: World, postgres_store: Store) -> None:
+    with postgres_store.write() as connection:
+        connection.exec_driver_sql("DROP ROLE IF EXISTS no_owner")
+        connection.exec_driver_sql("CREATE ROLE no_owner LOGIN")
+    url = postgres_store.url.set(username="no_owner")
+    at(url.render_as_string(hide_password=False))(world)
+
+    said = world.run("status")
+
+    assert (said.code, len(said.errors)) == (77, 1)
+    assert "GRANT" in said.err
+
+
+@pytest.mark.postgres
 def test_a_database_that_nobody_has_made_leaves_with_78(world: World, postgres_server: str) -> None:
     url = sa.make_url(postgres_server).set(database="not_made_yet")
     at(url.render_as_string(hide_password=False))(world)
@@ -208,7 +223,7 @@ def test_a_second_daemon_leaves_with_75(world: World) -> None:
         ({"AUTH": reply("535 5.7.8 no")}, f'tls = "none"\n{LOGIN}', 77, "smtp.password"),
         ({"AUTH": reply("454 4.7.0 later")}, f'tls = "none"\n{LOGIN}', 69, "refuses our login"),
         ({"BANNER": reply("554 5.7.1 go away")}, 'tls = "none"\n', 69, "does not greet us"),
-        ({"MAIL": reply("550 5.7.1 who?")}, 'tls = "none"\n', 69, "`sender` in shop.yaml"),
+        ({"MAIL": reply("550 5.7.1 who?")}, 'tls = "none"\n', 69, "look at `sender`"),
         ({}, "", 69, "no STARTTLS"),
         ({}, 'ca_file = "/nowhere.pem"\n', 78, "smtp.ca_file names a file"),
     ],
@@ -223,6 +238,7 @@ def test_a_mail_server_that_does_not_take_us_costs_no_mail(
 
     assert (said.code, len(said.errors)) == (code, 1)
     assert says in said.err
+    assert "action=" not in said.err
     assert _but_notes(world) == before
     assert world.run("outbox audit").code == 0
 

@@ -12,7 +12,7 @@ from crm_mailer.home import make_home
 from crm_mailer.store.engine import Store
 from tests.flows.conftest import BROKEN, SmallShop, Start, answer, due
 from tests.flows.running import PATIENCE
-from tests.servers.smtp_faults import HANG, Fault, FaultServer, fault_server
+from tests.servers.smtp_faults import HANG, Fault, FaultServer, fault_server, reply
 
 ANNA = "anna@example.com"
 
@@ -44,7 +44,7 @@ def test_a_due_mail_leaves_its_answer_becomes_a_case_and_sigterm_ends_it(
     shop.goes_live("payment-reminder")
     shop.imports(due("A1", ANNA))
     daemon = start()
-    daemon.waits_for(lambda: shop.sink.letters)
+    daemon.waits_for(lambda: shop.sink.letters and shop.has_met("imap"))
     [reminder] = shop.mails_to(ANNA)
     shop.box.put(answer(reminder, BROKEN, sender=ANNA))
     daemon.waits_for(lambda: shop.told("case", "list"))
@@ -192,9 +192,32 @@ def test_a_mail_server_that_is_down_is_told_once_and_used_when_it_is_back(
     assert len(daemon.lines("action=send")) == 1
 
 
+def test_a_daemon_that_is_started_again_lets_an_account_rest_on(
+    shop: SmallShop, start: Start
+) -> None:
+    unpaid_orders(shop, 1)
+    refuses = {"AUTH": lambda: reply("535 5.7.8 wrong password")}
+    with fault_server(refuses, extensions=("AUTH PLAIN",)) as server:
+        login = {**smtp(server), "CRM_MAILER_SMTP_USERNAME": "u", "CRM_MAILER_SMTP_PASSWORD": "x"}
+        daemon = start(**login)
+        daemon.waits_for(lambda: shop.told("status")["resting"])
+        daemon.ends()
+        again = start(**login)
+        again.waits_for(lambda: again.lines("action=started"))
+        time.sleep(3)  # longer than a round of sending waits for the next
+        tried = server.verbs.count("AUTH")
+        shop.more |= login
+        resumed = shop.run("resume", "--account", "smtp")
+        again.waits_for(lambda: server.verbs.count("AUTH") > 1)
+
+    assert tried == 1
+    assert "it is tried at once" in resumed.output
+
+
 def test_the_mailbox_is_read_again_after_a_fault_of_ours(shop: SmallShop, start: Start) -> None:
     (shop.home / "inbound").write_text("in the way of the folder for large mails")
     daemon = start()
+    daemon.waits_for(lambda: shop.has_met("imap"))
     shop.box.put(b"From: anna@example.com\r\nSubject: Hi\r\n\r\n" + b"A photo.\r\n" * 9_000)
     daemon.waits_for(lambda: daemon.lines("action=listen", "level=error"))
 

@@ -35,6 +35,7 @@ def test_mailboxes_that_are_down_or_locked_hinder_no_other(
     daemon = start()
     daemon.waits_for(lambda: daemon.lines("action=listen", "mailbox=locked", "refuses"))
     daemon.waits_for(lambda: daemon.lines("action=listen", "mailbox=down"))
+    daemon.waits_for(lambda: shop.has_met("imap", "good"))
     server.inbox.put(letter("The lamp arrived broken.", sender="anna@example.com"))
     shop.box.put(letter("The pot arrived broken.", sender="boris@example.com"))
     daemon.waits_for(lambda: len(shop.told("inbox", "list")) == 2)
