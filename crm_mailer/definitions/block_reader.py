@@ -10,7 +10,8 @@ from typing import Any
 
 from crm_mailer.definitions.files import Fault, Node
 from crm_mailer.definitions.list_reader import ListFolder, read_list
-from crm_mailer.definitions.problems import Problem, did_you_mean
+from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
+from crm_mailer.definitions.rule_values import is_turned, odd_campaign
 from crm_mailer.definitions.tree import WHOLE
 from crm_mailer.definitions.written import duration
 from crm_mailer.model.reply import Intent
@@ -44,7 +45,9 @@ class BlockReader:
         problems: list[Problem],
         lists: ListFolder | None = None,
         segments: Collection[str] | None = None,
+        campaigns: Collection[str] | None = None,
     ) -> None:
+        self.campaigns = campaigns
         self.problems = problems
         self.lists = lists
         self.segments = segments
@@ -66,7 +69,7 @@ class BlockReader:
         if node.kind == "text" and node.text == "true":
             return Contact()
         readers: dict[str, Callable[[Node], Any]] = {
-            "campaign": self._text,
+            "campaign": self._campaign,
             **({"intent": self._intent} if name == "replied" else {}),
             **self._window_readers(),
             "times": self._count,
@@ -159,7 +162,21 @@ class BlockReader:
             read = readers[key](value)
             if read is not None:
                 parts[key] = read
+        if is_turned(parts.get("since"), parts.get("until")):
+            what = f"`until` of `{name}` is before its `since`: nothing lies between them"
+            self.problems.append(
+                node.problem("CRM107", what, "until", help="change one of the two days")
+            )
         return parts
+
+    def _campaign(self, node: Node) -> str | None:
+        text = self._text(node)
+        odd = odd_campaign(text, self.campaigns) if text is not None else None
+        if odd is not None:
+            self.problems.append(
+                node.problem("CRM143", odd.what, help=odd.remedy, severity=Severity.WARNING)
+            )
+        return text
 
     def _window_readers(self) -> dict[str, Callable[[Node], Any]]:
         return {"within": self._within, "since": self.day, "until": self.day}

@@ -44,6 +44,8 @@ class Known:
     #: Template ("stage/name") -> its languages.
     templates: Mapping[str, Collection[str]] = field(default_factory=dict)
     benefits: Mapping[str, Benefit] = field(default_factory=dict)
+    #: Ids of all campaigns; None: they are not known here.
+    campaigns: Collection[str] | None = None
 
 
 def faults_of(

@@ -11,7 +11,7 @@ from typing import Any
 
 from crm_mailer.definitions.campaign_faults import Known, faults_of, kind_of
 from crm_mailer.definitions.campaign_shape import AnchorShape, CampaignFile, StepShape, TrialShape
-from crm_mailer.definitions.files import Node, read_yaml, validate
+from crm_mailer.definitions.files import Node, parse_yaml, read_text, validate
 from crm_mailer.definitions.problems import Problem, did_you_mean
 from crm_mailer.definitions.segment_reader import read_rule
 from crm_mailer.definitions.when_reader import BEST, calendar_anchor, window_of
@@ -41,11 +41,26 @@ __all__ = ["Known", "read_campaign"]
 
 
 def read_campaign(
-    path: Path, known: Known, problems: list[Problem], shown: str = ""
+    path: Path,
+    known: Known,
+    problems: list[Problem],
+    shown: str = "",
+    *,
+    texts: dict[str, str] | None = None,
 ) -> Campaign | None:
-    """The campaign in the file; None, and `problems`, when it is wrong. Warnings do not stop it."""
+    """The campaign in the file; None, and `problems`, when it is wrong. Warnings do not stop it.
+
+    Args:
+        path: the file.
+        known: what it may name.
+        problems: where faults and warnings go.
+        shown: its name in messages; the path itself when empty.
+        texts: where the text goes from which the campaign was made, by the campaign's `path`.
+    """
+    name = shown or str(path)
     try:
-        node = read_yaml(path, shown)
+        text = read_text(path, name)
+        node = parse_yaml(text, name)
         shape = validate(node, CampaignFile)
     except DefinitionError as error:
         problems.extend(error.problems)
@@ -60,7 +75,9 @@ def read_campaign(
         return None
     steps = _steps(shape, offsets, conditions, known)
     anchor = _anchor(shape.anchor, known.festivals)
-    return _campaign(node, shape, steps, audience, anchor, path.stem, shown or str(path))
+    if texts is not None:
+        texts[name] = text
+    return _campaign(node, shape, steps, audience, anchor, path.stem, name)
 
 
 def _campaign(
@@ -197,7 +214,7 @@ def _rule(node: Node, known: Known, faults: list[Problem], *path: str | int) -> 
     written = node.get(*path)
     if written is None or written.is_null:
         return EVERYBODY
-    return read_rule(written, faults, segments=known.segments)
+    return read_rule(written, faults, segments=known.segments, campaigns=known.campaigns)
 
 
 def _conditions(node: Node, shape: CampaignFile, known: Known, faults: list[Problem]) -> list[Rule]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_origin
 
@@ -13,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from crm_mailer.definitions.problems import Problem, did_you_mean, raise_all
+from crm_mailer.definitions.problems import Problem, did_you_mean, nearest, raise_all
 from crm_mailer.definitions.tree import Builder, Key, Node, Place, Source
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Source",
     "Strict",
     "parse_yaml",
+    "read_text",
     "read_yaml",
     "validate",
 ]
@@ -34,13 +36,21 @@ RULE = {"x-rule": True}
 #: What YAML takes for the end of a line.
 LINE_ENDS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
+#: Else pydantic looks through all that is installed for plug-ins, at each start; we have none.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 
 class Strict(pydantic.BaseModel):
-    """The base of every file's shape: unknown keys are errors, values are taken as text first."""
+    """The base of every file's shape: unknown keys are errors, values are taken as text first.
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    A shape is built when a file is held against it: most commands read few kinds of files.
+    """
+
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, str_strip_whitespace=True, defer_build=True
+    )
 
 
 def read_yaml(path: Path, shown: str = "") -> Node:
@@ -54,8 +64,7 @@ def read_yaml(path: Path, shown: str = "") -> Node:
         DefinitionError: it cannot be read, is no YAML, or uses what is not allowed.
     """
     name = shown or str(path)
-    text = _text_of(path, name)
-    return parse_yaml(text, name)
+    return parse_yaml(read_text(path, name), name)
 
 
 def parse_yaml(text: str, shown: str) -> Node:
@@ -91,7 +100,12 @@ def validate(node: Node, model: type[Model]) -> Model:
         raise_all(_problems_of(node, model, error))
 
 
-def _text_of(path: Path, name: str) -> str:
+def read_text(path: Path, name: str) -> str:
+    """What stands in the file at `path`, which messages call `name`.
+
+    Raises:
+        DefinitionError: it cannot be read, is too large, or is no UTF-8.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -127,16 +141,43 @@ def _letter_problem(source: Source, text: str, error: ReaderError) -> Problem:
 
 def _syntax_problem(source: Source, error: MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
-    place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(0, 0)
     words = " ".join(str(error.problem or error.context or "not YAML").split())
+    is_no_key = "could not find expected ':'" in words
+    if is_no_key and error.context_mark is not None:
+        mark = error.context_mark  # the line itself, not the one after it
+    place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(0, 0)
     remedy = ""
     if "found character '\\t'" in words or "\t" in words:
         remedy = "indent with blanks, not with tabs"
+    elif is_no_key:
+        remedy = "a line is `key: value`, with a blank after the colon"
+    elif "mapping values are not allowed" in words and _begins_a_line(source, place):
+        remedy = (
+            "lines of one block begin in the same column: this one stands too far in"
+            if _stands_in(source, place.line)
+            else "the line above it is no `key: value`"
+        )
     elif "mapping values are not allowed" in words:
         remedy = 'put text with a colon into quotes: "like: this"'
     elif "expected <block end>" in words or "did not find expected key" in words:
         remedy = "lines of one block begin in the same column"
     return source.problem(place, "CRM101", f"not YAML: {words}", help=remedy)
+
+
+def _begins_a_line(source: Source, place: Place) -> bool:
+    """Whether what stands before the colon at `place` is all that the line has there: a key."""
+    before = source.lines[place.line - 1][: place.column - 1] if place.line else ""
+    return re.fullmatch(r"\s*(- +)?[\w-]+\s*", before) is not None
+
+
+def _stands_in(source: Source, line: int) -> bool:
+    """Whether a line begins further to the right than the one with words above it."""
+    own, *above = [
+        len(text) - len(text.lstrip())
+        for text in reversed(source.lines[:line])
+        if text.strip() and not text.lstrip().startswith("#")
+    ]
+    return not above or own > above[0]
 
 
 # ------------------------------------------------------- pydantic's faults, in plain words
@@ -161,10 +202,10 @@ PLAIN: dict[str, tuple[str, str]] = {
     "date_from_datetime_parsing": ("CRM111", "`{key}` is a day that exists, such as 2026-11-20"),
     "date_parsing": ("CRM111", "`{key}` is a day that exists, such as 2026-11-20"),
     "date_type": ("CRM111", "`{key}` is a day, such as 2026-11-20"),
-    "greater_than_equal": ("CRM107", "`{key}` is at least {ge}"),
-    "greater_than": ("CRM107", "`{key}` is more than {gt}"),
-    "less_than_equal": ("CRM107", "`{key}` is at most {le}"),
-    "less_than": ("CRM107", "`{key}` is less than {lt}"),
+    "greater_than_equal": ("CRM107", "`{key}` must be at least {ge}"),
+    "greater_than": ("CRM107", "`{key}` must be more than {gt}"),
+    "less_than_equal": ("CRM107", "`{key}` must be at most {le}"),
+    "less_than": ("CRM107", "`{key}` must be less than {lt}"),
     "too_short": ("CRM107", "`{key}` needs at least {min_length}"),
     "too_long": ("CRM107", "`{key}` has more than {max_length}"),
     "string_too_short": ("CRM107", "`{key}` is empty"),
@@ -185,14 +226,31 @@ def _problems_of(
     node: Node, model: type[pydantic.BaseModel], error: pydantic.ValidationError
 ) -> list[Problem]:
     found: dict[tuple[str, Place], Problem] = {}
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    misspelt = _misspelt(model, details)
+    for detail in details:
+        if detail["type"] == "missing" and detail["loc"] in misspelt:
+            continue
         problem = _one_problem(node, model, detail)
         found.setdefault((problem.code, Place(problem.line, problem.column)), problem)
     return sorted(found.values(), key=lambda problem: (problem.line, problem.column))
 
 
+def _misspelt(
+    model: type[pydantic.BaseModel], details: Sequence[ErrorDetails]
+) -> set[tuple[str | int, ...]]:
+    """Places of keys that are missing only because they are misspelt, which is told already."""
+    unknown = [one["loc"] for one in details if one["type"] == "extra_forbidden"]
+    meant = ((way, nearest(str(way[-1]), _keys_at(model, _steps(way[:-1])))) for way in unknown)
+    return {(*way[:-1], name) for way, name in meant if name}
+
+
+def _steps(way: Iterable[str | int]) -> list[Key]:
+    return [step for step in way if isinstance(step, (str, int))]
+
+
 def _one_problem(node: Node, model: type[pydantic.BaseModel], detail: ErrorDetails) -> Problem:
-    path = [step for step in detail["loc"] if isinstance(step, (str, int))]
+    path = _steps(detail["loc"])
     context = detail.get("ctx", {})
     key = _name_of(path)
     kind = detail["type"]

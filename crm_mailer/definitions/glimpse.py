@@ -11,7 +11,7 @@ from pathlib import Path
 
 #: More of a file than holds its id; nobody waits for a huge one.
 ENOUGH = 64_000
-_ID = re.compile(r"^id:[ \t]*([\w.-]+)", re.MULTILINE)
+_ID = re.compile(r"^id:[ \t]*[\"']?([\w.-]+)", re.MULTILINE)
 _NAME = re.compile(r"^name:[ \t]*(\S[^\n#]*)", re.MULTILINE)
 _LISTED_ID = re.compile(r"^\s*-\s+id:[ \t]*([\w.-]+)", re.MULTILINE)
 _KEY = re.compile(r"^  ([\w.-]+):", re.MULTILINE)
@@ -19,7 +19,11 @@ _KEY = re.compile(r"^  ([\w.-]+):", re.MULTILINE)
 
 def campaigns(home: Path) -> dict[str, str]:
     """Ids of campaigns, and what people call them."""
-    folder = home / "campaigns"
+    return campaigns_in(home / "campaigns")
+
+
+def campaigns_in(folder: Path) -> dict[str, str]:
+    """The same of a folder of campaigns."""
     return _own(path for path in folder.rglob("*.yaml") if folder / "segments" != path.parent)
 
 

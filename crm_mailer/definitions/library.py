@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from crm_mailer.definitions import glimpse
 from crm_mailer.definitions.benefit_reader import read_benefits
 from crm_mailer.definitions.calendar_reader import read_festivals
 from crm_mailer.definitions.campaign_reader import Known, read_campaign
@@ -41,6 +42,11 @@ class Definitions:
     #: None while rfm.yaml is wrong: marks then stay by the profile in force.
     rfm: RfmProfiles | None = field(default_factory=RfmProfiles)
     problems: tuple[Problem, ...] = ()
+    #: The text from which each campaign was made, by the campaign's `path`: its file may say
+    #: something else by the time that somebody asks.
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: Ids of all campaigns, also of those whose files are wrong: what rules may name.
+    ids: Collection[str] = frozenset()
 
     @property
     def has_shop(self) -> bool:
@@ -63,7 +69,8 @@ def load(folder: Path, templates: Mapping[str, Collection[str]]) -> Definitions:
     problems: list[Problem] = []
     shop = read_shop(folder / "shop.yaml", problems, f"{folder.name}/shop.yaml")
     curves = read_curves(folder / "curves.yaml", problems, f"{folder.name}/curves.yaml")
-    segments = read_segments(folder / "segments", problems)
+    ids = frozenset(glimpse.campaigns_in(folder))
+    segments = read_segments(folder / "segments", problems, campaigns=ids)
     rfm = read_rfm(folder / "rfm.yaml", problems, f"{folder.name}/rfm.yaml")
     festivals = read_festivals(folder / "calendar.yaml", problems, f"{folder.name}/calendar.yaml")
     benefits = read_benefits(folder / "benefits.yaml", problems, f"{folder.name}/benefits.yaml")
@@ -74,8 +81,10 @@ def load(folder: Path, templates: Mapping[str, Collection[str]]) -> Definitions:
         festivals=festivals,
         templates=templates,
         benefits=benefits,
+        campaigns=ids,
     )
-    campaigns = _campaigns(folder, known, problems)
+    texts: dict[str, str] = {}
+    campaigns = _campaigns(folder, known, problems, texts)
     return Definitions(
         shop=known.shop,
         curves=curves,
@@ -85,6 +94,8 @@ def load(folder: Path, templates: Mapping[str, Collection[str]]) -> Definitions:
         benefits=benefits,
         rfm=rfm,
         problems=(*problems, *_ignored(folder)),
+        texts=texts,
+        ids=ids,
     )
 
 
@@ -107,6 +118,9 @@ def keeping(read: Definitions, before: Definitions) -> Definitions:
         for one in before.campaigns.values()
         if one.path in wrong and one.id not in read.campaigns
     }
+    texts = {
+        one.path: before.texts[one.path] for one in campaigns.values() if one.path in before.texts
+    }
     are_segments_wrong = any("/segments/" in f"/{file}" for file in wrong)
     return replace(
         read,
@@ -116,6 +130,7 @@ def keeping(read: Definitions, before: Definitions) -> Definitions:
         benefits={**(before.benefits if _is_of(wrong, "benefits.yaml") else {}), **read.benefits},
         segments={**(before.segments if are_segments_wrong else {}), **read.segments},
         campaigns={**read.campaigns, **campaigns},
+        texts={**read.texts, **texts},
     )
 
 
@@ -123,11 +138,13 @@ def _is_of(wrong: Collection[str], name: str) -> bool:
     return any(file.endswith(f"/{name}") for file in wrong)
 
 
-def _campaigns(folder: Path, known: Known, problems: list[Problem]) -> dict[str, Campaign]:
+def _campaigns(
+    folder: Path, known: Known, problems: list[Problem], texts: dict[str, str]
+) -> dict[str, Campaign]:
     found: dict[str, Campaign] = {}
     for path in _campaign_files(folder):
         shown = f"{folder.name}/{path.relative_to(folder).as_posix()}"
-        campaign = read_campaign(path, known, problems, shown)
+        campaign = read_campaign(path, known, problems, shown, texts=texts)
         if campaign is None:
             continue
         if campaign.id in found:

@@ -49,6 +49,11 @@ class Problem:
         """`file:line:column`, as editors and terminals make it a link."""
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
+    @property
+    def order(self) -> tuple[str, int, int, str, str]:
+        """By what findings are sorted, so that two runs tell the same in the same order."""
+        return self.file, self.line, self.column, self.code, self.message
+
     def as_text(self) -> str:
         """The fault with its source line, a caret and the remedy."""
         rows = [f"{self.severity}[{self.code}]: {self.message}", f"  --> {self.place}"]
@@ -110,6 +115,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if not names:
         return ""
     return "known: " + ", ".join(names[:12]) + (" ..." if len(names) > 12 else "")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The name that a misspelt one is meant for; empty where none is near."""
+    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    return near[0] if near else ""
 
 
 def _excerpt(line: str, column: int) -> tuple[str, int]:

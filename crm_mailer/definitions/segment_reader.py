@@ -15,6 +15,7 @@ from crm_mailer.definitions.block_reader import MONEY, BlockReader
 from crm_mailer.definitions.files import RULE, Fault, Node, Strict, parse_yaml, read_yaml, validate
 from crm_mailer.definitions.list_reader import ListFolder
 from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
+from crm_mailer.definitions.rule_values import Odd, odd_text
 from crm_mailer.definitions.tree import TRUTHS, WHOLE
 from crm_mailer.definitions.written import Slug, Text, time_zone
 from crm_mailer.model.errors import DefinitionError
@@ -61,10 +62,17 @@ class SegmentFile(Strict):
     list: Text = ""
 
 
-def read_segments(folder: Path, problems: list[Problem]) -> dict[str, Segment]:
+def read_segments(
+    folder: Path, problems: list[Problem], *, campaigns: Collection[str] | None = None
+) -> dict[str, Segment]:
     """The segments in `folder/*.yaml` by id, in the order of the file names.
 
     Faults are added to `problems`, and the segments that have one are left out.
+
+    Args:
+        folder: of the segments.
+        problems: where faults are added.
+        campaigns: the ids of the shop's campaigns; None lets rules name any.
     """
     files = _read_files(folder, problems)
     lists = lists_of(folder)
@@ -75,7 +83,7 @@ def read_segments(folder: Path, problems: list[Problem]) -> dict[str, Segment]:
         if shape.id in segments:
             what = f"another file has the id `{shape.id}` already"
             faults.append(node.problem("CRM118", what, "id"))
-        rule = _rule_of(node, faults, segments=ids, lists=lists)
+        rule = _rule_of(node, faults, segments=ids, lists=lists, campaigns=campaigns)
         problems.extend(faults)
         if not any(fault.is_error for fault in faults):
             segments[shape.id] = Segment(
@@ -85,7 +93,12 @@ def read_segments(folder: Path, problems: list[Problem]) -> dict[str, Segment]:
 
 
 def read_segment(
-    path: Path, problems: list[Problem], *, segments: Collection[str], shown: str = ""
+    path: Path,
+    problems: list[Problem],
+    *,
+    segments: Collection[str],
+    shown: str = "",
+    campaigns: Collection[str] | None = None,
 ) -> Segment | None:
     """The segment in the file at `path`, which may lie anywhere; None where it has an error.
 
@@ -94,15 +107,23 @@ def read_segment(
         problems: where faults are added.
         segments: the ids that its rule may name.
         shown: the file's name in messages.
+        campaigns: the ids of the shop's campaigns; None lets the rule name any.
     """
-    return _read(lambda: read_yaml(path, shown), problems, segments, lists_of(path.parent))
+    lists = lists_of(path.parent)
+    return _read(lambda: read_yaml(path, shown), problems, segments, lists, campaigns)
 
 
 def read_segment_text(
-    text: str, problems: list[Problem], *, folder: Path, segments: Collection[str], shown: str
+    text: str,
+    problems: list[Problem],
+    *,
+    folder: Path,
+    segments: Collection[str],
+    shown: str,
+    campaigns: Collection[str] | None = None,
 ) -> Segment | None:
     """The segment that is written in `text`, as `read_segment` reads one of `folder`."""
-    return _read(lambda: parse_yaml(text, shown), problems, segments, lists_of(folder))
+    return _read(lambda: parse_yaml(text, shown), problems, segments, lists_of(folder), campaigns)
 
 
 def _read(
@@ -110,6 +131,7 @@ def _read(
     problems: list[Problem],
     segments: Collection[str],
     lists: ListFolder,
+    campaigns: Collection[str] | None,
 ) -> Segment | None:
     faults: list[Problem] = []
     found = None
@@ -119,7 +141,7 @@ def _read(
     except DefinitionError as error:
         faults.extend(error.problems)
     else:
-        rule = _rule_of(node, faults, segments=segments, lists=lists)
+        rule = _rule_of(node, faults, segments=segments, lists=lists, campaigns=campaigns)
         found = Segment(id=shape.id, name=shape.name, note=shape.note.strip(), rule=rule)
     problems.extend(faults)
     return None if any(fault.is_error for fault in faults) else found
@@ -133,11 +155,16 @@ def lists_of(folder: Path) -> ListFolder:
 
 
 def _rule_of(
-    node: Node, problems: list[Problem], *, segments: Collection[str], lists: ListFolder
+    node: Node,
+    problems: list[Problem],
+    *,
+    segments: Collection[str],
+    lists: ListFolder,
+    campaigns: Collection[str] | None,
 ) -> Rule:
     """What the file asks: its rule, its list, or both."""
     parts = [
-        read_rule(one, problems, segments=segments, lists=lists)
+        read_rule(one, problems, segments=segments, lists=lists, campaigns=campaigns)
         for one in (node.get("rule"), _list_line(node))
         if one is not None
     ]
@@ -163,6 +190,7 @@ def read_rule(
     *,
     segments: Collection[str] | None = None,
     lists: ListFolder | None = None,
+    campaigns: Collection[str] | None = None,
 ) -> Rule:
     """The rule that `node` says.
 
@@ -171,9 +199,10 @@ def read_rule(
         problems: where faults are added; a part that has one is read as if it were not there.
         segments: the ids that `segment:` may name; None lets every id pass.
         lists: where the files of `list:` lie; None: a list is out of place here.
+        campaigns: the ids that `campaign:` should name; None lets every id pass.
     """
     faults: list[Problem] = []
-    rule = _Reader(faults, segments, lists).rule(node)
+    rule = _Reader(faults, segments, lists, campaigns).rule(node)
     if not any(fault.is_error for fault in faults):
         faults.extend(_oddities(node, rule))
     problems.extend(faults)
@@ -200,8 +229,9 @@ class _Reader:
         problems: list[Problem],
         segments: Collection[str] | None,
         lists: ListFolder | None,
+        campaigns: Collection[str] | None,
     ) -> None:
-        self.blocks = BlockReader(problems, lists, segments)
+        self.blocks = BlockReader(problems, lists, segments, campaigns)
         self.problems = problems
         self.lines = 0
 
@@ -243,7 +273,21 @@ class _Reader:
                 node, "CRM106", f"`{key}` needs a list of rules", "one `- field: value` each"
             )
             return ()
-        return tuple(self.rule(item) for item in node.items)
+        return tuple(self._part(key, item) for item in node.items)
+
+    def _part(self, key: str, node: Node) -> Rule:
+        """One part of `all` or `any`; of `any` each must be able to hold by itself."""
+        before = sum(one.is_error for one in self.problems)
+        found = self.rule(node)
+        is_right = sum(one.is_error for one in self.problems) == before
+        if key == "any" and is_right and verdict(found) is False:
+            what = "this part of `any` holds for nobody: its lines contradict one another"
+            self.problems.append(
+                node.problem(
+                    "CRM141", what, help="change a line or take it out", severity=Severity.WARNING
+                )
+            )
+        return found
 
     def _segment(self, node: Node) -> Rule:
         named = node.items if node.kind == "list" else [node]
@@ -392,7 +436,16 @@ class _Reader:
                 time_zone(text)
             except Fault as fault:
                 self._fault(node, fault.code, str(fault), fault.help)
+        elif fits:
+            self._doubt(node, odd_text(field.name, text, is_piece=is_piece))
         return text
+
+    def _doubt(self, node: Node, odd: Odd | None) -> None:
+        """A value that no customer has is right and surely not meant."""
+        if odd is not None:
+            self.problems.append(
+                node.problem("CRM143", odd.what, help=odd.remedy, severity=Severity.WARNING)
+            )
 
     def _fault(self, node: Node, code: str, message: str, remedy: str = "") -> None:
         self.problems.append(node.problem(code, message, help=remedy))

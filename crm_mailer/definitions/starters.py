@@ -20,6 +20,9 @@ from crm_mailer.model.errors import NotPossible
 TEMPLATE_NAME = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*/[a-z0-9]+([-_][a-z0-9]+)*")
 MODELINE = "# yaml-language-server: $schema={schema}\n"
 LANGUAGE_OF_PART = re.compile(r"(<mj-include\s+path=\"[^\"]*?\.)([A-Za-z_-]+)(\.mjml\")")
+#: The include after which the one for languages from right to left stands.
+HEAD = re.compile(r"[ \t]*<mj-include path=\"\.\./layout/head\.mjml\"\s*/>\n")
+RIGHT_TO_LEFT = "right-to-left.mjml"
 LONGEST_ID = 60
 
 
@@ -85,18 +88,25 @@ def template(code: str, parts: Collection[str], *, is_about_order: bool) -> str:
     foot = f"footer{'-order' if is_about_order else ''}.{code}.mjml"
     footer = _part(foot, parts, 4)
     if not footer and not is_about_order:
-        plain = _texts()["footer"].replace("{unsubscribe}", words["unsubscribe"])
+        plain = _texts()["footer"]
+        for key in ("unsubscribe", "preferences"):
+            plain = plain.replace(f"{{{key}}}", words[key])
         footer = "".join(f"    {line}\n" for line in plain.splitlines())
     filled = _texts()["template"].format(
         **{key: words[key] for key in ("title", "preview", "body", "button")},
-        head=_part("head.mjml", parts, 4),
+        head="".join(_part(name, parts, 4) for name in ("head.mjml", *_turned(code))),
         header=_part("header.mjml", parts, 4),
         sign=_part(f"signature.{code}.mjml", parts, 10),
         footer=footer,
     )
-    if languages.base(code) in languages.RIGHT_TO_LEFT:  # MJML begins at the left unless told
+    if _turned(code) and RIGHT_TO_LEFT not in parts:  # MJML begins at the left unless told
         filled = re.sub(r"<mj-(text|button)\b", r'<mj-\1 align="right"', filled)
     return str(filled)
+
+
+def _turned(code: str) -> tuple[str, ...]:
+    """The part of the layout that turns a mail to the right, for languages that are read so."""
+    return (RIGHT_TO_LEFT,) if languages.base(code) in languages.RIGHT_TO_LEFT else ()
 
 
 def _part(name: str, parts: Collection[str], indent: int) -> str:
@@ -112,6 +122,9 @@ def translated(text: str, code: str, parts: Collection[str]) -> str:
         return f"{match[1]}{code}{match[3]}" if other in parts else match[0]
 
     text = LANGUAGE_OF_PART.sub(in_language, text)
+    text = re.sub(rf"[ \t]*<mj-include path=\"[^\"]*/{RIGHT_TO_LEFT}\"\s*/>\n", "", text)
+    turned = "".join(_part(name, parts, 4) for name in _turned(code))
+    text = HEAD.sub(lambda head: head[0] + turned, text, count=1)
     return re.sub(r"<mjml[^>]*>", "<mjml>", text, count=1)
 
 

@@ -73,8 +73,23 @@ class _LexiconFile(Strict):
 
 
 class _WishesFile(Strict):
+    sets: dict[str, tuple[str, ...]] = pydantic.Field(default_factory=dict)
     subjects: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    wholes: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    goods: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    denials: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+
+
+_WISHES = (
+    *("subjects", "lines", "wholes", "stops", "beside", "goods"),
+    *("places", "alone", "denials", "conditions"),
+)
 
 
 class _AutoBodies(Strict):
@@ -147,7 +162,7 @@ def words_of(folders: Iterable[Path]) -> Words:
     reasons = _reasons(nodes)
     read = (
         tuple(_lexicon(code, files) for code, files in sorted(lexicons.items())),
-        Wishes(subjects=tuple(lines["stop_subjects"]), lines=tuple(lines["stop_lines"])),
+        Wishes(**{name: tuple(lines[f"stop_{name}"]) for name in _WISHES}),
         tuple(lines["auto_subjects"]),
         tuple(bounces),
         tuple(lines["auto_weak_subjects"]),
@@ -240,8 +255,9 @@ def _unknown(node: Node, block: str, code: str, known: Iterable[str]) -> Problem
 def _take_lines(kind: str, node: Node, lines: dict[str, list[str]]) -> None:
     if kind == "wishes":
         wishes = validate(node, _WishesFile)
-        lines["stop_subjects"] += wishes.subjects
-        lines["stop_lines"] += wishes.lines
+        for name in _WISHES:
+            phrases = getattr(wishes, name)
+            lines[f"stop_{name}"] += [_filled(one, wishes.sets) for one in phrases]
     elif kind == "autoreplies":
         answers = validate(node, _AutoFile)
         lines["auto_subjects"] += answers.subjects

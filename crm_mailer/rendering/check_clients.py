@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from crm_mailer.definitions.problems import Problem, Severity
@@ -135,13 +135,11 @@ def _programs(known: Feature) -> str:
 def _used(text: str) -> Iterator[tuple[str, int, int]]:
     """Feature, place and width of all that could be one."""
     for block in STYLES.finditer(text):
-        css = COMMENT.sub(lambda m: " " * len(m[0]), block[1])
-        yield from _in_css(css, block.start(1))
-        for pattern, slug in AT_RULES:
-            for match in pattern.finditer(css):
-                yield slug, block.start(1) + match.start(), len(match[0])
+        for slug, place, width in _in_sheet(block[1]):
+            yield slug, block.start(1) + place, width
     for attribute in STYLE.finditer(text):
-        yield from _in_css(attribute[1], attribute.start(1))
+        for slug, place, width in _in_css(attribute[1]):
+            yield slug, attribute.start(1) + place, width
     for tag in TAG.finditer(text):
         name = tag[1].lower()
         if name not in PLAIN_TAGS and not name.startswith("mj"):
@@ -150,15 +148,29 @@ def _used(text: str) -> Iterator[tuple[str, int, int]]:
         yield f"image-{picture[1].lower()}", picture.start(1), len(picture[1])
 
 
-def _in_css(css: str, start: int) -> Iterator[tuple[str, int, int]]:
+@lru_cache(256)
+def _in_sheet(sheet: str) -> list[tuple[str, int, int]]:
+    """The same of a style sheet: most templates have those of the layout."""
+    css = COMMENT.sub(lambda m: " " * len(m[0]), sheet)
+    found = list(_in_css(css))
+    for pattern, slug in AT_RULES:
+        found += [(slug, match.start(), len(match[0])) for match in pattern.finditer(css)]
+    return found
+
+
+@lru_cache(1024)
+def _in_css(css: str) -> list[tuple[str, int, int]]:
+    """The same of declarations."""
+    found: list[tuple[str, int, int]] = []
     for match in DECLARATION.finditer(css):
         name, value = match[1].lower(), match[2].lower()
-        place = start + match.start(1), len(match[1])
+        place = match.start(1), len(match[1])
         if name == "display":
             kind = value.strip().removeprefix("inline-").split()[0]
-            yield (f"css-display-{kind}", *place)
+            found.append((f"css-display-{kind}", *place))
         else:
-            yield (PROPERTIES.get(name, f"css-{name}"), *place)
+            found.append((PROPERTIES.get(name, f"css-{name}"), *place))
         for pattern, slug in VALUES:
             if pattern.search(value) or (slug == "css-variables" and name.startswith("--")):
-                yield (slug, *place)
+                found.append((slug, *place))
+    return found

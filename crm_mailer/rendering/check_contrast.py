@@ -8,8 +8,9 @@ that a campaign gives, half-transparent ones) is passed over.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 
 from crm_mailer.definitions.problems import Problem
@@ -21,6 +22,17 @@ LARGE, LARGE_AND_BOLD = 24.0, 18.66
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 Colour = tuple[int, int, int]
 GROUND = "background-color"
+
+
+class Above(Enum):
+    """An element says nothing of its own; what it stands in does."""
+
+    SAYS = 0
+
+
+ABOVE = Above.SAYS
+#: None: a colour that cannot be told.
+Own = Colour | Above | None
 
 HEX = re.compile(r"#([0-9a-f]{3}|[0-9a-f]{6})(?![0-9a-f])", re.IGNORECASE)
 RGB = re.compile(r"rgb\(\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})\s*\)", re.IGNORECASE)
@@ -37,6 +49,8 @@ COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 DARK = re.compile(r"prefers-color-scheme\s*:\s*dark", re.IGNORECASE)
 COMPOUND = re.compile(r"(?P<tag>[a-z][a-z0-9]*|\*)?(?P<classes>(?:\.[\w-]+)*)", re.IGNORECASE)
 WANTED = ("color", GROUND, "background")
+#: Properties that set a colour.
+KEYS = {"color": frozenset({"color"}), GROUND: frozenset({GROUND, "background"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,29 +114,30 @@ class _Sheet:
         for number, rule in enumerate(rules):
             for key, value, important in rule.values:
                 self.rules[_names(key)].append((rule, number, value, important))
+        #: Of each element by its `id`: what is above it is what many others stand in, too.
         self._own: dict[tuple[int, str], str | None] = {}
+        self._colours: dict[int, Colour | None] = {}
+        self._grounds: dict[int, Colour | None] = {}
         #: Rules for elements of this tag and these classes: a page has many elements of few kinds.
         self._fitting: dict[tuple[str, str, frozenset[str]], list[tuple[Rule, int, str, bool]]] = {}
 
     def colour(self, element: Element) -> Colour | None:
         """The colour of its text."""
-        for one in element.above():
-            value = self.own(one, "color")
-            if value is not None and value != "inherit":
-                return colour_of(value)
-        return BLACK
+        return _first(element, self._colours, self._own_colour, BLACK)
+
+    def _own_colour(self, element: Element) -> Own:
+        value = self.own(element, "color")
+        return ABOVE if value is None or value == "inherit" else colour_of(value)
 
     def ground(self, element: Element) -> Colour | None:
         """What is behind it."""
-        for one in element.above():
-            value = self.own(one, GROUND)
-            if value is None:
-                continue
-            if "url(" in value or "gradient" in value:
-                return None
-            if value not in ("transparent", "inherit", "none", "initial"):
-                return colour_of(value)
-        return WHITE
+        return _first(element, self._grounds, self._own_ground, WHITE)
+
+    def _own_ground(self, element: Element) -> Own:
+        value = self.own(element, GROUND)
+        if value is None or value in ("transparent", "inherit", "none", "initial"):
+            return ABOVE
+        return None if "url(" in value or "gradient" in value else colour_of(value)
 
     def own(self, element: Element, name: str) -> str | None:
         """The element's own value; None where nothing says any. Unknown ones are `?`."""
@@ -137,8 +152,8 @@ class _Sheet:
             if len(rule.parts) == 1 or _matches(rule.parts, element):
                 rank = (important, *rule.weight, number)
                 best = (rank, value) if best is None or rank >= best[0] else best
-        for key, value in element.style.items():
-            if _names(key) == name:
+        for key, value in () if KEYS[name].isdisjoint(element.style) else element.style.items():
+            if key in KEYS[name]:
                 important = "!important" in value
                 rank = (important, 1000, 0, 0, 0)
                 if best is None or rank >= best[0]:
@@ -173,6 +188,22 @@ class _Sheet:
             if weight:
                 return weight in ("bold", "bolder") or (weight.isdigit() and int(weight) >= 700)
         return False
+
+
+def _first(
+    element: Element, known: dict[int, Colour | None], own: Callable[[Element], Own], last: Colour
+) -> Colour | None:
+    """What the nearest element that says something says; `last` where none does."""
+    passed: list[Element] = []
+    found: Own = last
+    for one in element.above():
+        found = known[id(one)] if id(one) in known else own(one)
+        passed.append(one)
+        if not isinstance(found, Above):
+            break
+    settled = last if isinstance(found, Above) else found
+    known.update((id(one), settled) for one in passed)
+    return settled
 
 
 def _names(key: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from crm_mailer.rendering import (
     check_contrast,
     check_inbox,
     check_links,
+    check_placeholders,
     check_words,
     field_check,
     language_check,
@@ -36,6 +37,7 @@ from crm_mailer.rendering.sources import Source
 
 #: Gmail cuts a mail off at about 102 kB.
 MAX_HTML_BYTES = 100_000
+TOO_DEEP = "CRM204"
 TRIAL_DAY = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 TRIAL_SHOP = Shop(
     name="Sample Shop",
@@ -60,10 +62,15 @@ def look(
     except TemplateFault as fault:
         return [fault.problem], None
     tree, broken = jinja_tree(draft)
-    found = [*mjml_lint.lint(draft.source, draft.masked), *broken]
+    markup_faults = mjml_lint.lint(draft.source, draft.masked)
+    if any(one.code == TOO_DEEP for one in markup_faults):
+        # a hundred tags in each other are one mistake
+        return [one for one in markup_faults if one.code == TOO_DEEP], draft
+    found = [*markup_faults, *broken]
     if tree is not None:
         found += _field_problems(draft, tree, use)
     found += language_check.look(draft, path)
+    found += check_placeholders.look(draft)
     found += check_inbox.language_problems(draft)
     found += check_clients.look(draft)
     return found, draft
@@ -139,6 +146,13 @@ def try_it(composer: Composer, draft: Draft, use: TemplateUse) -> tuple[str, lis
             severity=Severity.WARNING,
         )
     ]
+
+
+def alone(used: Collection[str]) -> TemplateUse | None:
+    """How a template that no campaign uses is tried; None where it needs what a campaign gives."""
+    if any(one.partition(".")[0] in ("vars", "benefit") for one in used):
+        return None
+    return TemplateUse(stream=Stream.TRANSACTIONAL, has_order=True, vars={})
 
 
 def _trial_benefit(use: TemplateUse, *, is_full: bool) -> Given | None:

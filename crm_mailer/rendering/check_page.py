@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from jinja2.exceptions import TemplateError
 
@@ -18,11 +18,10 @@ from crm_mailer.rendering import engine
 from crm_mailer.rendering.context import ShopFields
 from crm_mailer.rendering.markup import Draft
 from crm_mailer.rendering.masking import BRACES
-from crm_mailer.rendering.quick_html import PlacelessParser
+from crm_mailer.rendering.plain import VOID, hides
+from crm_mailer.rendering.quick_html import QuickParser
 
-VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 SILENT = frozenset("style script title head".split())
-HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 #: So many letters of a text are enough to find it again.
 ENOUGH = 60
 NO_CLASSES: frozenset[str] = frozenset()
@@ -106,11 +105,10 @@ class Page:
 
     def _filled(self, text: str) -> str | None:
         masked = self.draft.masked
-        source = masked.word.sub(lambda m: BRACES.sub(r"\g<0> ", masked.tags[int(m[1])].text), text)
-        try:
-            return engine.TEXT.from_string(source).render(shop=self.shop)
-        except (TemplateError, TypeError, ValueError):
-            return None
+        return _filled(
+            masked.word.sub(lambda m: BRACES.sub(r"\g<0> ", masked.tags[int(m[1])].text), text),
+            self.shop,
+        )
 
     def place_of(self, text: str) -> tuple[int, int]:
         """Where a text of the page stands in the source, and how wide it is there."""
@@ -154,7 +152,16 @@ def find(source: str, wanted: str) -> tuple[int, int] | None:
     return (found.start(), len(found[0].split("\n")[0])) if found else None
 
 
-def declarations(text: str) -> dict[str, str]:
+@lru_cache(1024)
+def _filled(source: str, shop: ShopFields) -> str | None:
+    try:
+        return engine.TEXT.from_string(source).render(shop=shop)
+    except (TemplateError, TypeError, ValueError):
+        return None
+
+
+@lru_cache(4096)
+def declarations(text: str) -> Mapping[str, str]:
     """`color:red; margin:0` as a mapping."""
     found = {}
     for part in text.split(";"):
@@ -164,11 +171,11 @@ def declarations(text: str) -> dict[str, str]:
     return found
 
 
-class _Reader(PlacelessParser):
+class _Reader(QuickParser):
     """Builds the tree."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self.elements: list[Element] = []
         self.stack: list[Element] = []
         self.css: list[str] = []
@@ -177,11 +184,7 @@ class _Reader(PlacelessParser):
         given = {key: value or "" for key, value in attrs}
         parent = self.stack[-1] if self.stack else None
         style = given.get("style", "")
-        is_hidden = (
-            tag in SILENT
-            or (parent is not None and parent.is_hidden)
-            or bool(style and HIDDEN.search(style))
-        )
+        is_hidden = tag in SILENT or (parent is not None and parent.is_hidden) or hides(style)
         one = Element(
             tag,
             given,
@@ -197,7 +200,9 @@ class _Reader(PlacelessParser):
             self.stack.append(one)
 
     def handle_endtag(self, tag: str) -> None:
-        if any(one.tag == tag for one in self.stack):
+        if self.stack and self.stack[-1].tag == tag:
+            self.stack.pop()
+        elif any(one.tag == tag for one in self.stack):
             while self.stack.pop().tag != tag:
                 pass
 

@@ -1,44 +1,131 @@
-"""Subjects that a campaign's file writes itself: fields that there are not, and what fails."""
+"""Texts that a campaign's file writes itself: unknown fields, what fails, what nobody reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+from babel import Locale
 from jinja2 import TemplateSyntaxError, nodes
 
 from crm_mailer.definitions.files import Node, Place
-from crm_mailer.definitions.problems import Problem
+from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
 from crm_mailer.definitions.tree import Key
+from crm_mailer.model import language
 from crm_mailer.model.campaign import Campaign, OrderAnchor, Step
 from crm_mailer.model.errors import RenderError
 from crm_mailer.model.token import KeyRing
-from crm_mailer.rendering import engine, field_check, samples
+from crm_mailer.rendering import check_placeholders, engine, field_check, samples
 from crm_mailer.rendering.check_one import TRIAL_DAY, TRIAL_SHOP
 from crm_mailer.rendering.check_use import gives_always
 from crm_mailer.rendering.compose import Composer, Occasion
 from crm_mailer.rendering.context import SUBJECT
 from crm_mailer.rendering.library import TemplateLibrary
 
+#: A link that acts; a headline may well begin with "Data: ".
+SCRIPTS = re.compile(r"\s*(?:(?:javascript|vbscript):(?=\S)|data:(?=[a-z]+/))", re.IGNORECASE)
 #: With none of them a subject is mere words.
 MARKS = ("{{", "{%", "{#")
 
 
-def check_subjects(campaign: Campaign, file: Node) -> Iterator[Problem]:
-    """What is wrong with the subjects of the steps and of their tests' arms.
+def has_texts(campaign: Campaign) -> bool:
+    """Whether its file writes texts that there is something to say about."""
+    return any(step.subject or step.trial for step in campaign.steps) or _is_odd(campaign.vars)
+
+
+def check_subjects(
+    campaign: Campaign, file: Node, templates: Mapping[str, Collection[str]]
+) -> Iterator[Problem]:
+    """What is wrong with the subjects of the steps and of their tests' arms, and with `vars`.
 
     Args:
         campaign: as it was read.
         file: its file.
+        templates: each template ("stage/name") with its languages.
     """
     composer = Composer(TemplateLibrary(Path()), TRIAL_SHOP, KeyRing({1: b"trial"}, 1))
     for place, step in enumerate(campaign.steps):
         above: list[Key] = ["steps", place]
-        yield from _of_step(composer, campaign, step, file, above)
-        for number, arm in enumerate(step.trial.arms if step.trial is not None else ()):
-            own = replace(step, subject=arm.subject)
-            yield from _of_step(composer, campaign, own, file, [*above, "test", "arms", number])
+        for own, path in _mails(step, above):
+            yield from _unread(own, file, path, templates.get(own.template, ()))
+            yield from _of_step(composer, campaign, own, file, path)
+    written = file.get("vars")
+    if written is not None and _is_odd(campaign.vars):
+        yield from _of_vars(written)
+
+
+def _mails(step: Step, above: list[Key]) -> Iterator[tuple[Step, list[Key]]]:
+    """The step with its own subjects, and with those of each arm of its test."""
+    yield step, above
+    for number, arm in enumerate(step.trial.arms if step.trial is not None else ()):
+        template = arm.template or step.template
+        yield (
+            replace(step, template=template, subject=arm.subject),
+            [*above, "test", "arms", number],
+        )
+
+
+def _unread(step: Step, file: Node, above: list[Key], known: Collection[str]) -> Iterator[Problem]:
+    """Subjects in languages that the template has not: a mail is in one of the template's."""
+    for code in step.subject if known else ():
+        if code in known:
+            continue
+        is_language = language.base(code) in _languages()
+        why = f"`{step.template}` is not written in `{code}`" if is_language else (
+            f"there is no language `{code}`"
+        )  # fmt: skip
+        near = next((one for one in known if not language.is_other(one, code)), None)
+        yield file.problem(
+            "CRM138",
+            f"{why}: nobody gets this subject",
+            *above,
+            "subject",
+            code,
+            help=f"write it under `{near}`, as the template's file does" if near
+            else did_you_mean(code, known),
+            severity=Severity.WARNING,
+            key=True,
+        )  # fmt: skip
+
+
+@cache
+def _languages() -> frozenset[str]:
+    """The codes of all languages that have a name."""
+    return frozenset(Locale("en").languages)
+
+
+def _is_odd(value: Any) -> bool:
+    """Whether a value of `vars` holds, at any depth, a placeholder or a link that is a script."""
+    if isinstance(value, Mapping):
+        return any(_is_odd(one) for one in value.values())
+    if isinstance(value, list | tuple):
+        return any(_is_odd(one) for one in value)
+    if not isinstance(value, str):
+        return False
+    return SCRIPTS.match(value) is not None or any(check_placeholders.find(value))
+
+
+def _of_vars(node: Node) -> Iterator[Problem]:
+    for one in (*node.entries.values(), *node.items):
+        yield from _of_vars(one)
+    if node.kind == "text":
+        yield from _placeholders(node, check_placeholders.find(node.text))
+        script = SCRIPTS.match(node.text)
+        if script is not None:
+            message = f"a link may not begin with `{script[0].strip()}`"
+            yield node.problem("CRM232", message, help="link to a page: https://...")
+
+
+def _placeholders(node: Node, found: Iterator[check_placeholders.Placeholder]) -> Iterator[Problem]:
+    for one in found:
+        place = _place(node, one.text, one.text)
+        yield node.source.problem(
+            place, check_placeholders.CODE, one.message, help=one.help, severity=Severity.WARNING
+        )
 
 
 def _of_step(
@@ -46,7 +133,10 @@ def _of_step(
 ) -> Iterator[Problem]:
     for code, text in step.subject.items():
         node = file.get(*above, "subject", code)
-        if node is None or not any(mark in text for mark in MARKS):
+        if node is None:
+            continue
+        yield from _placeholders(node, check_placeholders.find_in_words(text))
+        if not any(mark in text for mark in MARKS):
             continue
         found = list(_as_written(node, campaign))
         yield from found

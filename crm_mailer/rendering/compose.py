@@ -18,6 +18,7 @@ from crm_mailer.model.campaign import Campaign, Step, Stream
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.errors import RenderError
 from crm_mailer.model.message import Message
+from crm_mailer.model.moment import zone
 from crm_mailer.model.order import Order
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
@@ -39,7 +40,7 @@ from crm_mailer.rendering import (
 from crm_mailer.rendering.context import BenefitFields, ShopFields, StepFields, localised
 from crm_mailer.rendering.dkim import Signer
 from crm_mailer.rendering.envelope import Envelope
-from crm_mailer.rendering.fields import EVERY_FIELD
+from crm_mailer.rendering.fields import EVERY_FIELD, EVERY_ORDER_FIELD
 from crm_mailer.rendering.headers import UnsafeHeader
 from crm_mailer.rendering.languages import Choice
 from crm_mailer.rendering.library import (
@@ -49,6 +50,9 @@ from crm_mailer.rendering.library import (
     TemplateLibrary,
 )
 from crm_mailer.rendering.tracking import Link, Marks, Tracker
+
+#: The fields of the customer and of the order, all of them.
+_EVERYTHING: tuple[Collection[str], Collection[str]] = (EVERY_FIELD, EVERY_ORDER_FIELD)
 
 
 class NoLanguage(RenderError):
@@ -229,7 +233,9 @@ class Composer:
         forme = self._forme(occasion, self._choice(occasion).code, marks)
         letter = self._envelope(occasion)
         yield None
-        used = EVERY_FIELD if self._has_own_subject(occasion) else forme.of_customer
+        used = _EVERYTHING
+        if not self._has_own_subject(occasion):
+            used = forme.of_customer, forme.of_order
         values = self._values(occasion, forme.template.language, letter, now, used)
         values |= envelope.page_links(self.shop, self.keys, occasion.touch_id, forme.template.used)
         yield None
@@ -345,7 +351,7 @@ class Composer:
         code: str,
         letter: Envelope,
         now: datetime,
-        used: Collection[str] = EVERY_FIELD,
+        used: tuple[Collection[str], Collection[str]] = _EVERYTHING,
     ) -> dict[str, Any]:
         customer = occasion.customer
         place = home_zone(
@@ -357,7 +363,7 @@ class Composer:
         )
         locale = formats.locale_for(code, customer.country)
         values: dict[str, Any] = {
-            "customer": fields.customer_fields(customer, code, locale, used),
+            "customer": fields.customer_fields(customer, code, locale, used[0]),
             "greeting": greetings.greeting(customer, code),
             "shop": self._shop_fields,
             "unsubscribe_url": letter.unsubscribe_url,
@@ -369,7 +375,9 @@ class Composer:
             "benefit": self._benefit(occasion, code, locale, place),
         }
         if occasion.order is not None:
-            values["order"] = fields.order_fields(occasion.order, locale, place)
+            values["order"] = fields.order_fields(
+                occasion.order, locale, place, zone(self.shop.time_zone), used[1]
+            )
         return values
 
     def _benefit(

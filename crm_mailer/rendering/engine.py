@@ -7,6 +7,7 @@ Everything else (methods of texts, Python's inner names, other templates) does n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -18,6 +19,7 @@ from jinja2.lexer import TokenStream
 from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from crm_mailer.definitions.problems import nearest
 from crm_mailer.rendering import quoted, tokens
 from crm_mailer.rendering.context import FIELDS, Record
 from crm_mailer.rendering.plurals import Plural
@@ -202,6 +204,12 @@ TEXT = Sandbox(is_html=False)
 
 def refused(tree: nodes.Template) -> list[tuple[int, str]]:
     """Line and reason of all that a template may not do."""
+    return list(_all_refused(tree))
+
+
+@lru_cache(128)
+def _all_refused(tree: nodes.Template) -> list[tuple[int, str]]:
+    """Once for all languages of a template: they have one tree."""
     return sorted(set(_refused(tree, 0)))
 
 
@@ -216,7 +224,9 @@ def _refused(node: nodes.Node, loops: int) -> Iterator[tuple[int, str]]:
             return
     elif isinstance(node, nodes.Filter):
         if node.name not in HTML.filters:
-            yield node.lineno, f"there is no filter `{node.name}`"
+            near = nearest(node.name, HTML.filters)
+            remedy = f": is `{near}` meant?" if near else ""
+            yield node.lineno, f"there is no filter `{node.name}`{remedy}"
     elif node.__class__ in REFUSED:
         yield node.lineno, f"`{REFUSED[node.__class__]}` is not allowed in a template"
     for child in node.iter_child_nodes():

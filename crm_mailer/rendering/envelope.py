@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from crm_mailer.model import address as addresses
+from crm_mailer.model import domains
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.shop import ReturnPath, Shop
 from crm_mailer.model.token import KeyRing, Purpose
@@ -200,7 +201,7 @@ def wire_url(url: str) -> str:
     """
     parts = urlsplit(url)
     try:
-        place = parts.netloc.encode("idna").decode("ascii")
+        place = domains.wire_place(parts.netloc)
     except UnicodeError:
         raise headers.UnsafeHeader(f"the domain of {url} cannot be written in ASCII") from None
     return urlunsplit(parts._replace(netloc=place, path=quote(parts.path, safe="/%:@!$&'()*+,;=~")))

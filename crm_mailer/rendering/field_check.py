@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import nodes
 
 from crm_mailer.definitions.problems import did_you_mean
-from crm_mailer.rendering import plurals
+from crm_mailer.rendering import check_names, plurals
 from crm_mailer.rendering.context import FIELDS, KNOWN, SUBJECT, ItemFields, OrderFields, Record
 
 #: What a name or an expression is: a record, rows of records, a plain value, or not known here.
 PLAIN, UNKNOWN = "plain", "unknown"
 LOOP = "loop"
+#: The languages of a template have one tree, so that it is looked through once.
+KEPT = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,10 @@ class Unknown:
     help: str
 
 
+#: Record -> the name that the mail has it under, whatever a template calls it.
+ROOTS = {record: name for name, record in KNOWN.items() if record in FIELDS}
+
+
 @dataclass(slots=True)
 class Findings:
     """Fields used (`customer.name`) and those that do not exist."""
@@ -43,14 +50,21 @@ class Findings:
     unknown: list[Unknown] = field(default_factory=list)
 
 
-def look(tree: nodes.Template, *, has_order: bool, vars: Mapping[str, Any] | None) -> Findings:
+def look(tree: nodes.Template, *, has_order: bool, vars: Collection[str] | None) -> Findings:
     """Walk through a template.
 
     Args:
         tree: the parsed template.
         has_order: whether the campaign is anchored at an order.
-        vars: the campaign's own values; None accepts any.
+        vars: the names of the campaign's own values; None accepts any.
+
+    What is found is shared with others that ask the same; leave it as it is.
     """
+    return _found(tree, has_order, None if vars is None else tuple(vars))
+
+
+@lru_cache(KEPT)
+def _found(tree: nodes.Template, has_order: bool, vars: tuple[str, ...] | None) -> Findings:
     scope: dict[str, Any] = {name: kind or PLAIN for name, kind in KNOWN.items()}
     scope[SUBJECT] = PLAIN
     scope["range"] = scope[plurals.NAME] = PLAIN
@@ -62,7 +76,7 @@ def look(tree: nodes.Template, *, has_order: bool, vars: Mapping[str, Any] | Non
 
 
 class _Walker:
-    def __init__(self, vars: Mapping[str, Any] | None, *, has_order: bool) -> None:
+    def __init__(self, vars: Collection[str] | None, *, has_order: bool) -> None:
         self.vars = vars
         self.has_order = has_order
         self.findings = Findings()
@@ -81,15 +95,31 @@ class _Walker:
             for target, value in zip(node.targets, node.values, strict=True):
                 self.bind(target, self.kind_of(value, scope), inner)
             self.visit_all(node.body, inner)
-        elif isinstance(node, nodes.Test) and node.name in ("defined", "undefined"):
-            return
+        elif isinstance(node, nodes.If):
+            self.ask(node.test, scope)
+            self.visit_all([*node.body, *node.elif_, *node.else_], scope)
         elif isinstance(node, nodes.Expr):
-            self.kind_of(node, scope)
+            self.look_at(node, scope)
         else:
             for child in node.iter_child_nodes():
                 self.visit(child, scope)
 
-    def visit_all(self, body: list[nodes.Node], scope: dict[str, Any]) -> None:
+    def look_at(self, node: nodes.Expr, scope: dict[str, Any]) -> None:
+        """Look at an expression whose value goes no further."""
+        if not (isinstance(node, nodes.Test) and node.name in ("defined", "undefined")):
+            self.kind_of(node, scope)
+
+    def ask(self, test: nodes.Node, scope: dict[str, Any]) -> None:
+        """A condition: it may ask whether there is a record without using any of its fields."""
+        if isinstance(test, nodes.And | nodes.Or):
+            self.ask(test.left, scope)
+            self.ask(test.right, scope)
+        elif isinstance(test, nodes.Not):
+            self.ask(test.node, scope)
+        else:
+            self.visit(test, scope)
+
+    def visit_all(self, body: Sequence[nodes.Node], scope: dict[str, Any]) -> None:
         for node in body:
             self.visit(node, scope)
 
@@ -124,8 +154,16 @@ class _Walker:
         if isinstance(node, nodes.Filter) and node.name in ("default", "d"):
             return self.kind_of_default(node, scope)
         for child in node.iter_child_nodes():
-            self.visit(child, scope)
+            if isinstance(child, nodes.Test) or not isinstance(child, nodes.Expr):
+                self.visit(child, scope)
+            else:
+                self.use_whole(self.kind_of(child, scope))
         return UNKNOWN
+
+    def use_whole(self, kind: Any) -> None:
+        """A record goes where its fields can no longer be followed: all of them may be used."""
+        if kind in ROOTS:
+            self.findings.used |= {f"{ROOTS[kind]}.{name}" for name in FIELDS[kind]}
 
     def kind_of_default(self, node: nodes.Filter, scope: dict[str, Any]) -> Any:
         """`vars.x|default("")` may name a value that the campaign does not give."""
@@ -142,7 +180,8 @@ class _Walker:
             if node.name in KNOWN:
                 self.findings.used.add(node.name)
             return scope[node.name]
-        help = did_you_mean(node.name, [name for name in scope if name not in ("range", SUBJECT)])
+        known = [name for name in scope if name not in ("range", SUBJECT)]
+        help = check_names.help_for_name(node.name) or did_you_mean(node.name, known)
         if node.name == "order" and not self.has_order:
             help = "`order` is known only in campaigns anchored at an order"
         self.findings.unknown.append(Unknown(node.lineno, node.name, node.name, help))
@@ -162,7 +201,7 @@ class _Walker:
         if name not in FIELDS[kind]:
             self.unknown(node, path, name, _remedy(name, FIELDS[kind]))
             return UNKNOWN
-        self.findings.used.add(f"{path}.{name}")
+        self.findings.used.add(f"{ROOTS.get(kind, path)}.{name}")
         return Rows(ItemFields) if kind is OrderFields and name == "items" else PLAIN
 
     def kind_of_var(self, node: nodes.Expr, path: str, name: str) -> Any:

@@ -13,7 +13,7 @@ from babel import Locale
 
 from crm_mailer.model.benefit import Given
 from crm_mailer.model.customer import Customer
-from crm_mailer.model.order import Order
+from crm_mailer.model.order import Order, OrderItem
 from crm_mailer.model.shop import Shop
 from crm_mailer.rendering import clean, formats
 from crm_mailer.rendering.context import (
@@ -28,9 +28,18 @@ from crm_mailer.rendering.context import (
 
 JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 EVERY_FIELD = FIELDS[CustomerFields]
+EVERY_ORDER_FIELD = FIELDS[OrderFields]
 #: Fields that hold a person's name, and others that come from the customer as they are.
 NAMES = ("name", "given_name", "family_name", "patronymic")
 LINES = ("email", "country", "city", "street", "postcode", "region", "phone")
+#: Fields of an order that are as they are, and those that are days, each with the fact behind it.
+ORDER_LINES = ("number", "payment_method", "carrier", "tracking_number", "note")
+ORDER_DAYS = (
+    ("placed_on", "placed_at"),
+    ("paid_on", "paid_at"),
+    ("expected_on", "expected_at"),
+    ("promised_on", "promised_ship_at"),
+)
 #: Not kept with each mail.
 PINNED = ("shop", "vars")
 #: From so many bytes on, a snapshot is packed; below, that would save a fourth of them.
@@ -52,30 +61,38 @@ def customer_fields(
     return CustomerFields(**values)
 
 
-def order_fields(order: Order, locale: Locale, place: ZoneInfo) -> OrderFields:
-    """The order's facts; days in the reader's zone."""
-    line = clean.line
-    return OrderFields(
-        number=line(order.number),
-        placed_on=formats.day(order.placed_at, locale, place),
-        paid_on=formats.day(order.paid_at, locale, place),
-        amount=formats.amount(order.amount_minor, order.currency, locale),
-        payment_method=line(order.payment_method),
-        carrier=line(order.carrier),
-        tracking_number=line(order.tracking_number),
-        tracking_url=clean.url(order.tracking_url),
-        expected_on=formats.day(order.expected_at, locale, place),
-        promised_on=formats.day(order.promised_ship_at, locale, place),
-        note=line(order.note),
-        items=tuple(
-            ItemFields(
-                title=line(item.title),
-                sku=line(item.sku),
-                quantity=item.quantity,
-                price=formats.amount(item.price_minor, order.currency, locale),
-            )
-            for item in order.items
-        ),
+def order_fields(
+    order: Order,
+    locale: Locale,
+    place: ZoneInfo,
+    home: ZoneInfo,
+    used: Collection[str] = EVERY_ORDER_FIELD,
+) -> OrderFields:
+    """The order's facts, days in the reader's zone; what is not `used` is left out.
+
+    `home`: the shop's zone, in which days without an hour were read.
+    """
+    values: dict[str, Any] = {
+        one: clean.line(getattr(order, one)) for one in ORDER_LINES if one in used
+    }
+    for name, fact in ORDER_DAYS:
+        if name in used:
+            values[name] = formats.stated_day(getattr(order, fact), locale, place, home)
+    if "amount" in used:
+        values["amount"] = formats.amount(order.amount_minor, order.currency, locale)
+    if "tracking_url" in used:
+        values["tracking_url"] = clean.url(order.tracking_url)
+    if "items" in used:
+        values["items"] = tuple([_item(one, order.currency, locale) for one in order.items])
+    return OrderFields(**values)
+
+
+def _item(item: OrderItem, currency: str, locale: Locale) -> ItemFields:
+    return ItemFields(
+        title=clean.line(item.title),
+        sku=clean.line(item.sku),
+        quantity=item.quantity,
+        price=formats.amount(item.price_minor, currency, locale),
     )
 
 

@@ -51,6 +51,18 @@ def day(at: datetime | None, locale: Locale, place: ZoneInfo) -> str:
     return "" if at is None else _written_day(moment.local_day(at, place), locale)
 
 
+def stated_day(at: datetime | None, locale: Locale, place: ZoneInfo, home: ZoneInfo) -> str:
+    """The same of a fact of an order, of which perhaps only the day is known.
+
+    Args:
+        at: the fact.
+        locale: the reader's conventions.
+        place: the reader's zone.
+        home: the shop's zone, in which a day without an hour was read.
+    """
+    return "" if at is None else _written_day(moment.stated_day(at, place, home), locale)
+
+
 @lru_cache(maxsize=65_536)
 def amount(minor: int, currency: str, locale: Locale) -> str:
     """An amount such as "US$12.50" or "12,50 €".

@@ -10,7 +10,7 @@ from jinja2 import TemplateSyntaxError, nodes
 
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.model import language
-from crm_mailer.rendering import engine, formats, plurals, sources
+from crm_mailer.rendering import engine, formats, plurals, sources, stencils
 from crm_mailer.rendering.library import problem_at_line
 from crm_mailer.rendering.markup import Draft
 
@@ -28,7 +28,7 @@ def _plurals(draft: Draft) -> Iterator[Problem]:
     if plurals.NAME not in ruled.text:
         return
     try:
-        tree = engine.HTML.parse(ruled.text)
+        tree = stencils.tree(engine.HTML, ruled.text)
     except TemplateSyntaxError:
         return  # told elsewhere
     for call in tree.find_all(nodes.Call):
@@ -56,8 +56,7 @@ def _form_faults(given: list[str], code: str) -> Iterator[tuple[str, str]]:
 def _parts(draft: Draft, path: Path) -> Iterator[Problem]:
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     file = draft.source.locate(0).file
-    blanked = sources.COMMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
-    for include in sources.INCLUDE.finditer(blanked):
+    for include in sources.without_comments(text)[1]:
         part = PART.search(include[1])
         if part is None or not language.is_other(part["language"], draft.language):
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,13 +31,25 @@ from crm_mailer.rendering.context import SUBJECT
 from crm_mailer.rendering.faults import TemplateFault
 from crm_mailer.rendering.fields import Snapshot
 from crm_mailer.rendering.markup import Draft, MjmlCompiler, MjmlError
-from crm_mailer.rendering.masking import Ruled
+from crm_mailer.rendering.masking import Ruled, Tag
 from crm_mailer.rendering.straight import Form, Letter
 from crm_mailer.rendering.tracking import Marks, Tracked
 
 #: From this share of bytes outside ASCII on, base64 is used instead of quoted-printable.
 FOREIGN_SHARE = 1 / 3
 ASCII = bytes(range(128))
+#: Statements that a template may open, each with its `end...`.
+PAIRED = frozenset({"if", "for", "with"})
+#: All statements of Jinja, allowed or not.
+STATEMENTS = frozenset(
+    "autoescape block call do elif else endautoescape endblock endcall endfilter endfor endif "
+    "endmacro endraw endset endtrans endwith extends filter for from if import include macro "
+    "pluralize print raw set trans with".split()
+)
+#: Those that a template may have.
+ALLOWED = (*sorted(PAIRED), *(f"end{one}" for one in sorted(PAIRED)), "else", "elif", "include")
+#: What Jinja says where statements do not match.
+NO_MATCH = ("Unexpected end of template", "Encountered unknown tag 'end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +153,9 @@ class Forme:
     html: Part
     text: Part
     snapshot: Snapshot
-    #: Fields of the customer that its mails use.
+    #: Fields of the customer and of the order that its mails use.
     of_customer: frozenset[str]
+    of_order: frozenset[str]
     #: The text part, laid out, where that can be done beforehand.
     letter: Letter | None
     #: What its mails report; None: nothing.
@@ -184,6 +197,11 @@ def _body(subtype: str, pieces: list[str]) -> Body:
     return tuple.__new__(Body, (subtype, pieces, False))
 
 
+def _used_of(root: str, used: Collection[str]) -> frozenset[str]:
+    """The fields of a record among the names that a template uses."""
+    return frozenset(path.partition(".")[2] for path in used if path.startswith(f"{root}."))
+
+
 def forme(
     template: CompiledTemplate, known: Mapping[str, Any], marks: Marks | None = None
 ) -> Forme:
@@ -202,9 +220,8 @@ def forme(
         text=text,
         letter=None if text.is_base64 else straight.letter(text.form),
         snapshot=Snapshot(template.used),
-        of_customer=frozenset(
-            path.partition(".")[2] for path in template.used if path.startswith("customer.")
-        ),
+        of_customer=_used_of("customer", template.used),
+        of_order=_used_of("order", template.used),
         tracked=tracked,
     )
 
@@ -342,15 +359,63 @@ def jinja_tree(draft: Draft) -> tuple[nodes.Template | None, list[Problem]]:
     """The template's Jinja, with what is not allowed in it; None where it is broken."""
     ruled = draft.ruled
     try:
-        tree = _parsed(draft)
+        tree = stencils.tree(engine.HTML, ruled.text)
         field_check.look(tree, has_order=True, vars=None)  # as deep as anybody will look
         reasons = engine.refused(tree)
     except TemplateSyntaxError as error:
         message = f"Jinja: {error.message}"
-        return None, [problem_at_line(draft, ruled, error.lineno, "CRM210", message)]
+        usual = problem_at_line(draft, ruled, error.lineno, "CRM210", message)
+        is_pair = (error.message or "").startswith(NO_MATCH)
+        return None, [_misspelt(draft) or (is_pair and _unpaired(draft)) or usual]
     except RecursionError:
         return None, [_too_deep(draft)]
     return tree, [problem_at_line(draft, ruled, line, "CRM212", reason) for line, reason in reasons]
+
+
+def _misspelt(draft: Draft) -> Problem | None:
+    """The first statement that Jinja does not know."""
+    for tag in draft.masked.tags:
+        word = tag.statement
+        if word and word not in STATEMENTS:
+            shown = tag.text.split("\n")[0]
+            return draft.source.problem(
+                "CRM210",
+                f"Jinja: there is no statement `{word}`",
+                max(tag.position, 0),
+                width=len(shown),
+                help=did_you_mean(word, ALLOWED),
+            )
+    return None
+
+
+def _unpaired(draft: Draft) -> Problem | None:
+    """The first statement that nothing closes, or that closes nothing; Jinja looks at the end."""
+    opened: list[Tag] = []
+    for tag in draft.masked.tags:
+        if tag.statement in PAIRED:
+            opened.append(tag)
+        elif tag.statement.removeprefix("end") in PAIRED:
+            if not opened or f"end{opened[-1].statement}" != tag.statement:
+                return _wrong_pair(draft, tag, opened[-1] if opened else None)
+            opened.pop()
+    return _wrong_pair(draft, None, opened[-1]) if opened else None
+
+
+def _wrong_pair(draft: Draft, closing: Tag | None, opened: Tag | None) -> Problem:
+    tag = closing if closing is not None and opened is None else opened
+    assert tag is not None
+    shown, word = tag.text.split("\n")[0], f"{{% end{tag.statement} %}}"
+    if tag is closing:
+        said = f"`{shown}` closes nothing"
+        remedy = f"write {{% {tag.statement.removeprefix('end')} ... %}} before it, or remove it"
+    elif closing is not None:
+        said = f"`{shown}` is not closed before `{closing.text}`"
+        remedy = f"write {word} where it ends"
+    else:
+        said, remedy = f"`{shown}` is never closed", f"write {word} where it ends"
+    return draft.source.problem(
+        "CRM210", f"Jinja: {said}", max(tag.position, 0), width=len(shown), help=remedy
+    )
 
 
 def _too_deep(draft: Draft) -> Problem:
@@ -360,13 +425,6 @@ def _too_deep(draft: Draft) -> Problem:
     return draft.source.problem(
         "CRM210", "Jinja: it is nested too deep", max(tag.position, 0), width=len(shown)
     )
-
-
-def _parsed(draft: Draft) -> nodes.Template:
-    """The tree of a draft's Jinja, made once: several look at it, none changes it."""
-    if not draft.trees:
-        draft.trees.append(stencils.tree(engine.HTML, draft.ruled.text))
-    return draft.trees[0]
 
 
 def compiled(
@@ -381,7 +439,8 @@ def compiled(
         raise markup.refuse(draft, html)
     markup.check_words(draft, html)
     text = plain.text_template(html, draft.masked, draft.language)
-    used = field_check.look(_parsed(draft), has_order=True, vars=None).used
+    tree = stencils.tree(engine.HTML, draft.ruled.text)
+    used = field_check.look(tree, has_order=True, vars=None).used
     return CompiledTemplate(
         name=draft.name,
         language=draft.language,

@@ -83,7 +83,7 @@ def check_templates(
     for key, found in _look_at_all(_Task(root, own, cache / "mjml" if cache else None), new):
         problems += known.keep(key, found)
     known.save()
-    return sorted(set(problems), key=lambda one: (one.file, one.line, one.column, one.code))
+    return sorted(set(problems), key=lambda one: one.order)
 
 
 def _canned_replies(files: Mapping[str, Mapping[str, Path]]) -> dict[str, TemplateUse]:
@@ -175,8 +175,9 @@ def _tried(
         compiled = composer.library.get(draft.name, draft.language)
         subject = draft.masked.word.sub(" ", draft.title)
         found: list[Problem] = []
-        if use is not None and use.vars is not None:  # else its campaign's values are not known
-            subject, found = check_one.try_it(composer, draft, use)
+        trial = check_one.alone(compiled.used) if use is None else use
+        if trial is not None and trial.vars is not None:  # else the campaign's values are not known
+            subject, found = check_one.try_it(composer, draft, trial)
         return [*found, *check_one.seen(draft, compiled.masked_html, subject, use, shop)]
     except TemplateFault as fault:
         return [fault.problem]

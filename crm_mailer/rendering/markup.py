@@ -9,21 +9,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from jinja2 import nodes
-
 from crm_mailer.model import language
-from crm_mailer.rendering import mjml_child, sources
+from crm_mailer.rendering import clean, mjml_child, sources
 from crm_mailer.rendering.context import SUBJECT
 from crm_mailer.rendering.faults import TemplateFault
 from crm_mailer.rendering.masking import Masked, Ruled, Tag, mask
 from crm_mailer.rendering.sources import Source
 
 #: One call of the child compiles at most so many templates in at most so many seconds.
-BATCH, SECONDS = 50, 10
+BATCH, SECONDS = 200, 10
 
 ROOT = re.compile(r"<mjml\b([^>]*)>", re.IGNORECASE)
 LANG_OR_DIR = re.compile(r"\s(?:lang|dir)\s*=\s*(?:\"[^\"]*\"|'[^']*')", re.IGNORECASE)
@@ -43,15 +41,8 @@ class Draft:
     title: str
     #: Tags that MJML may drop: those of the title, and defaults of elements that are not used.
     optional: frozenset[int]
-    #: Its parsed Jinja, once somebody has asked for it.
-    trees: list[nodes.Template] = field(default_factory=list, repr=False, compare=False)
-
-    @property
-    def ruled(self) -> Ruled:
-        """Its Jinja alone, with lines that lead to places: the text between says nothing of it."""
-        tags = enumerate(self.masked.tags)
-        words = (self.masked.word_for(number) for number, tag in tags if tag.position >= 0)
-        return self.masked.unmask("".join(words))
+    #: Its Jinja alone, with lines that lead to places: the text between says nothing of it.
+    ruled: Ruled
 
     @property
     def version(self) -> str:
@@ -79,7 +70,7 @@ def draft_of(name: str, code: str, source: Source) -> Draft:
     found = TITLE.search(masked.text)
     text = masked.text
     if found:
-        title = " ".join(entities.unescape(found[2]).split())
+        title = clean.BLANKS.sub(" ", entities.unescape(found[2])).strip()
         optional |= {int(word[1]) for word in masked.word.finditer(found[2])}
         masked = replace(masked, tags=(*masked.tags, Tag(f"{{{{ {SUBJECT} }}}}", -1)))
         word = masked.word_for(len(masked.tags) - 1)
@@ -92,6 +83,7 @@ def draft_of(name: str, code: str, source: Source) -> Draft:
         mjml=_with_language(text, code),
         title=title,
         optional=frozenset(optional),
+        ruled=masked.tags_alone(),
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jinja2 import Environment, TemplateSyntaxError
 
@@ -38,8 +39,7 @@ class Tag:
     @property
     def statement(self) -> str:
         """`if`, `endfor` ...; empty for an expression."""
-        found = STATEMENT.match(self.text)
-        return found[1] if found else ""
+        return _statement(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Masked:
     @property
     def word(self) -> re.Pattern[str]:
         """Finds the words; group 1 is the tag's number."""
-        return re.compile(rf"{self.prefix}(\d+)z")
+        return _words(self.prefix)
 
     def word_for(self, number: int) -> str:
         """The word that stands for a tag."""
@@ -83,19 +83,43 @@ class Masked:
         line, done = 1, 0
         for match in self.word.finditer(text):
             before = text[done : match.start()]
-            tag = BRACES.sub(lambda m: m[0] + "\n", self.tags[int(match[1])].text, count=1)
+            number = int(match[1])
+            tag, breaks = _ruled(self.tags[number].text)
             line += before.count("\n") + 1
             lines.append(line)
-            numbers.append(int(match[1]))
-            line += tag.count("\n") - 1
+            numbers.append(number)
+            line += breaks - 1
             parts += [before, tag]
             done = match.end()
         parts.append(text[done:])
         return Ruled("".join(parts), tuple(lines), tuple(numbers))
 
+    def tags_alone(self) -> Ruled:
+        """The tags that stand in the source, without the text between."""
+        tags = enumerate(self.tags)
+        return self.unmask("".join(self.word_for(n) for n, tag in tags if tag.position >= 0))
+
     def plain(self, text: str) -> str:
         """`text` with its tags back as they were written."""
         return self.word.sub(lambda m: self.tags[int(m[1])].text, text)
+
+
+@lru_cache(4096)
+def _statement(tag: str) -> str:
+    found = STATEMENT.match(tag)
+    return found[1] if found else ""
+
+
+@lru_cache(64)
+def _words(prefix: str) -> re.Pattern[str]:
+    return re.compile(rf"{prefix}(\d+)z")
+
+
+@lru_cache(4096)
+def _ruled(tag: str) -> tuple[str, int]:
+    """A tag with a line break after its braces, and how many it has then."""
+    ruled = BRACES.sub(lambda m: m[0] + "\n", tag, count=1)
+    return ruled, ruled.count("\n")
 
 
 #: Stands where a Jinja tag stood, in a text that keeps every place.
@@ -112,8 +136,8 @@ def mask(source: Source) -> Masked:
     prefix = _prefix(text)
     parts: list[str] = []
     tags: list[Tag] = []
-    blanked = list(text)
-    position = 0
+    blanked: list[str] = []
+    position = done = 0
     opened: list[str] = []
     begin = 0
     for kind, value in _tokens(source):
@@ -133,13 +157,15 @@ def mask(source: Source) -> Masked:
                 tags.append(Tag(whole, begin))
             whole = whole.rstrip()
             filler = FILLER if kind != "comment_end" else " "
-            blanked[begin : begin + len(whole)] = LETTER.sub(filler, whole)
+            blanked += [text[done:begin], LETTER.sub(filler, whole)]
+            done = begin + len(whole)
             opened = []
         elif not opened:
             parts.append(value)
         position += len(value)
     if opened:
         raise _not_closed(source, begin, opened[0])
+    blanked.append(text[done:])
     return Masked("".join(parts), tuple(tags), prefix, "".join(blanked))
 
 

@@ -7,6 +7,7 @@ Run as a file, it needs nothing of the program but `mjml-python`.
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 MEMORY_BYTES = 1 << 30
@@ -25,6 +26,7 @@ def main() -> None:
             answer = {"error": str(error)}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+    os._exit(0)  # Python tidying up would take longer than a template
 
 
 def _limit() -> None:

@@ -8,15 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
+from crm_mailer.definitions.problems import Problem, Severity, did_you_mean, nearest
 from crm_mailer.rendering.masking import FILLER, Masked
+from crm_mailer.rendering.plain import VOID
 from crm_mailer.rendering.quick_html import QuickParser
 from crm_mailer.rendering.sources import Source
 
 #: The compiler's stack ends near 2,000.
 MAX_DEPTH = 60
 EVERYWHERE = frozenset({"mj-class", "css-class"})
-VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 SCRIPTS = re.compile(r"^\s*(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
 LINKS = frozenset("href src background-url action".split())
 UNQUOTED = re.compile(r"\s[\w:-]+\s*=\s*[^\s\"'>]")
@@ -44,9 +44,8 @@ class _Linter(QuickParser):
     CDATA_CONTENT_ELEMENTS = ()  # type: ignore[misc]
 
     def __init__(self, source: Source, masked: Masked) -> None:
-        super().__init__(convert_charrefs=False)
+        super().__init__()
         self.source = source
-        self.starts = [0, *(match.end() for match in re.finditer("\n", masked.blanked))]
         #: Where a loop begins (+1) or ends (-1).
         self.loops = [
             (tag.position, 1 if tag.statement == "for" else -1)
@@ -57,12 +56,11 @@ class _Linter(QuickParser):
         #: Open tags with their positions.
         self.stack: list[tuple[str, int]] = []
         self.seen: set[str] = set()
+        #: Misspelt tag -> the one that is meant: it is told once, and what is in it is understood.
+        self.meant: dict[str, str] = {}
+        #: Where such a tag begins -> as it is written.
+        self.written: dict[int, str] = {}
         self.is_too_deep = False
-
-    @property
-    def position(self) -> int:
-        line, column = self.getpos()
-        return self.starts[line - 1] + column
 
     @property
     def html_inside(self) -> bool:
@@ -73,7 +71,7 @@ class _Linter(QuickParser):
         self, code: str, message: str, *, help: str = "", width: int = 1, at: int | None = None,
         severity: Severity = Severity.ERROR,
     ) -> None:  # fmt: skip
-        position = self.position if at is None else at
+        position = self.at if at is None else at
         self.problems.append(
             self.source.problem(code, message, position, help=help, width=width, severity=severity)
         )
@@ -81,7 +79,9 @@ class _Linter(QuickParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.opened(tag, attrs)
         if tag not in VOID:
-            self.stack.append((tag, self.position))
+            if tag in self.meant:
+                self.written[self.at] = tag
+            self.stack.append((self.meant.get(tag, tag), self.at))
         if len(self.stack) > MAX_DEPTH and not self.is_too_deep:
             self.is_too_deep = True
             self.add("CRM204", f"tags are nested deeper than {MAX_DEPTH}")
@@ -101,12 +101,18 @@ class _Linter(QuickParser):
     def check_component(self, tag: str, given: dict[str, str]) -> None:
         known = rules()["attributes"]
         if tag != "mjml" and tag not in known:
+            if near := nearest(tag, known):
+                self.meant[tag] = near
             self.add("CRM205", f"there is no MJML tag <{tag}>", width=len(tag) + 1,
                      help=did_you_mean(tag, known) if tag.startswith("mj") else
                      "plain HTML stands inside mj-text, mj-table or mj-raw")  # fmt: skip
             return
         self.check_place(tag)
         for key in given:
+            if '"' in key or "'" in key:
+                self.add("CRM206", f"a quotation mark is missing in <{tag}>", width=len(tag) + 1,
+                         help='each value stands between two: align="left"')  # fmt: skip
+                break
             if FILLER in key:
                 self.add(
                     "CRM206",
@@ -128,13 +134,14 @@ class _Linter(QuickParser):
             if tag != "mjml":
                 self.add("CRM205", f"<{tag}> stands outside <mjml>", width=len(tag) + 1)
             return
-        parent = self.stack[-1][0]
-        allowed = rules()["children"].get(parent)
+        parent, position = self.stack[-1]
+        # what may stand in a tag that nobody wrote is no question
+        allowed = rules()["children"].get(parent) if position not in self.written else None
         if allowed is not None and tag not in allowed and "^.*^" not in allowed:
             self.add("CRM208", f"<{tag}> may not stand in <{parent}>", width=len(tag) + 1,
                      help="allowed: " + (", ".join(allowed) or "nothing"))  # fmt: skip
 
-        if tag == "mj-column" and self.loops_between(self.stack[-1][1], self.position):
+        if tag == "mj-column" and self.loops_between(self.stack[-1][1], self.at):
             self.add("CRM213", "a loop over columns gives them wrong widths", width=len(tag) + 1,
                      help="loop over sections, or over the rows of an mj-table")  # fmt: skip
 
@@ -151,7 +158,11 @@ class _Linter(QuickParser):
     def check_values(self, tag: str, given: dict[str, str]) -> None:
         for key, value in given.items():
             if key in LINKS and SCRIPTS.match(value):
-                self.add("CRM232", f"a link may not begin with `{value.strip().split(':')[0]}:`")
+                begin = value.strip().split(":")[0] + ":"
+                inside = max(0, (self.get_starttag_text() or "").find(begin))
+                self.add("CRM232", f"a link may not begin with `{begin}`", at=self.at + inside,
+                         width=len(begin) if inside else 1,
+                         help="link to a page: https://...")  # fmt: skip
             if key.startswith("on") and tag not in rules()["attributes"]:
                 self.add("CRM231", f"`{key}` does not work in mail")
         raw = self.get_starttag_text() or ""
@@ -159,14 +170,16 @@ class _Linter(QuickParser):
             self.add("CRM209", "an attribute with Jinja needs quotes around its value")
 
     def handle_endtag(self, tag: str) -> None:
+        tag = self.meant.get(tag, tag)
         names = [name for name, _position in self.stack]
         if names and names[-1] == tag:
             self.stack.pop()
         elif tag in names and (tag.startswith("mj") or not self.html_inside):
             name, position = self.stack[-1]
             if not self.html_inside or name.startswith("mj"):
-                self.add("CRM211", f"<{name}> is not closed before </{tag}>", at=position,
-                         width=len(name) + 1)  # fmt: skip
+                shown = self.written.get(position, name)
+                self.add("CRM211", f"<{shown}> is not closed before </{tag}>", at=position,
+                         width=len(shown) + 1)  # fmt: skip
             while self.stack and self.stack.pop()[0] != tag:
                 pass
         elif tag in names:
@@ -180,7 +193,8 @@ class _Linter(QuickParser):
         self.close()
         if self.stack:
             name, position = self.stack[-1]
-            self.add("CRM211", f"<{name}> is never closed", at=position, width=len(name) + 1)
+            shown = self.written.get(position, name)
+            self.add("CRM211", f"<{shown}> is never closed", at=position, width=len(shown) + 1)
         for tag, code, remedy in (
             ("mjml", "CRM205", "a template begins with <mjml>"),
             ("mj-body", "CRM205", "the content stands in <mj-body>"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from crm_mailer.model import language
 from crm_mailer.rendering.masking import Masked
-from crm_mailer.rendering.quick_html import PlacelessParser
+from crm_mailer.rendering.quick_html import QuickParser
 
 #: Elements that end a line, and those that leave an empty one.
 LINES = frozenset("div tr dt dd caption center".split())
@@ -47,11 +48,11 @@ def tidy_rendered(text: str) -> str:
     return text.strip("\n") + "\n"
 
 
-class _Reader(PlacelessParser):
+class _Reader(QuickParser):
     """Walks through the HTML and writes down what a reader without pictures needs."""
 
     def __init__(self, masked: Masked, colon: str) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self.masked, self.colon = masked, colon
         self.parts: list[str] = []
         #: Open elements: name, and whether they are silent.
@@ -74,8 +75,8 @@ class _Reader(PlacelessParser):
             self.keep_statements(" ".join(v for k, v in given.items() if k not in ("href", "alt")))
             self.open(tag, given)
         if tag not in VOID:
-            silent = tag in SILENT or bool(HIDDEN.search(given.get("style", "")))
-            self.stack.append((tag, silent or self.is_silent))
+            silent = self.is_silent or tag in SILENT or hides(given.get("style", ""))
+            self.stack.append((tag, silent))
 
     def open(self, tag: str, given: dict[str, str]) -> None:
         if tag == "a":
@@ -104,12 +105,12 @@ class _Reader(PlacelessParser):
         self.cells += 1
 
     def handle_endtag(self, tag: str) -> None:
-        if tag not in (name for name, _silent in self.stack):
-            return
-        while self.stack:
-            name, silent = self.stack.pop()
-            if name == tag:
-                break
+        if not self.stack or self.stack[-1][0] != tag:
+            if tag not in (name for name, _silent in self.stack):
+                return
+            while self.stack[-1][0] != tag:
+                self.stack.pop()
+        _name, silent = self.stack.pop()
         if silent:
             if not self.is_silent:
                 self.keep_statements(" ".join(self.skipped))
@@ -153,6 +154,8 @@ class _Reader(PlacelessParser):
 
     def keep_statements(self, text: str) -> None:
         """Of a stretch that is left out, keep the statements unless they close among themselves."""
+        if self.masked.prefix not in text:
+            return
         words = list(self.masked.word.finditer(text))
         kinds = [self.masked.tags[int(word[1])].statement for word in words]
         if _closes_by_itself(kinds):
@@ -161,6 +164,12 @@ class _Reader(PlacelessParser):
 
     def text(self) -> str:
         return "".join(self.parts)
+
+
+@lru_cache(4096)
+def hides(style: str) -> bool:
+    """Whether an element of this style is not shown."""
+    return bool(HIDDEN.search(style))
 
 
 def _closes_by_itself(kinds: list[str]) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.parser import BytesParser
 
 from crm_mailer.model import curve
@@ -38,6 +41,9 @@ from crm_mailer.rendering.samples import sample_benefit, sample_customer, sample
 from crm_mailer.store import messages
 from crm_mailer.store.engine import Store
 
+#: A line break inside a header.
+FOLD = re.compile(r"\r?\n(?=[ \t])")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
@@ -63,53 +69,12 @@ class Preview:
     content: bytes
 
 
-def preview(
-    store: Store | None,
-    library: TemplateLibrary,
-    campaign: Campaign,
-    step: Step,
-    customer: Customer | None,
-    order: Order | None,
-    shop: Shop,
-    keys: KeyRing,
-    now: datetime,
-    *,
-    wanted_language: str = "",
-) -> Preview:
-    """The mail of one step.
-
-    Args:
-        store: where the customer's last anchor is looked up; None makes one up.
-        library: the templates.
-        campaign: whose mail.
-        step: which mail of it.
-        customer: the reader; None makes one up.
-        order: the order it is about; None looks for the customer's last that fits.
-        shop: who writes.
-        keys: for tokens; those of a preview belong to touch 0 and do nothing.
-        now: the moment of the preview.
-        wanted_language: another language than the customer's own.
-
-    Raises:
-        RenderError: the template is wrong or fails for this customer.
-    """
-    stand = take_stand(
-        store, library, campaign, step, customer, order, shop, now, wanted_language=wanted_language
-    )
-    composed = composed_or_refused(Composer(library, shop, keys), stand.occasion, now)
-    return shown(
-        composed,
-        fallback=languages.fallback_note(composed.language, library.languages(step.template)),
-        place=place_note(campaign, step),
-        anchored=_anchored_note(stand.found, campaign, step, stand.occasion.customer, shop),
-        made_up=stand.made_up,
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
     """What a mail that is only looked at, or tried out, is about."""
 
+    campaign: Campaign
+    step: Step
     occasion: Occasion
     found: Found
     #: Empty, or what of it is made up.
@@ -128,7 +93,19 @@ def take_stand(
     *,
     wanted_language: str = "",
 ) -> Stand:
-    """The occasion of one step as it is for this customer; arguments as for `preview`."""
+    """The occasion of one step as it is for this customer.
+
+    Args:
+        store: where the customer's last anchor is looked up; None makes one up.
+        library: the templates.
+        campaign: whose mail.
+        step: which mail of it.
+        customer: the reader; None makes one up.
+        order: the order it is about; None looks for the customer's last that fits.
+        shop: who writes.
+        now: the moment of the look.
+        wanted_language: another language than the customer's own.
+    """
     reader = customer or sample_customer(wanted_language or _first(library, step, shop))
     if wanted_language:
         reader = reader._replace(language=wanted_language)
@@ -150,7 +127,39 @@ def take_stand(
         found.made_up,
         "" if step.benefit is None else Sentence("the code is made up"),
     ]
-    return Stand(occasion=occasion, found=found, made_up=Sentences(*notes, between="; "))
+    return Stand(
+        campaign=campaign,
+        step=step,
+        occasion=occasion,
+        found=found,
+        made_up=Sentences(*notes, between="; "),
+    )
+
+
+def preview(
+    stand: Stand, library: TemplateLibrary, shop: Shop, keys: KeyRing, now: datetime
+) -> Preview:
+    """The mail that somebody took a stand for.
+
+    Args:
+        stand: what it is about.
+        library: the templates.
+        shop: who writes.
+        keys: for tokens; those of a preview belong to touch 0 and do nothing.
+        now: the moment of the preview.
+
+    Raises:
+        RenderError: the template is wrong or fails for this customer.
+    """
+    composed = composed_or_refused(Composer(library, shop, keys), stand.occasion, now)
+    available = library.languages(stand.step.template)
+    return shown(
+        composed,
+        fallback=languages.fallback_note(composed.language, available),
+        place=place_note(stand.campaign, stand.step),
+        anchored=_anchored_note(stand, shop),
+        made_up=stand.made_up,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,8 +349,8 @@ def composed_or_refused(composer: Composer, occasion: Occasion, now: datetime) -
 
 def shown(composed: Composed, *, fallback: str, place: str, anchored: str, made_up: str) -> Preview:
     """A mail as people look at it: its headers are read from its bytes."""
-    parsed = BytesParser(policy=policy.default).parsebytes(composed.message.content)
-    head = tuple((name, str(value)) for name, value in parsed.items())
+    parsed = BytesParser(policy=policy.compat32).parsebytes(composed.message.content)
+    head = tuple((name, readable(value)) for name, value in parsed.items())
     named = dict(head)
     return Preview(
         subject=composed.subject,
@@ -359,10 +368,20 @@ def shown(composed: Composed, *, fallback: str, place: str, anchored: str, made_
     )
 
 
-def _anchored_note(
-    found: Found, campaign: Campaign, step: Step, reader: Customer, shop: Shop
-) -> str:
+def readable(value: str) -> str:
+    """A header's words, as mail programs show them; one that cannot be read stays as it is.
+
+    Python's own addresses keep a blank between the encoded parts of a long name ("Петро ва").
+    """
+    try:
+        return str(make_header(decode_header(FOLD.sub("", value))))
+    except (HeaderParseError, LookupError, ValueError):
+        return value
+
+
+def _anchored_note(stand: Stand, shop: Shop) -> str:
     """The real event and the day on which the mail is due, as days are counted where they live."""
+    found, reader = stand.found, stand.occasion.customer
     if found.at is None:
         return ""
     place = home_zone(
@@ -372,8 +391,8 @@ def _anchored_note(
         region=reader.region,
         overrides=shop.time_zones,
     )
-    send_at = campaign.send_at or shop.send_at
-    due = curve.after_moment(found.at, step.offset, place=place, send_at=send_at)
+    send_at = stand.campaign.send_at or shop.send_at
+    due = curve.after_moment(found.at, stand.step.offset, place=place, send_at=send_at)
     days = (local_day(at, place) for at in (found.at, due))
     at, on = days
     return Sentence("{what} on {at}: due {due}", what=found.what, at=at, due=on)

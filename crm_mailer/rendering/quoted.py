@@ -7,6 +7,7 @@ SMTP would double) or with `From ` (which mailbox files would mark).
 from __future__ import annotations
 
 import re
+from binascii import b2a_qp
 from functools import lru_cache
 from typing import Any
 
@@ -19,13 +20,17 @@ SOFT = "=\r\n"
 PLAIN = re.compile(rf"(?!\.|From )[ -<>-~]{{0,{WIDTH}}}")
 #: A value that neither HTML nor quoted-printable changes: most names, numbers and days.
 HARMLESS = re.compile(rf"(?!\.|From )[ !#-%(-;?-~]{{0,{WIDTH}}}")
+#: One that is the same but for its length: most links.
+LINK = re.compile(rf"(?!\.|From )[ !#-%(-;?-~]{{{WIDTH}}}(?!\.|From )[ !#-%(-;?-~]{{0,{WIDTH}}}")
 #: What HTML has another spelling for.
 MARKUP = re.compile("[&<>\"']")
+#: What the standard library does not take for a sign of a line.
+BROKEN = re.compile("[\\r\\n\\0]")
 _SIGNS = [
     chr(byte) if (32 <= byte < 127 and byte != ord("=")) or byte == 9 else f"={byte:02X}"
     for byte in range(256)
 ]
-_sign = _SIGNS.__getitem__
+sign = _SIGNS.__getitem__
 
 
 def piece(text: str) -> str:
@@ -45,6 +50,8 @@ def html(value: Any) -> str:
     text = str(value)
     if HARMLESS.fullmatch(text):
         return text + SOFT if text else ""
+    if LINK.fullmatch(text):
+        return f"{text[:WIDTH]}{SOFT}{text[WIDTH:]}{SOFT}"
     return piece(str(escape(text)) if MARKUP.search(text) else text)
 
 
@@ -53,7 +60,7 @@ def _mended(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     *whole, rest = text.split("\n")
-    lines = [_line(one) + "\r\n" for one in whole]
+    lines = [line_once(one) + "\r\n" for one in whole]
     return "".join([*lines, SOFT.join([*_rows(rest), ""]) if rest else ""])
 
 
@@ -70,10 +77,11 @@ def close(pieces: list[str]) -> list[str]:
 @lru_cache(maxsize=8192)
 def line(text: str) -> str:
     """One whole line, without its CRLF. Remembered: most lines come again in the next mail."""
-    return _line(text)
+    return line_once(text)
 
 
-def _line(text: str) -> str:
+def line_once(text: str) -> str:
+    """The same for a line that is one customer's own."""
     if PLAIN.fullmatch(text) and text[-1:] != " ":
         return text
     rows = _rows(text)
@@ -84,10 +92,7 @@ def _line(text: str) -> str:
 
 def _rows(text: str) -> list[str]:
     """The signs of a line in rows; none is cut inside its `=XX`."""
-    if text.isascii() and text.isprintable():
-        signs = text.replace("=", "=3D")
-    else:
-        signs = "".join(map(_sign, text.encode("utf-8", "replace")))
+    signs = signs_of(text)
     rows, begin = [], 0
     while len(signs) - begin > WIDTH:
         end = begin + WIDTH
@@ -96,6 +101,17 @@ def _rows(text: str) -> list[str]:
         rows.append(_started(signs[begin:end]))
         begin = end
     return [*rows, _started(signs[begin:])]
+
+
+def signs_of(text: str) -> str:
+    """The signs of a line in one row, however long."""
+    if text.isascii() and text.isprintable():
+        return text.replace("=", "=3D")
+    if BROKEN.search(text):
+        return "".join(map(sign, text.encode("utf-8", "replace")))
+    # C, which makes rows of its own, and spells out a blank or a lone dot at the end
+    signs = b2a_qp(text.encode("utf-8", "replace")).decode("ascii").replace("=\n", "")
+    return signs[:-3] + text[-1] if signs[-3:] in ("=20", "=09", "=2E") else signs
 
 
 def _started(row: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crm_mailer.model.agent_reply import AgentReply
@@ -22,6 +22,9 @@ from crm_mailer.rendering.headers import UnsafeHeader
 from crm_mailer.rendering.library import TemplateLibrary
 from crm_mailer.store import agent_replies, benefits, messages
 from crm_mailer.store.engine import Store
+
+#: Gives a campaign as it was in the version that planned a mail.
+Pin = Callable[[Campaign, str], Campaign]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,25 @@ class StoreRenderer:
         keys: KeyRing,
         clock: Clock,
         signer: Signer | None = None,
+        pin: Pin | None = None,
     ) -> None:
         self._store = store
         self._campaigns = campaigns
         self._clock = clock
+        self._pin = pin
         self._library = library
         self._composer = Composer(library, shop, keys, signer, is_tracked=True)
+        self._known: frozenset[int] = frozenset()
+        self._facts: Facts | None = None
+
+    def look_up(self, touches: Sequence[Touch]) -> None:
+        """Read at once what these touches need: for a few at a time that costs twice as much.
+
+        The facts hold until the next call: they are for touches that are rendered at once.
+        """
+        self._known, self._facts = frozenset(), None
+        self._facts = self._load(touches)
+        self._known = frozenset(touch.id for touch in touches)
 
     def render_batch(self, touches: Sequence[Touch]) -> list[Message | NotRendered]:
         """One result for each touch, in the same order.
@@ -62,7 +78,10 @@ class StoreRenderer:
         A transactional touch whose bytes were kept gets exactly those. One customer's fault
         leaves out that customer only.
         """
-        facts = self._load(touches)
+        known = self._known
+        facts = self._facts if all(touch.id in known for touch in touches) else None
+        if facts is None:
+            facts = self._load(touches)
         self._library.prepare({touch.template for touch in touches if touch.template})
         now = self._clock.now()
         looked = [self._look(touch, facts) for touch in touches]
@@ -112,7 +131,7 @@ class StoreRenderer:
         return self._occasion(touch, customer, facts)
 
     def _occasion(self, touch: Touch, customer: Customer, facts: Facts) -> Occasion:
-        campaign = self._campaigns.get(touch.campaign)
+        campaign = self._campaign_of(touch)
         order = facts.orders.get(touch.order_id) if touch.order_id is not None else None
         # as quick as a tuple without names: each mail has one
         return tuple.__new__(
@@ -133,6 +152,13 @@ class StoreRenderer:
                 _given(campaign, touch, facts) if facts.grants else None,
             ),
         )
+
+    def _campaign_of(self, touch: Touch) -> Campaign | None:
+        """The campaign in the words that the mail was planned with: an edit is for later ones."""
+        live = self._campaigns.get(touch.campaign)
+        if live is None or self._pin is None or touch.campaign_version in ("", live.version):
+            return live
+        return self._pin(live, touch.campaign_version)
 
     def _gives(self, touch: Touch) -> bool:
         campaign = self._campaigns.get(touch.campaign)

@@ -13,6 +13,7 @@ from babel import Locale
 
 from crm_mailer.model.campaign import Campaign, DateAnchor, Kind, Mode, Step, Stream
 from crm_mailer.model.customer import Customer
+from crm_mailer.model.moment import zone
 from crm_mailer.model.order import Order, OrderState
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
@@ -98,7 +99,7 @@ def fill(
             order=known.order or _unknown_order(customer),
             stream=Stream.TRANSACTIONAL,
             template=template,
-            campaign=_campaign(template, _vars(known, locale, place)),
+            campaign=_campaign(template, _vars(known, locale, place, zone(shop.time_zone))),
         ),
         now,
     )
@@ -138,14 +139,18 @@ def trial_vars(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {name: values for name in names if name.startswith(FOLDER)}
 
 
-def _vars(known: Known, locale: Locale, place: ZoneInfo) -> dict[str, str]:
+def _vars(known: Known, locale: Locale, place: ZoneInfo, home: ZoneInfo) -> dict[str, str]:
     """The values of `VARS`."""
     states = known.states or {}
-    arrived = states.get(OrderState.ARRIVED) or states.get(OrderState.RECEIVED)
+
+    def day(*which: OrderState) -> str:
+        at = next((states[state] for state in which if state in states), None)
+        return formats.stated_day(at, locale, place, home)
+
     return {
-        "shipped_on": formats.day(states.get(OrderState.SHIPPED), locale, place),
-        "arrived_on": formats.day(arrived, locale, place),
-        "refunded_on": formats.day(states.get(OrderState.REFUNDED), locale, place),
+        "shipped_on": day(OrderState.SHIPPED),
+        "arrived_on": day(OrderState.ARRIVED, OrderState.RECEIVED),
+        "refunded_on": day(OrderState.REFUNDED),
         "product": _product(known.order),
         "asks": known.asks,
     }

@@ -6,6 +6,7 @@ import os
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from crm_mailer.definitions.problems import Problem, Severity
@@ -76,6 +77,13 @@ class Source:
         )
 
 
+@lru_cache(256)
+def without_comments(text: str) -> tuple[str, tuple[re.Match[str], ...]]:
+    """A file's text with blanks for its comments, and its includes: many files have one part."""
+    blanked = COMMENT.sub(_blank, text)
+    return blanked, tuple(INCLUDE.finditer(blanked))
+
+
 def place_in(file: str, text: str, offset: int) -> Place:
     """Line and column of `offset` in one file's text."""
     offset = min(max(offset, 0), len(text))
@@ -144,8 +152,8 @@ class _Reader:
     def take(self, path: Path, asked: Problem | None, above: tuple[Path, ...]) -> None:
         file, done = self.name(path), 0
         text = _text_of(path, file, asked)
-        blanked = COMMENT.sub(_blank, text)
-        for match in INCLUDE.finditer(blanked):
+        blanked, includes = without_comments(text)
+        for match in includes:
             self.add(file, text, blanked[done : match.start()], done)
             self.include(match, path, text, (*above, path))
             done = match.end()

@@ -44,23 +44,18 @@ def template(environment: Environment, text: str) -> Template:
     return environment.template_class.from_code(environment, code, names, None)
 
 
-def tree(environment: Environment, text: str) -> nodes.Template:
-    """The tree of a text's tags, shared with others that have the same: its words are not in it.
-
-    Raises:
-        TemplateSyntaxError: Jinja cannot read it.
-    """
-    found = stencil(text)
-    return environment.parse(text) if found is None else _tree(environment, found.tags)
-
-
 @lru_cache(maxsize=KEPT)
 def _code(environment: Environment, tags: str) -> Any:
     return environment.compile(tags)
 
 
 @lru_cache(maxsize=KEPT)
-def _tree(environment: Environment, tags: str) -> nodes.Template:
+def tree(environment: Environment, tags: str) -> nodes.Template:
+    """The tree of a template's tags, without the words between: made once for all its languages.
+
+    Raises:
+        TemplateSyntaxError: Jinja cannot read it.
+    """
     return environment.parse(tags)
 
 

@@ -77,7 +77,7 @@ class Letter:
             text = line.fill(values, _word)
             if text is None or _WRONG in text:
                 return None
-            found += (quoted.line(text), "\r\n")
+            found += (quoted.line_once(text), "\r\n")
         return found
 
 

@@ -88,7 +88,35 @@ def test_all_faults_of_a_file_are_told_at_once() -> None:
 
     found = faults(text)
 
-    assert [code for code, _line, _column in found] == ["CRM105", "CRM104", "CRM106", "CRM106"]
+    # `name` is not told to be missing: it is there, misspelt
+    assert [code for code, _line, _column in found] == ["CRM104", "CRM106", "CRM106"]
+
+
+def test_a_key_that_is_missing_elsewhere_is_told_beside_a_misspelt_one() -> None:
+    found = faults("name: a\nsteps:\n  - {ide: x, after: 1}\n  - {after: 2}\n")
+
+    assert [(code, line) for code, line, _column in found] == [("CRM104", 3), ("CRM105", 4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "remedy"),
+    [
+        ("id: x\nname:Tea\nkind: edm\n", "f.yaml:2:1", "a blank after the colon"),
+        ("id: x\n  name: Tea\n", "f.yaml:2:7", "too far in"),
+        ("id x\nname: Tea\n", "f.yaml:2:5", "the line above"),
+        ("name: Tea: the best\n", "f.yaml:1:10", "into quotes"),
+    ],
+    ids=["no blank", "too far in", "no key above", "a colon"],
+)
+def test_a_slip_in_yaml_is_shown_where_it_is_with_its_remedy(
+    text: str, place: str, remedy: str
+) -> None:
+    with pytest.raises(DefinitionError) as refused:
+        parse_yaml(text, "f.yaml")
+
+    [problem] = refused.value.problems
+    assert problem.place == place
+    assert remedy in problem.help
 
 
 def test_a_misspelt_key_below_a_list_gets_a_remedy() -> None:

@@ -51,6 +51,7 @@ def test_what_a_file_said_before_stands_while_it_is_wrong(folder: Path, name: st
     assert (kept.shop, kept.curves) == (whole.shop, whole.curves)
     assert kept.segments == whole.segments
     assert kept.campaigns == whole.campaigns
+    assert kept.texts == whole.texts
     assert f"campaigns/{name}" in {problem.file for problem in kept.errors}
 
 
@@ -62,6 +63,20 @@ def test_a_file_that_is_gone_is_gone_even_while_another_is_wrong(folder: Path) -
     kept = library.keeping(load(folder), whole)
 
     assert set(whole.campaigns) - set(kept.campaigns) == {"birthday"}
+
+
+def test_each_campaign_stands_beside_the_text_that_it_was_made_from(folder: Path) -> None:
+    name = "lifecycle/win-back.yaml"
+    written = (folder / name).read_text(encoding="utf-8")
+    whole = load(folder)
+    other = written.replace("id: win-back", "id: shipped")
+    (folder / name).write_text(other, encoding="utf-8")
+
+    kept = library.keeping(load(folder), whole)
+
+    assert kept.campaigns["win-back"] == whole.campaigns["win-back"]
+    assert kept.texts[f"campaigns/{name}"] == written
+    assert set(kept.texts) == {one.path for one in kept.campaigns.values()}
 
 
 def test_a_broken_shop_file_is_one_problem_and_blames_no_campaign(folder: Path) -> None:

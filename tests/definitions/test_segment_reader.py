@@ -490,3 +490,70 @@ def test_zones_and_counts_that_cannot_be_are_told(
     assert [one[0] for one in found] == [code]
     assert message in found[0][3]
     assert remedy in found[0][4]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what", "remedy"),
+    [
+        ("country: UK", 1, "there is no country `UK`", "did you mean `GB`?"),
+        ("country: [RU, ZZ]", 1, "there is no country `ZZ`", "two letters by ISO, such as `RU`"),
+        ("language: xx", 1, "there is no language `xx`", "two letters by ISO, such as `ru`"),
+        ("language: ua", 1, "there is no language `ua`", "did you mean `uk`?"),
+        ("mail_domain: '@gmail.com'", 1, "a mail domain has no @", "write `gmail.com`"),
+        ("clicked: {campaign: birthdy}", 1, "there is no campaign `birthdy`",
+         "did you mean `birthday`?"),
+        ("any:\n  - mailed: {campaign: nosuch, within: 9d}", 2, "there is no campaign `nosuch`",
+         "right only for a campaign whose file is gone and whose mails are meant"),
+    ],
+)  # fmt: skip
+def test_a_value_that_nobody_has_is_a_warning(text: str, line: int, what: str, remedy: str) -> None:
+    problems: list[Problem] = []
+
+    read_rule(parse_yaml(text, "rule.yaml"), problems, campaigns=["birthday", "sale"])
+
+    assert [(one.code, one.is_error, one.line, one.message, one.help) for one in problems] == [
+        ("CRM143", False, line, what, remedy)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "country: {begins_with: Z}",
+        "country: [GB, XK, PR]",
+        "language: [uk, fil, pt-BR]",
+        "mail_domain: {contains: gmail}",
+        "clicked: {campaign: sale}",
+        "bought: {since: 60d ago, until: 30d ago}",
+        "bought: {since: 2026-01-01, until: 2026-01-01}",
+        "bought: {since: 2026-01-01, until: 30d ago}",
+    ],
+)
+def test_values_that_somebody_may_have(text: str) -> None:
+    problems: list[Problem] = []
+
+    read_rule(parse_yaml(text, "rule.yaml"), problems, campaigns=["sale"])
+
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    "window", ["since: 2026-12-01, until: 2026-01-01", "since: 30d ago, until: 60d ago"]
+)
+@pytest.mark.parametrize("block", ["bought", "clicked"])
+def test_a_window_that_ends_before_it_begins_is_an_error(block: str, window: str) -> None:
+    problems: list[Problem] = []
+
+    read_rule(parse_yaml(f"{block}: {{{window}}}", "rule.yaml"), problems)
+
+    what = f"`until` of `{block}` is before its `since`: nothing lies between them"
+    assert [(one.code, one.is_error, one.message) for one in problems] == [("CRM107", True, what)]
+
+
+def test_each_part_of_any_must_be_able_to_hold() -> None:
+    problems: list[Problem] = []
+    text = "any:\n  - country: RU\n  - all:\n      - r: 5\n      - r: {at_most: 2}"
+
+    read_rule(parse_yaml(text, "rule.yaml"), problems)
+
+    assert [(one.code, one.line, one.is_error) for one in problems] == [("CRM141", 3, False)]

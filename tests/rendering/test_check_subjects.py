@@ -1,4 +1,4 @@
-"""Fields in the subjects that a campaign's file writes itself are looked at where they stand."""
+"""Texts that a campaign's file writes itself are looked at where they stand."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from crm_mailer.model.shop import Shop
 from crm_mailer.rendering import check_subjects
 
 SHOP = Shop(name="Lotus", postal_address="1 Lake Road", sender="hello@shop.example")
+TEMPLATES = {"a/b": ("en", "ru"), "a/pt": ("pt_BR",)}
 EDM, ORDER = "{date: 2026-11-20}", "{order: shipped}"
 
 
@@ -35,13 +36,13 @@ def found(
     )
     known = Known(
         shop=SHOP,
-        templates={"a/b": ("en", "ru")},
+        templates=TEMPLATES,
         benefits=read_benefits(folder / "benefits.yaml", []),
     )
     problems: list[Problem] = []
     campaign = read_campaign(path, known, problems, "sale.yaml")
     assert campaign is not None, problems
-    return list(check_subjects(campaign, read_yaml(path, "sale.yaml")))
+    return list(check_subjects(campaign, read_yaml(path, "sale.yaml"), TEMPLATES))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_field_in_a_folded_text_is_found_on_its_own_line(tmp_path: Path) -> No
     campaign = read_campaign(path, known, [], "sale.yaml")
     assert campaign is not None
 
-    [problem] = check_subjects(campaign, read_yaml(path, "sale.yaml"))
+    [problem] = check_subjects(campaign, read_yaml(path, "sale.yaml"), TEMPLATES)
 
     assert (problem.line, problem.column) == (10, 21)
 
@@ -120,3 +121,68 @@ def test_a_code_in_a_subject_must_be_there_for_every_mail(
     problems = found(tmp_path, "'Your code {{ benefit.code }}'", more=", benefit: gift")
 
     assert [one.code for one in problems] == ([] if is_sound else ["CRM240"])
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "help"),
+    [
+        ("de", "`a/b` is not written in `de`", "known: en, ru"),
+        ("xx", "there is no language `xx`", "known: en, ru"),
+        ("eng", "there is no language `eng`", "did you mean `en`?"),
+        ("en-GB", "`a/b` is not written in `en-GB`", "write it under `en`"),
+    ],
+)
+def test_a_subject_in_a_language_that_no_mail_leaves_in_is_told(
+    tmp_path: Path, code: str, said: str, help: str
+) -> None:
+    [problem] = found(tmp_path, "Hello", code=code)
+
+    assert (problem.code, problem.line, problem.column) == ("CRM138", 5, 40)
+    assert problem.message == f"{said}: nobody gets this subject"
+    assert problem.help.startswith(help)
+    assert problem.source[problem.column - 1 :][: problem.width] == code
+    assert not problem.is_error
+
+
+def test_an_arms_subject_is_held_against_the_arms_own_template(tmp_path: Path) -> None:
+    arms = (
+        ", test: {arms: [{id: a, subject: {ru: Привет}}, "
+        "{id: b, template: a/pt, subject: {pt_BR: Oi, ru: Привет}}]}"
+    )
+
+    [problem] = found(tmp_path, "Hello", more=arms)
+
+    assert problem.message == "`a/pt` is not written in `ru`: nobody gets this subject"
+    assert problem.column > arms.index("a/pt")
+
+
+def test_placeholders_of_other_programs_are_told(tmp_path: Path) -> None:
+    [problem] = found(tmp_path, "'{{ greeting }}, *|FNAME|* {{ customer.city }}'")
+
+    assert (problem.code, problem.line, problem.column) == ("CRM216", 5, 61)
+    assert problem.source[problem.column - 1 :][: problem.width] == "*|FNAME|*"
+    assert problem.help == "write {{ customer.given_name }}"
+
+
+def test_placeholders_in_the_campaigns_own_values_are_told(tmp_path: Path) -> None:
+    vars = "{rows: [{title: {en: 'Tea for %FIRSTNAME%', ru: 'Чай'}}], off: 10%}"
+
+    [problem] = found(tmp_path, "Hello", vars=vars)
+
+    assert (problem.code, problem.line) == ("CRM216", 6)
+    assert problem.source[problem.column - 1 :][: problem.width] == "%FIRSTNAME%"
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", " data:text/html,x", "vbscript:x"])
+def test_a_script_in_place_of_a_link_is_told_in_the_campaigns_values(
+    tmp_path: Path, link: str
+) -> None:
+    [problem] = found(tmp_path, "Hello", vars=f"{{products: [{{link: '{link}'}}]}}")
+
+    assert (problem.code, problem.line, problem.is_error) == ("CRM232", 6, True)
+
+
+def test_words_that_only_begin_like_a_script_are_no_link(tmp_path: Path) -> None:
+    vars = "{a: 'JavaScript in a week', b: 'https://x.example', c: 'Data: on tea'}"
+
+    assert found(tmp_path, "Hello", vars=vars) == []

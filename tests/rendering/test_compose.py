@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -456,3 +457,29 @@ def test_a_mail_that_cannot_be_made_leaves_the_others_in_their_places(compose_wi
     assert good == last
     assert isinstance(header, UnsafeHeader)
     assert isinstance(template, RenderError)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% set who = customer %}{{ who.city }}",
+        "{% for who in [customer] %}{{ who.city }}{% endfor %}",
+        "{% with who = customer %}{{ who.city }}{% endwith %}",
+        "{% set who = customer or order %}{{ who.city }}",
+        "{{ customer['city'] }}",
+        "{% set parcel = order %}{{ parcel.carrier }}",
+        "{% for parcel in (order,) %}{{ parcel.expected_on }}{% endfor %}",
+        "{% for item in order['items'] %}{{ item.title }} {{ item.price }}{% endfor %}",
+    ],
+)
+def test_what_a_template_takes_by_another_name_is_in_the_mail_as_in_the_preview(
+    compose_with: Make, write: Write, text: str
+) -> None:
+    write("a/b.en.mjml", f"<mj-text><p>[{text}]</p></mj-text>")
+
+    mail, message = composed(compose_with)
+
+    [said] = re.findall(r"\[(.+)\]", mail.text)
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert f"[{said}]" in body.get_content()

@@ -158,10 +158,16 @@ def test_a_day_is_the_readers_day_and_yen_have_no_cents() -> None:
         ("e\u0301", "\u00e9"),
         ("a\u2028b\x85c", "a b c"),
         ("👨\u200d👩\u200d👧", "👨\u200d👩\u200d👧"),
+        ("bien arriv\u00e9e\u00a0? ", "bien arriv\u00e9e\u00a0?"),
+        (" \u00a0a\u2009 \u202f: b\u00a0", "a \u202f: b"),
     ],
 )
 def test_a_line_from_outside_is_made_safe(text: str, cleaned: str) -> None:
     assert clean.line(text) == cleaned
+
+
+def test_a_name_has_blanks_of_the_usual_kind_only() -> None:
+    assert clean.name("anna\u00a0petrova") == "Anna Petrova"
 
 
 @pytest.mark.parametrize("text", ["javascript:x", "data:text/html,x", "https://a b", "//x.example"])

@@ -91,6 +91,51 @@ def test_an_unknown_field_is_underlined(templates: Path, write: Write) -> None:
     assert problem.source[problem.column - 1 :][: problem.width] == "frist_name"
 
 
+@pytest.mark.parametrize(
+    ("written", "help"),
+    [
+        ("FNAME", "write {{ customer.given_name }}"),
+        ("first_name", "write {{ customer.given_name }}"),
+        ("contact.FIRSTNAME", "did you mean `customer`?"),
+        ("subscriber.name", "did you mean `customer`?"),
+        ("unsubscribe_link", "write {{ unsubscribe_url }}"),
+    ],
+)
+def test_another_programs_field_is_told_what_it_is_here(
+    templates: Path, write: Write, written: str, help: str
+) -> None:
+    write("a/b.en.mjml", f"<mj-text>Hello {{{{ {written} }}}}</mj-text>")
+
+    [problem] = check_templates(templates, use())
+
+    assert (problem.code, problem.help) == ("CRM214", help)
+
+
+def test_tags_that_are_nested_too_deep_are_one_mistake(templates: Path, write: Write) -> None:
+    write("a/b.en.mjml", "<mj-wrapper>" * 100)
+
+    assert codes(check_templates(templates, use())) == ["CRM204"]
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("{{ 'a' * 100000000 }}", ["CRM240"]),
+        ("{{ order.items[0].title }}", ["CRM240"]),
+        ("{{ vars.title }}{{ 'a' * 100000000 }}", []),
+        ("{{ benefit.code }}", []),
+        ("{{ order.number }} for {{ customer.city }}", []),
+    ],
+    ids=["bomb", "no items", "values", "benefit", "sound"],
+)
+def test_a_template_that_no_campaign_uses_is_tried_where_it_needs_none(
+    templates: Path, write: Write, content: str, found: list[str]
+) -> None:
+    write("a/b.en.mjml", f"<mj-text>A word before it: {content}</mj-text>")
+
+    assert codes(check_templates(templates, {})) == found
+
+
 def test_an_order_is_known_only_where_the_campaign_is_about_one(
     templates: Path, write: Write
 ) -> None:

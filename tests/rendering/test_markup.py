@@ -89,6 +89,13 @@ def test_no_font_or_picture_of_a_third_party_is_linked(templates: Path, write: W
     assert not re.findall(r'(?:src|href)="https?://(?!shop\.example)', page)
 
 
+def test_a_title_keeps_the_blanks_that_french_wants(templates: Path, write: Write) -> None:
+    write("a/b.fr.mjml", "<mj-text>x</mj-text>", title="Votre  commande&nbsp;:\n que faire&#8239;?")
+    template = TemplateLibrary(templates).get("a/b", "fr")
+
+    assert template.subject.render(VALUES) == "Votre commande\u00a0: que faire\u202f?"
+
+
 def test_the_title_is_the_subject_and_rendered_once(templates: Path, write: Write) -> None:
     write("a/b.en.mjml", "<mj-text>x</mj-text>", title="Hi {{ customer.given_name }} &amp; co")
     template = TemplateLibrary(templates).get("a/b", "en")

@@ -30,7 +30,7 @@ from crm_mailer.model.order import OrderState
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
 from crm_mailer.rendering import TemplateLibrary
-from crm_mailer.rendering.preview import Preview, find_occasion, place_note, preview
+from crm_mailer.rendering.preview import Preview, find_occasion, place_note, preview, take_stand
 from crm_mailer.store import directory, messages
 from crm_mailer.store.engine import Store
 from crm_mailer.store.tables import customers, memberships, order_events, orders
@@ -168,10 +168,17 @@ def show(templates: Path, write: Write, shop: Shop, keys: KeyRing) -> Any:
 
     def show_it(store: Store | None, reader: Customer | None, **changes: Any) -> Preview:
         plan = campaign(ARRIVED)
-        return preview(store, TemplateLibrary(templates), plan, plan.steps[2], reader, None,
-                       shop, keys, NOON, **changes)  # fmt: skip
+        return look(TemplateLibrary(templates), plan, shop, keys, store, reader, **changes)
 
     return show_it
+
+
+def look(
+    library: TemplateLibrary, plan: Campaign, shop: Shop, keys: KeyRing,
+    store: Store | None = None, reader: Customer | None = None, **changes: Any,
+) -> Preview:  # fmt: skip
+    stand = take_stand(store, library, plan, plan.steps[2], reader, None, shop, NOON, **changes)
+    return preview(stand, library, shop, keys, NOON)
 
 
 def test_a_real_customer_is_shown_their_own_order_and_when_it_is_due(
@@ -201,6 +208,15 @@ def test_without_a_customer_one_is_made_up_in_the_wanted_language(show: Any) -> 
     assert mail.made_up == "the customer is made up; the order is made up"
 
 
+def test_a_long_name_is_shown_as_one_though_its_header_has_parts(show: Any) -> None:
+    name = "Ольга Ивановна Петрова-Воскресенская"
+    mail = show(None, Customer(id=0, email="olga@example.ru", name=name, language="ru"))
+
+    assert b"?=\r\n =?" in mail.content
+    assert mail.recipient == f"{name} <olga@example.ru>"
+    assert ("To", mail.recipient) in mail.headers
+
+
 def test_a_fallback_is_said(show: Any) -> None:
     mail = show(None, None, wanted_language="fr")
 
@@ -214,8 +230,7 @@ def test_a_fallback_for_the_sake_of_one_text_is_said(
         write(f"a/b.{code}.mjml", "<mj-text>{{ vars.gift }}</mj-text>")
     plan = replace(campaign(ARRIVED), vars={"gift": {"en": "a cup", "ru": "чашка"}})
 
-    mail = preview(None, TemplateLibrary(templates), plan, plan.steps[2], None, None,
-                   shop, keys, NOON, wanted_language="de")  # fmt: skip
+    mail = look(TemplateLibrary(templates), plan, shop, keys, wanted_language="de")
 
     assert mail.fallback == (
         "the customer reads de; the template is written in it, the campaign's own texts are not: "
@@ -230,8 +245,7 @@ def test_a_reader_of_traditional_characters_may_get_the_others_and_it_is_said(
         write(f"a/b.{code}.mjml", "<mj-text>{{ greeting }}</mj-text>")
     plan = campaign(ARRIVED)
 
-    mail = preview(None, TemplateLibrary(templates), plan, plan.steps[2], None, None,
-                   shop, keys, NOON, wanted_language="zh-TW")  # fmt: skip
+    mail = look(TemplateLibrary(templates), plan, shop, keys, wanted_language="zh-TW")
 
     assert mail.fallback == "the customer reads zh-TW, the template has en, zh: zh was taken"
 

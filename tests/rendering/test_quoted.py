@@ -3,8 +3,9 @@ from __future__ import annotations
 import quopri
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from crm_mailer.rendering import quoted
 
@@ -67,3 +68,26 @@ def test_most_text_stands_as_it_is() -> None:
     assert quoted.line("Dear Anna, your parcel is here.") == "Dear Anna, your parcel is here."
     assert quoted.piece("Anna") == "Anna=\r\n"
     assert quoted.piece("") == ""
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(TEXT, st.sampled_from(["", " ", "\t", ".", "=", "é.", "é" * 12 + " "]))
+@example("é" + "x" * 69, ".")  # a lone dot in a row that the standard library begins
+@example("é.", "\0")
+def test_signs_are_the_same_however_they_are_made(text: str, end: str) -> None:
+    said = text + end
+
+    assert quoted.signs_of(said) == "".join(map(quoted.sign, said.encode()))
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text("a.F ?/%-=&<é", min_size=60, max_size=160))
+@example("a" * 72)
+@example("a" * 73)
+@example("a" * 144)
+@example("a" * 145)
+@example("a" * 72 + ".b")
+@example("a" * 72 + "From b")
+@example("a" * 71 + " b ")
+def test_a_value_is_the_same_whether_it_takes_a_short_way_or_not(text: str) -> None:
+    assert quoted.html(text) == quoted.piece(str(escape(text)))

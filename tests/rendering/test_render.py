@@ -108,6 +108,25 @@ def test_a_batch_gives_one_result_for_each_touch_in_order(render: StoreRenderer)
     assert found[2].reason is SkipReason.NO_ADDRESS
 
 
+def test_what_was_looked_up_at_once_serves_the_next_batches(
+    render: StoreRenderer, filled: Store
+) -> None:
+    def greetings(*touches: Touch) -> list[bytes]:
+        found = render.render_batch(touches)
+        return [one.content for one in found if isinstance(one, Message)]
+
+    first, second = touch(1), touch(2, customer_id=3)
+    render.look_up([first, second])
+    before = greetings(first) + greetings(second)
+    with filled.write() as connection:
+        connection.execute(sa.update(customers).values(given_name="Zoe", name="Zoe Z"))
+
+    assert greetings(first) + greetings(second) == before
+    assert b"Zoe" in greetings(touch(3))[0]  # it was not among them
+    render.look_up([first])
+    assert b"Zoe" in greetings(first)[0]
+
+
 def test_an_order_comes_with_its_items_in_their_order(render: StoreRenderer) -> None:
     found = render.render_batch([touch(order_id=1, template="a/order")])[0]
 

@@ -12,6 +12,7 @@ from crm_mailer.model.benefit import BenefitKind, Given
 from crm_mailer.model.campaign import Campaign, FestivalAnchor, OrderAnchor, ReviewAnchor, Step
 from crm_mailer.model.festivals import occurrences
 from crm_mailer.model.order import OrderState
+from crm_mailer.store.bundled import bundled
 from tests.templates.test_shipped_templates import (
     KNOWN,
     LANGUAGES,
@@ -93,6 +94,7 @@ QUESTIONS = {
 #: Mails that speak of a review, or could be taken for asking for one.
 OF_REVIEWS = ("after_sale/bad-review", "after_sale/review-request", "after_sale/thanks-good-review")
 NEAR_REVIEWS = ("after_sale/arrived", "care/care-1", "care/care-3", "care/care-5")
+TAG = re.compile(r"<[^>]*>|\{[{%#].*?[}%#]\}", re.DOTALL)
 REVIEW = re.compile(r"\breviews?\b|отзыв|\bopini(?:ón|ones)\b|reseña|valoraci", re.IGNORECASE)
 #: Stars or their number are never suggested, and nothing is given for words.
 BOUGHT = re.compile(
@@ -297,3 +299,14 @@ def test_a_vip_is_told_who_looks_after_them(code: str, agent: str) -> None:
 
     assert ("Lin" in text) is bool(agent)
     assert "{" not in text
+
+
+def test_french_breaks_no_line_before_a_question_mark() -> None:
+    files = list(bundled("templates").rglob("*.fr.mjml"))
+    said = {one.name: TAG.sub("", one.read_text(encoding="utf-8")) for one in files}
+
+    assert len(files) > 20
+    assert [
+        name for name, text in said.items() if re.search(r"[^\S\n][?!:;»]|«[^\S\n]", text)
+    ] == []
+    assert [name for name, text in said.items() if re.search(r"[^\W\d_][?!]", text)] == []

@@ -1,0 +1,76 @@
+"""Values of rules that are written well and that no customer can have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from typing import NamedTuple
+
+from crm_mailer.definitions.problems import did_you_mean, nearest
+from crm_mailer.model import language
+from crm_mailer.model.segment_blocks import Day
+from crm_mailer.model.zones import BY_COUNTRY
+
+#: What people write for countries, and what is meant.
+_COUNTRY_MEANT = {"UK": "GB", "EN": "GB", "EL": "GR", "SU": "RU", "YU": "RS", "TP": "TL"}
+#: Codes of countries without a clock of their own.
+_COUNTRIES = frozenset({*BY_COUNTRY, "BV", "HM"})
+#: What people write for languages, and what is meant.
+_LANGUAGE_MEANT = {
+    "cn": "zh", "jp": "ja", "kr": "ko", "ua": "uk", "cz": "cs", "dk": "da", "se": "sv", "gr": "el",
+    "in": "id", "iw": "he", "br": "pt",
+}  # fmt: skip
+
+
+class Odd(NamedTuple):
+    """What is wrong with a value, and the remedy."""
+
+    what: str
+    remedy: str
+
+
+def odd_text(field: str, text: str, *, is_piece: bool = False) -> Odd | None:
+    """Why no customer has this value; None: somebody may.
+
+    Args:
+        field: the field of the rule.
+        text: what the rule says, written as values of this field are.
+        is_piece: it is a piece of the value only.
+    """
+    match field:
+        case "country" if not is_piece and text not in _COUNTRIES:
+            return Odd(f"there is no country `{text}`", _meant(text, _COUNTRY_MEANT, "RU"))
+        case "language" if not is_piece and not _is_language(text):
+            return Odd(f"there is no language `{text}`", _meant(text, _LANGUAGE_MEANT, "ru"))
+        case "mail_domain" if "@" in text:
+            domain = text.rpartition("@")[2]
+            return Odd("a mail domain has no @", f"write `{domain}`" if domain else "")
+        case _:
+            return None
+
+
+def odd_campaign(text: str, known: Collection[str] | None) -> Odd | None:
+    """That no campaign of the shop has this id; None where they are not known here."""
+    if known is None or text in known:
+        return None
+    remedy = did_you_mean(text, known) if nearest(text, known) else (
+        "right only for a campaign whose file is gone and whose mails are meant"
+    )  # fmt: skip
+    return Odd(f"there is no campaign `{text}`", remedy)
+
+
+def is_turned(since: Day | None, until: Day | None) -> bool:
+    """Whether a window ends before it begins; days ago move with the calendar, dates stay."""
+    if isinstance(since, int) and isinstance(until, int):
+        return since < until
+    return isinstance(since, date) and isinstance(until, date) and since > until
+
+
+def _is_language(text: str) -> bool:
+    own = language.base(text)
+    return len(own) != 2 or own in language.TWO_LETTERS
+
+
+def _meant(text: str, meant: dict[str, str], example: str) -> str:
+    found = meant.get(text)
+    return f"did you mean `{found}`?" if found else f"two letters by ISO, such as `{example}`"
