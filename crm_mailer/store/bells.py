@@ -27,10 +27,13 @@ def ring(store: Store) -> None:
 def hear(store: Store, rang: Callable[[], None], nap: Callable[[float], bool]) -> None:
     """Call `rang` each time the bell rings, until `nap` (seconds -> whether it is over) says so.
 
-    A lost line is made anew. On SQLite there is no bell, and this returns at once.
+    A lost line is made anew. On SQLite there is no bell, and behind a pooler it is not heard: this
+    returns at once.
     """
     while not store.is_sqlite and not nap(0.0):
         try:
+            if store.is_pooled():
+                return
             _listen(store, rang, nap)
         except Exception:  # whatever the line suffers: a bell that is silent does no harm
             if nap(REST):

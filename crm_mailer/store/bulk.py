@@ -153,6 +153,12 @@ def by_index(connection: sa.Connection) -> Iterator[None]:
         connection.exec_driver_sql("SET LOCAL enable_seqscan = on")
 
 
+def know(connection: sa.Connection, table: sa.Table) -> None:
+    """Let PostgreSQL see how large a table is that was filled a moment ago."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"ANALYZE {table.name}")
+
+
 def widen(connection: sa.Connection) -> None:
     """Give SQLite room for a mass of rows: pages stay in memory and are checkpointed seldom."""
     _make_room(connection, WIDE_CACHE, turns.WIDE_CHECKPOINT_AT)
@@ -161,6 +167,16 @@ def widen(connection: sa.Connection) -> None:
 def narrow(connection: sa.Connection) -> None:
     """Undo `widen`."""
     _make_room(connection, CACHE_KIB, turns.CHECKPOINT_AT)
+
+
+@contextmanager
+def wide(connection: sa.Connection) -> Iterator[None]:
+    """Room for a transaction that may look at many rows all over a large table."""
+    widen(connection)
+    try:
+        yield
+    finally:
+        narrow(connection)
 
 
 def _make_room(connection: sa.Connection, cache: int, checkpoint_at: int) -> None:

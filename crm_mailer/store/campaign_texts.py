@@ -22,13 +22,12 @@ class TextLine:
     by: str
 
 
-def latest(connection: sa.Connection) -> dict[str, str]:
-    """Each campaign's digest of the text that was kept last."""
+def latest(connection: sa.Connection) -> dict[str, tuple[str, str]]:
+    """Each campaign's version and the digest of its text, as they were kept last."""
     newest = sa.select(sa.func.max(campaign_texts.c.id)).group_by(campaign_texts.c.campaign)
-    query = sa.select(campaign_texts.c.campaign, campaign_texts.c.digest).where(
-        campaign_texts.c.id.in_(newest)
-    )
-    return {row.campaign: row.digest for row in connection.execute(query)}
+    kept = campaign_texts.c
+    query = sa.select(kept.campaign, kept.version, kept.digest).where(kept.id.in_(newest))
+    return {row.campaign: (row.version, row.digest) for row in connection.execute(query)}
 
 
 def add(
@@ -85,6 +84,29 @@ def find(connection: sa.Connection, campaign: str, number: int) -> str | None:
     )
     found: bytes | None = connection.scalar(query)
     return None if found is None else found.decode()
+
+
+def find_version(connection: sa.Connection, campaign: str, version: str) -> str | None:
+    """The first text of this version of the campaign; None where none was kept.
+
+    Later ones say the same in other places, in other comments or in another mode.
+    """
+    query = (
+        sa.select(campaign_texts.c.content)
+        .where(campaign_texts.c.campaign == campaign, campaign_texts.c.version == version)
+        .order_by(campaign_texts.c.id)
+        .limit(1)
+    )
+    found: bytes | None = connection.scalar(query)
+    return None if found is None else found.decode()
+
+
+def by_version(connection: sa.Connection, campaign: str) -> dict[str, str]:
+    """The first text of each version of the campaign: later ones say the same."""
+    kept = campaign_texts.c
+    first = sa.select(sa.func.min(kept.id)).where(kept.campaign == campaign).group_by(kept.version)
+    query = sa.select(kept.version, kept.content).where(kept.id.in_(first))
+    return {row.version: row.content.decode() for row in connection.execute(query)}
 
 
 def mails_by_version(connection: sa.Connection, campaign: str) -> dict[str, int]:

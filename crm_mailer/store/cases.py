@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -242,8 +243,10 @@ def _event(row: sa.Row[Any]) -> CaseEvent:
     )
 
 
-def order_facts(connection: sa.Connection, order_id: int | None) -> dict[OrderState, datetime]:
-    """When an order reached which state."""
+def order_facts(
+    connection: sa.Connection, order_id: int | None, place: ZoneInfo | None = None
+) -> dict[OrderState, datetime]:
+    """When an order reached which state; by the clocks of `place`, else in UTC."""
     if order_id is None:
         return {}
     rows = connection.execute(
@@ -251,7 +254,7 @@ def order_facts(connection: sa.Connection, order_id: int | None) -> dict[OrderSt
             order_events.c.order_id == order_id
         )
     )
-    return {OrderState(row.state): row.at for row in rows}
+    return {OrderState(row.state): row.at.astimezone(place or UTC) for row in rows}
 
 
 def currency_of(connection: sa.Connection, case: Case) -> str:

@@ -18,15 +18,14 @@ import sqlalchemy as sa
 from crm_mailer.model.address import OTHER, PROVIDERS
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Outcome
-from crm_mailer.model.suppression import SuppressionReason
-from crm_mailer.model.touch import SETTLED, Touch, TouchKind, TouchState
-from crm_mailer.store import deliveries, disabled, suppressions
+from crm_mailer.model.touch import SETTLED, SkipReason, Touch, TouchKind, TouchState
+from crm_mailer.store import dead_addresses, deliveries, disabled
 from crm_mailer.store.bulk import as_rows, every, given_ids, maybe_seconds, seconds
 from crm_mailer.store.deliveries import NO_HISTORY, History
 from crm_mailer.store.engine import Instant
 from crm_mailer.store.prepared import Prepared
-from crm_mailer.store.tables import customers, messages, touches
 from crm_mailer.store.tables import deliveries as delivery_rows
+from crm_mailer.store.tables import touches
 
 #: The reason of a mail whose acceptance only the journal knew after the machine had stopped: what
 #: else was written about it may be lost.
@@ -36,9 +35,12 @@ POWER_CUT = "power_cut"
 TAKEN_OVER = "taken_over"
 #: The words of the partial indexes: an engine uses them only for exactly these conditions.
 _WAITING = sa.text("touches.state IN ('planned','deferred')")
-_CLAIMED = sa.text("touches.state = 'claimed'")
+CLAIMED = sa.text("touches.state = 'claimed'")
 _UNSETTLED = sa.text("touches.state IN ('claimed','in_doubt')")
 _IN_DOUBT = sa.text("touches.state = 'in_doubt'")
+#: On a claimed touch the mark of `cancel`: it ends as soon as its sender looks at it, gives it
+#: back or cannot deliver it. A second attempt of a mail in doubt is called off.
+CANCELLED = touches.c.reason == SkipReason.CANCELLED.value
 
 
 class Claimed(NamedTuple):
@@ -54,6 +56,15 @@ class Claimed(NamedTuple):
     #: How often the sender died while it rendered this touch.
     crashes: int = 0
     first_try_at: datetime | None = None
+
+
+class Held(NamedTuple):
+    """Of the touches that were asked about, those that their sender still has in its hands."""
+
+    #: It may go on with these.
+    going: set[int]
+    #: Of these somebody has said meanwhile that they shall end.
+    cancelled: set[int]
 
 
 class Settlement(NamedTuple):
@@ -100,11 +111,11 @@ def claim(
         "b_fence": fence,
     }
     rows: list[Any] = []
+    dialect = connection.dialect.name
     for part in _in_order(wanted):
         if len(rows) < limit:
-            dialect = connection.dialect.name
             statement = _take(dialect, part.lanes, part.is_doubt, campaign is not None)
-            rooms = {**part.rooms, "b_limit": limit - len(rows)}
+            rooms = _looks(dialect, part.rooms, limit - len(rows))
             # within a part the longest due goes first; the parts are in order already
             rows += sorted(statement.rows(connection, {**given, **rooms}), key=_due_first)
     return _with_history(connection, rows)
@@ -127,17 +138,18 @@ def renew(connection: sa.Connection, *, owner: str, fence: int, until: datetime)
     """Keep all that `owner` has claimed until `until`."""
     connection.execute(
         sa.update(touches)
-        .where(_CLAIMED, touches.c.owner == owner, touches.c.fence == fence)
+        .where(CLAIMED, touches.c.owner == owner, touches.c.fence == fence)
         .values(claimed_until=until)
     )
 
 
-def still_held(
-    connection: sa.Connection, ids: Sequence[int], *, owner: str, fence: int
-) -> set[int]:
-    """Which of these touches are still claimed by `owner`."""
+def still_held(connection: sa.Connection, ids: Sequence[int], *, owner: str, fence: int) -> Held:
+    """Which of these touches are still claimed by `owner`, and whether it may go on with them."""
     given = {"ids": json.dumps(ids), "b_owner": owner, "b_fence": fence}
-    return {row[0] for row in _holding(connection.dialect.name).rows(connection, given)}
+    going, cancelled = set[int](), set[int]()
+    for number, is_cancelled in _holding(connection.dialect.name).rows(connection, given):
+        (cancelled if is_cancelled else going).add(number)
+    return Held(going, cancelled)
 
 
 def settle(connection: sa.Connection, owner: str, rows: Sequence[Settlement]) -> None:
@@ -148,10 +160,12 @@ def settle(connection: sa.Connection, owner: str, rows: Sequence[Settlement]) ->
     if not rows:
         return
     packed = json.dumps([_packed(row, owner) for row in rows])
-    connection.execute(_settling(connection.dialect.name), {"rows": packed, "b_owner": owner})
+    _settling(connection.dialect.name).run(connection, {"rows": packed, "b_owner": owner})
     deliveries.add(connection, [(row.touch_id, row.attempt, row.outcome, row.at)
                                 for row in rows if row.outcome is not None])  # fmt: skip
-    _bury(connection, [row for row in rows if row.outcome and row.outcome.is_dead_address])
+    dead = [row for row in rows if row.outcome and row.outcome.is_dead_address]
+    dead_addresses.bury(connection, [(row.touch_id, row.outcome, row.at) for row in dead
+                                     if row.outcome])  # fmt: skip
     off = [row for row in rows if row.outcome and row.outcome.status == disabled.STATUS]
     disabled.bury(connection, [(row.touch_id, row.outcome, row.at) for row in off if row.outcome])
 
@@ -163,16 +177,17 @@ def take_back(connection: sa.Connection, owner: str, now: datetime) -> int:
     another sender, is not touched. Returns how many there were.
     """
     # whoever takes them over at this moment is waited for
-    mine = sa.select(touches.c.id).where(_CLAIMED, touches.c.owner == owner)
+    mine = sa.select(touches.c.id).where(CLAIMED, touches.c.owner == owner)
     every(connection, mine.order_by(touches.c.id).with_for_update())
     is_letter = touches.c.kind == TouchKind.CASE_REPLY.value
+    is_taken = touches.c.reason == TAKEN_OVER
     ids = list(
         connection.scalars(
             sa.update(touches)
-            .where(_IN_DOUBT, touches.c.owner == owner, touches.c.reason == TAKEN_OVER)
+            .where(_IN_DOUBT, touches.c.owner == owner, sa.or_(is_taken, CANCELLED))
             .values(
                 state=TouchState.CLAIMED.value,
-                reason="",
+                reason=sa.case((is_taken, ""), else_=touches.c.reason),
                 detail=sa.case((is_letter, touches.c.detail), else_=""),
                 next_at=touches.c.due_at,
                 claimed_until=now,
@@ -192,24 +207,41 @@ def take_back(connection: sa.Connection, owner: str, now: datetime) -> int:
     return len(ids)
 
 
-def release(connection: sa.Connection, owner: str, ids: Sequence[int]) -> int:
-    """Give claims back untouched; an order mail that was in doubt is in doubt again."""
+def release(
+    connection: sa.Connection, owner: str, ids: Sequence[int], now: datetime
+) -> dict[int, TouchState]:
+    """Give claims back untouched, each with the state that it has then.
+
+    An order mail that was in doubt is in doubt again; what was cancelled meanwhile ends.
+    """
     if not ids:
-        return 0
+        return {}
     was_doubtful = sa.exists().where(
         delivery_rows.c.touch_id == touches.c.id, delivery_rows.c.outcome == "unknown"
     )
     was_tried = sa.exists().where(delivery_rows.c.touch_id == touches.c.id)
     state = sa.case(
         (was_doubtful, TouchState.IN_DOUBT.value),
+        (CANCELLED, TouchState.SKIPPED.value),
         (was_tried, TouchState.DEFERRED.value),
         else_=TouchState.PLANNED.value,
     )
-    return connection.execute(
+    ends = sa.and_(CANCELLED, ~was_doubtful)
+    rows = connection.execute(
         sa.update(touches)
-        .where(_CLAIMED, touches.c.id.in_(ids), touches.c.owner == owner)
-        .values(state=state, attempts=touches.c.attempts - 1, owner="", claimed_until=None)
-    ).rowcount
+        .where(CLAIMED, touches.c.id.in_(ids), touches.c.owner == owner)
+        .values(
+            state=state,
+            reason=sa.case((sa.and_(CANCELLED, was_doubtful), ""), else_=touches.c.reason),
+            next_at=sa.case((CANCELLED, None), else_=touches.c.next_at),
+            settled_at=sa.case((ends, sa.literal(now, Instant)), else_=touches.c.settled_at),
+            attempts=touches.c.attempts - 1,
+            owner="",
+            claimed_until=None,
+        )
+        .returning(touches.c.id, touches.c.state)
+    )
+    return {row.id: TouchState(row.state) for row in rows}
 
 
 def held_by(
@@ -223,19 +255,24 @@ def held_by(
                for one in TOUCH]  # fmt: skip
     query = (
         sa.select(*columns, touches.c.owner, touches.c.boot_id)
-        .where(_CLAIMED, touches.c.owner == owner)
+        .where(CLAIMED, touches.c.owner == owner)
         .order_by(touches.c.id)
     )
     if lapsed_at is not None:
-        query = query.where(touches.c.claimed_until < lapsed_at)
+        query = query.where(_is_over(lapsed_at))
     query = query.with_for_update()
     return _with_history(connection, [tuple(row) for row in every(connection, query)])
 
 
 def lapsed(connection: sa.Connection, now: datetime) -> set[str]:
     """Owners of claims that are past their time."""
-    query = sa.select(touches.c.owner).where(_CLAIMED, touches.c.claimed_until < now).distinct()
+    query = sa.select(touches.c.owner).where(CLAIMED, _is_over(now)).distinct()
     return set(connection.execute(query).scalars())
+
+
+def _is_over(now: datetime) -> sa.ColumnElement[bool]:
+    """A claim without an end is none of ours: whatever wrote it, nobody would ever settle it."""
+    return sa.or_(touches.c.claimed_until < now, touches.c.claimed_until.is_(None))
 
 
 def touch_of(row: Any) -> Touch:
@@ -271,6 +308,10 @@ ALL_LANES = tuple(
 )
 
 
+#: So many other workers may claim at the same moment before one finds nothing.
+PASSED_OVER = 3
+
+
 class _Part(NamedTuple):
     """Lanes that are claimed by one statement."""
 
@@ -294,9 +335,19 @@ def _in_order(wanted: Mapping[tuple[Stream, str], int]) -> Iterator[_Part]:
             )
 
 
+def _looks(dialect: str, rooms: Mapping[str, int], limit: int) -> dict[str, int]:
+    """How many touches each lane shows, of which at most `limit` are taken together.
+
+    A lane whose room is not short shows some more where another worker may hold the first.
+    """
+    many = limit if dialect == "sqlite" else (1 + PASSED_OVER) * limit
+    looks = {name: room if room < limit else many for name, room in rooms.items()}
+    return {**looks, "b_look": many, "b_limit": limit}
+
+
 @lru_cache(maxsize=256)
 def _take(
-    _dialect: str, lanes: tuple[tuple[str, str], ...], is_doubt: bool, has_campaign: bool
+    dialect: str, lanes: tuple[tuple[str, str], ...], is_doubt: bool, has_campaign: bool
 ) -> Prepared:
     """UPDATE ... RETURNING the rows it claims. Making it is slow, so it is kept."""
     each = [
@@ -304,15 +355,18 @@ def _take(
         for number, lane in enumerate(lanes)
     ]
     due = sa.union_all(*each).subquery("due")
-    first = (
-        sa.select(due.c.id)
-        .order_by(due.c.next_at, due.c.id)
-        .limit(sa.bindparam("b_limit", type_=sa.Integer))
-    )
-    taken = first.cte("taken")
+    first = sa.select(due.c.id, due.c.next_at).order_by(due.c.next_at, due.c.id)
+    if dialect == "sqlite":  # one writes at a time: nobody else can hold any of them
+        taken = first.limit(sa.bindparam("b_limit", type_=sa.Integer)).cte("taken")
+        is_taken: Any = touches.c.id.in_(sa.select(taken.c.id))
+    else:
+        taken = _unlocked(first.limit(sa.bindparam("b_look", type_=sa.Integer)), is_doubt)
+        # as a list, since of a query it would think that reading the whole table is as quick
+        ids = sa.func.array(sa.select(taken.c.id).scalar_subquery())
+        is_taken = touches.c.id == sa.any_(ids)
     return Prepared(
         sa.update(touches)
-        .where(touches.c.id.in_(sa.select(taken.c.id)))
+        .where(is_taken)
         .values(
             attempts=touches.c.attempts + 1,
             state=TouchState.CLAIMED.value,
@@ -322,6 +376,26 @@ def _take(
             fence=sa.bindparam("b_fence"),
         )
         .returning(*TOUCH, touches.c.owner, touches.c.boot_id)
+    )
+
+
+def _unlocked(first: sa.Select[Any], is_doubt: bool) -> sa.CTE:
+    """The first of them that nobody holds, locked. Only what is taken is locked: a lock is written
+    to the table, like a change.
+    """
+    some = first.subquery("some")
+    return (
+        sa.select(touches.c.id)
+        .join(some, some.c.id == touches.c.id)
+        .where(
+            # asked again of a row that somebody has changed meanwhile
+            _IN_DOUBT if is_doubt else _WAITING,
+            touches.c.next_at <= sa.bindparam("b_now", type_=Instant),
+        )
+        .order_by(some.c.next_at, some.c.id)
+        .limit(sa.bindparam("b_limit", type_=sa.Integer))
+        .with_for_update(of=touches, skip_locked=True)
+        .cte("taken")
     )
 
 
@@ -337,7 +411,6 @@ def _due_in(lane: tuple[str, str], is_doubt: bool, has_campaign: bool, room: str
         )
         .order_by(touches.c.next_at, touches.c.id)
         .limit(sa.bindparam(room, type_=sa.Integer))
-        .with_for_update(skip_locked=True)
     )
     if has_campaign:
         query = query.where(touches.c.campaign == sa.bindparam("b_campaign"))
@@ -361,7 +434,7 @@ def _any_due() -> Any:
 @lru_cache(maxsize=2)
 def _holding(dialect: str) -> Prepared:
     return Prepared(
-        sa.select(touches.c.id).where(
+        sa.select(touches.c.id, CANCELLED).where(
             touches.c.id.in_(given_ids(dialect)),
             touches.c.state == TouchState.CLAIMED.value,
             touches.c.owner == sa.bindparam("b_owner"),
@@ -371,7 +444,7 @@ def _holding(dialect: str) -> Prepared:
 
 
 @lru_cache(maxsize=2)
-def _settling(dialect: str) -> Any:
+def _settling(dialect: str) -> Prepared:
     """UPDATE ... FROM the settled rows, of which `owner` must still be the owner."""
     given = as_rows(dialect, _SETTLED_COLUMNS)
     words = given.c.detail
@@ -384,8 +457,13 @@ def _settling(dialect: str) -> Any:
         ),
     )
     # what was no attempt gives back a claim: taken over meanwhile, it stays in doubt
-    is_ours = sa.or_(given.c.is_attempt == 1, _CLAIMED)
-    return (
+    is_ours = sa.or_(given.c.is_attempt == 1, CLAIMED)
+    # cancelled in its sender's hands: it is not tried again
+    is_called_off = sa.and_(CLAIMED, CANCELLED, given.c.next_at.is_not(None))
+    ends = sa.and_(is_called_off, given.c.state != TouchState.IN_DOUBT.value)
+    # the mark outlives a take-over: its sender may come back and have sent nothing
+    is_kept = sa.or_(ends, sa.and_(CLAIMED, CANCELLED, given.c.reason == TAKEN_OVER))
+    return Prepared(
         sa.update(touches)
         .where(
             touches.c.id == given.c.id,
@@ -394,12 +472,18 @@ def _settling(dialect: str) -> Any:
             is_ours,
         )
         .values(
-            state=sa.case((is_known_better, TouchState.ACCEPTED.value), else_=given.c.state),
-            reason=given.c.reason,
+            state=sa.case(
+                (is_known_better, TouchState.ACCEPTED.value),
+                (ends, TouchState.SKIPPED.value),
+                else_=given.c.state,
+            ),
+            reason=sa.case((is_kept, SkipReason.CANCELLED.value), else_=given.c.reason),
             # the server's or the template's words; an agent's own text of a case reply stays
             detail=sa.case((keeps, touches.c.detail), else_=words),
-            next_at=sa.case((is_known_better, None), else_=given.c.next_at),
-            settled_at=sa.case((is_known_better, given.c.at), else_=given.c.settled_at),
+            next_at=sa.case((sa.or_(is_known_better, is_called_off), None), else_=given.c.next_at),
+            settled_at=sa.case(
+                (sa.or_(is_known_better, ends), given.c.at), else_=given.c.settled_at
+            ),
             attempts=given.c.attempts,
             owner=given.c.new_owner,
             claimed_until=None,
@@ -456,36 +540,8 @@ def _packed(row: Settlement, owner: str) -> tuple[Any, ...]:
         maybe_seconds(row.next_at),
         seconds(row.at) if row.state in SETTLED else None,
         row.attempt if is_attempt else row.attempt - 1,
-        # a mail in doubt keeps its owner, who may still learn better
-        owner if row.state is TouchState.IN_DOUBT else "",
+        # a mail in doubt keeps its owner, who may still learn better of an attempt of its own
+        owner if is_attempt and row.state is TouchState.IN_DOUBT else "",
         seconds(row.at),
         int(is_attempt),
     )
-
-
-def _bury(connection: sa.Connection, rows: Sequence[Settlement]) -> None:
-    """The server named the address dead: no stream may use it again."""
-    if not rows:
-        return
-    words = {row.touch_id: row for row in rows}
-    # after a power cut the message itself may be lost
-    mailed = sa.func.coalesce(messages.c.rcpt_to, customers.c.email)
-    found = every(
-        connection,
-        sa.select(touches.c.id, mailed)
-        .outerjoin(customers, customers.c.id == touches.c.customer_id)
-        .outerjoin(messages, messages.c.touch_id == touches.c.id)
-        .where(touches.c.id.in_(words), mailed.is_not(None)),
-    )
-    for touch_id, address in found:
-        row = words[touch_id]
-        assert row.outcome is not None
-        said = f"{row.outcome.code} {row.outcome.status} {row.outcome.text}"
-        suppressions.add(
-            connection,
-            address,
-            SuppressionReason.HARD_BOUNCE,
-            source=f"smtp:touch:{touch_id}",
-            at=row.at,
-            evidence=said,
-        )

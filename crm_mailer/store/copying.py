@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,12 +20,12 @@ import sqlalchemy as sa
 from crm_mailer.model.errors import NotPossible, StoreError
 from crm_mailer.store import facts, migrate, witnesses
 from crm_mailer.store import tables as t
-from crm_mailer.store.engine import Store
+from crm_mailer.store.engine import Instant, Store
 
 #: Rows to a transaction.
 BATCH = 5_000
 #: Facts of the target while it is being filled: which source, and how far each table is.
-SOURCE, PLACE = "copy source", "copy of "
+SOURCE, PLACE = witnesses.COPYING, "copy of "
 #: Belongs to one process on one machine: nobody holds a right in the copy.
 LEFT_OUT = frozenset({"leases"})
 
@@ -113,10 +113,23 @@ def _still(store: Store) -> Iterator[sa.Connection]:
 
 
 def _name_of(connection: sa.Connection) -> str:
-    """What tells this database from others: its first customers and its oldest mails."""
+    """What tells this database from others, and its state from a later one.
+
+    First customers, orders and mails: what never changes in them, and all that they say.
+    """
+    person, order, touch = t.customers.c, t.orders.c, t.touches.c
+    lasting = (
+        (person.id, person.created_at),
+        (order.id, order.platform, order.number),
+        (touch.id, touch.campaign, touch.step, touch.anchor, touch.planned_at),
+    )
+    every = (tuple(t.customers.c), tuple(t.orders.c), tuple(t.touches.c))
+    return f"{_first_rows(connection, lasting)}.{_first_rows(connection, every)}"
+
+
+def _first_rows(connection: sa.Connection, columns: Sequence[tuple[sa.Column[Any], ...]]) -> str:
     told = [
-        connection.execute(sa.select(*table.c).order_by(table.c.id).limit(3)).all()
-        for table in (t.customers, t.orders, t.touches)
+        connection.execute(sa.select(*some).order_by(some[0]).limit(3)).all() for some in columns
     ]
     return hashlib.sha256(repr(told).encode()).hexdigest()[:24]
 
@@ -131,7 +144,12 @@ def _begin(target: Store, name: str, now: datetime) -> None:
             )
         if before is None:
             facts.forget(connection, witnesses.NAME)  # it takes the name of the source
-        if before not in (None, name):
+        if before and before != name:
+            if before.partition(".")[0] == name.partition(".")[0]:
+                raise NotPossible(
+                    "the source has changed since this copy of it was broken off",
+                    hint="stop whatever writes to it, empty the target and copy again",
+                )
             raise NotPossible(
                 "the target is the broken-off copy of another database",
                 hint="empty it first, or name another",
@@ -159,13 +177,22 @@ def _copy_table(
     keys = list(table.primary_key.columns)
     with target.read() as connection:
         told = facts.find(connection, PLACE + table.name)
-    after = json.loads(told) if told else None
+    after = [_key(*one) for one in zip(json.loads(told), keys, strict=True)] if told else None
     while rows := source.execute(_page(table, keys, after)).mappings().all():
-        after = [_plain(rows[-1][key.name]) for key in keys]
+        after = [rows[-1][key.name] for key in keys]
         with target.write() as connection:
             connection.execute(table.insert(), [dict(row) for row in rows])
-            facts.put(connection, PLACE + table.name, json.dumps(after), now)
+            facts.put(connection, PLACE + table.name, json.dumps([*map(_plain, after)]), now)
         on_rows(table.name, len(rows))
+
+
+def _key(told: Any, key: sa.Column[Any]) -> Any:
+    """A part of a key, back from the form of `_plain`."""
+    if isinstance(key.type, sa.Date):
+        return date.fromisoformat(told)
+    if isinstance(key.type, Instant):
+        return datetime.fromtimestamp(told, UTC)
+    return told
 
 
 def _page(
@@ -225,7 +252,7 @@ def _plain(value: Any) -> Any:
         return hashlib.sha256(bytes(value)).hexdigest()
     if isinstance(value, str | int | float | bool | type(None)):
         return value
-    return json.loads(json.dumps(value, default=str, sort_keys=True))
+    return json.loads(json.dumps(value, default=str, sort_keys=True))  # a date as 2026-11-02
 
 
 def _count_on(target: Store) -> None:

@@ -27,6 +27,13 @@ class CourseRow:
     why: str
     ended_at: datetime | None
     left: tuple[datetime, ...]
+    #: With what was heard of the last mail.
+    misses: float = 0.0
+    #: The mail that is planned; the place of the last step that was used.
+    step: str = ""
+    place: int = 0
+    #: Until when a paused course still listens.
+    listens_until: datetime | None = None
 
 
 def of_customer(
@@ -55,9 +62,24 @@ def of_customer(
             why=row.why,
             ended_at=row.ended_at,
             left=tuple(mails.get((row.campaign, row.anchor), ())),
+            misses=row.next_misses,
+            step=row.step,
+            place=row.place,
+            listens_until=row.listens_until,
         )
         for row in connection.execute(query)
     ]
+
+
+def count_of(connection: sa.Connection, campaign: str) -> dict[str, int]:
+    """How many courses of a campaign go on (empty text), are paused, done and so on."""
+    course = t.curve_states.c
+    query = (
+        sa.select(course.ended, sa.func.count().label("courses"))
+        .where(course.campaign == campaign)
+        .group_by(course.ended)
+    )
+    return {row.ended: row.courses for row in connection.execute(query)}
 
 
 def _mails(connection: sa.Connection, customer_id: int) -> dict[tuple[str, str], list[datetime]]:

@@ -39,6 +39,9 @@ class OpenCourse:
     #: An exit condition is met, or a newer event has begun the campaign anew.
     is_exited: bool
     is_superseded: bool
+    #: Why the course has ended; None: it has not.
+    ended: Ending | None = None
+    why: str = ""
 
 
 def page(
@@ -48,8 +51,9 @@ def page(
     size: int,
     consent: ConsentRules,
     now: datetime,
+    todo: int = TO_PLAN,
 ) -> list[OpenCourse]:
-    """The next courses to plan, in the order of their customers."""
+    """The next courses to plan, or with something else to be done, in the order of customers."""
     source = t.curve_states.join(t.customers, t.customers.c.id == _course.customer_id).outerjoin(
         t.touches,
         sa.and_(
@@ -80,7 +84,7 @@ def page(
             _has_newer(campaign).label("is_superseded"),
         )
         .select_from(source)
-        .where(_course.campaign == campaign.id, HAS_TODO, _course.todo == TO_PLAN)
+        .where(_course.campaign == campaign.id, HAS_TODO, _course.todo == todo)
         .order_by(_course.customer_id, _course.anchored_at)
         .limit(size)
     )
@@ -121,6 +125,8 @@ def _open_course(row: Any, now: datetime) -> OpenCourse:
         is_leaving=row.touch_state is not None and row.touch_state not in UNSENT,
         is_exited=bool(row.is_exited),
         is_superseded=bool(row.is_superseded),
+        ended=Ending(row.ended) if row.ended else None,
+        why=row.why,
     )
 
 
@@ -174,35 +180,11 @@ def move(connection: sa.Connection, touches: Sequence[tuple[int, datetime, datet
         connection.execute(statement, rows)
 
 
-def to_end(connection: sa.Connection, campaign: Campaign) -> Sequence[int]:
-    """Unsent touches of courses that have ended."""
-    query = (
-        sa.select(_touch.id)
-        .join(
-            t.curve_states,
-            sa.and_(
-                _touch.campaign == _course.campaign,
-                _touch.step == _course.step,
-                _touch.anchor == _course.anchor,
-                _touch.customer_id == _course.customer_id,
-            ),
-        )
-        .where(
-            _course.campaign == campaign.id,
-            HAS_TODO,
-            _course.todo == TO_END,
-            _touch.state.in_(UNSENT),
-        )
-    )
-    return connection.execute(query).scalars().all()
-
-
-def rest(connection: sa.Connection, campaign: Campaign) -> None:
-    """Courses that have ended have nothing left to do."""
-    statement = sa.update(t.curve_states).values(todo=RESTS, step="", due_at=None)
-    connection.execute(
-        statement.where(_course.campaign == campaign.id, HAS_TODO, _course.todo == TO_END)
-    )
+def rest(connection: sa.Connection, campaign: Campaign, courses: Sequence[OpenCourse]) -> None:
+    """These courses, which have ended, have nothing left to do."""
+    statement = _of_course(campaign).values(todo=RESTS, step="", due_at=None)
+    if courses:
+        connection.execute(statement, [_key(course) for course in courses])
 
 
 def _of_course(campaign: Campaign) -> sa.Update:

@@ -23,6 +23,7 @@ from crm_mailer.store.homes import Home
 from crm_mailer.store.look import Look
 from crm_mailer.store.selection import condition
 from crm_mailer.store.touches import UNSENT, standing_columns
+from crm_mailer.store.unplanned import no_gone
 
 
 def bucket_of(customer_id: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[int]:
@@ -69,6 +70,8 @@ class Crowd:
     look: Look
     #: Marketing mail since then is near.
     since: datetime
+    #: Steps of the campaign's touches that its file has no more.
+    gone: Sequence[str] = ()
     countries: Collection[str] = ()
     is_for_others: bool = True
 
@@ -133,6 +136,12 @@ def _people(connection: sa.Connection, crowd: Crowd, first: int, last: int) -> s
     given = _given(dialect)
     warmth = sa.func.coalesce(t.scores.c.r, 0) if crowd.campaign.warm_first else sa.literal(0)
     standing = {column.name: column for column in standing_columns(crowd.look.consent)}
+    met = exits.conditions(
+        crowd.campaign,
+        customer_id=person.id,
+        order_id=sa.cast(sa.null(), sa.BigInteger),
+        anchored_at=sa.literal(crowd.look.now, t.orders.c.placed_at.type),
+    )
     place = sa.func.strpos if dialect == "postgresql" else sa.func.instr
     lives_there = sa.and_(
         given.c.time_zone == person.time_zone,
@@ -143,6 +152,8 @@ def _people(connection: sa.Connection, crowd: Crowd, first: int, last: int) -> s
     query = (
         sa.select(
             person.id,
+            sa.or_(sa.false(), *met).label("is_exited"),
+            person.email_key.is_(None).label("is_nobody"),
             person.is_flagged,
             person.address_kind,
             standing["suppression"].label("suppression"),
@@ -216,32 +227,33 @@ _GIVEN: dict[str, Any] = {
 
 
 def _plain(crowd: Crowd) -> list[sa.ColumnElement[bool]]:
-    """Who is in the audience and plain, and has not met an exit."""
+    """Who is in the audience and plain."""
     person, touch = t.customers.c, t.touches.c
     near = sa.exists().where(
         touch.customer_id == person.id,
         touch.due_at >= crowd.since,
         touch.stream == Stream.MARKETING.value,
         touch.state.in_((*UNSENT, TouchState.CLAIMED, TouchState.ACCEPTED, TouchState.IN_DOUBT)),
-        sa.or_(touch.campaign != crowd.campaign.id, touch.anchor != crowd.anchor),
-    )
-    met = exits.conditions(
-        crowd.campaign,
-        customer_id=person.id,
-        order_id=sa.cast(sa.null(), sa.BigInteger),
-        anchored_at=sa.literal(crowd.look.now, t.orders.c.placed_at.type),
+        # what this act has just planned of the same day was placed beside its other steps
+        sa.or_(
+            touch.campaign != crowd.campaign.id,
+            touch.anchor != crowd.anchor,
+            touch.planned_at != crowd.look.now,
+        ),
     )
     found = [
-        person.email_key.is_not(None),
-        person.email.not_like("%@%@%"),
+        person.erased_at.is_(None),
+        sa.or_(person.email_key.is_(None), person.email.not_like("%@%@%")),
         sa.or_(person.snoozed_until.is_(None), person.snoozed_until <= crowd.look.now),
         # who chose something of their own is asked one by one
         person.topics_off == "",
         ~person.wants_fewer,
         ~near,
         condition(crowd.campaign.audience, crowd.look),
-        *(~one for one in met),
     ]
+    if crowd.gone:
+        anchor = sa.literal(crowd.anchor)
+        found.append(no_gone(crowd.campaign.id, crowd.gone, anchor, person.id))
     if crowd.countries or not crowd.is_for_others:
         is_there = person.country.in_(sorted(crowd.countries))
         found.append(~is_there if crowd.is_for_others else is_there)
@@ -249,13 +261,18 @@ def _plain(crowd: Crowd) -> list[sa.ColumnElement[bool]]:
 
 
 def _reason(crowd: Crowd, person: Any) -> sa.ColumnElement[str]:
-    """`standing.refusal` as SQL, in its order; then chance, then what holds for all who live
-    alike. A mail that is too late is that before all else. Empty: nothing stands against it.
+    """An exit, then `standing.refusal` as SQL, in its order; then chance, then what holds for all
+    who live alike. A mail that is too late is that before all else. Empty: nothing stands against
+    it.
     """
     told: dict[SkipReason, list[str]] = {}
     for suppression, reason in crowd.refusals.items():
         told.setdefault(reason, []).append(suppression)
-    cases: list[tuple[Any, str]] = [(person.reason == SkipReason.LATE.value, SkipReason.LATE.value)]
+    cases: list[tuple[Any, str]] = [
+        (person.reason == SkipReason.LATE.value, SkipReason.LATE.value),
+        (person.is_exited, SkipReason.EXITED.value),
+        (person.is_nobody, SkipReason.NO_ADDRESS.value),
+    ]
     cases += [(person.suppression.in_(sorted(ones)), reason.value) for reason, ones in told.items()]
     if crowd.campaign.stream is Stream.MARKETING:
         cases += [

@@ -6,6 +6,7 @@ pure functions are the oracle in tests.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from crm_mailer.model.campaign import Campaign
 from crm_mailer.model.curve import GAINS, MISSES, RETRY, Adaptive, Ending, Signal
 from crm_mailer.model.touch import SkipReason, TouchState
-from crm_mailer.store import facts
+from crm_mailer.store import facts, reopening
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Instant
 from crm_mailer.store.touches import UNSENT
@@ -291,7 +292,10 @@ def _came_back(now: datetime) -> Condition:
 def judge(
     connection: sa.Connection, campaign: Campaign, adaptive: Adaptive, *, now: datetime
 ) -> int:
-    """Work out the memory, the next time and the end of courses of which something changed."""
+    """Work out the memory, the next time and the end of courses of which something changed.
+
+    What a course that had paused was not to get can be planned again if it wakes up.
+    """
     changed = sa.and_(_course.campaign == campaign.id, HAS_TODO, _course.todo == TO_JUDGE)
     memory = sa.update(t.curve_states).values(
         next_half_life=next_half_life(adaptive), next_misses=next_misses()
@@ -300,15 +304,38 @@ def judge(
     wanted = _course.last_at + _whole(wait(adaptive) * SECONDS)
     ended = _ending(adaptive, len(campaign.steps))
     is_open = ended == ""
+    woken = _list_silent(connection, sa.and_(changed, _course.ended == Ending.PAUSED, is_open))
+    reopening.make_room(connection, woken)
     judged = sa.update(t.curve_states).values(
         wanted_at=wanted,
         listens_until=wanted,
         ended=ended,
         why=sa.case((is_open, ""), else_=_course.signal),
         ended_at=sa.case((is_open, None), else_=sa.func.coalesce(_course.ended_at, _instant(now))),
-        todo=sa.case((is_open, TO_PLAN), (_course.step != "", TO_END), else_=RESTS),
+        todo=sa.case(
+            (is_open, TO_PLAN),
+            # who is done has had all that was to come
+            (sa.and_(ended == Ending.DONE, _course.step == ""), RESTS),
+            else_=TO_END,
+        ),
     )
     return connection.execute(judged.where(changed)).rowcount
+
+
+def _list_silent(connection: sa.Connection, condition: Condition) -> Sequence[int]:
+    """The touches that say of these courses that they have paused."""
+    query = (
+        sa.select(_touch.id)
+        .join(t.curve_states, _touch.customer_id == _course.customer_id)
+        .where(
+            condition,
+            (_touch.campaign + "") == _course.campaign,  # see `of_campaign`
+            _touch.anchor == _course.anchor,
+            _touch.state == TouchState.SKIPPED,
+            _touch.reason == SkipReason.SILENT,
+        )
+    )
+    return connection.scalars(query).all()
 
 
 def next_half_life(adaptive: Adaptive) -> Value:

@@ -13,7 +13,15 @@ from crm_mailer.model import address as addresses
 from crm_mailer.model.consent import BY, PAGE, Word, is_reported, stronger
 from crm_mailer.model.customer import ConsentBasis, Customer, Gender, Occupation
 from crm_mailer.model.errors import NotFound
-from crm_mailer.store import benefits, bulk, curve_states, flags, wishes
+from crm_mailer.store import (
+    benefits,
+    birthday_mails,
+    bulk,
+    curve_states,
+    flags,
+    reopening,
+    wishes,
+)
 from crm_mailer.store.tables import (
     cases,
     consents,
@@ -171,6 +179,10 @@ def add(connection: sa.Connection, new: Iterable[Customer], *, now: datetime) ->
 
 def change(connection: sa.Connection, changed: Iterable[Customer], *, now: datetime) -> None:
     """Write what is told of customers that are known."""
+    changed = list(changed)
+    reopening.by_addresses(connection, [one.id for one in changed if one.email], now)
+    days = {one.id: (one.birth_month, one.birth_day) for one in changed if one.has_birthday}
+    birthday_mails.follow(connection, days, now=now)
     rows = [(*_told(one), bulk.seconds(now), one.id) for one in changed]
     bulk.update(connection, customers, (*TOLD, "changed_at"), rows)
 
@@ -236,6 +248,7 @@ def merge(connection: sa.Connection, loser: int, winner: int, *, now: datetime) 
     """
     _merge_tags(connection, loser, winner)
     _merge_touches(connection, loser, winner, now)
+    reopening.by_merging(connection, winner, now)
     _merge_memberships(connection, loser, winner)
     curve_states.merge(connection, loser, winner)
     benefits.merge(connection, loser, winner)

@@ -10,10 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
-from crm_mailer.store.bulk import as_rows, every, seconds
+from crm_mailer.store import bulk
+from crm_mailer.store.bulk import every, seconds
+from crm_mailer.store.prepared import Prepared
 from crm_mailer.store.tables import deliveries
 
 
@@ -40,9 +42,13 @@ class Delivery:
 
 def add(connection: sa.Connection, rows: Sequence[tuple[int, int, Outcome, datetime]]) -> None:
     """Keep attempts as (touch id, attempt, outcome, when). What is known better wins over doubt."""
-    if rows:
-        packed = json.dumps([_values(*row) for row in rows])
-        connection.execute(_adding(connection.dialect.name), {"rows": packed})
+    if not rows:
+        return
+    values = [_values(*row) for row in rows]
+    if connection.dialect.name == "postgresql":
+        _adding().run(connection, {"rows": json.dumps(values)})
+    else:  # it takes values as they are twice as quickly as out of JSON
+        bulk.insert(connection, deliveries, tuple(_COLUMNS), values, conflict=_IN_PLACE_OF_DOUBT)
 
 
 def history(connection: sa.Connection, touch_ids: Sequence[int]) -> dict[int, History]:
@@ -69,19 +75,18 @@ def list_(connection: sa.Connection, touch_id: int) -> list[Delivery]:
     return [Delivery(row.attempt, row.at, _outcome(row)) for row in rows]
 
 
-@lru_cache(maxsize=2)
-def _adding(dialect: str) -> Any:
-    """INSERT ... SELECT of many attempts; making it is slow, so it is kept."""
-    given = as_rows(dialect, _COLUMNS)
-    insert = {"sqlite": sqlite, "postgresql": postgresql}[dialect].insert(deliveries)
-    # without a WHERE, SQLite would read ON CONFLICT as a part of the FROM clause
-    rows = sa.select(*(given.c[name] for name in _COLUMNS)).where(sa.true())
-    insert = insert.from_select(list(_COLUMNS), rows)
-    changed = [name for name in _COLUMNS if name not in ("touch_id", "attempt")]
-    return insert.on_conflict_do_update(
-        index_elements=["touch_id", "attempt"],
-        set_={name: insert.excluded[name] for name in changed},
-        where=deliveries.c.outcome == OutcomeKind.UNKNOWN.value,
+@lru_cache(maxsize=1)
+def _adding() -> Prepared:
+    """INSERT ... SELECT of many attempts, for PostgreSQL; making it is slow, so it is kept."""
+    given = bulk.as_rows("postgresql", _COLUMNS)
+    insert = postgresql.insert(deliveries)
+    insert = insert.from_select(list(_COLUMNS), sa.select(*(given.c[name] for name in _COLUMNS)))
+    return Prepared(
+        insert.on_conflict_do_update(
+            index_elements=_KEY,
+            set_={name: insert.excluded[name] for name in _CHANGED},
+            where=deliveries.c.outcome == OutcomeKind.UNKNOWN.value,
+        )
     )
 
 
@@ -98,6 +103,13 @@ _COLUMNS: dict[str, Any] = {
     "took_ms": sa.Integer(),
     "at": sa.BigInteger(),
 }
+_KEY = ["touch_id", "attempt"]
+_CHANGED = [name for name in _COLUMNS if name not in _KEY]
+_IN_PLACE_OF_DOUBT = (
+    f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET "
+    f"{', '.join(f'{name} = excluded.{name}' for name in _CHANGED)} "
+    f"WHERE deliveries.outcome = '{OutcomeKind.UNKNOWN.value}'"
+)
 
 
 def _values(touch_id: int, attempt: int, outcome: Outcome, at: datetime) -> tuple[object, ...]:

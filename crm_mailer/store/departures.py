@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from crm_mailer.model.address import AddressKind
 from crm_mailer.model.campaign import Anchor, Campaign, Exit, Stream
 from crm_mailer.model.consent import RECORDED, ConsentRules
-from crm_mailer.model.standing import Standing
+from crm_mailer.model.standing import PASSING, Standing
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store import exits
-from crm_mailer.store.bulk import given_ids, seconds
+from crm_mailer.store.bulk import as_rows, given_ids, seconds
 from crm_mailer.store.engine import Instant
 from crm_mailer.store.prepared import Prepared
 from crm_mailer.store.tables import customers, touches
@@ -186,6 +186,48 @@ def marketing_left(
         at = now if is_leaving else datetime.fromtimestamp(settled_at or due_at, UTC)
         found.setdefault(customer, []).append(at)
     return found
+
+
+def marketing_ahead(
+    connection: sa.Connection,
+    customer_ids: Sequence[int],
+    campaigns: Sequence[str],
+    *,
+    now: datetime,
+    until: datetime,
+) -> dict[int, list[tuple[datetime, str]]]:
+    """What these campaigns are to mail to each of the customers after `now`, up to `until`."""
+    given = {
+        "ids": json.dumps(customer_ids),
+        "names": json.dumps([[name] for name in campaigns]),
+        "b_now": seconds(now),
+        "b_until": seconds(until),
+        "b_earliest": seconds(now - _LATEST),
+    }
+    found: dict[int, list[tuple[datetime, str]]] = {}
+    rows = _ahead(connection.dialect.name).rows(connection, given)
+    for customer, at, campaign in rows:
+        found.setdefault(customer, []).append((datetime.fromtimestamp(at, UTC), campaign))
+    return found
+
+
+@lru_cache(maxsize=2)
+def _ahead(dialect: str) -> Prepared:
+    named = as_rows(dialect, {"name": sa.Text()}, "names").c.name
+    leaves_at = sa.func.coalesce(touches.c.next_at, touches.c.due_at)
+    return Prepared(
+        sa.select(touches.c.customer_id, leaves_at, touches.c.campaign).where(
+            touches.c.customer_id.in_(given_ids(dialect)),
+            touches.c.due_at >= sa.bindparam("b_earliest", type_=Instant),
+            touches.c.due_at <= sa.bindparam("b_until", type_=Instant),
+            touches.c.stream == Stream.MARKETING.value,
+            touches.c.state.in_((TouchState.PLANNED, TouchState.DEFERRED)),
+            leaves_at > sa.bindparam("b_now", type_=Instant),
+            (touches.c.campaign + "").in_(sa.select(named)),
+            # what waits for somebody else may wait for long
+            touches.c.reason.not_in([one.value for one in sorted(PASSING)]),
+        )
+    )
 
 
 @lru_cache(maxsize=2)

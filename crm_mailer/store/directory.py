@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from crm_mailer.model.address import key, masked
 from crm_mailer.model.errors import NotFound, NotPossible
-from crm_mailer.store import case_files
+from crm_mailer.store import birthday_mails, case_files, reopening
 from crm_mailer.store import tables as t
+from crm_mailer.store.bulk import among
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,13 @@ def find_customer(connection: sa.Connection, who: str) -> int:
     if found is None:
         raise NotFound(f"there is no customer {who}", hint="`crm-mailer customer list` has all")
     return int(found)
+
+
+def erased_of(connection: sa.Connection, numbers: Collection[int]) -> set[int]:
+    """Those of these customers who were erased."""
+    is_gone = t.customers.c.erased_at.is_not(None)
+    query = sa.select(t.customers.c.id).where(is_gone, among(connection, t.customers.c.id, numbers))
+    return set(connection.scalars(query))
 
 
 def address_of(connection: sa.Connection, customer_id: int) -> str:
@@ -123,6 +131,11 @@ def correct(
                 f"{changes['email']} belongs to customer {owner} already",
                 hint="two customers cannot share an address",
             )
+        if changes["email_key"]:
+            reopening.by_addresses(connection, [customer_id], now)
+    if "birth_month" in changes:
+        day = changes["birth_month"], changes["birth_day"]
+        birthday_mails.follow(connection, {customer_id: day}, now=now)
     connection.execute(
         sa.update(t.customers)
         .where(t.customers.c.id == customer_id)

@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -34,6 +35,9 @@ Connection = sa.Connection
 BUSY_TIMEOUT = 10.0
 #: SQLite's page cache of a connection: with the usual 2 MB every tick reads its tables anew.
 CACHE_KIB = -32_000
+#: Bytes from which on the connections of a process, of which the daemon has one for each kind of
+#: work, use their pages anew instead of asking for more.
+HEAP = 128 << 20
 #: The same where each page is looked at once or twice, and several processes share the machine.
 LEAN_CACHE_KIB = -4_000
 #: Fewer seconds than a person waits for a database server that does not answer.
@@ -52,12 +56,18 @@ LINE = {
 ABANDONED = 600
 #: The same for a write turn, whose locks keep all other hosts waiting.
 SLEEP = 60
+_UNLESS_POOLED = (
+    "SELECT set_config('idle_in_transaction_session_timeout', '{seconds}s', false) "
+    "WHERE pg_backend_pid() = {pid}"
+)
 _NO_SLEEP = "SET LOCAL idle_in_transaction_session_timeout = '{seconds}s'"
 #: Classes of SQLSTATE in which PostgreSQL says that it cannot serve us, not that we are wrong.
 SERVER_AWAY = ("08", "53", "57")
 STOOD_STILL = "25P03"
 #: It could not let us go on beside others (deadlock, serialization, lock); it lets us only read.
 BUSY, READ_ONLY = ("40P01", "40001", "55P03"), "25006"
+#: The login may not do this: the tables are another one's.
+NO_RIGHTS = "42501"
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -76,7 +86,12 @@ class Instant(sa.TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:
         """The instant in UTC."""
-        return None if value is None else datetime.fromtimestamp(value, UTC)
+        return from_seconds(value)
+
+
+def from_seconds(value: int | None) -> datetime | None:
+    """The instant in UTC of what is kept; None stays None."""
+    return None if value is None else datetime.fromtimestamp(value, UTC)
 
 
 class Packed(sa.TypeDecorator[bytes]):
@@ -124,9 +139,16 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A connection for looking; nothing is saved."""
-        with self._plain_errors(), self.engine.connect() as connection:
+        """A connection for looking; nothing is saved, and who tries to is told so by an error."""
+        with self._plain_errors(is_looking=True), self.engine.connect() as connection:
+            if self.is_sqlite:
+                yield connection
+                return
+            raw: Any = connection.connection.dbapi_connection
+            raw.read_only = True
             yield connection
+            # after a ROLLBACK the driver would forget all statements that it has prepared
+            connection.commit()
 
     @contextmanager
     def picture(self) -> Iterator[sa.Connection]:
@@ -176,15 +198,24 @@ class Store:
 
             self.engine.dispose()  # the next connections are lean
 
+    def is_pooled(self) -> bool:
+        """Whether a pooler such as pgbouncer stands between us and the database."""
+        if self.is_sqlite:
+            return False
+        with self.read() as connection:
+            return not connection.connection.info["is_direct"]
+
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
 
     @contextmanager
-    def _plain_errors(self) -> Iterator[None]:
+    def _plain_errors(self, *, is_looking: bool = False) -> Iterator[None]:
         try:
             yield
         except sa.exc.DBAPIError as error:
+            if is_looking and getattr(error.orig, "sqlstate", None) == READ_ONLY:
+                raise  # a fault of ours: the server lets others write
             place = self.url.database if self.is_sqlite else self.url.render_as_string()
             plain = (_of_sqlite if self.is_sqlite else _of_postgres)(error, str(place))
             if plain is None:
@@ -217,6 +248,9 @@ class Queued:
 def _write_turn(connection: sa.Connection, synchronous: str) -> Iterator[None]:
     """The turn to write, and the duty to checkpoint that comes with it."""
     raw, known = connection.connection.dbapi_connection, connection.info
+    if known.get(_ONLY_READ):
+        place = connection.engine.url.database
+        raise StoreError(f"the database cannot be written: {place} (no room)", hint=_MAKE_ROOM)
     assert isinstance(raw, sqlite3.Connection)
     if known["synchronous"] != synchronous:
         raw.execute(f"PRAGMA synchronous={synchronous}")
@@ -310,16 +344,37 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         **pool,
     )
 
+    @sa.event.listens_for(engine, "do_connect")
+    def _connect(
+        dialect: sa.Dialect, record: sa.pool.ConnectionPoolEntry, words: Any, named: Any
+    ) -> Any:
+        raw: Any = dialect.connect(*words, **named)
+        try:
+            raw.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            raw.close()
+            if memory or not _is_shut(error, Path(str(url.database))):
+                raise
+            record.info[_ONLY_READ] = True
+            place = f"file:{quote(str(Path(str(url.database)).resolve()))}?immutable=1"
+            raw = dialect.connect(place, **{**named, "uri": True})
+        return raw
+
+    @sa.event.listens_for(engine, "checkin")
+    def _checkin(_raw: object, record: sa.pool.ConnectionPoolEntry) -> None:
+        if record.info.get(_ONLY_READ):  # there may be room the next time
+            record.invalidate(soft=True)
+
     @sa.event.listens_for(engine, "connect")
     def _prepare(raw: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
         raw.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
-        raw.execute("PRAGMA journal_mode=WAL")
         raw.execute("PRAGMA wal_autocheckpoint=0")  # whoever has the write turn does it
         raw.execute("PRAGMA synchronous=NORMAL")
         raw.execute("PRAGMA foreign_keys=ON")
         raw.execute(f"PRAGMA busy_timeout={int(wait * 1000)}")
         raw.execute(f"PRAGMA cache_size={CACHE_KIB}")
         raw.execute("PRAGMA temp_store=MEMORY")
+        raw.execute(f"PRAGMA soft_heap_limit={HEAP}")
         file = raw.execute("PRAGMA database_list").fetchone()[2]
         record.info["synchronous"] = "NORMAL"
         record.info["turn"] = Turn(file, wait) if file else None
@@ -337,12 +392,32 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     return engine
 
 
+def _is_shut(error: sqlite3.OperationalError, file: Path) -> bool:
+    """Whether a disk without room keeps us from opening a database that nobody is writing to.
+
+    Then all of it is in its one file, and can be read as that stands.
+    """
+    if not any(sign in str(error) for sign in _NO_ROOM):
+        return False
+    log = file.with_name(f"{file.name}-wal")
+    has_log = log.exists() and log.stat().st_size > 0
+    return not has_log and file.exists() and file.stat().st_size > 0
+
+
 def _postgres_engine(url: sa.URL) -> sa.Engine:
     line = {name: value for name, value in LINE.items() if name not in url.query}
     engine = sa.create_engine(url, pool_pre_ping=True, connect_args=line, hide_parameters=True)
 
+    @sa.event.listens_for(engine, "checkin")
+    def _checkin(raw: Any, _record: sa.pool.ConnectionPoolEntry) -> None:
+        # None, for a server may have been told to let nobody write: that is not ours to overrule
+        if raw is not None and not raw.closed and raw.read_only:
+            raw.read_only = None
+
     @sa.event.listens_for(engine, "do_connect")
-    def _connect(dialect: sa.Dialect, _record: object, words: Any, named: Any) -> Any:
+    def _connect(
+        dialect: sa.Dialect, record: sa.pool.ConnectionPoolEntry, words: Any, named: Any
+    ) -> Any:
         raw: Any = dialect.connect(*words, **named)
         encoding = raw.info.parameter_status("server_encoding")
         if encoding != "UTF8":
@@ -351,11 +426,29 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
                 f"the database keeps text as {encoding}, not as UTF8: names would be lost",
                 hint="make another one: CREATE DATABASE shop ENCODING 'UTF8' TEMPLATE template0",
             )
-        raw.execute(f"SET idle_in_transaction_session_timeout = '{ABANDONED}s'")
-        raw.commit()
+        try:
+            record.info["is_direct"] = _talk_directly(raw)
+        except BaseException:
+            raw.close()
+            raise
         return raw
 
     return engine
+
+
+def _talk_directly(raw: Any) -> bool:
+    """Set a new connection up; False where a pooler stands between, such as pgbouncer.
+
+    It tells each client another process number than the server's own. Between two transactions it
+    may change the process that serves us: nothing may be prepared there, and nothing set to stay.
+    """
+    told = raw.execute(
+        _UNLESS_POOLED.format(seconds=ABANDONED, pid=raw.info.backend_pid)
+    ).fetchone()
+    raw.commit()
+    if told is None:
+        raw.prepare_threshold = None
+    return told is not None
 
 
 def _of_sqlite(error: sa.exc.DBAPIError, place: str) -> CrmMailerError | None:
@@ -372,13 +465,16 @@ def _of_sqlite(error: sa.exc.DBAPIError, place: str) -> CrmMailerError | None:
     return None
 
 
+_NO_ROOM = ("disk is full", "disk I/O")
+_MAKE_ROOM = "is the disk full? nothing is half done: free some space and do it again"
+#: In what is known of a connection: that it was opened on a full disk, for looking only.
+_ONLY_READ = "is_only_read"
 _SQLITE_FAULTS = (
     (("not a database", "malformed"), "this is no database, or it is damaged",
      "restore a backup, or name another file: `database` in crm-mailer.toml"),
     (("readonly",), "the database cannot be written", "look at the rights of the file and its "
      "folder: whoever runs the program must own them"),
-    (("disk is full", "disk I/O"), "the database cannot be written",
-     "is the disk full? nothing is half done: free some space and do it again"),
+    (_NO_ROOM, "the database cannot be written", _MAKE_ROOM),
     (("unable to open",), "the database cannot be opened",
      "look at `database` in crm-mailer.toml and at the folder's rights"),
 )  # fmt: skip
@@ -409,9 +505,15 @@ def _of_postgres(error: sa.exc.DBAPIError, place: str) -> CrmMailerError | None:
             hint="is it a standby, or is its disk full? name the server that is written to as "
             "`database` in crm-mailer.toml; nothing is half done",
         )
+    text = " ".join(str(error.orig).split())
+    if state == NO_RIGHTS:
+        return StoreRefused(
+            f"the database server does not let this user do that: {place} ({text})",
+            hint="name the user who made the tables in `database` of crm-mailer.toml, or give this "
+            "one the rights: GRANT, or REASSIGN OWNED",
+        )
     if not isinstance(error, sa.exc.OperationalError):
         return None
-    text = " ".join(str(error.orig).split())
     if state.startswith("3D") or ("database" in text and _MISSING in text):
         return SettingsError(
             f"the database server has no such database: {place}",

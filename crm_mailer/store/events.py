@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,7 @@ from crm_mailer.store.engine import Instant
 
 Condition = sa.ColumnElement[bool]
 _A_DAY = timedelta(days=1)
+_FIRST = datetime(1971, 1, 1, tzinfo=UTC)
 #: The window of the events, as values of a statement.
 SINCE, UNTIL = (sa.bindparam(name, type_=Instant) for name in ("since", "until"))
 
@@ -65,6 +66,21 @@ def events_of(anchor: Anchor) -> Events:
             return _reviews(stars)
         case _:
             return _first_orders()
+
+
+def last_of(
+    connection: sa.Connection, anchor: Anchor, customer_id: int, until: datetime
+) -> datetime | None:
+    """When the customer's latest event of this kind was; None: there was none."""
+    events = events_of(anchor)
+    query = (
+        sa.select(events.at)
+        .select_from(events.source)
+        .where(events.where, events.customer_id == customer_id)
+        .order_by(events.at.desc())
+        .limit(1)
+    )
+    return connection.scalar(query, {"since": _FIRST, "until": until})
 
 
 def _order_states(state: OrderState) -> Events:

@@ -53,20 +53,29 @@ EXIT_STATES: dict[Exit, tuple[OrderState, ...]] = {
     ),
 }
 
+#: What these mean depends on what started the campaign.
+_BY_ANCHOR = frozenset({*EXIT_STATES, Exit.SEGMENT_LEFT})
+
+
+def kind(campaign: Campaign) -> tuple[frozenset[Exit], Anchor | None]:
+    """What the campaign's exits ask: the anchor is a part of it for few of them."""
+    exits = campaign.exits - {Exit.AUDIENCE_LEFT}
+    return exits, campaign.anchor if exits & _BY_ANCHOR else None
+
 
 def list_exited(
     connection: sa.Connection, campaigns: Sequence[Campaign], *, since: datetime | None = None
 ) -> Sequence[int]:
-    """Unsent touches whose exit condition is met, of campaigns with one anchor and the same exits.
+    """Unsent touches whose exit condition is met, of campaigns whose exits are of one `kind`.
 
     With `since` only of customers of whom something became known from then on: no other's exit
     can be met now that was not met before.
     """
-    exits, anchor = campaigns[0].exits, campaigns[0].anchor
-    if not exits - {Exit.AUDIENCE_LEFT}:
+    exits, anchor = campaigns[0].exits - {Exit.AUDIENCE_LEFT}, campaigns[0].anchor
+    if not exits:
         return ()
     if since is None:
-        is_met = sa.or_(*_met(exits, anchor))
+        is_met = sa.or_(*over_touches(exits, anchor))
         return [id_ for one in campaigns for id_ in list_unsent(connection, one.id, is_met)]
     query = _exited_since(exits, anchor, connection.dialect.name)
     names = json.dumps([[one.id] for one in campaigns])
@@ -82,7 +91,7 @@ def _exited_since(exits: frozenset[Exit], anchor: Anchor, dialect: str) -> sa.Se
         touch.customer_id.in_(_stirred(exits, anchor)),
         (touch.campaign + "").in_(sa.select(named)),  # no index serves it, see `of_campaign`
         touch.state.in_(UNSENT),
-        sa.or_(*_met(exits, anchor)),
+        sa.or_(*over_touches(exits, anchor)),
     )
 
 
@@ -114,8 +123,8 @@ def _stirred(exits: frozenset[Exit], anchor: Anchor) -> Any:
     return sa.union(*found)
 
 
-def _met(exits: frozenset[Exit], anchor: Anchor) -> list[Condition]:
-    """The exits over touches."""
+def over_touches(exits: frozenset[Exit], anchor: Anchor | None) -> list[Condition]:
+    """The exits over touches; `anchor` as `kind` has it."""
     touch = t.touches.c
     return _conditions(exits, anchor, touch.customer_id, touch.order_id, touch.anchored_at)
 
@@ -136,7 +145,7 @@ def conditions(
 
 def _conditions(
     exits: frozenset[Exit],
-    anchor: Anchor,
+    anchor: Anchor | None,
     customer_id: Column,
     order_id: Column,
     anchored_at: Column,
@@ -150,7 +159,9 @@ def _conditions(
     return made
 
 
-def _order_reached(anchor: Anchor, exit_: Exit, order_id: Column, anchored_at: Column) -> Condition:
+def _order_reached(
+    anchor: Anchor | None, exit_: Exit, order_id: Column, anchored_at: Column
+) -> Condition:
     own = anchor.state if isinstance(anchor, OrderAnchor) else None
     states = [state for state in EXIT_STATES[exit_] if state is not own]
     event = _EVENT.c
@@ -159,7 +170,7 @@ def _order_reached(anchor: Anchor, exit_: Exit, order_id: Column, anchored_at: C
     return sa.exists().where(event.order_id == order_id, event.state.in_(states), event.at > since)
 
 
-def _bought(_anchor: Anchor, customer_id: Any, order_id: Any, anchored_at: Any) -> Condition:
+def _bought(_anchor: Anchor | None, customer_id: Any, order_id: Any, anchored_at: Any) -> Condition:
     other = _OTHER.c
     return sa.exists().where(
         other.customer_id == customer_id,
@@ -169,7 +180,9 @@ def _bought(_anchor: Anchor, customer_id: Any, order_id: Any, anchored_at: Any) 
     )
 
 
-def _replied(_anchor: Anchor, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
+def _replied(
+    _anchor: Anchor | None, customer_id: Any, _order_id: Any, anchored_at: Any
+) -> Condition:
     reply = _REPLY.c
     return sa.exists().where(
         reply.customer_id == customer_id,
@@ -179,12 +192,12 @@ def _replied(_anchor: Anchor, customer_id: Any, _order_id: Any, anchored_at: Any
     )
 
 
-def _case_open(_anchor: Anchor, customer_id: Any, _order: Any, _anchored: Any) -> Condition:
+def _case_open(_anchor: Anchor | None, customer_id: Any, _order: Any, _anchored: Any) -> Condition:
     case = _CASE.c
     return sa.exists().where(case.customer_id == customer_id, case.state.in_(sorted(UNDER_WAY)))
 
 
-def _left(anchor: Anchor, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
+def _left(anchor: Anchor | None, customer_id: Any, _order_id: Any, anchored_at: Any) -> Condition:
     assert isinstance(anchor, SegmentAnchor)
     member = _MEMBER.c
     return sa.exists().where(
@@ -195,7 +208,7 @@ def _left(anchor: Anchor, customer_id: Any, _order_id: Any, anchored_at: Any) ->
     )
 
 
-_OTHER_EXITS: dict[Exit, Callable[[Anchor, Any, Any, Any], Condition]] = {
+_OTHER_EXITS: dict[Exit, Callable[[Anchor | None, Any, Any, Any], Condition]] = {
     Exit.BOUGHT: _bought,
     Exit.REPLIED: _replied,
     Exit.CASE_OPEN: _case_open,

@@ -1,4 +1,4 @@
-"""Mails that were put off until their time was over, where it was their recipient's fault.
+"""Mails that were put off until their time was over, by the fault of their recipient or of ours.
 
 Nobody ever says no to them: a full mailbox that is never emptied answers "later" to the last.
 """
@@ -20,7 +20,7 @@ _READ = "expiries:read"
 _OVERLAP = timedelta(hours=1)
 
 
-def list_new(connection: sa.Connection, limit: int) -> list[Refusal]:
+def list_new(connection: sa.Connection, limit: int) -> list[tuple[Refusal, Blame]]:
     """The last answers of such mails that nobody counted yet, the first that expired first."""
     mailed = sa.func.coalesce(messages.c.rcpt_to, customers.c.email)
     one = deliveries.c
@@ -29,7 +29,7 @@ def list_new(connection: sa.Connection, limit: int) -> list[Refusal]:
     since = datetime.fromtimestamp(facts.find(connection, _READ) or 0, UTC) - _OVERLAP
     query = (
         sa.select(one.id, one.touch_id, mailed, one.phase, one.code, one.status, one.text,
-                  one.host, one.at)
+                  one.host, one.at, one.blame)
         .join_from(touches, deliveries, one.touch_id == touches.c.id)
         .outerjoin(customers, customers.c.id == touches.c.customer_id)
         .outerjoin(messages, messages.c.touch_id == one.touch_id)
@@ -38,14 +38,14 @@ def list_new(connection: sa.Connection, limit: int) -> list[Refusal]:
             touches.c.settled_at >= max(since, datetime.fromtimestamp(0, UTC)),
             one.id == last.scalar_subquery(),
             one.outcome == "deferred",
-            one.blame == Blame.RECIPIENT.value,
+            one.blame.in_((Blame.RECIPIENT.value, Blame.US.value)),
             ~sa.exists().where(refusals.c.delivery_id == one.id),
             mailed.is_not(None),
         )
         .order_by(touches.c.settled_at, one.id)
         .limit(limit)
     )  # fmt: skip
-    return [Refusal._make(row) for row in connection.execute(query)]
+    return [(Refusal._make(row[:-1]), Blame(row[-1])) for row in connection.execute(query)]
 
 
 def mark_read(connection: sa.Connection, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.store.engine import upsert_for
+from crm_mailer.store.prepared import Prepared
 from crm_mailer.store.tables import facts
 
 
@@ -18,12 +20,30 @@ def find(connection: sa.Connection, name: str) -> Any:
     return connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar()
 
 
+def changed_at(connection: sa.Connection, name: str) -> datetime | None:
+    """When a fact was noted last."""
+    found: datetime | None = connection.execute(
+        sa.select(facts.c.changed_at).where(facts.c.name == name)
+    ).scalar()
+    return found
+
+
 def find_all(connection: sa.Connection, prefix: str) -> dict[str, Any]:
     """All facts whose names begin alike, by the rest of their names."""
-    query = sa.select(facts.c.name, facts.c.value).where(
-        facts.c.name.startswith(prefix, autoescape=True)
-    )
-    return {name.removeprefix(prefix): value for name, value in connection.execute(query)}
+    return {name: json.loads(text) for name, text in find_texts(connection, prefix).items()}
+
+
+def find_texts(connection: sa.Connection, prefix: str) -> dict[str, str]:
+    """The same with their values as they are kept, as JSON."""
+    rows = _texts(connection.dialect.name).rows(connection, {"prefix": prefix})
+    return {name.removeprefix(prefix): text for name, text in rows}
+
+
+@lru_cache(maxsize=4)
+def _texts(_dialect: str) -> Prepared:
+    given = sa.bindparam("prefix", type_=sa.Text)
+    starts = sa.func.substr(facts.c.name, 1, sa.func.length(given)) == given
+    return Prepared(sa.select(facts.c.name, facts.c.value).where(starts))
 
 
 def put(connection: sa.Connection, name: str, value: Any, now: datetime) -> None:

@@ -198,7 +198,9 @@ def add_order_note(connection: sa.Connection, order_id: int, line: str) -> None:
 
 
 def _unlearnt_replies() -> Any:
-    customer_id = sa.func.coalesce(replies.c.customer_id, touches.c.customer_id)
+    writer_id = sa.func.coalesce(replies.c.customer_id, touches.c.customer_id)
+    # whoever was erased is a stranger, although the mail that they answer is known
+    customer_id = sa.case((customers.c.erased_at.is_(None), writer_id))
     return sa.select(
         replies.c.id,
         replies.c.kind,
@@ -218,7 +220,11 @@ def _unlearnt_replies() -> Any:
         _order_id.label("order_id"),
         orders.c.number,
         touches.c.campaign,
-    ).select_from(replies.outerjoin(touches).outerjoin(orders, orders.c.id == _order_id))
+    ).select_from(
+        replies.outerjoin(touches, touches.c.id == replies.c.touch_id)
+        .outerjoin(orders, orders.c.id == _order_id)
+        .outerjoin(customers, customers.c.id == writer_id)
+    )
 
 
 def _reply(row: sa.Row[Any]) -> UnlearntReply:

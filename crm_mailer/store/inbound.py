@@ -15,10 +15,12 @@ from crm_mailer.store.engine import upsert
 from crm_mailer.store.places import UNFETCHED, RawMail
 from crm_mailer.store.tables import inbound, mailboxes
 
-__all__ = ["UNFETCHED", "InboundMail", "MailboxRow", "RawMail"]
+__all__ = ["UNFETCHED", "InboundMail", "MailHead", "MailboxRow", "RawMail"]
 
 #: A mail that broke the reader so often is set aside.
 STRIKES = 3
+#: So many bytes of a mail hold its headers.
+HEAD = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,27 @@ class InboundMail:
             OSError: the file is gone.
         """
         return self.raw if self.raw is not None else (folder / self.raw_path).read_bytes()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailHead:
+    """How a mail begins: enough to tell who wrote it."""
+
+    id: int
+    received_at: datetime
+    raw: bytes | None
+    raw_path: str
+
+    def content(self, folder: Path) -> bytes:
+        """Its first bytes, from the database or from the file beside it.
+
+        Raises:
+            OSError: the file is gone.
+        """
+        if self.raw is not None:
+            return self.raw
+        with (folder / self.raw_path).open("rb") as file:
+            return file.read(HEAD)
 
 
 def open_mailbox(connection: sa.Connection, account: str, folder: str) -> MailboxRow:
@@ -198,15 +221,52 @@ def add_many(
     return new
 
 
-def list_new(connection: sa.Connection, *, after: int = 0, limit: int = 200) -> list[int]:
-    """Ids of mails that wait to be understood, oldest first."""
+def list_new(
+    connection: sa.Connection,
+    *,
+    after: int = 0,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 200,
+) -> list[int]:
+    """Ids of mails that wait to be understood, those that were fetched first come first.
+
+    Args:
+        connection: an open transaction.
+        after: only ids above it.
+        since: only mails that came then or later.
+        until: only mails that came before.
+        limit: at most so many.
+    """
+    query = sa.select(inbound.c.id).where(inbound.c.state == "new", inbound.c.id > after)
+    if since is not None:
+        query = query.where(inbound.c.received_at >= since)
+    if until is not None:
+        query = query.where(inbound.c.received_at < until)
+    return list(connection.execute(query.order_by(inbound.c.id).limit(limit)).scalars())
+
+
+def list_fresh(connection: sa.Connection, *, since: datetime, after: int = 0) -> list[int]:
+    """Ids above `after` of mails that wait and came since then, in the order of their coming."""
     query = (
         sa.select(inbound.c.id)
-        .where(inbound.c.state == "new", inbound.c.id > after)
-        .order_by(inbound.c.id)
-        .limit(limit)
+        .where(inbound.c.state == "new", inbound.c.id > after, inbound.c.received_at >= since)
+        .order_by(inbound.c.received_at, inbound.c.id)
     )
     return list(connection.execute(query).scalars())
+
+
+def heads(connection: sa.Connection, ids: Sequence[int]) -> list[MailHead]:
+    """How these mails begin."""
+    raw = sa.func.substr(inbound.c.raw, 1, HEAD, type_=sa.LargeBinary).label("raw")
+    query = sa.select(inbound.c.id, inbound.c.received_at, inbound.c.raw_path, raw)
+    rows = connection.execute(query.where(inbound.c.id.in_(ids)).order_by(inbound.c.id))
+    return [MailHead(**row._mapping) for row in rows]
+
+
+def newest(connection: sa.Connection) -> int:
+    """The highest id that was given to a mail; 0 before the first."""
+    return connection.execute(sa.select(sa.func.max(inbound.c.id))).scalar() or 0
 
 
 def get(connection: sa.Connection, inbound_id: int) -> InboundMail:

@@ -25,6 +25,8 @@ class Rest:
     faults: int
     #: What happened, for people.
     message: str
+    #: Tells whether its account was set up otherwise then.
+    mark: str = ""
 
 
 def find(connection: sa.Connection, lane: str) -> Rest | None:
@@ -33,12 +35,22 @@ def find(connection: sa.Connection, lane: str) -> Rest | None:
     if not value:
         return None
     until = datetime.fromtimestamp(value["until"], UTC)
-    return Rest(until=until, faults=value["faults"], message=value["message"])
+    return Rest(
+        until=until,
+        faults=value["faults"],
+        message=value["message"],
+        mark=value.get("mark", ""),  # what an older program wrote has none
+    )
 
 
 def rest(connection: sa.Connection, lane: str, why: Rest, now: datetime) -> None:
     """Let `lane` rest."""
-    value = {"until": int(why.until.timestamp()), "faults": why.faults, "message": why.message}
+    value = {
+        "until": int(why.until.timestamp()),
+        "faults": why.faults,
+        "message": why.message,
+        "mark": why.mark,
+    }
     facts.put(connection, _PREFIX + lane, value, now)
 
 

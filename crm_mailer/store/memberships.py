@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from array import array
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from crm_mailer.store import bulk
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import upsert
 
@@ -22,8 +24,35 @@ class Stay:
     until: datetime | None
 
 
-def prepare(connection: sa.Connection) -> None:
-    """Make this transaction ready for work on whole segments.
+def newcomers(connection: sa.Connection, segment: str, chosen: sa.Select[Any]) -> array[int]:
+    """Who is among `chosen` (a select of ids) and not in the segment yet.
+
+    Looking at everybody may take seconds: it is done outside of a write turn.
+    """
+    _prepare(connection)
+    found = chosen.subquery("chosen")
+    customer = found.c[0]
+    is_in = sa.exists().where(
+        t.memberships.c.segment == segment,
+        t.memberships.c.customer_id == customer,
+        t.memberships.c.until.is_(None),
+    )
+    return array("q", connection.scalars(sa.select(customer).where(~is_in)))
+
+
+def leavers(connection: sa.Connection, segment: str, chosen: sa.Select[Any]) -> array[int]:
+    """Who is in the segment and not among `chosen` any more; outside of a write turn as well."""
+    _prepare(connection)
+    found = chosen.subquery("chosen")
+    is_chosen = sa.exists().where(found.c[0] == t.memberships.c.customer_id)
+    members = sa.select(t.memberships.c.customer_id).where(
+        t.memberships.c.segment == segment, t.memberships.c.until.is_(None), ~is_chosen
+    )
+    return array("q", connection.scalars(members))
+
+
+def _prepare(connection: sa.Connection) -> None:
+    """Make this transaction ready for looking at whole segments.
 
     PostgreSQL plans by statistics that are stale after a mass change, and takes thousands of rows
     for one: row-by-row joins would then last minutes where a hash join lasts a moment.
@@ -32,49 +61,54 @@ def prepare(connection: sa.Connection) -> None:
         connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
 
 
-def come_in(connection: sa.Connection, segment: str, chosen: sa.Select[Any], now: datetime) -> int:
-    """Open a membership for each of `chosen` (a select of ids) who has none; returns how many."""
-    found = chosen.subquery("chosen")
-    customer = found.c[0]
-    is_in = sa.exists().where(
-        t.memberships.c.segment == segment,
-        t.memberships.c.customer_id == customer,
-        t.memberships.c.until.is_(None),
-    )
-    newcomers = sa.select(
+def come_in(connection: sa.Connection, segment: str, ids: Sequence[int], now: datetime) -> int:
+    """Open a membership for each of these who has none; returns how many.
+
+    Whoever was erased since they were chosen is left out.
+    """
+    customer = t.customers.c.id
+    rows = sa.select(
         sa.literal(segment), customer, sa.literal(now, t.memberships.c.since.type)
-    ).where(~is_in)
-    query = upsert(connection, t.memberships).from_select(
-        ["segment", "customer_id", "since"], newcomers
-    )
+    ).where(bulk.among(connection, customer, ids), t.customers.c.erased_at.is_(None))
+    query = upsert(connection, t.memberships).from_select(["segment", "customer_id", "since"], rows)
     done = connection.execute(
         query.on_conflict_do_nothing(), execution_options={"preserve_rowcount": True}
     )
     return done.rowcount
 
 
-def leave(connection: sa.Connection, segment: str, chosen: sa.Select[Any], now: datetime) -> int:
-    """End the membership of all who are not among `chosen`; returns how many."""
-    found = chosen.subquery("chosen")
-    is_chosen = sa.exists().where(found.c[0] == t.memberships.c.customer_id)
+def leave(connection: sa.Connection, segment: str, ids: Sequence[int], now: datetime) -> int:
+    """End the membership of these; returns how many."""
     return connection.execute(
         sa.update(t.memberships)
         .where(
             t.memberships.c.segment == segment,
             t.memberships.c.until.is_(None),
-            ~is_chosen,
+            bulk.among(connection, t.memberships.c.customer_id, ids),
         )
         .values(until=now)
     ).rowcount
 
 
-def close_others(connection: sa.Connection, segments: Collection[str], now: datetime) -> int:
-    """End every membership of a segment that is none of `segments`; returns how many."""
-    return connection.execute(
-        sa.update(t.memberships)
-        .where(t.memberships.c.until.is_(None), t.memberships.c.segment.not_in(sorted(segments)))
-        .values(until=now)
-    ).rowcount
+def others(connection: sa.Connection, segments: Collection[str]) -> list[str]:
+    """Segments besides these that have members; asked for one by one, along the index."""
+    found: list[str] = []
+    column, last = t.memberships.c.segment, ""
+    while True:
+        after = sa.select(column).where(column > last, t.memberships.c.until.is_(None))
+        name = connection.scalar(after.order_by(column).limit(1))
+        if name is None:
+            return [one for one in found if one not in segments]
+        found.append(name)
+        last = name
+
+
+def members(connection: sa.Connection, segment: str) -> array[int]:
+    """Who is in the segment."""
+    found = sa.select(t.memberships.c.customer_id).where(
+        t.memberships.c.segment == segment, t.memberships.c.until.is_(None)
+    )
+    return array("q", connection.scalars(found))
 
 
 def sizes(connection: sa.Connection) -> dict[str, int]:

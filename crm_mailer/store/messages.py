@@ -185,8 +185,14 @@ _SAVED = (
     "touch_id message_id rcpt_to mail_from subject language template template_version sha256 "
     "snapshot content rendered_at links"
 ).split()
+#: Bytes that were kept and leave once more are as old as they were.
+_RENDERED_AT = (
+    "CASE WHEN messages.sha256 = excluded.sha256 THEN messages.rendered_at"
+    " ELSE excluded.rendered_at END"
+)
 _REPLACING = "ON CONFLICT (touch_id) DO UPDATE SET " + ", ".join(
-    f"{name} = excluded.{name}" for name in _SAVED[1:]
+    f"{name} = {_RENDERED_AT if name == 'rendered_at' else f'excluded.{name}'}"
+    for name in _SAVED[1:]
 )
 
 

@@ -20,6 +20,7 @@ from crm_mailer.model.campaign import (
 from crm_mailer.model.order import TOLD_BY, OrderState
 from crm_mailer.store import tables as t
 from crm_mailer.store.events import SINCE, UNTIL, are_events
+from crm_mailer.store.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +41,9 @@ def told(connection: sa.Connection, anchor: Anchor, *, since: datetime, until: d
     """
     if not are_events(anchor):
         return News()
-    values = {"since": since, "until": until}
-    count, last_id, last_at = connection.execute(_counted(anchor), values).one()
-    return News(
-        count=count,
-        last_id=last_id or 0,
-        last_at=int(last_at.timestamp()) if last_at is not None else 0,
-    )
+    values = {"since": int(since.timestamp()), "until": int(until.timestamp())}
+    count, last_id, last_at = _counted(connection.dialect.name, anchor).rows(connection, values)[0]
+    return News(count=count, last_id=last_id or 0, last_at=last_at or 0)
 
 
 def list_ids(
@@ -63,11 +60,11 @@ def _ids(anchor: Anchor) -> sa.Select[Any]:
     return sa.select(_found(anchor).subquery("found").c.id)
 
 
-@lru_cache(maxsize=256)
-def _counted(anchor: Anchor) -> Any:
+@lru_cache(maxsize=512)
+def _counted(_dialect: str, anchor: Anchor) -> Prepared:
     """Made once for each anchor: each tick asks."""
     new = _found(anchor).subquery("found").c
-    return sa.select(sa.func.count(), sa.func.max(new.id), sa.func.max(new.at))
+    return Prepared(sa.select(sa.func.count(), sa.func.max(new.id), sa.func.max(new.at)))
 
 
 def _found(anchor: Anchor) -> sa.Select[Any]:

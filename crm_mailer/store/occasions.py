@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from crm_mailer.model.campaign import Anchor, Campaign
+from crm_mailer.model.campaign import Campaign
 from crm_mailer.model.segment import EVERYBODY, Rule
 from crm_mailer.model.standing import Standing
 from crm_mailer.store import bulk, exits
 from crm_mailer.store import tables as t
-from crm_mailer.store.engine import Instant
-from crm_mailer.store.events import Events, events_of
+from crm_mailer.store.engine import Instant, from_seconds
+from crm_mailer.store.events import events_of
 from crm_mailer.store.prepared import Prepared
 from crm_mailer.store.selection import Look, condition
 from crm_mailer.store.send_hours import best_hour
-from crm_mailer.store.touches import standing_columns, standing_of
+from crm_mailer.store.touches import Standings, standing_columns
+from crm_mailer.store.unplanned import among, born_on, untouched
 
 Condition = sa.ColumnElement[bool]
+#: How many columns of `_query` come before the conditions of steps.
+FACTS = 15
+NONE: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Occasion:
     """One customer, one event. `key` is where the next page begins; `day` is set where the event
     is a day of the customer's own calendar rather than a moment.
+
+    Never changed; not frozen, for that makes each of a million of them several times as slow.
     """
 
     key: int
@@ -57,13 +62,18 @@ class Occasion:
     #: Steps whose condition does not hold at this moment; told where counts are wanted.
     unmet: frozenset[str] = frozenset()
 
+    @property
+    def may_begin(self) -> bool:
+        """Whether mails could come of it: there is an address, and no exit is met."""
+        return self.standing.has_address and not self.is_exited
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """Which occasions are wanted.
 
-    `since` and `until` bound the event; `is_counting` also finds those that are left out only to
-    be counted (no address, an exit met).
+    `since` and `until` bound the event; `is_counting` also tells which steps' conditions do not
+    hold.
     """
 
     campaign: Campaign
@@ -71,7 +81,9 @@ class Search:
     since: datetime
     until: datetime
     last_step: str
-    #: Only events with these numbers, which is quick; None: everything that is open.
+    #: Steps of its touches that its file has no more.
+    gone: tuple[str, ...] = ()
+    #: Only these, by their keys: open ones, found by `unplanned`; None: everything that is open.
     among: Sequence[int] | None = None
     is_counting: bool = False
     #: Only this customer.
@@ -83,23 +95,26 @@ class Search:
 
 def of_events(connection: sa.Connection, search: Search, after: int) -> list[Occasion]:
     """Customers of whom something happened that starts the campaign."""
-    kept = _kind_of(search, connection.dialect.name)
-    page = _PAGES.get(kept) if kept is not None else None
-    if page is None:
-        page = _events_page(search, connection.dialect.name)
-        if kept is not None:
-            if len(_PAGES) >= MOST_PAGES:
-                _PAGES.clear()
-            _PAGES[kept] = page
-    values: dict[str, Any] = {"since": search.since, "until": search.until, "after": after}
+    dialect = connection.dialect.name
+    kept = _kind_of(search, dialect)
+    values: dict[str, Any] = {"after": after}
     if search.among is not None:
         values["ids"] = json.dumps(search.among)
-    return _occasions(connection, search, page, values)
+    if kept is None:
+        values |= {"since": search.since, "until": search.until}
+        return _occasions(connection.execute(_events_page(search, dialect), values), search)
+    page = _PAGES.get(kept)
+    if page is None:
+        if len(_PAGES) >= MOST_PAGES:
+            _PAGES.clear()
+        page = _PAGES[kept] = Prepared(_events_page(search, dialect))
+    values |= {"since": bulk.seconds(search.since), "until": bulk.seconds(search.until)}
+    return _occasions(page.rows(connection, values), search, moment=from_seconds)
 
 
 #: Pages of events for which no value was written into the statement: planning asks for them again
 #: and again, and making one takes longer than asking.
-_PAGES: dict[tuple[Any, ...], sa.Select[Any]] = {}
+_PAGES: dict[tuple[Any, ...], Prepared] = {}
 MOST_PAGES = 1_000
 
 
@@ -110,13 +125,11 @@ def _kind_of(search: Search, dialect: str) -> tuple[Any, ...] | None:
         return None
     return (
         dialect,
-        campaign.id,
+        # of those that are named, nobody asks whether they are planned
+        (campaign.id, search.last_step, search.gone) if search.among is None else None,
         campaign.anchor,
         campaign.exits,
         campaign.is_best_hour,
-        search.last_step,
-        search.among is None,
-        search.is_counting,
         search.is_planned_too,
         search.size,
         search.look.consent,
@@ -127,7 +140,7 @@ def _events_page(search: Search, dialect: str) -> sa.Select[Any]:
     events = events_of(search.campaign.anchor)
     source: sa.FromClause = events.source.join(t.customers, t.customers.c.id == events.customer_id)
     if search.among is not None:
-        source = _among(dialect, events, source)
+        source = among(dialect, events, source)
     query = _query(
         search,
         source,
@@ -140,77 +153,20 @@ def _events_page(search: Search, dialect: str) -> sa.Select[Any]:
     return _paged(query, events.key, search.size, is_found_by_key=False)
 
 
-def list_open(
-    connection: sa.Connection,
-    anchor: Anchor,
-    campaigns: Sequence[tuple[str, str]],
-    *,
-    since: datetime,
-    until: datetime,
-    among: Sequence[int] | None = None,
-) -> list[tuple[int, ...]]:
-    """Events that not all of these campaigns have planned yet: (key, 1 where it is still open).
-
-    The events are read once for all of them, and no customer is.
-
-    Args:
-        connection: for looking.
-        anchor: what starts the campaigns.
-        campaigns: each with its last step.
-        since: the first moment of the events.
-        until: the last one.
-        among: only events with these numbers; None: all.
-    """
-    values: dict[str, Any] = {"since": int(since.timestamp()), "until": int(until.timestamp())}
-    if among is not None:
-        values["ids"] = json.dumps(among)
-    asking = _opens(connection.dialect.name, anchor, tuple(campaigns), among is not None)
-    return asking.rows(connection, values)
-
-
-@lru_cache(maxsize=256)
-def _opens(
-    dialect: str, anchor: Anchor, campaigns: tuple[tuple[str, str], ...], has_among: bool
-) -> Prepared:
-    """The statement of `list_open`, made once for these campaigns."""
-    events = events_of(anchor)
-    key, customer = events.key.label("key"), events.customer_id.label("customer_id")
-    source = events.source
-    if has_among:
-        source = _among(dialect, events, source)
-    found = sa.select(key, events.name.label("name"), customer).select_from(source)
-    # the name is put together once, and no engine looks for a better way through it
-    open_ones = found.where(events.where).cte("found").prefix_with("MATERIALIZED")
-    one = open_ones.c
-    flags = [
-        sa.case((_untouched(*names, one.name, one.customer_id), 1), else_=0).label(f"open_{place}")
-        for place, names in enumerate(campaigns)
-    ]
-    told = sa.select(one.key, *flags).subquery("told")
-    is_open = sa.or_(*(told.c[f"open_{place}"] == 1 for place in range(len(campaigns))))
-    return Prepared(sa.select(told).where(is_open).order_by(told.c.key))
-
-
-def _among(dialect: str, events: Events, source: sa.FromClause) -> sa.FromClause:
-    """The events with the numbers `ids`.
-
-    As a table of its own: an engine expects few rows of it, and reads no other table for them.
-    """
-    new = bulk.given_ids(dialect).subquery("new")
-    found: sa.FromClause = new.join(source, events.key == next(iter(new.c)))
-    return found
-
-
 def first_order_years(
     connection: sa.Connection, search: Search, after: int, *, spans: Mapping[int, tuple[Any, Any]]
 ) -> list[Occasion]:
     """Customers whose first order lies in one of `spans` (years ago -> from, until)."""
     first, person = t.scores.c.first_order_at, t.customers.c.id
-    bought_then = sa.select(t.scores.c.customer_id).where(
-        sa.or_(sa.false(), *(first.between(*span) for span in spans.values()))
-    )
-    query = _query(search, t.customers, key=person, name=None, at=first).where(
-        person.in_(bought_then),
+    people = _people(connection, search)
+    # what was bought since the first order ends nothing: it is the anniversary that counts
+    query = _query(search, people, key=person, name=None, at=first, is_of_today=True)
+    if search.among is None:
+        bought_then = sa.select(t.scores.c.customer_id).where(
+            sa.or_(sa.false(), *(first.between(*span) for span in spans.values()))
+        )
+        query = query.where(person.in_(bought_then))
+    query = query.where(
         sa.or_(
             sa.false(),
             *(
@@ -223,6 +179,15 @@ def first_order_years(
         ),
     )
     return _page(connection, search, query, person, after, is_found_by_key=False)
+
+
+def _people(connection: sa.Connection, search: Search) -> sa.FromClause:
+    """The customers, or those of them who are named."""
+    if search.among is None:
+        return t.customers
+    named = bulk.given_ids(connection.dialect.name).subquery("new")
+    source: sa.FromClause = named.join(t.customers, t.customers.c.id == next(iter(named.c)))
+    return source
 
 
 def earliest_first_order(connection: sa.Connection) -> datetime | None:
@@ -241,16 +206,16 @@ def birthdays(
 ) -> list[Occasion]:
     """Customers born on one of these days (year of the celebration -> month and day)."""
     person = t.customers.c
-    query = _query(search, t.customers, key=person.id, name=None).where(
+    query = _query(search, _people(connection, search), key=person.id, name=None).where(
         sa.or_(
             sa.false(),
             *(
-                sa.and_(_born_on(pairs), _unplanned(search, sa.literal(f"birthday:{year}")))
+                sa.and_(born_on(pairs), _unplanned(search, sa.literal(f"birthday:{year}")))
                 for year, pairs in days.items()
             ),
         )
     )
-    return _page(connection, search, query, person.id, after)
+    return _page(connection, search, query, person.id, after, is_found_by_key=search.among is None)
 
 
 def everybody(
@@ -292,19 +257,24 @@ def _query(
     at: sa.ColumnElement[Any] | None = None,
     order_id: sa.ColumnElement[Any] | None = None,
     customer_id: sa.ColumnElement[Any] | None = None,
+    is_of_today: bool = False,
 ) -> sa.Select[Any]:
     """The customers' facts beside the event's.
 
-    `name` is the anchor where SQL can write it, `customer_id` the customer as the event has it:
-    what is planned already is left out before the customer's row is read.
+    `is_of_today`: exits count from now on, although `at` was long ago. `name` is the anchor where
+    SQL can write it, `customer_id` the customer as the event has it: what is planned already is
+    left out before the customer's row is read.
     """
     person = t.customers.c
-    moment = at if at is not None else sa.literal(search.until, t.orders.c.placed_at.type)
+    moment = (
+        at
+        if at is not None and not is_of_today
+        else sa.literal(search.until, t.orders.c.placed_at.type)
+    )
     order = order_id if order_id is not None else sa.cast(sa.null(), sa.BigInteger)
     met = exits.conditions(
         search.campaign, customer_id=person.id, order_id=order, anchored_at=moment
     )
-    is_exited = sa.or_(sa.false(), *met)
     query = sa.select(
         key.label("key"),
         person.id.label("customer_id"),
@@ -316,7 +286,7 @@ def _query(
         (name if name is not None else sa.literal("")).label("anchor"),
         (at if at is not None else sa.null()).label("at"),
         order.label("order_id"),
-        (is_exited if search.is_counting else sa.false()).label("is_exited"),
+        sa.or_(sa.false(), *met).label("is_exited"),
         person.language,
         person.region,
         t.scores.c.r.label("warmth"),
@@ -329,11 +299,10 @@ def _query(
     ).select_from(source.outerjoin(t.scores, t.scores.c.customer_id == person.id))
     if name is not None:
         query = query.where(_unplanned(search, name, customer_id))
-    if not search.is_counting:
-        query = query.where(person.email_key.is_not(None), ~is_exited)
     if search.customer_id is not None:
         query = query.where(person.id == search.customer_id)
-    return query.where(condition(search.campaign.audience, search.look))
+    # of who was erased only the number is left
+    return query.where(person.erased_at.is_(None), condition(search.campaign.audience, search.look))
 
 
 def _conditions(search: Search) -> dict[str, Rule]:
@@ -345,37 +314,11 @@ def _conditions(search: Search) -> dict[str, Rule]:
 def _unplanned(
     search: Search, anchor: sa.ColumnElement[Any], customer_id: sa.ColumnElement[Any] | None = None
 ) -> Condition:
-    """No touch of the last step yet: every step of an occasion gets its row at once."""
-    if search.is_planned_too:
+    """It has no touches yet. Of occasions that are named, whoever names them knows that."""
+    if search.is_planned_too or search.among is not None:
         return sa.true()
     person = t.customers.c.id if customer_id is None else customer_id
-    return _untouched(search.campaign.id, search.last_step, anchor, person)
-
-
-def _untouched(
-    campaign: str, step: str, anchor: sa.ColumnElement[Any], customer_id: sa.ColumnElement[Any]
-) -> Condition:
-    touch = t.touches.c
-    return ~sa.exists().where(
-        touch.campaign == campaign,
-        touch.step == step,
-        touch.anchor == anchor,
-        touch.customer_id == customer_id,
-    )
-
-
-def _born_on(pairs: Sequence[tuple[int, int]]) -> Condition:
-    months: dict[int, list[int]] = {}
-    for month, day in pairs:
-        months.setdefault(month, []).append(day)
-    person = t.customers.c
-    return sa.or_(
-        sa.false(),
-        *(
-            sa.and_(person.birth_month == month, person.birth_day.in_(sorted(days)))
-            for month, days in sorted(months.items())
-        ),
-    )
+    return untouched((search.campaign.id, search.last_step, search.gone), anchor, person)
 
 
 def _page(
@@ -388,7 +331,10 @@ def _page(
     is_found_by_key: bool = True,
 ) -> list[Occasion]:
     page = _paged(query, key, search.size, is_found_by_key=is_found_by_key)
-    return _occasions(connection, search, page, {"after": after})
+    values: dict[str, Any] = {"after": after}
+    if search.among is not None:
+        values["ids"] = json.dumps(search.among)
+    return _occasions(connection.execute(page, values), search)
 
 
 def _paged(
@@ -401,31 +347,44 @@ def _paged(
     return query.where(place > after).order_by(place).limit(size)
 
 
+def _as_it_is(moment: datetime | None) -> datetime | None:
+    return moment
+
+
 def _occasions(
-    connection: sa.Connection, search: Search, page: sa.Select[Any], values: Mapping[str, Any]
+    rows: Iterable[Sequence[Any]],
+    search: Search,
+    *,
+    moment: Callable[[Any], datetime | None] = _as_it_is,
 ) -> list[Occasion]:
-    return [
-        Occasion(
-            key=row.key,
-            customer_id=row.customer_id,
-            email=row.email or "",
-            country=row.country,
-            time_zone=row.time_zone,
-            standing=standing_of(row, search.look.now),
-            anchor=row.anchor,
-            at=row.at,
-            order_id=row.order_id,
-            is_exited=bool(row.is_exited),
-            born=(row.birth_month, row.birth_day) if row.birth_month and row.birth_day else None,
-            language=row.language,
-            region=row.region,
-            warmth=row.warmth,
-            best_hour=row.best_hour,
-            unmet=frozenset(
-                step
-                for number, step in enumerate(_conditions(search))
-                if getattr(row, f"unmet_{number}")
-            ),
+    """Rows as `_query` selects them; `moment` makes an instant of what stands in them."""
+    steps = list(_conditions(search))
+    standings, end = Standings(search.look.now, moment), FACTS + len(steps)
+    found = []
+    for row in rows:
+        (
+            key, customer_id, email, country, time_zone, month, day, anchor, at, order_id,
+            is_exited, language, region, warmth, hour,
+        ) = row[:FACTS]  # fmt: skip
+        unmet = [step for step, is_unmet in zip(steps, row[FACTS:end], strict=True) if is_unmet]
+        found.append(
+            Occasion(
+                key=key,
+                customer_id=customer_id,
+                email=email or "",
+                country=country,
+                time_zone=time_zone,
+                standing=standings.of(row[end:]),
+                anchor=anchor,
+                at=moment(at),
+                order_id=order_id,
+                is_exited=bool(is_exited),
+                born=(month, day) if month and day else None,
+                language=language,
+                region=region,
+                warmth=warmth,
+                best_hour=hour,
+                unmet=frozenset(unmet) if unmet else NONE,
+            )
         )
-        for row in connection.execute(page, values)
-    ]
+    return found

@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.touch import SkipReason, Touch, TouchState
-from crm_mailer.store import claims, deliveries, doubts
+from crm_mailer.store import cancelling, claims, deliveries, doubts
+from crm_mailer.store import touches as touch_rows
 from crm_mailer.store.audit import Audit as Audit
 from crm_mailer.store.audit import audit as audit
 from crm_mailer.store.deliveries import Delivery
@@ -277,18 +278,39 @@ def recipe(connection: sa.Connection, touch_id: int) -> Recipe | None:
     )
 
 
-def call_off(connection: sa.Connection, wanted: Wanted) -> None:
-    """Order mails that are in doubt stay so: there is no second attempt."""
-    connection.execute(
-        sa.update(touches)
-        .where(*wanted.conditions(), touches.c.state == TouchState.IN_DOUBT.value)
-        .values(next_at=None)
-    )
+def call_off(connection: sa.Connection, wanted: Wanted) -> int:
+    """Order mails that are in doubt stay so: there is no second attempt. How many had one."""
+    return connection.execute(
+        sa.update(touches).where(*wanted.conditions(), _tried_again()).values(next_at=None)
+    ).rowcount
+
+
+def _tried_again() -> sa.ColumnElement[bool]:
+    """In doubt, and to be tried once more."""
+    return sa.and_(touches.c.state == TouchState.IN_DOUBT.value, touches.c.next_at.is_not(None))
+
+
+def cancel_claimed(connection: sa.Connection, wanted: Wanted) -> int:
+    """Mark those that senders have in their hands; how many are newly marked."""
+    return cancelling.mark(connection, wanted.conditions())
+
+
+def is_any_claimed(connection: sa.Connection, wanted: Wanted) -> bool:
+    """Whether senders still hold some that are not marked."""
+    return cancelling.has_unmarked(connection, wanted.conditions())
+
+
+def count_open(connection: sa.Connection, wanted: Wanted) -> int:
+    """How many of the mails that are wanted may yet leave, those in a sender's hands included."""
+    states = [one.value for one in (*touch_rows.UNSENT, TouchState.CLAIMED)]
+    is_open = sa.or_(touches.c.state.in_(states), _tried_again())
+    query = sa.select(sa.func.count()).select_from(touches).where(*wanted.conditions(), is_open)
+    return connection.scalar(query) or 0
 
 
 def list_unsent(connection: sa.Connection, wanted: Wanted) -> Sequence[int]:
     """What has not left of the mails that are wanted, and is in no sender's hands."""
-    states = [state.value for state in (TouchState.PLANNED, TouchState.HELD, TouchState.DEFERRED)]
+    states = [state.value for state in touch_rows.UNSENT]
     query = sa.select(touches.c.id).where(*wanted.conditions(), touches.c.state.in_(states))
     return connection.execute(query).scalars().all()
 

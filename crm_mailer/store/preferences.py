@@ -20,8 +20,8 @@ from crm_mailer.model.choices import PAUSE, Act, ActKind, Choices, OptOutReason,
 from crm_mailer.model.customer import ConsentBasis
 from crm_mailer.model.feedback import Feedback, FeedbackKind
 from crm_mailer.model.suppression import SCOPES, Scope, SuppressionReason
+from crm_mailer.store import birthday_mails, feedback, suppressions, tags
 from crm_mailer.store import customers as people
-from crm_mailer.store import feedback, suppressions, tags
 from crm_mailer.store import tables as t
 from crm_mailer.store.prepared import Prepared
 from crm_mailer.store.wishes import chosen, listed
@@ -251,6 +251,8 @@ def choose(connection: sa.Connection, act: Act, customer_id: int, now: datetime)
                                       (BIRTHDAY, act.choices.birthday)) if is_told}  # fmt: skip
     if own:
         values["told_by_self"] = listed(chosen(told or "") | own)
+    if (born := act.choices.birthday) is not None:
+        birthday_mails.follow(connection, {customer_id: (born.month, born.day)}, now=now)
     if values:
         connection.execute(
             sa.update(t.customers)

@@ -27,15 +27,22 @@ class Prepared:
 
     def rows(self, connection: sa.Connection, given: Mapping[str, Any]) -> list[Any]:
         """All rows for these parameters, in which instants are seconds since 1970."""
+        done = self._done(connection, given)
+        found = list(done.cursor.fetchall())
+        done.close()
+        return found
+
+    def run(self, connection: sa.Connection, given: Mapping[str, Any]) -> None:
+        """Do it for these parameters; there are no rows to take."""
+        self._done(connection, given)
+
+    def _done(self, connection: sa.Connection, given: Mapping[str, Any]) -> sa.CursorResult[Any]:
         if not self._text:
             self._make(connection.dialect)
         values: Any = {**self._fixed, **given}
         if self._places:
             values = tuple([values[name] for name in self._places])
-        done = connection.exec_driver_sql(self._text, values)
-        found = list(done.cursor.fetchall())
-        done.close()
-        return found
+        return connection.exec_driver_sql(self._text, values)
 
     def _make(self, dialect: sa.Dialect) -> None:
         for one in self._statement.compile(dialect=dialect).bind_names:

@@ -13,9 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.address import key
-from crm_mailer.model.case import UNDER_WAY
+from crm_mailer.model.case import UNDER_WAY, CaseState
+from crm_mailer.model.task import TaskState
+from crm_mailer.store import strangers, web_events
 from crm_mailer.store import tables as t
-from crm_mailer.store import web_events
 from crm_mailer.store.engine import Store, upsert
 from crm_mailer.store.mentions import Mentions, row_key, search
 from crm_mailer.store.privacy_map import PLACES, Fate, Place
@@ -123,7 +124,14 @@ def _gather(
     )
     things["reviews"] = ids(t.reviews, customer_id="customers")
     things["cases"] = ids(t.cases, customer_id="customers")
-    things["tasks"] = ids(t.tasks, customer_id="customers")
+    things["tasks"] = list(
+        dict.fromkeys(
+            (
+                *ids(t.tasks, customer_id="customers", order_id="orders"),
+                *strangers.tasks_about(connection, things),
+            )
+        )
+    )
     things["grants"] = ids(t.benefit_grants, customer_id="customers")
     things["inbound"] = list(
         dict.fromkeys(
@@ -363,7 +371,7 @@ def _empty(table: sa.Table, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _call_off(connection: sa.Connection, person: Person, spoken: Mentions, now: datetime) -> None:
-    """Nothing that is planned leaves any more."""
+    """Nothing that is planned leaves any more, and nothing is owed to nobody."""
     touch = t.touches.c
     for part in _parts(person.things["touches"]):
         connection.execute(
@@ -371,6 +379,16 @@ def _call_off(connection: sa.Connection, person: Person, spoken: Mentions, now: 
             .where(touch.id.in_(list(part)), touch.state.in_(("planned", "held", "deferred")))
             .values(state="skipped", reason="cancelled", next_at=None, settled_at=now)
         )
+    for part in _parts(person.things["tasks"]):
+        is_open = sa.and_(t.tasks.c.id.in_(list(part)), t.tasks.c.state == TaskState.OPEN)
+        connection.execute(
+            sa.update(t.tasks).where(is_open).values(state=TaskState.DONE.value, done_at=now)
+        )
+    case = t.cases.c
+    for part in _parts(person.things["cases"]):
+        is_owed = sa.and_(case.id.in_(list(part)), case.state.in_(sorted(UNDER_WAY)))
+        ended = {"state": CaseState.CLOSED.value, "closed_at": now, "tell_at": None}
+        connection.execute(sa.update(t.cases).where(is_owed).values(ended))
     given_up = {"state": "given_up", "next_at": None, "settled_at": now}
     _settle(connection, spoken, t.webhook_messages, "waiting", given_up)
     _settle(connection, spoken, t.hook_requests, "new", {"state": "done", "done_at": now})
@@ -406,6 +424,23 @@ def _close_inbound(connection: sa.Connection, person: Person) -> None:
         connection.execute(
             sa.update(t.inbound).where(t.inbound.c.id.in_(list(part))).values(state="done")
         )
+
+
+def of_letters(connection: sa.Connection, replies: Sequence[int]) -> Person:
+    """What came of letters whose writer is no customer any more, to be erased like a person."""
+    things: dict[str, Sequence[int | str]] = dict.fromkeys(
+        ("customers", "addresses", "orders", "touches", "reviews", "cases", "grants"), ()
+    )
+    things["replies"] = replies
+    inbound: list[int] = []
+    for part in _parts(replies):
+        query = sa.select(t.replies.c.inbound_id).where(
+            t.replies.c.id.in_(list(part)), t.replies.c.inbound_id.is_not(None)
+        )
+        inbound += connection.scalars(query)
+    things["inbound"] = inbound
+    things["tasks"] = list(strangers.tasks_about(connection, things))
+    return Person(id=0, email="", identities=(), things=things, needles=(), erased_at=None)
 
 
 def scrub(store: Store) -> bool:
@@ -455,9 +490,23 @@ def traces(connection: sa.Connection) -> dict[str, datetime]:
     return {row.trace: row.at for row in connection.execute(query)}
 
 
+def mark_of_traces(connection: sa.Connection) -> str:
+    """Changes whenever anybody is known as erased, or no longer."""
+    query = sa.select(sa.func.count(), sa.func.max(t.erasures.c.at))
+    number, last = connection.execute(query).one()
+    return f"{number} {last}" if number else ""
+
+
 def has_traces(connection: sa.Connection) -> bool:
     """Whether anybody was ever erased."""
     return connection.scalar(sa.select(t.erasures.c.trace).limit(1)) is not None
+
+
+def erased_at(connection: sa.Connection, customer_id: int) -> datetime | None:
+    """When a customer was erased; None where they were not, or there is none."""
+    query = sa.select(t.customers.c.erased_at).where(t.customers.c.id == customer_id)
+    found: datetime | None = connection.scalar(query)
+    return found
 
 
 def names_since(

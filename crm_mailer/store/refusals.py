@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from crm_mailer.model import address as addresses
 from crm_mailer.model.bounce import BounceReason
 from crm_mailer.model.suppression import SuppressionReason
-from crm_mailer.store import facts
+from crm_mailer.store import facts, pauses
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.tables import customers, deliveries, messages, refusals, suppressions, touches
 
@@ -79,6 +79,16 @@ def mark_read(connection: sa.Connection, delivery_id: int, now: datetime) -> Non
     """All refusals up to this one are understood."""
     if delivery_id > (facts.find(connection, _READ) or 0):
         facts.put(connection, _READ, delivery_id, now)
+
+
+def scopes_of(connection: sa.Connection, touch_id: int) -> tuple[str, str]:
+    """Lane and campaign of a touch, as pauses name them: `lane:gmail/marketing`, `campaign:x`."""
+    one = touches.c
+    query = sa.select(one.provider, one.stream, one.campaign).where(one.id == touch_id)
+    row = connection.execute(query).first()
+    if row is None:
+        return "", ""
+    return f"{pauses.LANE}{row.provider}/{row.stream}", f"{pauses.CAMPAIGN}{row.campaign}"
 
 
 def source_of(touch_id: int) -> str:

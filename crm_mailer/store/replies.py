@@ -232,12 +232,14 @@ def find_order(
     return found[0] if len(found) == 1 and customer_id is None else None
 
 
-def has_unanswered(connection: sa.Connection, customer_id: int, *, since: datetime) -> bool:
-    """Whether the customer wrote before, since then, and no mail of ours went out after it."""
+def has_unanswered(
+    connection: sa.Connection, customer_id: int, *, since: datetime, until: datetime
+) -> bool:
+    """Whether the customer wrote in that time, and no mail of ours went out after it."""
     wrote = sa.select(sa.func.max(replies.c.received_at)).where(
         replies.c.customer_id == customer_id,
         replies.c.kind == ReplyKind.HUMAN.value,
-        replies.c.received_at >= since,
+        replies.c.received_at.between(since, until),
     )
     last = connection.execute(wrote).scalar_one_or_none()
     if last is None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 
-from crm_mailer.model.campaign import Stream
+from crm_mailer.model.campaign import (
+    Campaign,
+    DateAnchor,
+    FestivalAnchor,
+    MonthlyAnchor,
+    Stream,
+)
 from crm_mailer.model.touch import SkipReason, TouchState
 from crm_mailer.store import tables as t
 
+#: No mail for want of a time for it; chance has been asked before.
+_NO_SLOT = (SkipReason.CAP, SkipReason.QUIET_HOURS, SkipReason.SNOOZED)
 _LATER = t.touches.alias("later_touch")
 
 
@@ -47,8 +57,17 @@ class GroupCounts:
     squares: float
 
 
+#: Tested step -> the only versions of the campaign whose mails count for it.
+Versions = Mapping[str, frozenset[str]]
+
+
 def arms(
-    connection: sa.Connection, campaign: str, *, within: timedelta, now: datetime
+    connection: sa.Connection,
+    campaign: str,
+    *,
+    within: timedelta,
+    now: datetime,
+    only: Versions = MappingProxyType({}),
 ) -> list[ArmCounts]:
     """Counts by step and arm. Mails whose time `within` is not over yet do not count at all."""
     touch, seconds = t.touches.c, int(within.total_seconds())
@@ -70,6 +89,7 @@ def arms(
             touch.campaign == campaign,
             touch.state == TouchState.ACCEPTED,
             touch.settled_at <= now - within,
+            *_of_versions(only),
         )
         .group_by(touch.step, touch.arm)
         .order_by(sa.func.min(touch.place), touch.arm)
@@ -80,7 +100,22 @@ def arms(
     ]
 
 
-def last_touch(connection: sa.Connection, campaign: str, *, within: timedelta) -> list[Money]:
+def _of_versions(only: Versions) -> list[sa.ColumnElement[bool]]:
+    """That a mail of a tested step was planned by one of the versions that count for it."""
+    touch = t.touches.c
+    return [
+        sa.or_(touch.step != step, touch.campaign_version.in_(sorted(versions)))
+        for step, versions in only.items()
+    ]
+
+
+def last_touch(
+    connection: sa.Connection,
+    campaign: str,
+    *,
+    within: timedelta,
+    only: Versions = MappingProxyType({}),
+) -> list[Money]:
     """Orders by the last marketing mail before them, at most `within` earlier."""
     touch, order, later = t.touches.c, t.orders.c, _LATER.c
     seconds = int(within.total_seconds())
@@ -109,6 +144,7 @@ def last_touch(connection: sa.Connection, campaign: str, *, within: timedelta) -
             order.placed_at > touch.settled_at,
             order.placed_at <= touch.settled_at + seconds,
             ~is_overtaken,
+            *_of_versions(only),
         )
         .group_by(touch.step, touch.arm)
     )
@@ -119,19 +155,27 @@ def last_touch(connection: sa.Connection, campaign: str, *, within: timedelta) -
 
 
 def groups(
-    connection: sa.Connection, campaign: str, *, within: timedelta, now: datetime
+    connection: sa.Connection, campaign: Campaign, *, within: timedelta, now: datetime
 ) -> list[GroupCounts]:
     """Occasions by whether chance held them out, as they were assigned, whatever came of the mail.
 
-    Only occasions whose time `within` is over. Who could not be mailed when it was planned is in
-    neither group.
+    Only occasions whose time `within` is over; for both groups it begins when the mail would have
+    left with the whole calendar free. Who was refused before chance was asked, such as somebody
+    who had unsubscribed, is in neither group. Who got no mail for want of a slot (the cap, quiet
+    hours, a wish for a pause) is in the group with mails: nobody asks for a slot for the others.
+    A date is left out on which no mail left at all: it was given up.
     """
     touch, seconds = t.touches.c, int(within.total_seconds())
     is_held = touch.reason == SkipReason.HOLD_OUT
     was_refused = sa.and_(
-        touch.state == TouchState.SKIPPED, touch.settled_at == touch.planned_at, ~is_held
+        touch.state == TouchState.SKIPPED,
+        touch.settled_at == touch.planned_at,
+        touch.reason.not_in((SkipReason.HOLD_OUT, *_NO_SLOT)),
     )
-    spent = _orders(touch.customer_id, touch.due_at, seconds)
+    begins_at = _wanted(_valid_for(connection, campaign.id))
+    spent = _orders(touch.customer_id, begins_at, seconds)
+    is_over = begins_at <= sa.literal(now - within, touch.due_at.type)
+    given_up = [] if not _is_shared(campaign) else [touch.anchor.in_(_kept_dates(campaign.id))]
     each = (
         sa.select(
             is_held.label("is_held"),
@@ -139,10 +183,11 @@ def groups(
             sa.func.coalesce(spent.scalar_subquery(), 0.0).label("usd"),
         )
         .where(
-            touch.campaign == campaign,
+            touch.campaign == campaign.id,
             touch.place == 1,
-            touch.due_at <= now - within,
+            is_over,
             ~was_refused,
+            *given_up,
         )
         .subquery()
     )
@@ -163,6 +208,46 @@ def groups(
         )
         for held, number, bought, cents, squares in connection.execute(query)
     ]
+
+
+def _valid_for(connection: sa.Connection, campaign: str) -> dict[str, int]:
+    """Version of the campaign -> for how many seconds its mails were valid.
+
+    The rows themselves tell: the file may have been edited since. The longest time is the whole
+    one, as nothing moved these mails.
+    """
+    touch = t.touches.c
+    longest = sa.func.max(touch.expires_at - touch.due_at)
+    query = (
+        sa.select(touch.campaign_version, sa.type_coerce(longest, sa.BigInteger))
+        .where(touch.campaign == campaign, touch.place == 1, touch.expires_at.is_not(None))
+        .group_by(touch.campaign_version)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _wanted(valid_for: Mapping[str, int]) -> sa.ColumnElement[datetime]:
+    """When a mail would have left with the whole calendar free: its slot may have been moved by
+    the cap, but that does not move the end of its time.
+    """
+    touch = t.touches.c
+    if not valid_for:
+        return touch.due_at
+    seconds = sa.case(dict(valid_for), value=touch.campaign_version)
+    return sa.func.coalesce(touch.expires_at - seconds, touch.due_at)
+
+
+def _is_shared(campaign: Campaign) -> bool:
+    """Whether one date is the occasion of all customers."""
+    return isinstance(campaign.anchor, (DateAnchor, FestivalAnchor, MonthlyAnchor))
+
+
+def _kept_dates(campaign: str) -> sa.Select[Any]:
+    """The dates on which mails of the campaign left."""
+    mail = t.touches.alias("mail_of_date").c
+    return sa.select(mail.anchor).where(
+        mail.campaign == campaign, mail.state == TouchState.ACCEPTED
+    )
 
 
 def _orders(customer_id: Any, since: Any, seconds: int) -> sa.Select[Any]:

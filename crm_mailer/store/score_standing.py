@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from crm_mailer.model.score import DEFAULT_PROFILE, RfmProfile
 from crm_mailer.store import facts
+from crm_mailer.store.tables import import_runs, orders, scores
 
 FACT = "scores"
+#: The daemon works marks out every few minutes; so old ones are nobody's wish.
+A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,28 @@ def stand(connection: sa.Connection, standing: Standing, now: datetime) -> None:
         "cut_on": standing.cut_on.isoformat() if standing.cut_on else None,
     }
     facts.put(connection, FACT, value, now)
+
+
+def are_missing(connection: sa.Connection) -> bool:
+    """Whether nobody has marks, though there are customers with paid orders.
+
+    The last run may have been before the first orders came.
+    """
+    if connection.scalar(sa.select(scores.c.customer_id).limit(1)) is not None:
+        return False
+    paid = sa.select(orders.c.id).where(orders.c.is_counted, orders.c.customer_id.is_not(None))
+    return connection.scalar(paid.limit(1)) is not None
+
+
+def newer_orders(connection: sa.Connection) -> datetime | None:
+    """When orders were imported that the marks are a day behind of; None: there are none."""
+    known = standing(connection)
+    last: datetime | None = connection.scalar(
+        sa.select(sa.func.max(import_runs.c.at)).where(import_runs.c.kind == "orders")
+    )
+    if known is None or last is None:
+        return None
+    return last if last - known.seen_at > A_DAY else None
 
 
 def limits(profile: RfmProfile) -> str:

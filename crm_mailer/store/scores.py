@@ -5,7 +5,7 @@ Every change of marks leaves a row in the history, written by the same transacti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model import moment
 from crm_mailer.model.score import RfmProfile, Score, ScoreReason
-from crm_mailer.store import score_history, score_marks
+from crm_mailer.store import birthday_mails, bulk, filling, score_history, score_marks
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.local_days import days_ago
@@ -74,6 +74,18 @@ def out_of_window(scoring: Scoring) -> sa.Select[Any] | None:
     )
 
 
+@contextmanager
+def _found(connection: sa.Connection, changed: sa.Select[Any]) -> Iterator[sa.Select[Any]]:
+    """The `changed` customers, looked for once and kept for a while: several questions follow."""
+    ids = sa.Column("id", t.customers.c.id.type, primary_key=True)
+    table = sa.Table("changed_customers", sa.MetaData(), ids, prefixes=["TEMPORARY"])
+    table.create(connection, checkfirst=False)
+    connection.execute(table.insert().from_select(["id"], changed))
+    bulk.know(connection, table)
+    yield sa.select(table.c.id)
+    table.drop(connection, checkfirst=False)
+
+
 def is_empty(connection: sa.Connection) -> bool:
     """Whether nobody has a score."""
     return connection.scalar(sa.select(t.scores.c.customer_id).limit(1)) is None
@@ -94,9 +106,31 @@ def refresh(
     """
     values = _values(scoring, changed)
     if is_empty(connection):  # nothing to compare with, and for nobody a change
-        return _fill(connection, _insert(connection, values))
+        return filling.fill(connection, t.scores, values)
     with _held(connection, values, is_small=changed is not None) as held:
-        return _refresh(connection, scoring, held, otherwise)
+        return _refresh(connection, scoring, held, otherwise, is_all=changed is None)
+
+
+def refresh_those(
+    connection: sa.Connection, scoring: Scoring, *, changed: sa.Select[Any], otherwise: ScoreReason
+) -> tuple[int, int]:
+    """Score the `changed` customers; take the score from those who have no counted order left.
+
+    How many rows are new or other than before, and how many are gone.
+    """
+    with (
+        _found(connection, changed) as those,
+        _held(connection, _values(scoring, those), is_small=True) as held,
+    ):
+        if is_empty(connection):  # a few are no mass to take keys off for
+            counting = {"preserve_rowcount": True}
+            done = connection.execute(_insert(connection, held), execution_options=counting)
+            return done.rowcount, 0
+        changed_rows = _refresh(connection, scoring, held, otherwise)
+        customer = t.scores.c.customer_id
+        is_buyer = customer.in_(sa.select(held["customer_id"]))
+        query = sa.select(customer).where(customer.in_(those), ~is_buyer)
+        return changed_rows, _remove(connection, scoring, connection.scalars(query).all())
 
 
 def _refresh(
@@ -104,9 +138,12 @@ def _refresh(
     scoring: Scoring,
     values: dict[str, sa.ColumnElement[Any]],
     otherwise: ScoreReason,
+    *,
+    is_all: bool = False,
 ) -> int:
     """Log what is other than before, then save it."""
     _log_refresh(connection, scoring, values, otherwise)
+    _follow_first_orders(connection, scoring, None if is_all else values)
     query = _insert(connection, values)
     new = {name: query.excluded[name] for name in values if name != "customer_id"}
     watched = [name for name in new if name not in ("days_since_last", "scored_on")]
@@ -119,6 +156,45 @@ def _refresh(
         execution_options={"preserve_rowcount": True},
     )
     return done.rowcount
+
+
+def _follow_first_orders(
+    connection: sa.Connection, scoring: Scoring, values: dict[str, sa.ColumnElement[Any]] | None
+) -> None:
+    """End what is planned for anniversaries that are on another day now: of other first orders.
+
+    One of the same day changes nothing. Without `values`, of all customers.
+    """
+    ids = [
+        row.customer_id
+        for row in connection.execute(_other_first_orders(values))
+        if row.old is not None
+        and moment.local_day(row.old, scoring.place) != moment.local_day(row.new, scoring.place)
+    ]
+    birthday_mails.follow_first_orders(connection, ids, now=scoring.now)
+
+
+def _other_first_orders(values: dict[str, sa.ColumnElement[Any]] | None) -> sa.Select[Any]:
+    """Who has another first order than is known, by the new `values`: (customer_id, old, new)."""
+    old, order = t.scores.c, t.orders.c
+    if values is None:  # the index has the first of each customer's orders; the sums read them all
+        first = sa.select(sa.func.min(order.placed_at, type_=order.placed_at.type)).where(
+            order.customer_id == old.customer_id, order.is_counted
+        )
+        known = sa.select(
+            old.customer_id, old.first_order_at.label("old"), first.scalar_subquery().label("new")
+        ).subquery("known")
+        return sa.select(known).where(known.c.old != known.c.new)
+    wanted = ("customer_id", "first_order_at")
+    new = sa.select(*(values[name].label(name) for name in wanted)).subquery("new")
+    # an outer join, or SQLite walks along all scores for a few that are new
+    return (
+        sa.select(
+            new.c.customer_id, old.first_order_at.label("old"), new.c.first_order_at.label("new")
+        )
+        .select_from(new.outerjoin(t.scores, old.customer_id == new.c.customer_id))
+        .where(old.first_order_at.is_distinct_from(new.c.first_order_at))
+    )
 
 
 def _insert(connection: sa.Connection, values: dict[str, sa.ColumnElement[Any]]) -> Any:
@@ -138,24 +214,28 @@ def _held(
     if not is_small:
         yield values
         return
-    columns = (sa.Column(name, t.scores.c[name].type) for name in values)
-    table = sa.Table("new_scores", sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+    key = sa.Column("customer_id", t.customers.c.id.type, primary_key=True)
+    others = (sa.Column(name, t.scores.c[name].type) for name in values if name != key.name)
+    table = sa.Table("new_scores", sa.MetaData(), key, *others, prefixes=["TEMPORARY"])
     table.create(connection, checkfirst=False)
     connection.execute(table.insert().from_select(list(values), sa.select(*values.values())))
     yield dict(table.c.items())
     table.drop(connection, checkfirst=False)
 
 
-def remove_unpaid(
-    connection: sa.Connection, scoring: Scoring, *, changed: sa.Select[Any] | None
-) -> int:
-    """Take the score from `changed` customers (None: all) who have no counted order left."""
+def remove_unpaid(connection: sa.Connection, scoring: Scoring) -> int:
+    """Take the score from all who have no counted order left."""
     is_buyer = sa.exists().where(
         t.orders.c.customer_id == t.scores.c.customer_id, t.orders.c.is_counted
     )
-    is_gone = ~is_buyer
-    if changed is not None:
-        is_gone = sa.and_(is_gone, t.scores.c.customer_id.in_(changed))
+    query = sa.select(t.scores.c.customer_id).where(~is_buyer)
+    return _remove(connection, scoring, connection.scalars(query).all())
+
+
+def _remove(connection: sa.Connection, scoring: Scoring, customer_ids: Sequence[int]) -> int:
+    if not customer_ids:  # nearly always
+        return 0
+    is_gone = bulk.among(connection, t.scores.c.customer_id, customer_ids)
     score_history.log(
         connection,
         t.scores,
@@ -167,6 +247,7 @@ def remove_unpaid(
         now=scoring.now,
         where=is_gone,
     )
+    birthday_mails.follow_first_orders(connection, customer_ids, now=scoring.now)
     return connection.execute(sa.delete(t.scores).where(is_gone)).rowcount
 
 
@@ -251,6 +332,13 @@ def find(
     )
 
 
+def has_paid(connection: sa.Connection, customer_id: int) -> bool:
+    """Whether the customer has an order that counts."""
+    order = t.orders.c
+    query = sa.select(order.id).where(order.customer_id == customer_id, order.is_counted).limit(1)
+    return connection.scalar(query) is not None
+
+
 def unpriced(connection: sa.Connection, customer_id: int) -> int:
     """How many of a customer's counted orders have no known value in US dollars."""
     orders = t.orders.c
@@ -287,21 +375,6 @@ def sums(
     if until is not None:
         query = query.where(t.orders.c.placed_at < until)
     return query.group_by(t.orders.c.customer_id).subquery("sums")
-
-
-def _fill(connection: sa.Connection, query: sa.Insert) -> int:
-    """Insert into the empty table; its indexes are made afterwards, in one sort instead of rows.
-
-    A million rows in the order of customers would touch each page of the other indexes again and
-    again. All of it is one transaction, so nobody ever sees the table without them.
-    """
-    indexes = sorted(t.scores.indexes, key=lambda index: str(index.name))
-    for index in indexes:
-        index.drop(connection)
-    done = connection.execute(query, execution_options={"preserve_rowcount": True})
-    for index in indexes:
-        index.create(connection)
-    return done.rowcount
 
 
 def _figures(scoring: Scoring) -> list[sa.ColumnElement[Any]]:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from crm_mailer.model import birthday, moment
 from crm_mailer.model.case import UNDER_WAY
+from crm_mailer.model.curve import Ending, Signal
+from crm_mailer.model.reply import ReplyKind
 from crm_mailer.model.score import RFM_SEGMENTS
 from crm_mailer.model.segment import Compare
 from crm_mailer.model.segment_blocks import day_of
@@ -50,11 +52,12 @@ def _or_zero(column: sa.Column[Any]) -> Callable[[Look], sa.ColumnElement[Any]]:
 
 
 def age(look: Look) -> sa.ColumnElement[Any]:
-    """Full years on the shop's day; NULL without a year of birth."""
+    """Full years on the shop's day; NULL without a year of birth, or with one that is to come."""
     customer, today = t.customers.c, look.today
     born = customer.birth_month * 100 + customer.birth_day
     is_ahead = sa.case((born > today.month * 100 + today.day, 1), else_=0)
-    return today.year - customer.birth_year - is_ahead
+    years = today.year - customer.birth_year - is_ahead
+    return sa.case((years >= 0, years))
 
 
 def _mail_domain(_look: Look) -> sa.ColumnElement[Any]:
@@ -126,7 +129,40 @@ def _has_open_case() -> Condition:
     )
 
 
+def left_alone(customer_id: sa.ColumnElement[Any]) -> Condition:
+    """Whether a course ended after misses, and since then the customer neither bought nor wrote,
+    clicked or opened a mail.
+    """
+    course, order, reply, signal = (
+        table.c for table in (t.curve_states, t.orders, t.replies, t.signals)
+    )
+    heard = (
+        sa.exists().where(
+            order.customer_id == customer_id,
+            order.is_counted,
+            order.placed_at > course.ended_at,
+        ),
+        sa.exists().where(
+            reply.customer_id == customer_id,
+            reply.kind == ReplyKind.HUMAN,
+            reply.received_at > course.ended_at,
+        ),
+        sa.exists().where(
+            signal.customer_id == customer_id,
+            signal.kind != Signal.MACHINE_OPEN,
+            signal.at > course.ended_at,
+        ),
+    )
+    return sa.exists().where(
+        course.customer_id == customer_id,
+        course.ended == Ending.PAUSED,
+        *(~one.correlate_except(table) for one, table in zip(
+            heard, (t.orders, t.replies, t.signals), strict=True)),
+    )  # fmt: skip
+
+
 FLAGS: dict[str, Callable[[], Condition]] = {
+    "is_left_alone": lambda: left_alone(t.customers.c.id),
     "is_flagged": _is_flagged,
     "has_email": _has_email,
     "is_suppressed": _is_suppressed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from crm_mailer.model.case import UNDER_WAY
 from crm_mailer.model.reply import ReplyKind
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store import tables as t
+from crm_mailer.store.selection_fields import left_alone
 
 Row = Mapping[str, Any]
 
@@ -39,6 +40,7 @@ class Known:
     #: Mails that the customer clicked in or opened: kind, campaign, at.
     seen: tuple[Row, ...] = ()
     is_suppressed: bool = False
+    is_left_alone: bool = False
     #: What the models of buying and forgetting say.
     value: Row | None = None
     #: Changes of marks, oldest first.
@@ -101,6 +103,7 @@ def known(connection: sa.Connection, customer_id: int) -> Known:
         replied=_rows(connection, _replied(customer_id)),
         seen=_rows(connection, _seen(customer_id)),
         is_suppressed=_is_suppressed(connection, customer_id),
+        is_left_alone=bool(connection.scalar(sa.select(left_alone(sa.literal(customer_id))))),
         value=value[0] if value else None,
         moves=_rows(
             connection,
@@ -186,6 +189,13 @@ def past(connection: sa.Connection, customer_id: int) -> Past:
         identities=of(t.customer_identities, t.customer_identities.c.id),
         notes=of(t.customer_notes, t.customer_notes.c.at, t.customer_notes.c.id),
     )
+
+
+def order_numbers(connection: sa.Connection, ids: Collection[int]) -> dict[int, str]:
+    """The number of each of these orders, as the shop or the platform gave it."""
+    order = t.orders.c
+    query = sa.select(order.id, order.number).where(order.id.in_(sorted(ids)))
+    return {row.id: row.number for row in connection.execute(query)} if ids else {}
 
 
 def _touches(connection: sa.Connection, customer_id: int) -> tuple[Row, ...]:

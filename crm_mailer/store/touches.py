@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from crm_mailer.model.campaign import Stream
 from crm_mailer.model.case import UNDER_WAY
 from crm_mailer.model.consent import ConsentRules
 from crm_mailer.model.standing import Standing
 from crm_mailer.model.suppression import Scope, SuppressionReason
-from crm_mailer.model.touch import SkipReason, TouchKind, TouchState
+from crm_mailer.model.touch import NOT_BEGUN, SkipReason, TouchKind, TouchState
 from crm_mailer.store import bulk, lawful
 from crm_mailer.store.engine import Instant
+from crm_mailer.store.prepared import Prepared
 from crm_mailer.store.tables import cases, customers, suppressions, touches
 from crm_mailer.store.wishes import chosen
 
@@ -27,6 +28,13 @@ HELD_BY_FILE = "file"
 #: When an event was, and its name, which decides between two of one moment.
 Event = tuple[datetime, str]
 UNSENT = (TouchState.PLANNED, TouchState.HELD, TouchState.DEFERRED)
+
+
+#: The names of `standing_columns`, in their order.
+STANDING = (
+    "email_key", "address_kind", "is_flagged", "snoozed_until", "suppression", "lawful_until",
+    "has_open_case", "topics_off", "wants_fewer",
+)  # fmt: skip
 
 
 @cache
@@ -58,21 +66,52 @@ def standing_columns(consent: ConsentRules) -> tuple[sa.ColumnElement[Any], ...]
 
 def standing_of(row: Any, now: datetime) -> Standing:
     """The standing at a moment, in a row with `standing_columns`."""
-    suppression = None
-    if row.suppression:
-        scope, _, reason = row.suppression.partition(":")
-        suppression = (Scope(scope), SuppressionReason(reason))
-    return Standing(
-        has_address=bool(row.email_key),
-        suppression=suppression,
-        is_flagged=bool(row.is_flagged),
-        is_relay=row.address_kind == "relay",
-        has_basis=row.lawful_until > bulk.seconds(now),
-        has_open_case=bool(row.has_open_case),
-        snoozed_until=row.snoozed_until,
-        topics_off=chosen(row.topics_off),
-        wants_fewer=bool(row.wants_fewer),
-    )
+    values = tuple([getattr(row, name) for name in STANDING])
+    return Standings(now, lambda moment: moment).of(values)
+
+
+class Standings:
+    """Standings at a moment, of the values of `standing_columns`; who is alike shares one.
+
+    Args:
+        now: the moment.
+        moment: makes an instant of what stands in a row.
+    """
+
+    def __init__(self, now: datetime, moment: Callable[[Any], datetime | None]) -> None:
+        self._now, self._moment = bulk.seconds(now), moment
+        self._known: dict[tuple[Any, ...], Standing] = {}
+
+    def of(self, values: Sequence[Any]) -> Standing:
+        """The standing that these values tell of."""
+        email, kind, flagged, snoozed, worst, lawful_until, has_case, off, fewer = values
+        key = (
+            not email, kind, flagged, snoozed, worst, lawful_until > self._now, has_case, off, fewer
+        )  # fmt: skip
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._made(*key)
+        return found
+
+    def _made(
+        self, is_nobody: bool, kind: str, flagged: Any, snoozed: Any, worst: str | None,
+        has_basis: bool, has_case: Any, off: str, fewer: Any,
+    ) -> Standing:  # fmt: skip
+        suppression = None
+        if worst:
+            scope, _, reason = worst.partition(":")
+            suppression = (Scope(scope), SuppressionReason(reason))
+        return Standing(
+            has_address=not is_nobody,
+            suppression=suppression,
+            is_flagged=bool(flagged),
+            is_relay=kind == "relay",
+            has_basis=has_basis,
+            has_open_case=bool(has_case),
+            snoozed_until=self._moment(snoozed),
+            topics_off=chosen(off),
+            wants_fewer=bool(fewer),
+        )
 
 
 def of_campaign(
@@ -129,29 +168,6 @@ def planned_at(connection: sa.Connection, campaign: str, at: datetime) -> list[s
     return list(connection.execute(query))
 
 
-def marketing_times(
-    connection: sa.Connection, customer_ids: Sequence[int], since: datetime
-) -> dict[int, list[datetime]]:
-    """When each of these customers had, or is to have, marketing mail from `since` on."""
-    left = touches.c.state.in_((TouchState.ACCEPTED, TouchState.IN_DOUBT))
-    waiting = touches.c.state.in_((*UNSENT, TouchState.CLAIMED))
-    moment = sa.case(
-        (left, sa.func.coalesce(touches.c.settled_at, touches.c.due_at)),
-        else_=sa.func.coalesce(touches.c.next_at, touches.c.due_at),
-    )
-    found: dict[int, list[datetime]] = {}
-    for ids in sliced(customer_ids):
-        query = sa.select(touches.c.customer_id, sa.type_coerce(moment, Instant)).where(
-            touches.c.customer_id.in_(ids),
-            touches.c.due_at >= since,
-            touches.c.stream == Stream.MARKETING,
-            sa.or_(left, waiting),
-        )
-        for customer_id, at in connection.execute(query):
-            found.setdefault(customer_id, []).append(at)
-    return found
-
-
 def events(
     connection: sa.Connection,
     campaign: str,
@@ -162,6 +178,7 @@ def events(
 ) -> dict[int, dict[Event, bool]]:
     """Each customer's events for which the campaign planned mails that are due after `since`, and
     whether one of them has not left; with `is_started` without those that came too soon or late.
+    Never those that began nothing, nor what made room for others under a key of its own.
     """
     touch = touches.c
     unsent = sa.func.max(sa.case((touch.state.in_(UNSENT), 1), else_=0))
@@ -169,7 +186,13 @@ def events(
     for ids in sliced(customer_ids):
         query = (
             sa.select(touch.customer_id, touch.anchored_at, touch.anchor, unsent)
-            .where(touch.customer_id.in_(ids), touch.due_at >= since, of_campaign(campaign))
+            .where(
+                touch.customer_id.in_(ids),
+                touch.due_at >= since,
+                of_campaign(campaign),
+                begun(),
+                touch.anchor.not_like("%#%"),
+            )
             .group_by(touch.customer_id, touch.anchored_at, touch.anchor)
         )
         if is_started:
@@ -178,6 +201,29 @@ def events(
         for customer_id, at, anchor, is_unsent in connection.execute(query):
             found.setdefault(customer_id, {})[at, anchor] = bool(is_unsent)
     return found
+
+
+def begun() -> sa.ColumnElement[bool]:
+    """Not left out, as it was planned, for what means that the occasion has begun nothing."""
+    return ~sa.and_(
+        touches.c.state == sa.literal(TouchState.SKIPPED.value),
+        touches.c.reason.in_([sa.literal(one.value) for one in sorted(NOT_BEGUN)]),
+        touches.c.settled_at == touches.c.planned_at,
+    )
+
+
+def list_steps(
+    connection: sa.Connection, campaign: str, customer_ids: Sequence[int]
+) -> dict[tuple[int, str], frozenset[str]]:
+    """The steps of which these customers have touches of the campaign, by customer and event."""
+    touch = touches.c
+    found: dict[tuple[int, str], set[str]] = {}
+    for ids in sliced(customer_ids):
+        query = sa.select(touch.customer_id, touch.anchor, touch.step)
+        query = query.where(touch.customer_id.in_(ids), of_campaign(campaign))
+        for customer_id, anchor, step in connection.execute(query):
+            found.setdefault((customer_id, anchor), set()).add(step)
+    return {occasion: frozenset(steps) for occasion, steps in found.items()}
 
 
 def end_older(
@@ -215,12 +261,16 @@ def _skipping(reason: SkipReason, now: datetime) -> sa.Update:
 
 def campaigns(connection: sa.Connection) -> list[str]:
     """The campaigns that have touches, each found behind the one before: touches are millions."""
+    return [name for (name,) in _campaigns(connection.dialect.name).rows(connection, {})]
+
+
+@lru_cache(maxsize=4)
+def _campaigns(_dialect: str) -> Prepared:
     first = sa.select(sa.func.min(touches.c.campaign).label("campaign"))
     found = first.cte("found", recursive=True)
     after = sa.select(sa.func.min(touches.c.campaign)).where(touches.c.campaign > found.c.campaign)
     found = found.union_all(sa.select(after.scalar_subquery()).where(found.c.campaign.is_not(None)))
-    query = sa.select(found.c.campaign).where(found.c.campaign.is_not(None))
-    return list(connection.scalars(query))
+    return Prepared(sa.select(found.c.campaign).where(found.c.campaign.is_not(None)))
 
 
 def list_unsent(
@@ -253,12 +303,24 @@ def list_waiting(connection: sa.Connection, names: Sequence[str]) -> Sequence[in
 
 def list_held_by_file(connection: sa.Connection, names: Sequence[str]) -> Sequence[int]:
     """What waits because the file of its campaign, one of `names`, was gone or a draft."""
-    query = sa.select(touches.c.id).where(
-        touches.c.campaign.in_(names),
-        touches.c.state == TouchState.HELD,
-        touches.c.detail == HELD_BY_FILE,
+    if not names:
+        return ()
+    asking = _held_by_file(connection.dialect.name)
+    rows = asking.rows(connection, {"names": json.dumps([[name] for name in names])})
+    return [id_ for (id_,) in rows]
+
+
+@lru_cache(maxsize=4)
+def _held_by_file(dialect: str) -> Prepared:
+    """Made once: each tick asks, and names a hundred campaigns."""
+    named = bulk.as_rows(dialect, {"name": sa.Text()}, "names").c.name
+    return Prepared(
+        sa.select(touches.c.id).where(
+            touches.c.campaign.in_(sa.select(named)),
+            touches.c.state == sa.literal(TouchState.HELD.value, sa.Text),
+            touches.c.detail == sa.literal(HELD_BY_FILE, sa.Text),
+        )
     )
-    return connection.execute(query).scalars().all()
 
 
 def list_held(connection: sa.Connection, campaign: str) -> Sequence[int]:

@@ -7,13 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crm_mailer.model.campaign import Campaign, Exit
+from crm_mailer.model.campaign import Campaign, DateAnchor, Exit, FestivalAnchor
 from crm_mailer.model.segment import EVERYBODY, Rule
 from crm_mailer.model.touch import SkipReason
 from crm_mailer.store import tables as t
 from crm_mailer.store.look import Look
 from crm_mailer.store.selection import condition
-from crm_mailer.store.touches import UNSENT, sliced
+from crm_mailer.store.touches import UNSENT, list_other_anchors, sliced
 
 
 def asks(campaign: Campaign) -> bool:
@@ -31,6 +31,28 @@ def list_strangers(connection: sa.Connection, campaign: Campaign, look: Look) ->
         t.touches.c.campaign == campaign.id, t.touches.c.state.in_(UNSENT)
     )
     return connection.scalars(query).all()
+
+
+def list_other_days(connection: sa.Connection, campaign: Campaign) -> Sequence[int]:
+    """Unsent touches of a campaign at a date or a festival that are for another one."""
+    match campaign.anchor:
+        case DateAnchor(day=day):
+            return list_other_anchors(connection, campaign.id, f"date:{day}")
+        case FestivalAnchor(festival=festival):
+            start = f"festival:{festival.id}:"
+            return list_other_anchors(connection, campaign.id, start, is_start=True)
+        case _:
+            return ()
+
+
+def list_by_file(
+    connection: sa.Connection, campaign: Campaign, look: Look
+) -> dict[SkipReason, Sequence[int]]:
+    """The unsent touches that the campaign's file does not want any more, by why that is so."""
+    return {
+        SkipReason.NOT_IN_AUDIENCE: list_strangers(connection, campaign, look),
+        SkipReason.NEW_ANCHOR: list_other_days(connection, campaign),
+    }
 
 
 def unwanted(

@@ -26,12 +26,17 @@ from crm_mailer.store.tables import witnesses
 NAME = "database"
 #: Why nothing may leave until a person has reconciled it; where it is missing, all is well.
 RESTORED = "restored"
+#: The mark of a target while `copying` fills it; a copy that was broken off has it still.
+COPYING = "copy source"
 #: What was settled when it was reconciled last: see `Gap`.
 GAP = "restored gap"
 
 
 class Why(StrEnum):
     """What is wrong with a database."""
+
+    #: Copying into it was broken off: rows are missing.
+    HALF = "half"
 
     #: It says of itself that it is a copy.
     COPY = "copy"
@@ -76,6 +81,11 @@ class Folder:
     number: int
     at: datetime
     is_awaited: bool
+
+
+def is_half(connection: sa.Connection) -> bool:
+    """Whether copying into this database was broken off."""
+    return facts.find(connection, COPYING) is not None
 
 
 def name(connection: sa.Connection) -> str:

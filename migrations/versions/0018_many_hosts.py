@@ -1,4 +1,7 @@
-"""who works on which host: last heartbeat, roles, present work, difference of clocks"""
+"""who works on which host: last heartbeat, roles, present work, difference of clocks
+
+Older programs stop: they know no lease for planning and none for a mailbox, so two would do both.
+"""
 
 from __future__ import annotations
 

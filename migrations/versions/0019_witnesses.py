@@ -1,4 +1,7 @@
-"""which folders send from this database, and which mails an older copy of it does not know"""
+"""which folders send from this database, and which mails an older copy of it does not know
+
+Older programs stop: what they sent nobody would miss in a copy that took the database's place.
+"""
 
 from __future__ import annotations
 

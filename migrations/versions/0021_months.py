@@ -3,6 +3,8 @@
 The tables that are there become the first partitions as they are: nothing is copied, and since
 their bounds hold every number, nothing is read either. What refers to an attempt is a number only,
 since attempts may leave for an archive.
+
+Older programs stop: they would take a month that has left for a loss.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ revision = "0023"
 down_revision = "0021"
 branch_labels = None
 depends_on = None
+works_from = "0021"
 
 COLUMNS = ("text_version", "ip_hash")
 

@@ -9,6 +9,7 @@ revision = "0024"
 down_revision = "0023"
 branch_labels = None
 depends_on = None
+works_from = "0021"
 
 
 def upgrade() -> None:

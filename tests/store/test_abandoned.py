@@ -22,7 +22,8 @@ def test_what_a_frozen_process_has_locked_is_let_go(
         connection.execute(sa.insert(pauses).values(scope="all", reason="", by="", at=1))
 
     def stands_still() -> None:
-        with frozen.read() as connection:  # a write turn has a shorter limit: see test_sleepers
+        # a write turn has a shorter limit: see test_sleepers
+        with frozen._plain_errors(), frozen.engine.connect() as connection:
             connection.execute(sa.update(pauses).values(reason="by the frozen one"))
             with postgres_store.write() as other:  # waits for the same row
                 other.execute(sa.update(pauses).values(reason="by another"))

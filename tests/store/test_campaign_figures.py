@@ -101,7 +101,7 @@ def test_texts_are_found_by_their_number_and_campaign(store: Store) -> None:
             )  # fmt: skip
     with store.read() as connection:
         listed = campaign_texts.list_(connection, "a", limit=9)
-        assert campaign_texts.latest(connection) == {"a": "d1", "b": "d2"}
+        assert campaign_texts.latest(connection) == {"a": ("v1", "d1"), "b": ("v2", "d2")}
         assert [(one.version, one.by, one.at) for one in listed] == [
             ("v1", "lin", NOON),
             ("v0", "lin", NOON),

@@ -88,9 +88,9 @@ def test_a_mail_that_was_not_sent_is_due_at_once_and_judged_afresh(store: Store)
         [claimed] = claims.claim(
             connection, owner="two", now=LATER, until=LATER, boot_id="b", limit=9
         )
-        released = claims.release(connection, "two", [number])
+        released = claims.release(connection, "two", [number], LATER)
     assert (claimed.touch.id, claimed.doubts, claimed.tries) == (number, 0, 1)
-    assert (released, state_of(store, number)) == (1, "deferred")
+    assert (released, state_of(store, number)) == ({number: "deferred"}, "deferred")
     assert sound(store)
 
 
@@ -113,8 +113,8 @@ def test_evidence_takes_order_mail_out_of_the_hands_of_a_sender(store: Store) ->
 
     with store.write() as connection:
         held = claims.still_held(connection, [number], owner="two", fence=1)
-        given_back = claims.release(connection, "two", [number])
-    assert (held, given_back, state_of(store, number)) == (set(), 0, "accepted")
+        given_back = claims.release(connection, "two", [number], LATER)
+    assert (held.going, given_back, state_of(store, number)) == (set(), {}, "accepted")
     assert sound(store)
 
 
@@ -202,7 +202,8 @@ def test_the_audit_names_each_contradiction(store: Store) -> None:
         "has a fate, but nobody": mail(store, "skipped", settled_at=None),
         "tried more often": mail(store, "deferred", "deferred", attempts=0),
         "evidence that a server took it": mail(store, "refused", "refused"),
-        "claimed by a sender whose time": mail(store, "claimed", claimed_until=NOON),
+        "claimed by a sender whose time": mail(store, "claimed", claimed_until=NOON, owner="one"),
+        "claimed, but by nobody": mail(store, "claimed"),
     }
     with store.write() as connection:
         connection.execute(
@@ -223,6 +224,8 @@ def test_the_audit_names_each_contradiction(store: Store) -> None:
 
     assert not found.is_sound
     assert {*found.troubles.values()} == {1}
+    assert found.examples["accepted more than once"] == (str(broken["accepted more than once"]),)
+    assert found.remedies.keys() == found.troubles.keys()
     told = sorted(found.troubles)
     expected = sorted([*broken, "its message has no Message-ID"])
     assert [one for one in expected if not any(words.startswith(one) for words in told)] == []

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 
 from crm_mailer.delivering import NullTransport, deliver
 from crm_mailer.model.errors import AlreadyRunning, SchemaAhead
@@ -136,3 +138,59 @@ def test_two_hosts_that_start_at_once_upgrade_once(store: Store, later: Later) -
     assert done == ["", "9000"]
     with store.read() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM moods")) == 0
+
+
+KNOWN = migrate._migrations()
+GENTLE = [name for name in migrate._chain(KNOWN) if KNOWN[name].works_from != name]
+#: Since this one, each says what becomes of older programs.
+SAYS = migrate._chain(KNOWN)[migrate._place(KNOWN, "0018") :]
+
+
+class Piece(NamedTuple):
+    """A column, or a rule over some. An older program may write rows without what is optional."""
+
+    table: str
+    name: str
+    kind: str
+    is_optional: bool
+
+
+def shape(connection: sa.Connection) -> set[Piece]:
+    found = sa.MetaData()
+    found.reflect(connection)
+    pieces = set()
+    for table in found.tables.values():
+        for one in table.columns:
+            has_default = one.nullable or one.server_default is not None
+            pieces.add(Piece(table.name, one.name, repr(one.type), has_default))
+        for rule in table.constraints:
+            assert isinstance(rule, sa.schema.ColumnCollectionConstraint)
+            columns = ",".join(column.name for column in rule.columns)
+            pieces.add(Piece(table.name, columns, type(rule).__name__, False))
+        for index in table.indexes:
+            columns = ",".join(str(one) for one in index.expressions)
+            pieces.add(Piece(table.name, columns, f"index {index.name}", not index.unique))
+    return pieces
+
+
+def test_a_step_with_which_older_programs_may_go_on_only_adds(store: Store) -> None:
+    config, _scripts = migrate._config()
+    with store.write() as connection:
+        config.attributes["connection"] = connection
+        for name in reversed(GENTLE):
+            after = shape(connection)
+            command.downgrade(config, str(KNOWN[name].before))
+            before = shape(connection)
+            old_tables = {one.table for one in before}
+            new = [one for one in after - before if one.table in old_tables]
+
+            assert not before - after, f"{name} takes away or changes"
+            assert not [one for one in new if not one.is_optional], f"{name} asks for more"
+        command.upgrade(config, "head")
+    migrate.verify(store)
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_each_step_says_what_becomes_of_older_programs(name: str) -> None:
+    [file] = bundled("migrations").glob(f"versions/{name}_*.py")
+    assert (name in GENTLE) != ("Older programs stop: " in file.read_text(encoding="utf-8"))
