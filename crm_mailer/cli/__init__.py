@@ -29,6 +29,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "new": "making:new",
         "check": "checking:check",
         "preview": "rendering:preview",
+        "test-send": "rendering:test_send",
         "plan": "planning:plan",
         "apply": "planning:apply",
         "simulate": "planning:simulate",

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from crm_mailer.cli import show
+from crm_mailer.cli import plan_page, show
 from crm_mailer.i18n import _, n_
 from crm_mailer.model.intervals import Interval
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
-    from crm_mailer.app.plans import Difference
+    from crm_mailer.app.plan_diffs import Difference
     from crm_mailer.app.rehearsal import Rehearsal
     from crm_mailer.planning import PlanReport, Results
     from crm_mailer.store.web_events import Figure
@@ -135,8 +135,16 @@ def difference(found: Difference) -> None:
         "added": _("new mails"),
         "dropped": _("mails that would not be any more"),
         "moved": _("mails at another time"),
-        "rewritten": _("mails with another template"),
+        "rewritten": _("mails with other words, template or benefit"),
+        "held": _("mails that wait for a person first"),
+        "released": _("mails that leave without waiting for a person"),
         "same": _("mails as before"),
+        "ended": _("planned already: would be ended"),
+        "withheld": _("planned already: would be held"),
+        "let_go": _("planned already: would leave again when due"),
+        "regiven": _("planned already: would give something else"),
+        "asked_anew": _("planned already: leave if the new condition holds then"),
+        "outlives": _("planned already: leave as planned, under a step that the file has no more"),
     }
     show.heading(found.campaign)
     for kind, words in names.items():
@@ -144,18 +152,35 @@ def difference(found: Difference) -> None:
             show.line(f"  {found.counts[kind]:>6,}  {words}")
     if not found.counts:
         show.line(_("  nothing is to be planned, before or after"))
-    show.table(
-        [_("change"), _("customer"), _("step"), _("before"), _("after")],
-        [(names[one.kind], one.email, one.step, one.before, one.after) for one in found.examples],
-        empty=_("no mail changes"),
-    )
+    if found.gave_way != found.gave_way_before:
+        for title, ones in ((_("before"), found.gave_way_before), (_("after"), found.gave_way)):
+            for words in plan_page.gave_way(found.campaign, ones):
+                show.line(f"  {title}: {words}")
+    if found.is_any:
+        show.table(
+            [_("change"), _("customer"), _("step"), _("before"), _("after")],
+            [
+                (names[one.kind], one.email, one.step, _after(one.before), _after(one.after))
+                for one in found.examples
+            ],
+        )
+    else:
+        show.line(_("no mail changes"))
     if found.waiting:
         show.note(n_("1 mail that is planned already stays as it is",
                      "{number} mails that are planned already stay as they are",
                      found.waiting))  # fmt: skip
 
 
-def rehearsal(found: Rehearsal) -> None:
+def _after(words: str) -> str:
+    """What becomes of a mail; a reason as a sentence."""
+    if words not in set(SkipReason):
+        return words
+    reason = SkipReason(words)
+    return _(SKIP_SENTENCES[reason])
+
+
+def rehearsal(found: Rehearsal, *, are_all_drafts: bool = False) -> None:
     """The weeks as a calendar, then each campaign, then what was left out."""
     totals = {day: counts.total() for day, counts in found.days.items()}
     show.table(
@@ -175,6 +200,9 @@ def rehearsal(found: Rehearsal) -> None:
     for reason, number in found.left_out.most_common():
         show.line(f"  - {number:>6,}  {_(SKIP_SENTENCES[SkipReason(reason)])}")
     show.line(n_("1 mail", "{number} mails", found.mails))
+    if are_all_drafts:
+        show.note(_("every campaign is a draft, and drafts plan nothing: `crm-mailer plan` shows "
+                    "what one would do, `mode: live` in its file lets it"))  # fmt: skip
     show.raw(f"sha256 {found.fingerprint}")
     show.note(_("rehearsed on a copy: nothing was written or sent; new orders and replies do not "
                 "come"))  # fmt: skip

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crm_mailer.cli import show
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, say
 from crm_mailer.model.curve import Signal, recall, whole_days
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def memory(app: App, view: MemoryView) -> None:
 
 
 def _course(app: App, course: CourseView, now: datetime) -> None:
-    show.heading(f"{course.campaign}  {course.anchor}")
+    show.heading(f"{course.campaign}  {say(course.event)}")
     show.facts([
         (_("half-life"), _days(course.half_life)),
         (_("misses"), f"{course.misses:g}"),

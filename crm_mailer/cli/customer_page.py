@@ -36,6 +36,7 @@ def show_story(story: CustomerStory, place: ZoneInfo, now: datetime) -> None:
     ])  # fmt: skip
     _show_marks(story)
     _show_segments(story, place)
+    _show_courses(story)
     if story.benefits:
         show.line()
         benefit_page.grants(story.benefits, place, now, is_of_customer=True)
@@ -59,7 +60,11 @@ def _blacklisted(story: CustomerStory, place: ZoneInfo) -> str:
 def _show_marks(story: CustomerStory) -> None:
     show.line()
     if story.score is None:
-        show.line(_("No paid order, so no score."))
+        show.line(
+            _("Paid orders, and no score yet: `crm-mailer segment run` works marks out.")
+            if story.is_score_waiting
+            else _("No paid order, so no score.")
+        )
         return
     show.heading(_("Score {total}: {segment}, {value}").format(
         total=story.score.total, segment=show.word(story.rfm_segment),
@@ -75,6 +80,14 @@ def _show_segments(story: CustomerStory, place: ZoneInfo) -> None:
         show.heading(_("In segments"))
         show.facts((f"  {stay.segment}", _("since {moment}").format(
             moment=show.local(stay.since, place))) for stay in present)  # fmt: skip
+
+
+def _show_courses(story: CustomerStory) -> None:
+    if story.courses:
+        show.line()
+        show.heading(_("On memory curves"))
+        show.facts((f"  {one.campaign}", "; ".join(say(part) for part in (one.event, *one.told)))
+                   for one in story.courses)  # fmt: skip
 
 
 def _show_events(story: CustomerStory, place: ZoneInfo) -> None:

@@ -89,11 +89,12 @@ def show_(app: App, who: str, as_json: bool) -> None:
 def explain(app: App, who: str, as_json: bool) -> None:
     """Say why CUSTOMER has which marks, may be written to, and is in which segments, or not."""
     from crm_mailer.app import consents, customers, rfm
-    from crm_mailer.cli.rfm import show_score
+    from crm_mailer.cli.rfm import show_score, warn_of_marks
     from crm_mailer.cli.segmenting import show_explanation
 
     score, found = rfm.customer_score(app, who), customers.explain(app, who)
     lawful = consents.told(app, who)
+    warn_of_marks(app)
     if as_json:
         show.json_({"score": score, "consent": lawful, "segments": found})
         return
@@ -192,7 +193,8 @@ def _birthday_parts(_ctx: click.Context, _option: click.Parameter, text: str | N
     if found is None or not _is_day(found):
         raise click.BadParameter(_("write a day that exists as 1990-02-28 or 02-28"))
     year, month, day = (int(part) if part else None for part in found.groups())
-    return {"birth_year": year, "birth_month": month, "birth_day": day}
+    born = {"birth_month": month, "birth_day": day}
+    return {"birth_year": year, **born} if year else born
 
 
 def _is_day(found: re.Match[str]) -> bool:
@@ -230,17 +232,30 @@ def _zone(_ctx: click.Context, _option: click.Parameter, text: str | None) -> st
 @click.option("--country", callback=_fits(r"[A-Z]{2}", "RU"))
 @click.option("--time-zone", callback=_zone)
 @click.option("--gender", type=click.Choice([gender.value for gender in Gender]))
-@click.option("--birthday", callback=_birthday_parts, help=_("1990-02-28, or 02-28."))
+@click.option(
+    "--birthday", callback=_birthday_parts, help=_("1990-02-28; 02-28 keeps a year that is known.")
+)
+@click.option("--no-birth-year", is_flag=True, help=_("The year of birth is not known."))
 @click.option("--age-band", callback=_fits(r"\d{1,3}-\d{1,3}|\d{1,3}\+", "25-34"))
 @pass_app
-def set_(app: App, /, who: str, birthday: dict[str, int | None] | None, **told: str | None) -> None:
+def set_(
+    app: App,
+    /,
+    who: str,
+    birthday: dict[str, int | None] | None,
+    no_birth_year: bool,
+    **told: str | None,
+) -> None:
     """Correct what is known of CUSTOMER."""
     from crm_mailer.app import customers
 
     values: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
     if "gender" in values:
         values["is_gender_guessed"] = False
+    if no_birth_year and birthday and "birth_year" in birthday:
+        raise click.UsageError(_("--birthday names a year: leave --no-birth-year out"))
     values |= birthday or {}
+    values |= {"birth_year": None} if no_birth_year else {}
     if not values:
         raise click.UsageError(_("say what to set, such as --language ru"))
     customers.correct(app, who, values)

@@ -228,7 +228,8 @@ def _show_reconciled(done: Reconciled) -> None:
         return
     show.good(_("mails may leave again"))
     if done.order_mail:
-        show.note(_("held order mail: `crm-mailer outbox list --state held`"))
+        show.note(_("held order mail: `crm-mailer outbox list --state held`; what did not leave "
+                    "goes on by `crm-mailer campaign release CAMPAIGN`"))  # fmt: skip
     show.note(_("Import again what was imported since the backup: orders, customers, lists."))
 
 

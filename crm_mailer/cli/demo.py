@@ -42,9 +42,11 @@ COLUMNS = {
 def demo(folder: Path, seed: int, days: int, replace: bool, wants_studio: bool | None) -> None:
     """Live through 90 days of a real shop: orders in, mails out, replies in, cases open."""
     from crm_mailer.app import open_app
+    from crm_mailer.demo import outside
     from crm_mailer.demo import run as main_loop
     from crm_mailer.demo.summary import summarise
 
+    outside.check_parts()
     _introduce(folder, days)
     main_loop.make_room(folder, is_replaced=replace)
     ran = main_loop.run(folder, seed=seed, days=days, on_day=_tell_day)

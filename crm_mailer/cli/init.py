@@ -90,5 +90,5 @@ def _tell(done: Installed, root: Path | None) -> None:
             folder=root))  # fmt: skip
     show.note(_("Next: edit {file}, then").format(file=done.settings))
     show.note(f"  sudoedit {done.settings.parent / 'smtp-password'}\n"
-              f"  sudo -u crm-mailer crm-mailer --home {done.home} doctor\n"
+              f"  sudo crm-mailer-shop doctor\n"
               f"  sudo systemctl enable --now crm-mailer")  # fmt: skip

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crm_mailer.app import App
     from crm_mailer.app.listening import Round
     from crm_mailer.app.mailboxes import Look, Reconciled
+    from crm_mailer.learning import LearnReport
     from crm_mailer.store.replies import ReplyRow
 
 
@@ -43,12 +44,23 @@ def listen(app: App, since: str | None, names: tuple[str, ...], as_json: bool) -
     from crm_mailer.app import listening, mailboxes
 
     start = mailboxes.first_contact(since) if since else None
-    done = listening.listen(app, start, names)
+    done = listening.listen(app, start, names, (lambda _: None) if as_json else _tell_so_far)
     if as_json:
         show.json_(done)
     else:
         _show_round(done)
     _fail_if_any(done.looks)
+
+
+def _tell_so_far(learnt: LearnReport) -> None:
+    """A sign of life in a long round."""
+    show.note(
+        _("so far: {mails}, {cases}, {tasks}").format(
+            mails=n_("1 mail read", "{number} mails read", learnt.replies),
+            cases=n_("1 case opened", "{number} cases opened", learnt.cases_opened),
+            tasks=n_("1 task", "{number} tasks", learnt.tasks),
+        )
+    )
 
 
 @click.group(cls=Group)

@@ -30,7 +30,7 @@ FILES = (
     ("crm-mailer.db", "The database, unless the settings name another one."),
     ("crm-mailer.key", "The key of links in mails. Keep a copy."),
     ("/etc/crm-mailer, /var/lib/crm-mailer", "Settings and folder of the service that "
-     "`crm-mailer init --system` sets up."),
+     "`crm-mailer init --system` sets up; `sudo crm-mailer-shop doctor` is a command in it."),
 )  # fmt: skip
 EXITS = (
     ("0", "Done."),

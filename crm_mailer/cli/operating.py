@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crm_mailer.cli import fleet_page, pass_app, pausing, show
+from crm_mailer.cli import fleet_page, pass_app, pausing, progress, show
 from crm_mailer.cli.options import Command, as_json_option
 from crm_mailer.i18n import _, say
 from crm_mailer.model import duty
@@ -133,6 +133,7 @@ def _show_status(app: App, state: Status) -> None:
         (_("mails"), ", ".join(f"{show.word(one)} {touches[one]:,}" for one in sorted(touches))),
         (_("in doubt, probably sent"), state.probably_sent or ""),
         (_("due now"), figures.due),
+        (_("warming up"), "; ".join(map(progress.warming, state.held_back))),
         *fleet_page.lag(app, state),
         (_("replies from people"), figures.replies),
         (_("unreadable mails"), figures.inbound_quarantined or ""),
@@ -144,6 +145,8 @@ def _show_status(app: App, state: Status) -> None:
     fleet_page.tables(app, state)
     _show_troubles(app, state)
     fleet_page.warnings(state)
+    if state.marks:
+        show.warn(say(state.marks))
     if state.next_step:
         show.note(_("Next: {command}").format(command=_(state.next_step)))
 

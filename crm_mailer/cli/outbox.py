@@ -147,19 +147,23 @@ def audit(app: App, as_json: bool) -> None:
 @click.argument("campaign", required=False)
 @customer_option
 @click.option("--number", type=click.IntRange(min=1), help=_("Only this mail."))
-@click.confirmation_option(prompt=_("End all these mails that have not left?"))
+@click.option("--yes", is_flag=True, help=_("Do not ask."))
 @pass_app
-def cancel(app: App, campaign: str | None, customer: str | None, number: int | None) -> None:
+def cancel(
+    app: App, campaign: str | None, customer: str | None, number: int | None, yes: bool
+) -> None:
     """End what has not left of CAMPAIGN, to a customer, or one mail."""
     from crm_mailer.app import outbox as verbs
 
     which = verbs.wanted(app, campaign=campaign, customer=customer, number=number)
-    ended = verbs.cancel(app, which)
-    mails = n_("1 mail", "{number} mails", ended)
-    if campaign is not None:
-        show.good(_("{mails} of {campaign} ended").format(mails=mails, campaign=campaign))
-    else:
-        show.good(_("{mails} ended").format(mails=mails))
+    found = verbs.count_open(app, which)
+    if not found:
+        show.note(_("nothing to end: none of these mails waits to leave"))
+        return
+    if not yes:
+        click.confirm(n_("End 1 mail that has not left?",
+                         "End {number} mails that have not left?", found), abort=True)  # fmt: skip
+    outbox_page.cancelled(verbs.cancel(app, which), campaign)
 
 
 @outbox.command()
@@ -184,19 +188,24 @@ def retry(app: App, campaign: str | None, refused: bool) -> None:
 @pass_app
 def watch(app: App, once: bool, as_json: bool) -> None:
     """Watch what any process sends: the last minute, what is due, how long it will take."""
-    from crm_mailer.app import outbox as verbs
-
     if as_json:
-        show.json_(progress.of_pulse(verbs.pulse(app)))
+        show.json_(_pulse(app))
     elif once:
-        show.out().print(progress.panel(progress.of_pulse(verbs.pulse(app))))
+        show.out().print(progress.panel(_pulse(app)))
     else:
         with progress.Panel() as panel, progress.stopped_by_keys():
             while True:
                 began = time.monotonic()
-                panel.show(progress.of_pulse(verbs.pulse(app)))
+                panel.show(_pulse(app))
                 # a large outbox takes a while to count: look less often then
                 time.sleep(max(1.0, 5 * (time.monotonic() - began)))
+
+
+def _pulse(app: App) -> progress.View:
+    from crm_mailer.app import delivering
+    from crm_mailer.app import outbox as verbs
+
+    return progress.of_pulse(verbs.pulse(app), delivering.held_back(app))
 
 
 @outbox.group(cls=Group, invoke_without_command=True)

@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crm_mailer.cli import show
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, n_, say
+from crm_mailer.model import standing_back
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.touch import TouchState
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
     from crm_mailer.app.doubts import DoubtLine, Doubts, LogFindings
+    from crm_mailer.app.outbox import Cancelled
     from crm_mailer.app.recipes import Remade
     from crm_mailer.store.audit import Audit
     from crm_mailer.store.outbox import OutboxLine, Record
 
-#: Mails of a log that are named one by one.
-NAMED = 20
+#: Mails of a log that are named one by one, and of a trouble of the ledger.
+NAMED, NAMED_OF_EACH = 20, 5
 
 
 def lines(app: App, found: Sequence[OutboxLine]) -> None:
@@ -34,6 +36,13 @@ def lines(app: App, found: Sequence[OutboxLine]) -> None:
     )  # fmt: skip
 
 
+def _why(app: App, found: Record) -> str:
+    back = standing_back.read(found.touch.reason, found.detail)
+    if back is not None:
+        return say(standing_back.words(back, app.zone))
+    return " ".join([show.word(found.touch.reason), found.detail]).strip()
+
+
 def record(app: App, found: Record) -> None:
     """All that is known of one mail."""
     from crm_mailer.app import archiving
@@ -46,7 +55,7 @@ def record(app: App, found: Record) -> None:
         (_("stream"), touch.stream),
         (_("to"), found.rcpt_to or found.address),
         (_("state"), show.word(touch.state)),
-        (_("why"), " ".join([show.word(touch.reason), found.detail]).strip()),
+        (_("why"), _why(app, found)),
         (_("planned for"), show.local(touch.due_at, app.zone)),
         (_("next try"), show.local(touch.next_at, app.zone)),
         (_("settled"), show.local(found.settled_at, app.zone)),
@@ -116,6 +125,28 @@ def recipe(app: App, made: Remade) -> None:
     show.note(_("it cannot be made again as it was; the fields above are those that it used"))
 
 
+def cancelled(done: Cancelled, campaign: str | None) -> None:
+    """What `cancel` did, and what it could not be sure of."""
+    mails = n_("1 mail", "{number} mails", done.ended)
+    if campaign is not None:
+        show.good(_("{mails} of {campaign} ended").format(mails=mails, campaign=campaign))
+    else:
+        show.good(_("{mails} ended").format(mails=mails))
+    if done.marked:
+        show.note(in_hands(done.marked))
+    if done.called_off:
+        show.note(n_("1 mail stays in doubt; it is not tried again",
+                     "{number} mails stay in doubt; they are not tried again",
+                     done.called_off))  # fmt: skip
+
+
+def in_hands(number: int) -> str:
+    """What becomes of mails that were cancelled while a sender had them."""
+    return n_("1 more is in a sender's hands and ends there, unless it leaves this second",
+              "{number} more are in a sender's hands and end there, unless they leave this second",
+              number)  # fmt: skip
+
+
 def audit(found: Audit) -> None:
     """The sum, and what contradicts it."""
     show.table(
@@ -129,7 +160,10 @@ def audit(found: Audit) -> None:
                      "{number} mails in doubt are counted as sent: no word of them for 72 hours",
                      found.probably_sent))  # fmt: skip
     for sentence, number in found.troubles.items():
-        show.warn(f"{number}: {_(sentence)}")
+        some = ", ".join(found.examples[sentence])
+        show.warn(f"{number}: {_(sentence)} ({some}{', …' if number > NAMED_OF_EACH else ''})")
+        remedy = found.remedies[sentence]
+        show.note(_(remedy))
     if found.is_sound:
         show.good(_("every planned mail has exactly one fate, and the ledger adds up"))
 

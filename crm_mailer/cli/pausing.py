@@ -79,7 +79,9 @@ def resume(
         show.json_(done)
         return
     what = name_of(done.scope)
-    if done.is_new:
+    if done.was_resting:
+        show.good(_("{what} rested after a fault; it is tried at once").format(what=what))
+    elif done.is_new:
         show.good(_("{what} goes on").format(what=what))
     else:
         show.note(_("{what} was not paused").format(what=what))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crm_mailer.cli import show
 from crm_mailer.i18n import _, n_, say
-from crm_mailer.model.campaign import Mode
+from crm_mailer.model.campaign import EXIT_SENTENCES, Exit, Mode
+from crm_mailer.model.curve import Ending
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
     from crm_mailer.app.planning import CampaignLine, CampaignView
-    from crm_mailer.planning import CampaignPlan, PlannedRow, PlanReport
+    from crm_mailer.planning import CampaignPlan, GaveWay, PlannedRow, PlanReport
 
 #: Examples shown of each campaign when several are asked for.
 FEW = 5
@@ -21,12 +23,18 @@ FEW = 5
 
 def plan(app: App, report: PlanReport, *, is_detailed: bool) -> None:
     """Each campaign: selected, left out by reason, mails, first and last, who gets what."""
+    from crm_mailer.app import standstill
     from crm_mailer.cli import campaign_page
+    from crm_mailer.cli.rfm import warn_of_marks
 
     quiet = [one for one in report.campaigns if not one.occasions]
+    reasons = standstill.reasons(app, report) if is_detailed else {}
     for one in report.campaigns:
         if one.occasions or is_detailed:
             _one_plan(app, one, rows=len(one.rows) if is_detailed else FEW)
+        if one.campaign in reasons:
+            show.line("  " + say(reasons[one.campaign]), style="yellow")
+            show.line()
     if quiet and not is_detailed:
         names = ", ".join(one.campaign for one in quiet)
         show.line(_("nothing to do at this moment: {names}").format(names=names), style="dim")
@@ -39,6 +47,7 @@ def plan(app: App, report: PlanReport, *, is_detailed: bool) -> None:
         show.note(_("Next: crm-mailer preview CAMPAIGN, then `mode: live` in its file"))
     elif modes:
         show.note(_("Next: crm-mailer preview CAMPAIGN, then crm-mailer apply"))
+    warn_of_marks(app)
     left_out(app)
 
 
@@ -51,8 +60,15 @@ def left_out(app: App) -> None:
                      "files say is not used", number))  # fmt: skip
 
 
-def applied(app: App, report: PlanReport) -> None:
-    """What was saved."""
+def applied(
+    app: App, report: PlanReport, before: Mapping[str, datetime], *, is_detailed: bool
+) -> None:
+    """What was saved; `before`: campaigns whose saved plan was carried out already, and when."""
+    from crm_mailer.app import standstill
+
+    for name, at in before.items():
+        show.note(_("{campaign}: this plan was carried out before, on {time}; nothing was left "
+                    "to do").format(campaign=name, time=show.local(at, app.zone)))  # fmt: skip
     show.table(
         [_("campaign"), _("mode"), _("new mails"), _("left out"), _("first"), _("last")],
         [
@@ -70,12 +86,18 @@ def applied(app: App, report: PlanReport) -> None:
         right=(2, 3),
         empty=_("there was nothing new to plan"),
     )
+    if is_detailed:
+        for name, reason in standstill.reasons(app, report).items():
+            show.note(f"{name}: {say(reason)}")
     for one in report.campaigns:
         if one.hold and one.first and one.saved:
             show.note(undo(app, one))
+    for one in report.campaigns:
+        for words in gave_way(one.campaign, one.gave_way):
+            show.note(words)
     if report.ended:
-        show.note(n_("1 mail that had not left was ended (exits)",
-                     "{number} mails that had not left were ended (exits)",
+        show.note(n_("1 mail that had not left was ended (exit, audience or another date)",
+                     "{number} mails that had not left were ended (exit, audience or another date)",
                      report.ended))  # fmt: skip
     drafts = [one.campaign for one in report.campaigns if one.mode is Mode.DRAFT]
     if drafts:
@@ -91,7 +113,7 @@ def campaigns(lines: Sequence[CampaignLine]) -> None:
             (
                 line.id,
                 line.mode,
-                line.anchor,
+                say(line.anchor),
                 line.steps,
                 ", ".join(
                     f"{show.word(state)} {number:,}"
@@ -113,17 +135,17 @@ def campaign(view: CampaignView) -> None:
         (_("file"), line.path),
         (_("mode"), line.mode),
         (_("kind"), f"{line.kind} ({line.stream})"),
-        (_("starts at"), line.anchor),
+        (_("starts at"), say(line.anchor)),
         (_("audience"), "\n".join("  " * depth + say(words) for depth, words in view.audience)
          or _("everybody")),
         (_("curve"), view.curve),
-        (_("leaves at"), view.send_at),
+        (_("leaves at"), say(view.send_at)),
         (_("valid for"), view.valid_for),
         (_("undo window"), view.hold),
-        (_("ends when"), ", ".join(view.stop_when)),
-        (_("goal"), view.goal),
+        (_("ends when"), ", ".join(_(EXIT_SENTENCES[Exit(one)]) for one in view.stop_when)),
+        (_("goal"), _goal(view.goal)),
         (_("exit"), view.exit),
-        (_("again after"), view.reentry),
+        (_("again after"), show.word(view.reentry)),
         (_("held out"), f"{view.hold_out} %" if view.hold_out else ""),
         (_("warm first"), view.warm_first),
         (_("priority"), view.priority or ""),
@@ -138,11 +160,41 @@ def campaign(view: CampaignView) -> None:
         ],
         right=(0,),
     )
+    for step, arm in view.winners.items():
+        show.line(_("the test of {step} is decided: everybody who comes now gets {arm}").format(
+            step=step, arm=arm))  # fmt: skip
+    for step, arms in view.earlier_winners.items():
+        show.note(_("an earlier test of {step}, with other arms, was won by {arms}: that rules "
+                    "nothing any more").format(step=step, arms=", ".join(arms)))  # fmt: skip
     if line.touches:
         show.table([_("state"), _("mails")],
                    [(show.word(state), number) for state, number in sorted(line.touches.items())],
                    right=(1,))  # fmt: skip
     _reasons({SkipReason(reason): number for reason, number in view.skips.items()}, sign="")
+    _courses(view.courses)
+
+
+def _goal(code: str) -> str:
+    """`bought (7d)` in words."""
+    what, _blank, within = code.partition(" ")
+    return f"{_(EXIT_SENTENCES[Exit(what)])} {within}" if code else ""
+
+
+def _courses(counts: Mapping[str, int]) -> None:
+    """How the customers' courses on an adaptive curve stand."""
+    words = {
+        "": _("go on"),
+        Ending.PAUSED: _("paused: they missed mail after mail and are left alone"),
+        Ending.CONVERTED: _("ended with a purchase"),
+        Ending.DONE: _("done: all mails have left"),
+        Ending.STOPPED: _("stopped: a complaint, an opt-out, an exit and the like"),
+    }
+    if counts:
+        show.table(
+            [_("courses on the memory curve"), _("customers")],
+            [(said, f"{counts[ended]:,}") for ended, said in words.items() if counts.get(ended)],
+            right=(1,),
+        )
 
 
 def _one_plan(app: App, one: CampaignPlan, *, rows: int) -> None:
@@ -171,14 +223,34 @@ def _one_plan(app: App, one: CampaignPlan, *, rows: int) -> None:
                 arms=", ".join(f"{name} {number:,}" for name, number in sorted(one.arms.items()))
             )
         )
+        for step, arm in one.winners.items():
+            show.line("    " + _("the test of {step} is decided: everybody who comes now gets "
+                                 "{arm}").format(step=step, arm=arm))  # fmt: skip
     if one.hold and one.first:
         show.line("    " + undo(app, one))
+    for words in gave_way(one.campaign, one.gave_way):
+        show.line(f"    {words}", style="yellow")
     for reason, number in one.waiting.items():
-        show.line(_("    {number} of them would be held now: {why}").format(
-            number=f"{number:,}", why=_(SKIP_SENTENCES[reason])))  # fmt: skip
+        words = (
+            _("    {number} of them would be left out if they left now: {why}")
+            if reason is SkipReason.CONDITION
+            else _("    {number} of them would be held now: {why}")
+        )
+        show.line(words.format(number=f"{number:,}", why=_(SKIP_SENTENCES[reason])))
     if rows:
         _samples(one, rows)
     show.line()
+
+
+def gave_way(campaign: str, others: Sequence[GaveWay]) -> Iterator[str]:
+    """Which mails of other campaigns give way to those of this one."""
+    moved = _("give way to {by} and move to a later day: {mails} of {campaign}")
+    ended = _("give way to {by} and end, since no later day is in time: {mails} of {campaign}")
+    for other in others:
+        for words, number in ((moved, other.moved), (ended, other.ended)):
+            if number:
+                mails = n_("1 mail", "{number} mails", number)
+                yield words.format(by=campaign, mails=mails, campaign=other.campaign)
 
 
 def _languages(one: CampaignPlan) -> None:

@@ -11,6 +11,7 @@ import click
 from crm_mailer.cli import pass_app, plan_page, show, when
 from crm_mailer.cli.options import Command, Day, Group, as_json_option
 from crm_mailer.i18n import _, n_
+from crm_mailer.model.campaign import Mode
 from crm_mailer.model.errors import NotPossible
 
 if TYPE_CHECKING:
@@ -73,10 +74,10 @@ def plan(
 
 
 def _show_diff(app: App, path: Path, *, as_json: bool) -> None:
-    from crm_mailer.app import plans
+    from crm_mailer.app import plan_diffs
     from crm_mailer.cli import campaign_page
 
-    found = plans.diff(app, path)
+    found = plan_diffs.diff(app, path)
     if as_json:
         show.json_(found)
     else:
@@ -105,14 +106,13 @@ def apply(app: App, campaigns: tuple[str, ...], yes: bool, ask_above: int, as_js
     saved = _saved_plan(campaigns)
     if not yes:
         _confirm(_number(app, campaigns, saved), ask_above)
-    if saved is not None:
-        report = plans.apply_saved(app, saved)
-    else:
-        report = planning.apply(app, campaigns, is_by_hand=True)
+    done = plans.apply_saved(app, saved) if saved is not None else None
+    report = done.report if done else planning.apply(app, campaigns, is_by_hand=True)
     if as_json:
         show.json_(report)
     else:
-        plan_page.applied(app, report)
+        before = done.before if done else {}
+        plan_page.applied(app, report, before, is_detailed=bool(campaigns))
 
 
 def _saved_plan(campaigns: tuple[str, ...]) -> Path | None:
@@ -139,7 +139,15 @@ def _confirm(mails: int, ask_above: int) -> None:
     question = _("{mails} will be planned. Type the number to go on").format(
         mails=n_("1 mail", "{number} mails", mails)
     )
-    typed = click.prompt(question, default="", show_default=False, err=True)
+    try:
+        typed = click.prompt(question, default="", show_default=False, err=True)
+    except click.Abort as error:
+        if not isinstance(error.__context__, EOFError):
+            raise  # Ctrl-C
+        raise NotPossible(
+            _("nobody is there to type the number of mails: nothing was planned"),
+            hint=_("`--yes` does not ask; `--ask-above` sets where it begins to"),
+        ) from None
     if typed.strip().replace(",", "") != str(mails):
         raise NotPossible(
             _("the number does not match: nothing was planned"),
@@ -162,7 +170,8 @@ def simulate(app: App, start: date | None, end: date | None, as_json: bool) -> N
     if as_json:
         show.json_(done)
     else:
-        campaign_page.rehearsal(done)
+        modes = {one.mode for one in app.definitions.campaigns.values()}
+        campaign_page.rehearsal(done, are_all_drafts=modes == {Mode.DRAFT})
 
 
 @click.group(cls=Group)

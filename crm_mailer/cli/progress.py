@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -16,10 +16,11 @@ from rich.text import Text
 
 from crm_mailer.cli import show
 from crm_mailer.cli.folding import Words
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, n_
 
 if TYPE_CHECKING:
     from crm_mailer.delivering import Progress
+    from crm_mailer.delivering.warming import HeldBack
     from crm_mailer.store.outbox import Pulse
 
 #: Seconds between two pictures in a terminal, and between two lines elsewhere.
@@ -44,6 +45,8 @@ class View:
     #: Of the ledger: in a sender's hands, and in doubt at all.
     claimed: int | None = None
     in_doubt: int | None = None
+    #: What else is to be said, in whole sentences.
+    notes: tuple[str, ...] = ()
 
 
 def of_progress(now: Progress) -> View:
@@ -59,8 +62,8 @@ def of_progress(now: Progress) -> View:
     )
 
 
-def of_pulse(now: Pulse) -> View:
-    """What the ledger tells of the last minute."""
+def of_pulse(now: Pulse, waits: Iterable[HeldBack] = ()) -> View:
+    """What the ledger tells of the last minute, and what waits for an account to warm up."""
     return View(
         outcomes=now.outcomes,
         by_provider=now.by_provider,
@@ -69,6 +72,15 @@ def of_pulse(now: Pulse) -> View:
         seconds_left=now.seconds_left,
         claimed=now.claimed,
         in_doubt=now.in_doubt,
+        notes=tuple(warming(one) for one in waits),
+    )
+
+
+def warming(held: HeldBack) -> str:
+    """What an account that warms up holds back, as a sentence."""
+    they_wait = n_("1 mail waits", "{number} mails wait", held.number)
+    return _("{they_wait}: account {account} is warming up, more from 00:00 UTC").format(
+        they_wait=they_wait, account=held.account
     )
 
 
@@ -124,7 +136,7 @@ class Panel:
 def line(view: View) -> str:
     """A view on one line."""
     parts = [_of_whole(view), *(f"{word} {number:,}" for word, number in counts(view))]
-    return " · ".join(part for part in (*parts, _pace(view)) if part)
+    return " · ".join(part for part in (*parts, _pace(view), *view.notes) if part)
 
 
 def panel(view: View) -> Any:
@@ -144,6 +156,7 @@ def panel(view: View) -> Any:
         rows.append(Words(show.clean(facts)))
     if len(ranked) > 1:
         rows.append(grid)
+    rows += [Words(show.clean(note)) for note in view.notes]
     return Group(*rows)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option
+from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.i18n import _, say
-from crm_mailer.model.errors import CannotWrite
+from crm_mailer.model.errors import CannotWrite, NotFound
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -84,10 +85,51 @@ def preview(app: App, /, **options: Any) -> None:
         _serve(app, asked)
     elif not asked.campaign:
         raise click.UsageError(_("name a campaign, or look at all templates with --serve"))
+    elif "/" in asked.campaign:
+        _refuse_template(app, asked.campaign)
     elif asked.to:
         _try_out(app, asked)
     else:
         _look(app, asked)
+
+
+@click.command("test-send", cls=Command)
+@click.argument("campaign")
+@click.option("--to", multiple=True, required=True, metavar="EMAIL", help=_("Where it goes."))
+@click.option("--step", default="", metavar="ID", help=_("Which mail of it; else the first."))
+@click.option("--customer", default="", metavar="EMAIL|ID", help=_("The reader; else made up."))
+@click.option("--language", "--lang", default="", metavar="xx",
+              help=_("Another language than their own."))  # fmt: skip
+@as_json_option
+@click.pass_context
+def test_send(context: click.Context, /, **options: Any) -> None:
+    """Send a mail of CAMPAIGN to an address, marked as a test: `preview --to`."""
+    context.invoke(preview, **options)
+
+
+def _refuse_template(app: App, name: str) -> NoReturn:
+    """A template's name, or its file, in place of a campaign's: say whose mail it is.
+
+    Raises:
+        NotFound: always.
+    """
+    template = name.removeprefix("templates/").split(".")[0]
+    if template not in app.templates.names:
+        raise NotFound(
+            _("there is no campaign `{name}`").format(name=name),
+            hint=did_you_mean(template, (*app.definitions.campaigns, *app.templates.names)),
+        )
+    found = (
+        f"crm-mailer preview {campaign.id} --step {step.id}"
+        for campaign in app.definitions.campaigns.values()
+        for step in campaign.steps
+        if template == step.template
+    )
+    command = next(found, "crm-mailer preview --serve")
+    raise NotFound(
+        _("`{name}` is a template, and a campaign's name belongs here").format(name=name),
+        hint=_("`{command}` shows it").format(command=command),
+    )
 
 
 def _look(app: App, asked: Asked) -> None:
@@ -200,7 +242,8 @@ def _try_out(app: App, asked: Asked) -> None:
 
 
 def _show_sent(app: App, sent: Sent) -> None:
-    words = _("written to the outbox folder") if app.settings.is_sandbox else _("accepted")
+    kinds = {one.kind for one in app.settings.accounts} or {"folder"}
+    words = show.taken(kinds.pop()) if len(kinds) == 1 else _("accepted")
     for mail in sent.mails:
         show.heading(mail.subject)
         fate = words if mail.outcome == "accepted" else show.word(mail.outcome)

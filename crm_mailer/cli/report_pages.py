@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 
 from crm_mailer.cli import show
 from crm_mailer.i18n import _, say
@@ -191,20 +192,23 @@ def _complaints(every: Iterable[Complaint]) -> Sheet:
             Column(title=_("compensation"), kind=Kind.MONEY),
             Column(title=_("currency"), width=9),
         ),
-        rows=map(_complaint, every),
+        rows=_told(every),
         empty=_("nothing yet"),
         cut=_("there are more complaints than a sheet takes: ask for a shorter period"),
     )  # fmt: skip
 
 
-def _complaint(one: Complaint) -> tuple[object, ...]:
-    cents = one.compensation_cents
-    return (
-        one.at, _reason(one.reason), one.text, one.product, one.order_number, one.customer,
-        one.country, one.campaign, show.word(one.channel), one.rating, one.severity,
-        show.word(one.asks), one.case, show.word(one.state), one.agent, show.word(one.remedy),
-        None if cents is None else cents / 100, one.compensation_currency,
-    )  # fmt: skip
+def _told(every: Iterable[Complaint]) -> Iterator[tuple[object, ...]]:
+    """The rows of many complaints; the few words of codes are looked up once."""
+    reason, word = cache(_reason), cache(show.word)
+    for one in every:
+        cents = one.compensation_cents
+        yield (
+            one.at, reason(one.reason), one.text, one.product, one.order_number, one.customer,
+            one.country, one.campaign, word(one.channel), one.rating, one.severity,
+            word(one.asks), one.case, word(one.state), one.agent, word(one.remedy),
+            None if cents is None else cents / 100, one.compensation_currency,
+        )  # fmt: skip
 
 
 def _reason(code: str) -> str:

@@ -25,7 +25,9 @@ _HEAT = ("", "on grey19", "on grey30", "on grey42", "black on grey66", "black on
 
 @click.group(cls=Group, invoke_without_command=True)
 @click.option("--customer", "who", help=_("One customer's marks: mail address or number."))
-@click.option("--as-of", type=Day(), help=_("As it was at the end of this day, from the orders."))
+@click.option("--as-of", type=Day(),
+              help=_("As it was at the end of this day, from the orders; refunds as they are "
+                     "known now."))  # fmt: skip
 @as_json_option
 @click.pass_context
 def rfm(ctx: click.Context, who: str | None, as_of: date | None, as_json: bool) -> None:
@@ -45,9 +47,15 @@ def _show(app: App, who: str | None, as_of: date | None, as_json: bool) -> None:
     if who is not None:
         score = verbs.customer_score(app, who)
         show.json_(score) if as_json else show_score(score)
+        warn_of_marks(app)
         return
     page = verbs.page(app, as_of)
+    if as_of is None and warn_of_marks(app) and not page.customers and not as_json:
+        return
     show.json_(page) if as_json else _show_page(page)
+    if as_of is not None and page.customers and not as_json:
+        show.note(_("refunds are as they are known now: one of a later day lowers M, or takes the "
+                    "order out, on earlier days as well"))  # fmt: skip
 
 
 @rfm.command()
@@ -107,6 +115,16 @@ def value(app: App, is_forced: bool, as_json: bool) -> None:
     show.json_(page) if as_json else _show_values(page)
 
 
+def warn_of_marks(app: App) -> bool:
+    """Say that marks are not worked out, or are behind of the orders; whether that is so."""
+    from crm_mailer.app import rfm as verbs
+
+    hint = verbs.hint(app)
+    if hint is not None:
+        show.warn(say(hint))
+    return hint is not None
+
+
 def show_heat_map(cells: Sequence[Cell]) -> None:
     """Customers by R (down) and F (across): the more, the brighter."""
     by_place = {(cell.r, cell.f): cell for cell in cells}
@@ -126,7 +144,12 @@ def show_heat_map(cells: Sequence[Cell]) -> None:
 def show_score(found: CustomerScore) -> None:
     """One customer's marks with their reasons."""
     if found.score is None:
-        show.line(_("{customer} has no paid order, so no score").format(customer=found.customer))
+        words = (
+            _("{customer} has paid orders, and no score yet")
+            if found.is_waiting
+            else _("{customer} has no paid order, so no score")
+        )
+        show.line(words.format(customer=found.customer))
         return
     score = found.score
     show.heading(f"{found.customer}: {score.r} + {score.f} + {score.m} = {score.total}")

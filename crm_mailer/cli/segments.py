@@ -11,6 +11,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Group, as_json_option
+from crm_mailer.cli.rfm import warn_of_marks
 from crm_mailer.i18n import _, n_, say
 from crm_mailer.model.errors import CrmMailerError
 
@@ -45,7 +46,8 @@ def run_(app: App, rebuild: bool, as_json: bool) -> None:
         show.json_(report)
         return
     show.note(_("customers: {scored} scored, {rolled} with another R, {unscored} without a paid "
-                "order any more, {described} with an address read, {classified} classified").format(
+                "order any more, {described} with an address read; traits concluded: "
+                "{classified}").format(
         scored=report.scored + mended, rolled=report.rolled, unscored=report.unscored,
         described=report.described, classified=report.classified))  # fmt: skip
     if report.grown:
@@ -66,6 +68,7 @@ def list_(app: App, as_json: bool) -> None:
     from crm_mailer.app import segmenting, segments
 
     lines = segmenting.list_segments(app)
+    warn_of_marks(app)
     if as_json:
         show.json_(lines)
         return
@@ -85,6 +88,7 @@ def show_(app: App, segment_id: str, sql: bool, as_json: bool) -> None:
     from crm_mailer.app import segmenting
 
     page = segmenting.show(app, segment_id)
+    warn_of_marks(app)
     if as_json:
         show.json_(page)
     elif sql:
@@ -106,6 +110,7 @@ def count(app: App, target: str, watch: bool, as_json: bool) -> None:
         _watch(app, target)
         return
     found = segments.count(app, target)
+    warn_of_marks(app)
     if as_json:
         show.json_({"segment": found.segment, "customers": found.customers,
                     "of": found.everybody, "warning": found.warning})  # fmt: skip
@@ -175,6 +180,7 @@ def report(
     from crm_mailer.cli import segment_pages as pages
 
     found = segments.report(app, target, by=by, across=across)
+    warn_of_marks(app)
     if xlsx:
         reports.write(app, xlsx, pages.sheets(found), title=_("Customers"), is_forced=force)
         show.good(_("written: {path}").format(path=xlsx))
@@ -196,6 +202,7 @@ def explain(app: App, segment_id: str, who: str, as_json: bool) -> None:
     from crm_mailer.cli.segmenting import show_explanation
 
     found = segmenting.explain(app, segment_id, who)
+    warn_of_marks(app)
     if as_json:
         show.json_(found)
     else:

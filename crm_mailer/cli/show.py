@@ -166,10 +166,18 @@ def faults(text: str, hint: str = "") -> None:
 def sandbox(app: Any) -> None:
     """Say that nothing leaves this machine, where that is so."""
     if app.settings.is_sandbox:
-        told = _("SANDBOX: no mail server is configured; mails go to {folder}").format(
-            folder=app.outbox_folder
-        )
+        kinds = {one.kind for one in app.settings.accounts}
+        told = _("SANDBOX: no mail server is configured; mails go to {folder}")
+        if kinds == {"null"}:
+            told = _("SANDBOX: no mail server is configured; mails are thrown away")
+        told = told.format(folder=app.outbox_folder)
         print_(err(), Words(told, style="yellow"))
+
+
+def taken(kind: str) -> str:
+    """What it means that an account of this kind has taken a mail."""
+    words = {"folder": _("written to the outbox folder"), "null": _("thrown away (kind = null)")}
+    return words.get(kind, _("accepted"))
 
 
 def word(code: object) -> str:

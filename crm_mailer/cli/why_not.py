@@ -11,7 +11,8 @@ from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option
 from crm_mailer.cli.segmenting import known_words
 from crm_mailer.i18n import _, say
-from crm_mailer.model.campaign import Mode
+from crm_mailer.model.campaign import EXIT_SENTENCES, Exit, Mode
+from crm_mailer.model.curve import Ending
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def _show(found: WhyNot, zone: ZoneInfo) -> None:
         show.line(_("✗ the campaign's mode is draft: it plans nothing"))
     elif found.mode is Mode.MANUAL:
         show.line(_("! the campaign's mode is manual: mails wait for `campaign release`"))
+    for one in found.stops:
+        show.line(f"! {say(one)}")
     _show_refusal(found)
     if found.audience:
         told = _("in the audience") if found.is_in_audience else _("not in the audience")
@@ -48,12 +51,15 @@ def _show(found: WhyNot, zone: ZoneInfo) -> None:
         for part in found.audience:
             known = f"  ({known_words(part)})" if part.known else ""
             show.line("  " + "  " * part.depth + f"{_sign(part.holds)} {say(part.text)}{known}")
-    if not found.has_event:
-        show.line(_("✗ nothing has started it for this customer lately enough") if
+    if found.taken and not found.planned:
+        show.line(f"✗ {say(found.taken)}")
+    elif not found.has_event:
+        show.line("✗ " + _("nothing has started it for this customer lately enough") if
                   found.is_in_audience else
-                  _("✗ so nothing starts it for this customer"))  # fmt: skip
+                  "✗ " + _("so nothing starts it for this customer"))  # fmt: skip
         if found.event:
             show.line(f"  {say(found.event)}")
+    _show_courses(found)
     _table(_("planned already"), found.planned, zone)
     _table(_("as it would be planned now"), found.would_be, zone)
 
@@ -67,8 +73,33 @@ def _show_refusal(found: WhyNot) -> None:
             show.line(f"  {say(one)}")
 
 
+def _show_courses(found: WhyNot) -> None:
+    for course in found.courses:
+        event = _("course on the memory curve: {event}").format(event=say(course.event))
+        show.line(f"{_course_sign(course.ended)} {event}")
+        for one in course.told:
+            show.line(f"  {say(one)}")
+
+
+def _course_sign(ended: str) -> str:
+    """Whether a course goes on, ended well, or will write no more."""
+    return "✓" if ended in ("", Ending.DONE, Ending.CONVERTED) else "✗"
+
+
 def _sign(holds: bool) -> str:
     return "✓" if holds else "✗"
+
+
+def _why(one: StepFate) -> str:
+    if one.moved:
+        return say(one.moved)
+    reason = one.reason or one.waits
+    said = _(SKIP_SENTENCES[reason]) if reason else ""
+    return (
+        f"{said}: {', '.join(_(EXIT_SENTENCES[Exit(met)]) for met in one.exits)}"
+        if one.exits
+        else said
+    )
 
 
 def _table(title: str, fates: tuple[StepFate, ...], zone: ZoneInfo) -> None:
@@ -79,11 +110,11 @@ def _table(title: str, fates: tuple[StepFate, ...], zone: ZoneInfo) -> None:
         [
             (
                 one.step,
-                one.anchor,
+                say(one.event),
                 show.local(one.due_at, zone),
                 show.word(one.state) if one.state else _("would be planned")
                 if one.reason is None else _("would be left out"),
-                _(SKIP_SENTENCES[reason]) if (reason := one.reason or one.waits) else "",
+                _why(one),
             )
             for one in fates
         ],

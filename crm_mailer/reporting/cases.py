@@ -174,7 +174,7 @@ def case_file(
         case = store_cases.get(connection, case_id)
         known = case_files.get_customer(connection, case.customer_id, now=now, place=place)
         orders = case_files.list_orders(connection, case.customer_id, case.order_id)
-        facts = store_cases.order_facts(connection, case.order_id)
+        facts = store_cases.order_facts(connection, case.order_id, place)
         sent = case_files.list_sent(connection, case.customer_id, until=now)
         wrote = case_files.list_written(connection, case.customer_id)
         everything = store_cases.list_of_customer(connection, case.customer_id)

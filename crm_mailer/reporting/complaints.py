@@ -54,16 +54,17 @@ def complaint_report(
         products: at most so many products, the most complained of; None: all. What was sold of a
             few is known at once, of all in seconds.
     """
-    with store.read() as connection:
+    with store.read() as connection, report_sql.mapped(connection):
+        cube = report_complaints.by_what(connection, period)
         return ComplaintReport(
             period=period,
             totals=report_complaints.totals(connection, period),
-            by_reason=tuple(report_complaints.by_reason(connection, period)),
+            by_reason=tuple(cube.by_reason()),
             by_product=_products(connection, period, products),
-            by_country=tuple(report_complaints.by_country(connection, period)),
-            by_campaign=tuple(report_complaints.by_campaign(connection, period)),
-            by_channel=tuple(report_complaints.by_channel(connection, period)),
-            by_agent=tuple(report_complaints.by_agent(connection, period)),
+            by_country=tuple(cube.by_country()),
+            by_campaign=tuple(cube.by_campaign()),
+            by_channel=tuple(cube.by_channel()),
+            by_agent=tuple(cube.by_agent()),
             by_month=tuple(report_complaints.by_month(connection, period)),
             newest=tuple(report_complaints.list_complaints(connection, period, limit=newest)),
         )
@@ -71,7 +72,7 @@ def complaint_report(
 
 def every_complaint(store: Store, period: Period, *, limit: int) -> Iterator[Complaint]:
     """The complaints one by one, the newest first: there may be more than memory holds."""
-    with store.read() as connection:
+    with store.read() as connection, report_sql.mapped(connection):
         yield from report_complaints.list_complaints(connection, period, limit=limit)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from crm_mailer.model import address
+from crm_mailer.model import address, standing_back
 from crm_mailer.model.consent import RECORDED, ConsentRules
 from crm_mailer.model.flag import Flag
 from crm_mailer.model.money import Money
@@ -17,6 +17,7 @@ from crm_mailer.model.score import Score
 from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
 from crm_mailer.reporting import consents, customer_wishes
+from crm_mailer.reporting.courses import CourseFate
 from crm_mailer.segmenting import rfm, valuing
 from crm_mailer.store import (
     benefit_figures,
@@ -46,6 +47,7 @@ class EventKind(StrEnum):
     ORDER = "order"
     MAIL = "mail"
     SIGNAL = "signal"
+    COURSE = "course"
     REPLY = "reply"
     BOUNCE = "bounce"
     CASE = "case"
@@ -102,6 +104,10 @@ class CustomerStory:
     benefits: tuple[GrantLine, ...] = ()
     #: What the customer chose on their own page.
     wishes: tuple[Sentence, ...] = ()
+    #: Courses on adaptive memory curves, the newest first.
+    courses: tuple[CourseFate, ...] = ()
+    #: No score, and paid orders: marks were not worked out since.
+    is_score_waiting: bool = False
 
 
 def customer_story(
@@ -121,6 +127,7 @@ def customer_story(
         past = stories.past(connection, customer_id)
         ground = lawful.known(connection, customer_id)
         score = scores.find(connection, customer_id, now=now, place=place)
+        is_waiting = score is None and scores.has_paid(connection, customer_id)
         profile = score_standing.profile_in_force(connection)
         valued = values.find(connection, customer_id)
         stays = tuple(memberships.list_stays(connection, customer_id))
@@ -128,7 +135,7 @@ def customer_story(
         own_flags = tuple(flags.list_of(connection, customer_id))
         own_benefits = tuple(benefit_figures.each_grant(connection, customer_id=customer_id))
     events = (
-        *_own(known, past), *_orders(past), *_mails(past), *_seen(known), *_answers(past),
+        *_own(known, past), *_orders(past), *_mails(past, place), *_seen(known), *_answers(past),
         *_stays(stays),
     )  # fmt: skip
     row = known.customer
@@ -164,6 +171,7 @@ def customer_story(
         events=tuple(sorted(events, key=lambda event: event.at)),
         benefits=own_benefits,
         wishes=tuple(customer_wishes.wishes(row, now, place)),
+        is_score_waiting=is_waiting,
     )
 
 
@@ -252,10 +260,12 @@ def _order_words(
     return words
 
 
-def _mails(past: Past) -> Iterator[Event]:
+def _mails(past: Past, place: ZoneInfo) -> Iterator[Event]:
     for touch in past.touches:
         ref = f"mail:{touch['id']}" if touch["message_id"] else ""
-        yield Event(at=_touch_time(touch), kind=EventKind.MAIL, text=_touch_words(touch), ref=ref)
+        yield Event(
+            at=_touch_time(touch), kind=EventKind.MAIL, text=_touch_words(touch, place), ref=ref
+        )
     for bounce in past.bounces:
         said = _short(bounce["diagnostic"] or bounce["status"])
         kind = Sentence("{kind} bounce", kind=_word(bounce["kind"]))
@@ -282,18 +292,20 @@ def _touch_time(touch: Row) -> datetime:
     return moment
 
 
-def _touch_words(touch: Row) -> Sentence:
+def _touch_words(touch: Row, shop: ZoneInfo) -> Sentence:
+    back = standing_back.read(touch["reason"], touch["detail"])
+    moved = standing_back.words(back, shop) if back is not None else ""
     name: str = f"{touch['campaign']} / {touch['step']}"
     if touch["places"] > 1:
         place = Sentence("({place} of {places})", place=touch["place"], places=touch["places"])
         name = Sentences(name, place)
     if touch["state"] == TouchState.SKIPPED:
         why = _reason_words(touch["reason"])
-        return Sentence("no mail {name}: {why}", name=name, why=why)
+        return Sentences(Sentence("no mail {name}: {why}", name=name, why=why), moved, between=": ")
     is_ahead = touch["state"] in (TouchState.PLANNED, TouchState.HELD)
     subject = "" if is_ahead or not touch["subject"] else _quoted(touch["subject"])
     state = Sentence(f"mail {touch['state'].replace('_', ' ')}")
-    return Sentences(state, name, subject, between=": ")
+    return Sentences(state, name, subject, moved, between=": ")
 
 
 def _reason_words(reason: str) -> Sentence:

@@ -11,6 +11,7 @@ from typing import Any
 
 from crm_mailer.model.flag import Flag
 from crm_mailer.model.sentence import Sentence, Sentences
+from crm_mailer.reporting.courses import CourseFate
 from crm_mailer.reporting.customer_story import CustomerStory, EventKind
 from crm_mailer.store.benefit_figures import GrantLine
 from crm_mailer.store.score_history import ScoreChange
@@ -20,6 +21,7 @@ KINDS = (
     "order",
     "mail",
     "signal",
+    "course",
     "reply",
     "case",
     "score",
@@ -67,6 +69,7 @@ def timeline(story: CustomerStory, beside: Beside, now: datetime) -> list[Moment
     found += _flags(story.flags)
     found += _consents(beside.consents)
     found += _grants(story.benefits)
+    found += _courses(story.courses)
     return sorted(found, key=lambda one: one.at, reverse=True)
 
 
@@ -91,6 +94,13 @@ def _marks(changes: Sequence[ScoreChange]) -> Iterator[Moment]:
         yield Moment(at=one.at, kind="score", text=text)
 
 
+def _courses(courses: Sequence[CourseFate]) -> Iterator[Moment]:
+    for one in courses:
+        if one.ended_at is not None:
+            text = Sentence("memory curve of {name}: {what}", name=one.campaign, what=one.told[0])
+            yield Moment(at=one.ended_at, kind=EventKind.COURSE.value, text=text)
+
+
 def _flags(flags: Sequence[Flag]) -> Iterator[Moment]:
     for one in flags:
         text = Sentence(
@@ -107,7 +117,8 @@ def _flags(flags: Sequence[Flag]) -> Iterator[Moment]:
 
 def _consents(consents: Sequence[Any]) -> Iterator[Moment]:
     for row in consents:
-        text = Sentence("consent for {purpose}: {basis}", purpose=row.purpose, basis=row.basis)
+        text = Sentence("consent for {purpose}: {basis}", purpose=_word(row.purpose),
+                        basis=_word(row.basis))  # fmt: skip
         origin = ", ".join(filter(None, (row.source, row.evidence)))
         whole = Sentences(text, _short(origin), between=", ") if origin else text
         yield Moment(at=row.given_at, kind="consent", text=whole)

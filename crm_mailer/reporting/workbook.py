@@ -250,19 +250,20 @@ class _Painter:
     def _rows(self, page: Any, sheet: Sheet) -> int:
         """Write all rows; the number of the last."""
         last = 0
+        kinds = [column.kind for column in sheet.columns]
         for row in sheet.rows:
             if last >= MAX_ROWS - 8:
                 page.write_string(last + 1, 0, _clean(sheet.cut), self.note)
                 return last + 1
             last += 1
-            for place, (column, value) in enumerate(zip(sheet.columns, row, strict=True)):
-                self._cell(page, last, place, column.kind, value)
+            for place, (kind, value) in enumerate(zip(kinds, row, strict=True)):
+                # to write what is empty takes as long as a number, and nobody sees it
+                if value is not None and value != "":
+                    self._cell(page, last, place, kind, value)
         return last
 
     def _cell(self, page: Any, row: int, place: int, kind: Kind, value: object) -> None:
         match value:
-            case None | "":
-                page.write_blank(row, place, None, self.formats[kind])
             case Toned(text, tone):
                 page.write_string(row, place, _clean(text), self.tones.get(tone))
             case datetime():
@@ -310,6 +311,6 @@ class _Painter:
 def _clean(text: str) -> str:
     """A text without what a workbook cannot hold, and no longer than a cell."""
     text = _FORBIDDEN.sub("�", text)
-    if len(text.encode("utf-16-le")) // 2 > MAX_LETTERS:
+    if len(text) > MAX_LETTERS // 2 and len(text.encode("utf-16-le")) // 2 > MAX_LETTERS:
         text = text.encode("utf-16-le")[: 2 * (MAX_LETTERS - 1)].decode("utf-16-le", "ignore") + "…"
     return text

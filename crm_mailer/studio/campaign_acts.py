@@ -225,8 +225,9 @@ def _switch(asked: Asked, top: Head, mode: Mode) -> str:
 def _cancel(asked: Asked, top: Head) -> str:
     _refuse_other_word(asked, top)
     which = outbox.wanted(asked.app, campaign=top.campaign.id)
-    number = outbox.cancel(asked.app, which)
-    return n_("1 mail has ended", "{number} mails have ended", number)
+    done = outbox.cancel(asked.app, which)
+    said = n_("1 mail has ended", "{number} mails have ended", done.ended)
+    return f"{said}; {given.in_hands(done.marked)}" if done.marked else said
 
 
 def _release(asked: Asked, top: Head) -> str:

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
-from crm_mailer.app import campaign_modes, campaign_plans, campaign_story, campaign_texts
-from crm_mailer.i18n import _, n_
+from crm_mailer.app import (
+    campaign_modes,
+    campaign_plans,
+    campaign_story,
+    campaign_texts,
+    standstill,
+)
+from crm_mailer.i18n import _, n_, say
 from crm_mailer.model.campaign import Mode
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.touch import SkipReason
 from crm_mailer.studio import campaign_charts, campaign_one
 from crm_mailer.studio.desk import Asked, Desk, Done
 from crm_mailer.studio.roles import Role
 
 if TYPE_CHECKING:
+    from crm_mailer.app.plan_diffs import Difference
     from crm_mailer.planning import CampaignPlan, PlannedRow
 
 
@@ -44,6 +52,8 @@ def plan(asked: Asked) -> Mapping[str, Any]:
     return {
         **campaign_one.head_of(asked, "plan", top),
         "plan": None if found is None else _told(found),
+        "standstill": "" if found is None or found.occasions else say(
+            standstill.whole_reason(asked.app, top.campaign)),
         "is_draft": top.campaign.mode is Mode.DRAFT,
         "loads": []
         if told.value is None
@@ -73,13 +83,15 @@ def _told(found: CampaignPlan) -> dict[str, Any]:
         "people": found.people,
         "planned": found.planned,
         "left_out": sum(found.left_out.values()),
-        "reasons": [
-            {"reason": reason.value, "sentence": campaign_one.sentence(reason), "mails": mails}
-            for reason, mails in sorted(found.left_out.items(), key=lambda one: -one[1])
-        ],
-        "waiting": [
-            {"reason": reason.value, "sentence": campaign_one.sentence(reason), "mails": mails}
-            for reason, mails in sorted(found.waiting.items(), key=lambda one: -one[1])
+        "reasons": _counted(found.left_out),
+        "waiting": _counted(
+            {one: mails for one, mails in found.waiting.items() if one is not SkipReason.CONDITION}
+        ),
+        # which is asked again when the mail leaves, and then ends it
+        "unmet": found.waiting.get(SkipReason.CONDITION, 0),
+        "gave_way": [
+            {"campaign": one.campaign, "moved": one.moved, "ended": one.ended}
+            for one in found.gave_way
         ],
         "arms": dict(found.arms),
         "languages": campaign_charts.shares(found.languages),
@@ -91,6 +103,13 @@ def _told(found: CampaignPlan) -> dict[str, Any]:
         "rows": [_row(one) for one in found.rows],
         "left_out_rows": [_row(one) for one in found.left_out_rows],
     }
+
+
+def _counted(reasons: Mapping[SkipReason, int]) -> list[dict[str, Any]]:
+    return [
+        {"reason": reason.value, "sentence": campaign_one.sentence(reason), "mails": mails}
+        for reason, mails in sorted(reasons.items(), key=lambda one: -one[1])
+    ]
 
 
 def _row(one: PlannedRow) -> dict[str, Any]:
@@ -162,9 +181,19 @@ def trial(asked: Asked) -> Mapping[str, Any]:
              "help": one.help, "source": one.source, "code": one.code}
             for one in (found.problems if found else ())
         ],
-        "difference": asdict(found.difference) if found and found.difference else None,
+        "difference": _difference(found.difference) if found and found.difference else None,
         "is_counting": bool(found and found.is_counting),
     }  # fmt: skip
+
+
+def _difference(found: Difference) -> dict[str, Any]:
+    """What changes; why a mail ends, or is left out, as a sentence."""
+    examples = [
+        {**asdict(one), "before": campaign_one.sentence(one.before),
+         "after": campaign_one.sentence(one.after)}
+        for one in found.examples
+    ]  # fmt: skip
+    return {**asdict(found), "examples": examples}
 
 
 def put_trial(asked: Asked) -> Done:

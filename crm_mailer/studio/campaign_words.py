@@ -7,6 +7,7 @@ from datetime import timedelta
 from crm_mailer.app.campaign_looks import Standing
 from crm_mailer.i18n import _, n_
 from crm_mailer.model.campaign import (
+    EXIT_SENTENCES,
     Anchor,
     BirthdayAnchor,
     Campaign,
@@ -116,19 +117,7 @@ def other_exits(found: Campaign) -> list[str]:
 
 def exit_(one: Exit) -> str:
     """One thing that ends a campaign, or that it is for."""
-    return {
-        Exit.ORDER_PAID: _("the order is paid"),
-        Exit.ORDER_CANCELLED: _("the order is cancelled"),
-        Exit.ORDER_SHIPPED: _("the order is shipped"),
-        Exit.ORDER_ARRIVED: _("the order has arrived"),
-        Exit.ORDER_REVIEWED: _("the order is reviewed"),
-        Exit.ORDER_DISPUTED: _("the order is disputed"),
-        Exit.BOUGHT: _("the customer buys again"),
-        Exit.REPLIED: _("the customer replies"),
-        Exit.CASE_OPEN: _("a case is opened"),
-        Exit.SEGMENT_LEFT: _("the customer leaves the segment"),
-        Exit.AUDIENCE_LEFT: _("the customer leaves the audience"),
-    }[one]
+    return _(EXIT_SENTENCES[one])
 
 
 def goal(found: Campaign) -> str:

@@ -95,6 +95,7 @@ def look_one(asked: Asked) -> Mapping[str, Any]:
         "older": told.older,
         "page": PAGE,
         "story": story,
+        "is_score_waiting": score.is_waiting,
         "score_words": [say(one) for one in (*score.words, *score.value_words)],
         "traits": [_trait(one) for one in customer_looks.traits(asked.app, number)],
         "notes": [
@@ -111,6 +112,7 @@ def kind_words(kind: str) -> str:
         "order": _("orders"),
         "mail": _("mails"),
         "signal": _("opens and clicks"),
+        "course": _("memory curve"),
         "reply": _("replies"),
         "case": _("cases"),
         "score": _("scores"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,15 +11,18 @@ from starlette.routing import Route
 from crm_mailer.app import curves, customer_looks, why_not
 from crm_mailer.app.curves import CourseView
 from crm_mailer.i18n import _, say
-from crm_mailer.model.curve import Signal, recall
+from crm_mailer.model.campaign import Exit
+from crm_mailer.model.curve import Ending, Signal, recall
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
-from crm_mailer.studio import charts, formats
+from crm_mailer.studio import campaign_words, charts, formats
 from crm_mailer.studio.charts import Line, Sign
 from crm_mailer.studio.desk import Asked, Desk
 
 DAY = timedelta(days=1)
 #: How many points a curve is drawn with.
 POINTS = 240
+#: How a course stands that goes on, or has done its work.
+WELL = frozenset({"", Ending.DONE, Ending.CONVERTED})
 #: How a signal is drawn: letter, and whether it is good, bad or neither.
 SIGNS = {
     Signal.BOUNCED: ("b", "bad"),
@@ -72,6 +75,7 @@ def look_memory(asked: Asked) -> Mapping[str, Any]:
     number = asked.number()
     head = customer_looks.head(asked.app, number)
     view = curves.memory(asked.app, str(number))
+    fates = {(one.campaign, one.anchor): one for one in customer_looks.courses(asked.app, number)}
     return {
         "head": head,
         "side": "memory",
@@ -81,10 +85,12 @@ def look_memory(asked: Asked) -> Mapping[str, Any]:
                 "course": one,
                 "now": recall_at(one, view.now),
                 "chart": memory_chart(one, view.now, asked.app.zone, f"course-{place}"),
-                "left_alone": formats.word(one.ended) if one.ended else "",
-                "why": formats.word(one.why) if one.why else "",
+                "event": say(fate.event),
+                "ended": formats.word(one.ended),
+                "told": [say(part) for part in fate.told],
             }
             for place, one in enumerate(view.courses)
+            for fate in [fates[one.campaign, one.anchor]]
         ],
     }
 
@@ -191,6 +197,13 @@ def _answer(found: why_not.WhyNot) -> dict[str, Any]:
         "waits": _why(found.waits),
         "has_event": found.has_event,
         "event": say(found.event),
+        "taken": say(found.taken) if not found.planned else "",
+        "stops": [say(one) for one in found.stops],
+        "courses": [
+            {"event": say(one.event), "is_well": one.ended in WELL,
+             "told": [say(part) for part in one.told]}
+            for one in found.courses
+        ],
         "planned": [_fate(one) for one in found.planned],
         "would_be": [_fate(one) for one in found.would_be],
     }  # fmt: skip
@@ -203,10 +216,16 @@ def _fate(one: why_not.StepFate) -> dict[str, Any]:
     return {
         "step": one.step,
         "anchor": one.anchor,
+        "event": say(one.event),
         "due_at": one.due_at,
         "state": state,
-        "why": _why(one.reason or one.waits),
+        "why": ": ".join(filter(None, (_why(one.reason or one.waits), _met(one.exits)))),
     }
+
+
+def _met(exits: Sequence[str]) -> str:
+    """Which exits of the campaign are met."""
+    return ", ".join(campaign_words.exit_(Exit(one)) for one in exits)
 
 
 def _why(reason: SkipReason | str | None) -> str:

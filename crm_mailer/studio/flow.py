@@ -295,7 +295,7 @@ class _Pen:
             if not figure.share:
                 continue
             # beside the number where there is room, else below it
-            right = width_of(figure.value, 19) + 7
+            right = width_of(figure.value, 19) * BOLD + 7
             is_room = bool(m.beside) and right + width_of(figure.share, 12) < wide
             yield Text(
                 x=x + right if is_room else x,
@@ -382,6 +382,9 @@ def _leaving_line(one: Leaving, m: Measure, y: float) -> Text:
 
 
 # ------------------------------------------------------------------ letters
+
+#: How much wider bold figures are than other letters.
+BOLD = 1.3
 
 
 def width_of(text: str, size: float) -> float:

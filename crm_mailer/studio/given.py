@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, n_
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.studio.desk import Asked
 
@@ -93,3 +93,10 @@ def day(text: str) -> date | None:
         raise NotPossible(
             _("`{value}` is no day such as 2026-11-20").format(value=text[:60])
         ) from None
+
+
+def in_hands(number: int) -> str:
+    """What becomes of mails that were cancelled while a sender had them."""
+    return n_("1 more is in a sender's hands and ends there, unless it leaves this second",
+              "{number} more are in a sender's hands and end there, unless they leave this second",
+              number)  # fmt: skip

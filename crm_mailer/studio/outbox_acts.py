@@ -13,7 +13,7 @@ from crm_mailer.i18n import _, n_
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store.outbox import Record
-from crm_mailer.studio import scopes
+from crm_mailer.studio import given, scopes
 from crm_mailer.studio.desk import Asked, Desk, Done
 from crm_mailer.studio.given import who, words
 from crm_mailer.studio.roles import Role
@@ -134,8 +134,10 @@ def cancel_campaign(asked: Asked) -> Done:
     campaign = asked.form.get("campaign", "")
     if asked.form.get("typed", "").strip() != campaign:
         raise NotPossible(_("nothing was ended: type the campaign's name to end its mails"))
-    ended = outbox.cancel(asked.app, outbox.wanted(asked.app, campaign=campaign))
-    said = n_("1 mail ended", "{number} mails ended", ended)
+    done = outbox.cancel(asked.app, outbox.wanted(asked.app, campaign=campaign))
+    said = n_("1 mail ended", "{number} mails ended", done.ended)
+    if done.marked:
+        said = f"{said}; {given.in_hands(done.marked)}"
     return Done(to=f"/outbox?{urlencode({'campaign': campaign})}", said=said)
 
 
@@ -152,9 +154,13 @@ def cancel(asked: Asked) -> Done:
     """End one mail that has not left."""
     number = asked.number()
     outbox.show(asked.app, number)
-    ended = outbox.cancel(asked.app, outbox.wanted(asked.app, number=number))
-    if not ended:
+    done = outbox.cancel(asked.app, outbox.wanted(asked.app, number=number))
+    if done.is_nothing:
         raise NotPossible(_("mail {number} cannot be ended any more").format(number=number))
+    if done.marked:
+        return Done(to=f"/outbox/{number}", said=_(
+            "mail {number} is in a sender's hands and ends there, unless it leaves this second"
+        ).format(number=number))  # fmt: skip
     return Done(
         to=f"/outbox/{number}", said=_("mail {number} will not leave").format(number=number)
     )

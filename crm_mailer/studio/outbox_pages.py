@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from crm_mailer.app import doubts, mail_looks
 from crm_mailer.app.mail_looks import MailLook, Parts, Shown, Sieve, Source
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, say
+from crm_mailer.model import standing_back
 from crm_mailer.model.address import OTHER, PROVIDERS
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import NotFound, NotPossible
@@ -50,6 +51,7 @@ def listed(asked: Asked) -> Mapping[str, Any]:
     kept = {name: value for name, value in chosen.items() if value}
     return {
         "lines": page.lines,
+        "whys": {line.reason: _reason(line.reason) for line in page.lines},
         "looked_through": page.looked_through,
         "older": f"/outbox?{urlencode({**kept, 'after': page.after})}" if page.after else "",
         "is_first": not after,
@@ -116,7 +118,8 @@ def one(asked: Asked) -> Mapping[str, Any]:
         "record": look.record,
         "number": touch.id,
         "source": {"kind": shown.source, "text": _source(shown), "is_exact": shown.is_exact},
-        "why": list(shown.why),
+        "why": [say(one) for one in shown.why],
+        "event": say(look.event),
         "view": view if view in views else next(iter(views), ""),
         "views": views,
         "headers": parts.headers,
@@ -130,7 +133,7 @@ def one(asked: Asked) -> Mapping[str, Any]:
             )
         ) if shown.content else [],
         "life": _life(look),
-        "reason": _reason(touch.reason),
+        "reason": _why(asked, look),
         "doubt": _doubt(asked, look),
         "may": may,
         "word": outbox_acts.word_to_release(asked.app, touch.campaign) if may["release"] else "",
@@ -155,6 +158,15 @@ def _source(shown: Shown) -> str:
         Source.AHEAD: _("it has not left: so it would look now"),
         Source.NONE: _("it cannot be shown"),
     }[shown.source]
+
+
+def _why(asked: Asked, look: MailLook) -> str:
+    """Why it does not leave, or leaves later, and what else is known of that."""
+    reason, detail = look.record.touch.reason, look.record.detail
+    back = standing_back.read(reason, detail)
+    if back is not None:
+        return say(standing_back.words(back, asked.app.zone))
+    return f"{_reason(reason)} {detail}".strip()
 
 
 def _reason(reason: Any) -> str:
@@ -238,9 +250,9 @@ def eml(asked: Asked) -> Response:
     look = mail_looks.find(asked.app, asked.number())
     shown = mail_looks.show(asked.app, look.record)
     if not shown.content:
-        raise NotFound(_("it cannot be shown"), hint="; ".join(shown.why))
+        raise NotFound(_("it cannot be shown"), hint="; ".join(map(say, shown.why)))
     if not shown.is_exact and shown.source is not Source.AHEAD:
-        raise NotPossible(_("these would not be its bytes"), hint="; ".join(shown.why))
+        raise NotPossible(_("these would not be its bytes"), hint="; ".join(map(say, shown.why)))
     name = f"mail-{look.record.touch.id}.eml"
     return Response(
         shown.content,

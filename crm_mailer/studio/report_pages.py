@@ -19,6 +19,7 @@ from crm_mailer.i18n import _
 from crm_mailer.model import period as periods
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.period import Period
+from crm_mailer.reporting.cases import in_words
 from crm_mailer.reporting.workbook import Kind, Sheet, Toned
 from crm_mailer.store.report_complaints import Complaint
 from crm_mailer.studio import given
@@ -72,6 +73,7 @@ def look(asked: Asked) -> Mapping[str, Any]:
         "spans": _spans(today),
         "tables": [_table(sheet) for sheet in told.sheets],
         "newest": told.newest,
+        "reasons": {one.reason: in_words(one.reason) for one in told.newest},
     }
 
 

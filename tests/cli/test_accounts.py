@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -190,10 +191,12 @@ def test_an_account_for_a_provider_takes_its_mails(opened: Opened) -> None:
     assert (len(usual.letters), len(gmail.letters)) == (2, 3)
 
 
+REFUSING = {"AUTH": lambda: reply("535 5.7.8 wrong password")}
+
+
 @contextmanager
 def refusing_login() -> Iterator[int]:
-    answers = {"AUTH": lambda: reply("535 5.7.8 wrong password")}
-    with fault_server(answers, extensions=("AUTH PLAIN",)) as server:
+    with fault_server(REFUSING, extensions=("AUTH PLAIN",)) as server:
         yield server.port
 
 
@@ -253,6 +256,55 @@ def test_when_every_account_rests_nothing_is_tried(opened: Opened, clock: Standi
     assert rest is not None
     assert sorted(third.faults) == ["smtp", "spare"]
     assert states(app.store) == {"planned": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_tried"),
+    [("x", "x", False), ("x", "mended", True)],
+    ids=["as it was", "another password"],
+)
+def test_a_new_start_lets_an_account_rest_on_unless_a_person_has_changed_it(
+    opened: Opened, clock: StandingClock, before: str, after: str, is_tried: bool
+) -> None:
+    with fault_server(REFUSING, extensions=("AUTH PLAIN",)) as server:
+        login = 'username = "u"\npassword = "{}"'
+        app = opened("[smtp]\n" + smtp(server.port, login.format(before)))
+        letters(app, 1)
+        delivering.send(app)
+        app.close()
+        clock.forward(minutes=1)
+        app = opened("[smtp]\n" + smtp(server.port, login.format(after)))
+        delivering.recover(app)
+        delivering.send(app)
+
+    assert server.verbs.count("AUTH") == 1 + is_tried
+
+
+def test_what_an_account_is_set_up_with_cannot_be_read_from_its_rest(opened: Opened) -> None:
+    with refusing_login() as wrong:
+        app = opened("[smtp]\n" + smtp(wrong, 'username = "u"\npassword = "qwerty"'))
+        letters(app, 1)
+        delivering.send(app)
+    rest = delivering.resting_accounts(app)["smtp"]
+
+    assert rest.mark
+    assert "qwerty" not in repr(rest)
+
+
+def test_a_folder_that_could_not_be_written_is_tried_at_a_new_start(opened: Opened) -> None:
+    app = opened("")
+    letters(app, 1)
+    app.outbox_folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(app.outbox_folder, ignore_errors=True)
+    app.outbox_folder.write_text("in the way")
+    delivering.send(app)
+    rested = delivering.resting(app)
+    app.outbox_folder.unlink()
+    delivering.recover(app)
+    delivering.send(app)
+
+    assert rested is not None
+    assert states(app.store) == {"accepted": 1}
 
 
 def test_mails_leave_by_ses(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
 from crm_mailer.app import App
 from crm_mailer.app import cases as verbs
+from crm_mailer.model.moment import at_local
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.store import suppressions
 from crm_mailer.store import tables as t
@@ -72,6 +75,31 @@ def test_a_question_has_the_answer_that_its_order_calls_for(run: Run, shop: Smal
     assert draft["template"] == "replies/hurry-in-time"
     assert "we ship it by November 9, 2096" in draft["text"]
     assert draft["blanks"] == []
+
+
+def test_a_day_without_an_hour_is_that_day_for_every_reader(run: Run, shop: SmallShop) -> None:
+    midnight = at_local(date(2026, 8, 3), 0, 0, ZoneInfo("Asia/Shanghai"))
+    change(shop, t.order_events, 1, at=midnight)
+    change(shop, t.orders, 1, placed_at=midnight, expected_at=midnight)
+    change(shop, t.customers, shop.anna, time_zone="America/New_York", country="US")
+    template = run.home / "templates" / "replies" / "days.en.mjml"
+    template.write_text(
+        "<mjml><mj-head><mj-title>Days</mj-title></mj-head><mj-body><mj-section><mj-column>"
+        "<mj-text>{{ vars.shipped_on }}/{{ order.placed_on }}/{{ order.expected_on }}</mj-text>"
+        "</mj-column></mj-section></mj-body></mjml>"
+    )
+
+    draft = told(run, "case", "reply", "1", "--template", "days")
+
+    assert "/".join(["August 3, 2026"] * 3) in draft["text"]
+
+
+def test_an_agent_is_told_days_by_the_shops_clock(run: Run, app: App, shop: SmallShop) -> None:
+    change(shop, t.order_events, 2, at=at_local(date(2026, 8, 3), 0, 0, ZoneInfo("Asia/Shanghai")))
+    shop.wrote("complaint", "nr.in_transit", own_text="Where is it?", language="en")
+    verbs.learn(app)
+
+    assert "arrived on 2026-08-03" in run("case", "show", "1").stdout
 
 
 def test_an_answered_question_is_a_task_done(run: Run, shop: SmallShop) -> None:

@@ -11,6 +11,7 @@ from crm_mailer.app import App
 from crm_mailer.learning import open_case
 from crm_mailer.store import customers
 from crm_mailer.store.tables import customer_identities, orders, reviews
+from crm_mailer.store.tables import customers as customers_table
 from tests.cli.conftest import Run
 from tests.segmenting.people import add_buyer, add_customer, add_order
 
@@ -215,6 +216,70 @@ def test_a_birthday_may_lack_its_year(run: Run, anna: int) -> None:
     story = shown(run)
 
     assert (story["birthday"], story["language"]) == ("02-29", "ru")
+
+
+@pytest.mark.parametrize(
+    ("again", "birthday"),
+    [
+        (("--birthday", "05-17"), "1990-05-17"),
+        (("--birthday", "05-18"), "1990-05-18"),
+        (("--birthday", "1991-05-18"), "1991-05-18"),
+        (("--birthday", "02-29"), "02-29"),  # 1990 was no leap year
+        (("--birthday", "05-18", "--no-birth-year"), "05-18"),
+        (("--no-birth-year",), "05-17"),
+        (("--language", "ru"), "1990-05-17"),
+    ],
+)
+def test_a_year_of_birth_is_kept_until_another_is_told(
+    run: Run, anna: int, again: tuple[str, ...], birthday: str
+) -> None:
+    run("customer", "set", "anna@example.com", "--birthday", "1990-05-17")
+
+    assert run("customer", "set", "anna@example.com", *again).exit_code == 0
+
+    assert shown(run)["birthday"] == birthday
+
+
+def test_a_year_is_not_told_and_forgotten_at_once(run: Run, anna: int) -> None:
+    told = ("--birthday", "1990-05-17", "--no-birth-year")
+
+    assert run("customer", "set", "anna@example.com", *told).exit_code == 2
+
+
+def test_nobody_is_born_in_the_future_or_very_long_ago(run: Run, anna: int) -> None:
+    for day in ("2060-05-17", "1802-05-17"):
+        result = run("customer", "set", "anna@example.com", "--birthday", day)
+
+        assert result.exit_code != 0
+        assert "nobody alive was born on this day" in str(result.exception)
+    assert not shown(run)["birthday"]
+
+
+def test_another_country_moves_the_clock_unless_the_zone_is_told(
+    run: Run, app: App, anna: int
+) -> None:
+    def zone_after(*options: str) -> str:
+        assert run("customer", "set", "anna@example.com", *options).exit_code == 0
+        with app.store.read() as connection:
+            return customers.get(connection, anna).time_zone
+
+    assert zone_after("--country", "LK") == "Asia/Colombo"
+    assert zone_after("--country", "AL") == "Europe/Tirane"
+    told = ("--country", "US", "--time-zone", "Pacific/Honolulu")
+    assert zone_after(*told) == "Pacific/Honolulu"
+    assert zone_after("--country", "US", "--name", "Anna") == "Pacific/Honolulu"
+
+
+def test_the_province_of_the_country_of_before_does_not_set_the_clock(
+    run: Run, app: App, anna: int
+) -> None:
+    with app.store.write() as connection:
+        connection.execute(customers_table.update().values(country="US", region="WA"))
+
+    assert run("customer", "set", "anna@example.com", "--country", "AU").exit_code == 0
+
+    with app.store.read() as connection:
+        assert customers.get(connection, anna).time_zone == "Australia/Sydney"
 
 
 @pytest.mark.parametrize(

@@ -6,21 +6,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from crm_mailer.app import App, delivering, outbox
+from crm_mailer.cli import delivering as cli
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.suppression import SuppressionReason
-from crm_mailer.settings import read_settings
+from crm_mailer.settings import FILE_NAME, read_settings
 from crm_mailer.store import suppressions
 from crm_mailer.store.tables import touches
 from tests.cli.conftest import Run
 from tests.conftest import StandingClock
 from tests.delivering.letters import plan
-from tests.servers.smtp_faults import Fault, fault_server, reply
+from tests.servers.smtp_faults import (
+    ACCEPT_DROP,
+    HANG,
+    PIPELINED,
+    Fault,
+    fault_server,
+    reply,
+)
 from tests.servers.smtp_sink import smtp_sink
 
 Plan = Callable[..., list[int]]
@@ -66,6 +75,28 @@ def test_the_sandbox_says_so_and_writes_files(run: Run, app: App, letters: Plan)
     assert "SANDBOX" in result.stderr
     assert "written to the outbox folder  2" in result.stdout
     assert len(list(app.outbox_folder.glob("*.eml"))) == 2
+
+
+def test_mails_that_are_thrown_away_are_not_called_written(
+    run: Run, shop_home: Path, letters: Plan
+) -> None:
+    (shop_home / FILE_NAME).write_text(
+        '[accounts.paper]\nkind = "folder"\nproviders = ["gmail"]\n'
+        '[accounts.void]\nkind = "null"\nrank = 9\n',
+        encoding="utf-8",
+    )
+    letters(3, provider="gmail")
+    letters(2)
+    both = run("send").stdout
+
+    (shop_home / FILE_NAME).write_text('[accounts.void]\nkind = "null"\n', encoding="utf-8")
+    letters(1)
+    alone = run("send")
+
+    assert "written to the outbox folder 3" in " ".join(both.split())
+    assert "thrown away (kind = null) 2" in " ".join(both.split())
+    assert "thrown away (kind = null) 1" in " ".join(alone.stdout.split())
+    assert "mails are thrown away" in alone.stderr
 
 
 def test_nothing_due_is_said(run: Run, app: App) -> None:
@@ -203,6 +234,90 @@ def test_sigterm_lets_the_mail_in_flight_finish_and_gives_back_the_rest(
     accepted = told["outcomes"]["accepted"]
     assert (sender.returncode, accepted, told["released"]) == (0, len(server.box), 20 - accepted)
     assert outbox.audit(app).states == {"accepted": accepted, "planned": 20 - accepted}
+
+
+def test_a_stop_waits_for_a_silent_server_no_longer_than_half_a_minute(
+    app: App, letters: Plan
+) -> None:
+    assert cli.DRAIN_SECONDS == 30
+    letters(20)
+    quickly = "from crm_mailer.cli import delivering, main; delivering.DRAIN_SECONDS = 0.5; main()"
+    with fault_server({"DOT": HANG}) as server:
+        sender = subprocess.Popen(
+            [sys.executable, "-c", quickly, "--home", str(app.home), "send"],
+            env={**os.environ, "CRM_MAILER_SMTP_HOST": "127.0.0.1", "CRM_MAILER_SMTP_TLS": "none",
+                 "CRM_MAILER_SMTP_PORT": str(server.port), "CRM_MAILER_SMTP_CONNECTIONS": "2"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while server.verbs.count("DATA") < 2 and sender.poll() is None:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        sender.terminate()
+        told = " ".join(sender.communicate(timeout=20)[1].split())
+
+    assert (sender.returncode, "has not answered" in told) == (75, True)
+    assert outbox.audit(app).states == {"claimed": 2, "planned": 18}
+
+
+def test_a_resting_account_is_tried_by_hand_and_said_to_be(
+    run: Run, app: App, letters: Plan, configured: Callable[[int], None]
+) -> None:
+    letters(40)
+    with fault_server({"DOT": ACCEPT_DROP}, extensions=PIPELINED) as server:
+        configured(server.port)
+        first = run("send")
+        doubtful = len(server.box)
+        again = [run("send"), run("send")]
+        told = json.loads(run("send", "--json").stdout)["data"]
+
+    assert list(told["resting_accounts"]) == ["smtp"]
+    assert told["resting_accounts"]["smtp"]["message"]
+    assert told["held_back"] == []
+    assert "rests until" not in first.stderr
+    for one in again:
+        said = " ".join(one.stderr.split())
+        assert "account smtp rests until" in said
+        assert "leaves our mails in doubt" in said
+        assert "tried now, with one mail first" in said
+    assert doubtful <= 7
+    assert len(server.box) == doubtful + 3
+    assert outbox.audit(app).states == {"in_doubt": doubtful + 3, "planned": 37 - doubtful}
+
+
+def test_what_waits_for_an_account_to_warm_up_is_said(
+    run: Run,
+    app: App,
+    letters: Plan,
+    configured: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    letters(60, stream="marketing")
+    _be_quiet_at_another_hour(app)
+    monkeypatch.setenv("CRM_MAILER_SMTP_WARM_SINCE", str(datetime.now(UTC).date()))
+    with smtp_sink() as sink:
+        configured(sink.port)
+        shown = [run("send"), run("send"), run("status"), run("outbox", "watch", "--once")]
+        told = json.loads(run("status", "--json").stdout)["data"]["held_back"]
+        sent = json.loads(run("send", "--json").stdout)["data"]
+
+    assert sent["held_back"] == told
+    assert len(sink.letters) == 50
+    words = "10 mails wait: account smtp is warming up, more from 00:00 UTC"
+    said = [" ".join(f"{one.stdout} {one.stderr}".split()) for one in shown]
+    assert [words in one for one in said] == [True] * 4
+    assert "nothing is due" not in said[1]
+    assert (told[0]["account"], told[0]["number"]) == ("smtp", 10)
+
+
+def _be_quiet_at_another_hour(app: App) -> None:
+    """Marketing mail may leave now, at whatever hour the tests are run."""
+    file = app.home / "campaigns" / "shop.yaml"
+    far = (datetime.now(app.zone).hour + 12) % 24
+    usual = "quiet_hours: {from: 21, until: 8}"
+    text = file.read_text(encoding="utf-8")
+    assert usual in text
+    quiet = f"quiet_hours: {{from: {far}, until: {(far + 1) % 24}}}"
+    file.write_text(text.replace(usual, quiet), encoding="utf-8")
 
 
 def test_held_mails_go_only_when_released(run: Run, app: App, letters: Plan) -> None:

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from crm_mailer.app import App
+from crm_mailer.listening import listen
 from crm_mailer.store import tables
 from tests.cli.conftest import Run
 from tests.listening.conftest import letter
@@ -72,6 +73,20 @@ def test_a_complaint_comes_home_and_explains_itself(run: Run, shop: Path, box: B
     assert "damaged goods" in shown.output
     assert "arrived broken" in explained.output
     assert "+3.0" in explained.output
+
+
+def test_a_long_round_tells_what_it_did_so_far(
+    run: Run, shop: Path, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listen, "PAUSE", 1)
+    run("listen")
+    box.put(letter("The lamp arrived broken. I want a refund."))
+
+    listened = run("listen")
+
+    assert "so far: 1 mail read, " in listened.output
+    assert "1 mails" not in listened.output
+    assert "1 cases" not in listened.output
 
 
 def test_the_inbox_of_a_new_shop_is_empty(run: Run) -> None:

@@ -196,11 +196,39 @@ def test_mails_of_one_customer_or_one_mail_can_be_ended(run: Run, app: App) -> N
     ]  # fmt: skip
 
 
+def test_what_a_sender_has_in_its_hands_is_marked_to_end_there(run: Run, app: App) -> None:
+    mail(app.store, "planned")
+    number = mail(app.store, "claimed", owner="one")
+
+    asked = run("outbox", "cancel", "spring", input="y\n")
+    again = run("outbox", "cancel", "--number", str(number), "--yes")
+
+    assert "End 2 mails that have not left?" in asked.output
+    assert "1 mail of spring ended" in asked.stderr
+    assert "1 more is in a sender's hands and ends there" in flat(asked.stderr)
+    assert (row_of(app.store, number).state, row_of(app.store, number).reason) == (
+        "claimed", "cancelled",
+    )  # fmt: skip
+    assert again.exit_code == 0
+
+
+def test_a_wrong_name_is_told_before_anybody_is_asked(run: Run, app: App) -> None:
+    number = mail(app.store, "accepted", "accepted")
+
+    wrong = [run("outbox", "cancel", *one) for one in (["sprin"], ["--number", "99"], [])]
+    gone = run("outbox", "cancel", "--number", str(number))
+
+    assert [one.exit_code for one in wrong] == [2, 2, 2]
+    assert not [one for one in (*wrong, gone) if "End " in one.output]
+    assert (gone.exit_code, "nothing to end" in gone.stderr) == (0, True)
+
+
 def test_ending_an_order_mail_in_doubt_calls_off_its_second_attempt(run: Run, app: App) -> None:
     number = mail(app.store, "in_doubt", "unknown", stream="transactional", next_at=NOON)
 
-    run("outbox", "cancel", "--number", str(number), "--yes")
+    told = run("outbox", "cancel", "--number", str(number), "--yes")
 
+    assert "1 mail stays in doubt; it is not tried again" in told.stderr
     assert (row_of(app.store, number).state, row_of(app.store, number).next_at) == (
         "in_doubt",
         None,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -104,7 +105,8 @@ def test_a_paused_campaign_s_due_mails_wait_and_go_on(run: Run, app: App, campai
         "held",
         "planned",
     ]
-    assert done == {"scope": f"campaign:{campaign}", "is_new": True, "mails": 1}
+    scope = f"campaign:{campaign}"
+    assert done == {"scope": scope, "is_new": True, "mails": 1, "was_resting": False}
 
 
 def test_what_fell_due_later_is_held_and_what_was_held_too_late_is_let_go(
@@ -123,8 +125,9 @@ def test_what_fell_due_later_is_held_and_what_was_held_too_late_is_let_go(
 
 
 def test_resuming_ends_the_alert_and_lets_an_account_be_tried_at_once(
-    run: Run, app: App, campaign: str
+    run: Run, app: App, campaign: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("CRM_MAILER_CLOCK", NOON.isoformat())
     with app.store.write() as connection:
         for cause in ("account:sandbox/auth", f"campaign:{campaign}/size", "lane:qq/marketing/x"):
             alerts.raise_(connection, cause, "trouble", hint="do this", now=NOON)
@@ -133,16 +136,18 @@ def test_resuming_ends_the_alert_and_lets_an_account_be_tried_at_once(
         lanes.rest(connection, "sandbox", why, NOON)
     assert delivering.resting(app) is not None
 
-    run("resume", "--account", "sandbox")
+    told = [run("resume", "--account", "sandbox").stderr for _time in range(2)]
     run("resume", "--campaign", campaign)
 
+    assert ["it is tried at once" in one for one in told] == [True, False]
+    assert "was not paused" in told[1]
     assert [one.cause for one in pausing.list_alerts(app)] == ["lane:qq/marketing/x"]
     assert delivering.resting(app) is None
 
 
 def test_status_shows_what_is_paused_and_each_alert_with_its_remedy(run: Run, app: App) -> None:
     with app.store.write() as connection:
-        alerts.raise_(connection, "account:main/auth", "no login", hint="new password", now=NOON)
+        alerts.raise_(connection, "account:sandbox/auth", "no login", hint="new password", now=NOON)
         pauses.pause(connection, "lane:gmail/marketing", now=NOON, reason="refused", by="breaker")
 
     told = run("status")
@@ -153,7 +158,7 @@ def test_status_shows_what_is_paused_and_each_alert_with_its_remedy(run: Run, ap
     assert "help: new password" in words
     assert "lane gmail/marketing refused" in words
     assert "crm-mailer resume --lane gmail/marketing" in words
-    assert [one["cause"] for one in data["alerts"]] == ["account:main/auth"]
+    assert [one["cause"] for one in data["alerts"]] == ["account:sandbox/auth"]
     assert [one["scope"] for one in data["pauses"]] == ["lane:gmail/marketing"]
     assert not data["is_paused"]
 
@@ -235,6 +240,21 @@ def test_a_campaign_whose_mails_come_back_is_paused_once(
         (f"campaign:{campaign}/bounces", 2),
         ("campaign:orders/bounces", 2),
     ]
+
+
+def test_the_shop_s_own_limits_hold_for_mails_that_come_back(
+    app: App, monkeypatch: pytest.MonkeyPatch, campaign: str
+) -> None:
+    back = [reputation.Returned(campaign, Stream.MARKETING, 9, 120),
+            reputation.Returned("late", Stream.MARKETING, 90, 1_200),
+            reputation.Returned("many", Stream.MARKETING, 12, 120)]  # fmt: skip
+    monkeypatch.setattr(reputation, "returned", lambda *_: back)
+    guards = replace(app.settings.guards, dead_addresses=8, dead_addresses_later=9)
+    app.settings = replace(app.settings, guards=guards)
+
+    pausing.watch_reputation(app)
+
+    assert scopes(app) == ["campaign:many"]
 
 
 def test_an_unknown_campaign_cannot_be_paused_by_the_verb_either(app: App) -> None:

@@ -87,4 +87,4 @@ def test_a_campaign_is_shown_with_its_steps(run: Run) -> None:
     result = run("campaign", "show", "payment-reminder")
 
     assert "during_sale/payment-reminder" in result.stdout
-    assert "order.paid" in result.stdout
+    assert "the order is paid" in result.stdout

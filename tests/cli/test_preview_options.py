@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from crm_mailer.app import App, chromium, delivering, mail_tests, planning, rendering
-from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.store import outbox, suppressions
 from crm_mailer.store.tables import (
@@ -167,8 +167,9 @@ def _anna_with_a_shipped_order(app: App) -> None:
 # ------------------------------------------------------------------ tests of a mail
 
 
-def test_a_test_leaves_at_once_and_says_that_it_is_one(run: Run, app: App) -> None:
-    result = run("preview", "win-back", "--lang", "ru", "--to", "me@example.org")
+@pytest.mark.parametrize("command", ["preview", "test-send"])
+def test_a_test_leaves_at_once_and_says_that_it_is_one(run: Run, app: App, command: str) -> None:
+    result = run(command, "win-back", "--lang", "ru", "--to", "me@example.org")
 
     assert result.exit_code == 0, result.output
     [path] = app.outbox_folder.glob("*.eml")
@@ -293,3 +294,21 @@ def test_a_broken_template_sends_no_test(run: Run, app: App) -> None:
 
 def test_all_languages_are_no_test(run: Run, app: App) -> None:
     assert run("preview", "shipped", "--all-languages", "--to", "a@example.org").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "help"),
+    [
+        ("growth/win-back-2", "is a template", "preview win-back --step one-question"),
+        ("templates/during_sale/shipped.ru.mjml", "is a template", "preview shipped --step"),
+        ("during_sale/shiped", "no campaign", "did you mean `during_sale/shipped`?"),
+    ],
+)
+def test_a_templates_name_is_told_whose_mail_it_is(
+    run: Run, name: str, said: str, help: str
+) -> None:
+    result = run("preview", name)
+
+    assert isinstance(result.exception, NotFound)
+    assert said in str(result.exception)
+    assert help in result.exception.hint

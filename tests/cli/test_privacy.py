@@ -229,6 +229,20 @@ def test_files_of_people_that_still_name_the_address_are_told(run: Run, app: App
     assert "campaigns/segments/fair.csv" in told
 
 
+def test_databases_that_were_put_aside_and_still_name_the_address_are_told(
+    run: Run, app: App, anna: int
+) -> None:
+    shutil.copy(copied(app, "kept.db"), app.home / "crm-mailer-replaced-20261101.db")
+    with closing(sqlite3.connect(app.home / "other.backup")) as line:
+        line.execute("CREATE TABLE nobody (x)")
+
+    told = run("privacy", "erase", ADDRESS, "--confirm", ADDRESS).output
+
+    assert "crm-mailer-replaced-20261101.db" in told
+    assert "other.backup" not in told
+    assert "crm-mailer.db" not in told
+
+
 def test_an_old_export_does_not_bring_an_erased_person_back(app: App, anna: int) -> None:
     privacy.erase(app, ADDRESS, by="test")
     app.clock.forward(hours=1)  # type: ignore[attr-defined]
@@ -268,17 +282,76 @@ def test_who_asks_to_be_written_to_again_stays_so(app: App, anna: int) -> None:
 
     assert number(app) > 0
     assert not stopped(app)
+    privacy.replay(app)  # as after a backup was restored: its journal names the person still
+    segmenting.run(app)
+    assert number(app) > 0
+    assert not stopped(app)
 
 
-def test_a_restored_backup_is_brought_to_the_same_state(run: Run, app: App, anna: int) -> None:
-    backup = app.home.parent / "backup.db"
+def copied(app: App, name: str) -> Path:
+    """A copy of the database as it is now."""
+    backup = app.home.parent / name
     with closing(sqlite3.connect(app.home / DATABASE)) as line:
         line.execute("VACUUM INTO ?", (str(backup),))
-    privacy.erase(app, ADDRESS, by="test")
+    return backup
+
+
+def put_back(app: App, backup: Path) -> None:
+    """Put the copy in the database's place."""
     app.store.close()
     for path in app.home.glob(f"{DATABASE}*"):
         path.unlink()
     shutil.copy(backup, app.home / DATABASE)
+
+
+def test_who_came_back_is_erased_in_a_backup_from_before_the_erasure(app: App, anna: int) -> None:
+    before = copied(app, "before.db")
+    privacy.erase(app, ADDRESS, by="test")
+    app.clock.forward(days=2)  # type: ignore[attr-defined]
+    orders(app, "1003", days_ago=0.5)
+    segmenting.run(app)
+    back = number(app)
+    between = copied(app, "between.db")
+    customers.unsuppress(app, ADDRESS, "asked by mail", by="test")
+    with app.store.write() as connection:  # asked for by a form, say: no order since
+        connection.execute(sa.update(t.orders).values(placed_at=NOON - timedelta(days=9)))
+    after = copied(app, "after.db")
+
+    for backup in (between, after):
+        put_back(app, backup)
+        assert privacy.replay(app).erased == 0
+        assert number(app) == back
+    put_back(app, before)
+    assert number(app) == anna
+    assert privacy.replay(app).erased == 1
+    assert number(app) == 0
+    for path in app.home.glob(f"{DATABASE}*"):
+        assert ADDRESS.encode() not in path.read_bytes()
+    orders(app, "1003", days_ago=0.5)
+    assert privacy.replay(app) == privacy.sweep(app) == privacy.Swept(erased=0, suppressed=0)
+    assert number(app) > 0
+
+
+def test_what_was_not_done_is_not_in_the_journal(app: App, anna: int) -> None:
+    privacy.erase(app, ADDRESS, by="test")
+    app.clock.forward(days=2)  # type: ignore[attr-defined]
+    orders(app, "1003", days_ago=0.5)
+    segmenting.run(app)
+    with app.store.write() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON customer_notes "
+            "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+    with pytest.raises(Exception, match="the disk is full"):
+        customers.unsuppress(app, ADDRESS, "asked by mail", by="test")
+    assert stopped(app)
+    assert "returned" not in (app.home / privacy.JOURNAL).read_text()
+
+
+def test_a_restored_backup_is_brought_to_the_same_state(run: Run, app: App, anna: int) -> None:
+    backup = copied(app, "backup.db")
+    privacy.erase(app, ADDRESS, by="test")
+    put_back(app, backup)
     assert ADDRESS.encode() in (app.home / DATABASE).read_bytes()
 
     assert "1 person was erased again" in run("privacy", "replay").output

@@ -315,3 +315,10 @@ def test_the_counts_of_a_known_shop_are_the_published_ones(
 
 def said(counts: dict[str, int]) -> dict[str, int]:
     return {name: number for name, number in counts.items() if number}
+
+
+def test_a_past_day_says_that_refunds_are_those_known_now(run: Run, anna: int) -> None:
+    told = " ".join(run("rfm", "--as-of", "2026-10-28").output.split())
+
+    assert "refunds are as they are known now" in told
+    assert "refunds" not in run("rfm").output

@@ -207,6 +207,27 @@ def test_a_report_by_what_is_not_known_names_a_near_field(run: Run) -> None:
     assert getattr(result.exception, "hint", "") == "did you mean `country`?"
 
 
+def test_a_report_by_what_is_like_nothing_names_all_fields(run: Run) -> None:
+    result = run("segment", "report", "--by", "agee")
+
+    hint = getattr(result.exception, "hint", "")
+    assert hint.startswith("known: ")
+    assert "age_band" in hint
+
+
+def test_a_list_without_addresses_or_numbers_makes_no_segment(
+    run: Run, shop_home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "list.csv").write_text("name,city\nAnna,Paris\n", encoding="utf-8")
+
+    result = run("segment", "import", str(tmp_path / "list.csv"), "--id", "fair")
+
+    assert result.exit_code == 2
+    assert "nobody is on the list" in str(result.exception)
+    assert "`email`" in getattr(result.exception, "hint", "")
+    assert not list((shop_home / "campaigns" / "segments").glob("fair*"))
+
+
 @pytest.mark.usefixtures("people")
 def test_a_list_of_segments_marks_those_with_nobody_in_them(run: Run) -> None:
     run("segment", "run")

@@ -175,3 +175,48 @@ def test_what_was_sold_of_few_products_is_found_by_the_index_of_skus(
     told = [step[3] for step in steps]
     assert any("ix_order_items_sku" in one for one in told)
     assert not [one for one in told if one.startswith("SCAN o")]
+
+
+def test_each_list_has_the_numbers_that_one_counts_by_hand(shop: Shop) -> None:
+    people = [(shop.customer(country=land), land) for land in ("RU", "ES", "DE")]
+    told: list[tuple[str, dict[str, str], bool]] = []
+    for number in range(60):
+        kind = ("complaint", "praise", "question")[number % 7 % 3]
+        who, land = people[number % 3]
+        keys = {
+            "reason": ("nad.damaged", "nr.customs", "other")[number % 5 % 3],
+            "campaign": ("win-back", "")[number % 11 % 2],
+            "channel": ("email", "chat")[number % 13 % 2],
+            "country": land,
+            "agent": "",
+        }
+        reply = shop.add(replies, kind="human", received_at=NOW)
+        if number % 2:
+            keys["agent"] = ("lin", "wei")[number % 4 // 2]
+            shop.case(who, reply_id=reply, owner=keys["agent"])
+        is_now = number % 3 != 1
+        shop.said(
+            kind, keys["reason"], customer_id=who, reply_id=reply, campaign=keys["campaign"],
+            channel=keys["channel"], at=ago(days=5 if is_now else 95),
+        )  # fmt: skip
+        told.append((kind, keys, is_now))
+
+    found = report(shop)
+
+    for name in ("reason", "country", "campaign", "channel", "agent"):
+        has_praise = name not in ("reason", "agent")
+        by_hand = {
+            value: [
+                sum(keys[name] == value and (kind, is_now) == wanted for kind, keys, is_now in told)
+                for wanted in (("complaint", True), ("praise", True), ("complaint", False))
+            ]
+            for value in {keys[name] for _kind, keys, _now in told}
+        }
+        assert {
+            one.key: [one.complaints, one.praise, one.before]
+            for one in getattr(found, f"by_{name}")
+        } == {
+            value: [now, praise * has_praise, before]
+            for value, (now, praise, before) in by_hand.items()
+            if now + praise * has_praise
+        }

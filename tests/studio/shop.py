@@ -129,6 +129,6 @@ def _trouble(app: App) -> None:
     pausing.pause(app, lane="mailru", reason="they asked us to wait")
     with app.store.write() as connection:
         alerts.raise_(
-            connection, "account:main/auth", "the mail server refused the password",
+            connection, "account:sandbox/auth", "the mail server refused the password",
             hint="see smtp.password in crm-mailer.toml", now=NOON,
         )  # fmt: skip

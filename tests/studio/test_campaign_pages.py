@@ -12,7 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from crm_mailer.app import campaign_story, campaign_texts, outbox, planning
+from crm_mailer.app.plan_diffs import Difference, Example
+from crm_mailer.model.campaign import Mode
+from crm_mailer.model.touch import SkipReason
+from crm_mailer.planning import CampaignPlan
 from crm_mailer.store import tables as t
+from crm_mailer.studio import campaign_plan_pages
 from tests.studio.campaign_files import EVERYTHING
 from tests.studio.conftest import Studio
 
@@ -168,10 +173,10 @@ def test_the_flow_has_the_numbers_of_each_step(studio: Studio) -> None:
 
 def test_the_flow_tells_why_mails_were_not_sent(studio: Studio) -> None:
     (step,) = counted(studio, f"{WELCOME}.json")["steps"]
-    (why,) = step["reasons"]
-    assert why["reason"] == "case_open"
-    assert why["sentence"] == "a case of this customer is open: marketing is on hold"
-    assert why["mails"] == step["not_sent"] == 1
+    why = {one["reason"]: one for one in step["reasons"]}
+    assert why.keys() == {"case_open", "no_address"}
+    assert why["case_open"]["sentence"] == "a case of this customer is open: marketing is on hold"
+    assert sum(one["mails"] for one in why.values()) == step["not_sent"] == 2
 
 
 def test_a_step_shows_its_mail_and_its_arms(studio: Studio) -> None:
@@ -374,6 +379,25 @@ def test_a_kept_plan_is_applied_by_typing_the_name(studio: Studio) -> None:
     waiting = counted(studio, "/campaigns/autumn-new-arrivals.json")["total"]["waiting"]
     assert waiting == shown
     assert studio.json(f"{path}.json")["kept"] is None
+    assert "the audience was taken on" in counted(studio, f"{path}.json")["standstill"]
+
+
+def test_a_condition_that_does_not_hold_is_not_told_as_holding_mails_back() -> None:
+    plan = CampaignPlan(campaign="care", name="Care", mode=Mode.LIVE, steps=1)
+    plan.waiting = {SkipReason.CONDITION: 2, SkipReason.CASE_OPEN: 1}
+
+    told = campaign_plan_pages._told(plan)
+
+    assert (told["unmet"], [one["reason"] for one in told["waiting"]]) == (2, ["case_open"])
+
+
+def test_what_an_edit_ends_says_why_in_words() -> None:
+    example = Example(kind="ended", email="a@example.com", step="tip", before="", after="exited")
+    found = Difference(campaign="care", counts={"ended": 1}, examples=(example,), waiting=0)
+
+    told = campaign_plan_pages._difference(found)
+
+    assert told["examples"][0]["after"] == "an exit condition of the campaign was met"
 
 
 # ------------------------------------------------------------------ the month

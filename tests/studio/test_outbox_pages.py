@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from crm_mailer.app import App, campaign_modes, mail_looks, pausing
 from crm_mailer.app.mail_looks import Sieve, Source
 from crm_mailer.model.touch import TouchState
+from crm_mailer.rendering import headers
 from crm_mailer.store import outbox_pages
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Store
@@ -43,14 +44,14 @@ def numbers(one: Studio, **asked: str) -> list[int]:
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        ({}, [9, 8, 7, 6, 5, 4, 3, 2, 1]),
-        ({"state": "held"}, [9, 8, 7, 6]),
+        ({}, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
+        ({"state": "held"}, [10, 8, 7, 6]),
         ({"campaign": "shipped"}, [4, 3, 2, 1]),
-        ({"campaign": "welcome", "state": "skipped"}, [5]),
+        ({"campaign": "welcome", "state": "skipped"}, [9, 5]),
         ({"campaign": "unknown"}, []),
         ({"provider": "gmail"}, [5, 1]),
         ({"provider": "gmail", "state": "accepted"}, [1]),
-        ({"provider": "no provider"}, [9, 8, 7, 6, 5, 4, 3, 2, 1]),
+        ({"provider": "no provider"}, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
         ({"q": "bob@outlook.com"}, [6, 2]),
         ({"q": "BOB@outlook.com"}, [6, 2]),
         ({"customer": "2", "state": "held"}, [6]),
@@ -63,7 +64,7 @@ def numbers(one: Studio, **asked: str) -> list[int]:
         ({"day": f"{NOON:%Y-%m-%d}", "provider": "outlook"}, [2]),
         ({"day": "2026-10-01"}, []),
         ({"after": "4"}, [3, 2, 1]),
-        ({"after": "nonsense"}, [9, 8, 7, 6, 5, 4, 3, 2, 1]),
+        ({"after": "nonsense"}, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
     ],
     ids=lambda value: "-".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict)
     else None,
@@ -86,9 +87,9 @@ def test_the_tabs_count_every_mail_once(studio: Studio) -> None:
     told = studio.json("/outbox.json")
 
     assert {tab["state"]: tab["number"] for tab in told["tabs"] if tab["state"]} == {
-        "held": 4, "accepted": 4, "skipped": 1,
+        "held": 4, "accepted": 4, "skipped": 2,
     }  # fmt: skip
-    assert told["total"] == 9
+    assert told["total"] == 10
 
 
 def walked(store: Store, sieve: Sieve, *, limit: int) -> list[int]:
@@ -248,7 +249,7 @@ def test_held_mails_are_released(fresh: Studio) -> None:
 
     assert done["said"] == "4 mails may leave"
     assert numbers(fresh, state="held") == []
-    assert numbers(fresh, state="planned") == [9, 8, 7, 6]
+    assert numbers(fresh, state="planned") == [10, 8, 7, 6]
 
 
 def test_a_release_leads_to_no_other_site(fresh: Studio) -> None:
@@ -367,3 +368,12 @@ def test_every_source_has_its_words(studio: Studio) -> None:
     from crm_mailer.studio.outbox_pages import _source
 
     assert len({_source(mail_looks.Shown(source=one)) for one in Source}) == len(Source)
+
+
+def test_a_long_name_in_another_script_has_no_blank_within() -> None:
+    name = "Александра Константиновна Преображенская-Воскресенская"
+    head = headers.block([("To", headers.Mailbox(name, "anna@example.com"))])
+
+    told = mail_looks.parts(head + b"\r\nHello\r\n")
+
+    assert told.headers == (("To", f"{name} <anna@example.com>"),)

@@ -128,6 +128,15 @@ def test_a_fault_is_told_with_its_line(studio: Studio, text: str) -> None:
         assert answer["tried"]["problems"][0]["message"]
 
 
+def test_a_campaign_that_nobody_has_is_warned_of(studio: Studio) -> None:
+    text = "id: near\nname: Near\nrule: {mailed: {campaign: shiped}}"
+    found = segment_looks.try_text(studio.app, text, is_counted=False)
+    meant = segment_looks.try_text(studio.app, text.replace("shiped", "shipped"), is_counted=False)
+
+    assert [one.code for one in found.problems] == ["CRM143"]
+    assert meant.problems == ()
+
+
 def test_without_scripts_a_button_counts(studio: Studio) -> None:
     answer = studio.post("/segments/count", on="/segments/new", text=RUSSIANS)
     assert answer.status == 303

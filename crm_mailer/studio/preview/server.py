@@ -210,6 +210,7 @@ def _told(look: Look, code: str) -> dict[str, object]:
         "language": wanted.language,
         "reader": wanted.reader,
         "use": wanted.use,
+        "campaign": look.campaign,
         "direction": "rtl" if base(wanted.language) in RIGHT_TO_LEFT else "ltr",
         "fault": look.fault,
         "hint": look.hint,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from watchfiles import Change, DefaultFilter, awatch
+from watchfiles import DefaultFilter, awatch
 
 from crm_mailer.app.showroom import Showroom
 
@@ -23,6 +23,8 @@ QUIET, AT_MOST = 10, 200
 END = "end"
 #: Seconds from the last save to the full check.
 BEFORE_CHECK = 0.6
+#: How far the check steps back for others, as `nice` counts.
+PATIENT = 10
 
 
 class Watch:
@@ -62,8 +64,12 @@ class Watch:
         async for changes in awatch(
             *folders, watch_filter=seen, step=QUIET, debounce=AT_MOST, stop_event=self._over
         ):
-            await run_in_threadpool(self._room.reload, is_all=_is_all(changes))
+            if self._check is not None:
+                self._check.cancel()  # its findings are old, and the mail needs the processor
+            saved = {Path(path) for _change, path in changes}
+            await run_in_threadpool(self._room.take_in, saved)
             self._tell("changed")
+            await run_in_threadpool(self._room.warm)
             await self._begin_check(BEFORE_CHECK)
         await self._end_check()
 
@@ -92,6 +98,9 @@ class Watch:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        if hasattr(os, "setpriority"):
+            with suppress(OSError):  # it has ended already
+                os.setpriority(os.PRIO_PROCESS, child.pid, PATIENT)
         answer = asyncio.create_task(asyncio.to_thread(child.communicate))
         try:
             told, trouble = await asyncio.shield(answer)
@@ -104,13 +113,3 @@ class Watch:
         except (ValueError, KeyError, TypeError):
             self.findings, self.trouble = None, trouble.decode("utf-8", "replace").strip()
         self._tell("checked")
-
-
-def _is_all(changes: Iterable[tuple[Change, str]]) -> bool:
-    """Whether more than the words of a template changed."""
-    return any(
-        change is not Change.modified
-        or not path.endswith(".mjml")
-        or "templates" not in Path(path).parts
-        for change, path in changes
-    )

@@ -52,6 +52,7 @@ def _texts(_: Callable[[str], str]) -> dict[str, str]:
         "copied": _("Copied"),
         "shared": _("Shared parts"),
         "this_file": _("This file"),
+        "campaign": _("Campaign"),
         "elsewhere": _("Other files"),
         "keys": _("Keys"),
         "key_templates": _("next, previous template"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,61 @@ def test_a_save_is_seen_without_a_hand_on_the_browser(
     assert "^^^" in fault
 
 
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a picture whose server never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/slow.png"
+
+
+def test_after_a_save_the_same_frame_shows_the_new_mail_in_its_own_looks(
+    page: Any, site: Site, restored: Path
+) -> None:
+    show(page, site, "dark=1")
+    page.locator(".frames iframe").evaluate("frame => { frame.dataset.mark = 'first' }")
+    looks = "one => [getComputedStyle(one).backgroundColor, getComputedStyle(one).fontSize]"
+    before = [frame(page).locator(name).first.evaluate(looks) for name in (".page", "h1")]
+    text = restored.read_text(encoding="utf-8")
+    restored.write_text(text.replace("</h1>", " now</h1>"), encoding="utf-8")
+    frame(page).get_by_role("heading", name="Your parcel is on its way now").wait_for()
+    after = [frame(page).locator(name).first.evaluate(looks) for name in (".page", "h1")]
+
+    assert page.locator(".frames iframe").get_attribute("data-mark") == "first"
+    assert after == before
+    assert frame(page).locator("html").get_attribute("lang") == "en"
+    assert frame(page).locator("base").get_attribute("target") == "_blank"
+
+
+def test_a_mail_does_not_wait_for_its_pictures(
+    silent: str, page: Any, site: Site, restored: Path
+) -> None:
+    show(page, site)
+    text = restored.read_text(encoding="utf-8")
+    picture = f'<mj-image src="{silent}" alt="Slow" width="100px" />'
+    changed = text.replace("<mj-text>{{ greeting", f"{picture}<mj-text>{{{{ greeting")
+    restored.write_text(changed, encoding="utf-8")
+    slow = frame(page).get_by_alt_text("Slow")
+    slow.wait_for(state="attached")
+
+    assert not slow.evaluate("one => one.complete")
+    expect(frame(page).locator("h1")).to_be_visible()
+    expect(page.locator(".frames iframe")).to_have_count(1)
+
+
+def test_a_saved_campaign_is_seen_too(page: Any, site: Site) -> None:
+    campaign = site.home / "campaigns" / "lifecycle" / "shipped.yaml"
+    before = campaign.read_text(encoding="utf-8")
+    show(page, site)
+    step = f"    template: {SHIPPED}\n"
+    assert step in before
+    campaign.write_text(before.replace(step, f"{step}    subject: {{en: Off it goes}}\n"))
+    try:
+        expect(page.locator(".letter .subject")).to_have_text("Off it goes")
+    finally:
+        campaign.write_text(before, encoding="utf-8")
+    expect(page.locator(".letter .subject")).not_to_have_text("Off it goes")
+
+
 def test_what_hostile_data_bring_does_nothing(page: Any, site: Site) -> None:
     show(page, site, "reader=hostile", template="care/birthday")
 
@@ -122,6 +178,22 @@ def test_what_hostile_data_bring_does_nothing(page: Any, site: Site) -> None:
     page.wait_for_timeout(100)
     assert len(page.context.pages) == 1
     assert frame(page).locator("h1").count() == 1
+
+
+def test_findings_of_the_campaign_stand_beside_those_of_the_template(page: Any, site: Site) -> None:
+    campaign = site.home / "campaigns" / "lifecycle" / "shipped.yaml"
+    before = campaign.read_text(encoding="utf-8")
+    show(page, site)
+    expect(page.locator("#count")).to_be_hidden()
+    campaign.write_text(before.replace("mode: draft", "mode: sleeping"), encoding="utf-8")
+    try:
+        expect(page.locator("#count")).to_have_text("1", timeout=30_000)
+        page.get_by_role("tab", name="Checks").click()
+        expect(page.get_by_role("heading", name="Campaign")).to_be_visible()
+        expect(page.locator(".finding .place").first).to_contain_text("lifecycle/shipped.yaml:7")
+    finally:
+        campaign.write_text(before, encoding="utf-8")
+    expect(page.locator("#count")).to_be_hidden(timeout=30_000)
 
 
 def test_a_narrow_window_chooses_from_a_list_and_scrolls_only_down(page: Any, site: Site) -> None:

@@ -6,12 +6,15 @@ const id = (name) => document.getElementById(name);
 const VIEWS = ["desktop", "mobile", "text", "source", "headers", "checks"];
 const FRAMED = new Set(["desktop", "mobile"]);
 const CLIPPED = 102;
+// Milliseconds that a mail's pictures are waited for: they may come from far away.
+const PICTURES = 30;
 
 let catalogue = { templates: [], readers: [], given: "" };
 let findings = null;
 let trouble = "";
 let look = null;
 let asked = 0;
+let arriving = Promise.resolve();
 const chosen = { template: "", language: "", reader: "", use: "", view: "desktop", dark: "", images: "" };
 
 // ------------------------------------------------------------------ small tools
@@ -35,6 +38,9 @@ const template = () => catalogue.templates.find((one) => one.name === chosen.tem
 const known = (prefix, name) => say[`${prefix}_${name}`] ?? name.replaceAll("_", " ");
 const readable = (name) => name.slice(name.indexOf("/") + 1).replaceAll("-", " ");
 const file = (name, language) => `templates/${name}.${language}.mjml`;
+
+// What the mail that is looked at is written in: its template, and the campaign that it is for.
+const ownFiles = () => [file(chosen.template, chosen.language), look?.campaign].filter(Boolean);
 
 // ------------------------------------------------------------------ the address
 
@@ -67,13 +73,15 @@ function choose(changes) {
   return show();
 }
 
-async function show() {
+async function show(isSave = false) {
   if (!chosen.template) {
     id("panel").replaceChildren(made("p", { class: "hint" }, say.empty));
     return;
   }
   const mine = ++asked;
-  const early = look && !look.fault && FRAMED.has(chosen.view) && chosen.language ? startFrame() : null;
+  const early = look && !look.fault && FRAMED.has(chosen.view) && chosen.language ? (isSave && refill()) || startFrame() : null;
+  if (early) await arriving;
+  if (mine !== asked) return;
   const found = await fetched(`/look.json?${parameters()}&ui=${document.documentElement.lang.replace("-", "_")}`);
   if (mine !== asked) return;
   look = found;
@@ -156,11 +164,11 @@ function drawViews() {
   document.querySelector(".switches").classList.toggle("off", !FRAMED.has(chosen.view));
   id("dark").setAttribute("aria-pressed", String(Boolean(chosen.dark)));
   id("images").setAttribute("aria-pressed", String(chosen.images === "0"));
-  const own = (findings ?? []).filter((one) => one.file === file(chosen.template, chosen.language));
-  const mark = worst(chosen.template, chosen.language);
+  const own = (findings ?? []).filter((one) => ownFiles().includes(one.file));
+  const grave = ["error", "warning"].find((severity) => own.some((one) => one.severity === severity));
   id("count").hidden = !own.length;
   id("count").textContent = own.length;
-  id("count").className = mark;
+  id("count").className = grave ?? "";
 }
 
 function draw(frame = null) {
@@ -196,10 +204,40 @@ function letter() {
     made("div", { class: "face", "aria-hidden": "true" }, [...look.sender][0] === '"' ? [...look.sender][1] : [...look.sender][0] ?? "·"),
     made("p", { class: "subject" }, look.subject),
     made("p", { class: "preheader" }, look.preheader || `(${say.no_preheader})`),
-    made("p", { class: "people" }, `${look.sender} → ${look.recipient}`));
+    // an address reads from the left in every language
+    made("p", { class: "people" }, made("bdi", { dir: "ltr" }, look.sender), " → ", made("bdi", { dir: "ltr" }, look.recipient)));
 }
 
-// The mail itself is asked for first, for it is what the eye waits for; who wrote it comes after.
+function mailAddress() {
+  const more = new URLSearchParams({ v: String(asked), dark: chosen.dark ? "1" : "0", images: chosen.images === "0" ? "0" : "1" });
+  return `${root}/mail.html?${parameters()}&${more}`;
+}
+
+const kindOfSheet = () => `sheet ${chosen.view} ${chosen.dark ? "dark" : "light"}`;
+
+// After a save the frame that is there takes in the new mail: to make another one takes longer.
+// It is read by the frame's own document, so under the policy that came with the mail.
+function refill() {
+  const sheet = id("panel").querySelector(".sheet.desktop, .sheet.mobile");
+  const frame = sheet?.querySelector("iframe:not(.coming)");
+  if (!frame?.contentDocument?.body || sheet.className !== kindOfSheet()) return null;
+  const mine = asked;
+  arriving = fetch(mailAddress()).then((answer) => answer.text()).then((mail) => {
+    if (mine !== asked || !mail || !frame.isConnected) return;
+    const [whole] = mail.match(/<html\b[^>]*>/i) ?? [""];
+    const shown = frame.contentDocument.documentElement;
+    for (const name of ["lang", "dir"]) {
+      shown.setAttribute(name, whole.match(new RegExp(`\\b${name}="([^"]*)"`))?.[1] ?? "");
+    }
+    shown.innerHTML = mail.slice(Math.max(0, mail.search(/<head\b/i)), mail.search(/<\/html>|$/i));
+    fit(frame);
+    document.documentElement.dataset.shown = String(mine);
+  });
+  return sheet;
+}
+
+// The mail itself is asked for first, for it is what the eye waits for; who wrote it comes after,
+// when the program and the browser have nothing better to do.
 function startFrame() {
   let sheet = id("panel").querySelector(".sheet.desktop, .sheet.mobile");
   if (!sheet) {
@@ -208,12 +246,11 @@ function startFrame() {
   }
   const frames = sheet.querySelector(".frames");
   for (const old of frames.querySelectorAll(".coming")) old.remove();
-  const more = new URLSearchParams({ v: String(asked), dark: chosen.dark ? "1" : "0", images: chosen.images === "0" ? "0" : "1" });
   // the old one stays until the new one has come: no flicker
-  const frame = made("iframe", { class: "coming", title: say.frame, sandbox: "allow-same-origin", src: `${root}/mail.html?${parameters()}&${more}` });
+  const frame = made("iframe", { class: "coming", title: say.frame, sandbox: "allow-same-origin", src: mailAddress() });
   const mine = asked;
-  const kind = `sheet ${chosen.view} ${chosen.dark ? "dark" : "light"}`;
-  frame.addEventListener("load", () => {
+  const kind = kindOfSheet();
+  arriving = arrival(frame).then(() => {
     if (mine !== asked || !frame.isConnected || !frame.contentDocument?.body?.childElementCount) return;
     sheet.className = kind;
     for (const old of frames.querySelectorAll("iframe:not(.coming)")) old.remove();
@@ -223,6 +260,29 @@ function startFrame() {
   });
   frames.append(frame);
   return sheet;
+}
+
+// Until the mail is read. Its end is not waited for where pictures take their time; a closed frame
+// cannot tell when it is read, so it is asked.
+function arrival(frame) {
+  return new Promise((tell) => {
+    let isOver = false;
+    let since = 0;
+    const end = () => { isOver = true; tell(); };
+    const ask = () => {
+      if (isOver) return;
+      const mail = frame.contentDocument;
+      if (!frame.isConnected) return end();
+      if (mail && mail.URL !== "about:blank" && mail.readyState !== "loading") {
+        since ||= performance.now();
+        const isWhole = [...mail.images].every((one) => one.complete);
+        if (isWhole || performance.now() - since > PICTURES) return end();
+      }
+      setTimeout(ask, 4);
+    };
+    frame.addEventListener("load", end);
+    setTimeout(ask);
+  });
 }
 
 function finishFrame(sheet) {
@@ -290,13 +350,14 @@ function drawChecks() {
     sheet.append(trouble ? made("pre", {}, trouble) : made("p", { class: "waiting" }, say.checking));
     return settle(sheet);
   }
-  const own = file(chosen.template, chosen.language);
+  const [own, campaign] = ownFiles();
   const parts = [
     [say.this_file, findings.filter((one) => one.file === own)],
+    [say.campaign, findings.filter((one) => one.file === campaign)],
     [say.shared, findings.filter((one) => one.file.startsWith("templates/layout/"))],
   ];
-  const rest = findings.filter((one) => one.file !== own && !one.file.startsWith("templates/layout/"));
-  if (!parts[0][1].length) sheet.append(made("p", { class: "good" }, say.no_findings));
+  const rest = findings.filter((one) => !ownFiles().includes(one.file) && !one.file.startsWith("templates/layout/"));
+  if (!parts[0][1].length && !parts[1][1].length) sheet.append(made("p", { class: "good" }, say.no_findings));
   for (const [title, some] of parts) if (some.length) sheet.append(made("h2", {}, title), ...some.map(finding));
   if (rest.length) sheet.append(made("details", {}, made("summary", {}, `${say.elsewhere}: ${rest.length}`), ...rest.map(finding)));
   settle(sheet);
@@ -317,7 +378,8 @@ function listen() {
     live.classList.remove("fresh");
     void live.offsetWidth;
     live.classList.add("fresh");
-    await Promise.all([show(), loadCatalogue()]);
+    await show(true);
+    await loadCatalogue();
     drawChoices();
   });
   source.addEventListener("error", () => {
