@@ -69,6 +69,11 @@ TICKS = {
     "learn": 5,
     "mailboxes": 60,
 }
+#: Work that looks at everybody, and the largest share of the time that it may take: where it lasts
+#: long, its ticks are fewer.
+SHARES = {"segment": 0.05}
+#: The longest that such work rests, in seconds.
+LONGEST_REST = 1_200.0
 #: Work that one daemon alone does, however many there are, and the lease of it.
 ALONE = {
     "segment": leases.SEGMENTER,
@@ -122,6 +127,8 @@ class Daemon:
     #: Since when we look after the mailboxes.
     _minds_since: datetime | None = None
     _busy: set[str] = field(default_factory=set)
+    #: Until when work that looks at everybody leaves the machine to others.
+    _rests_until: dict[str, float] = field(default_factory=dict)
     #: A newer program has changed the database so that this one must not go on.
     _ahead: SchemaAhead | None = None
     _troubles: logs.Troubles = field(default_factory=logs.Troubles)
@@ -261,11 +268,15 @@ class Daemon:
 
     def tick(self, name: str, work: Callable[[], str]) -> None:
         """One turn of one kind of work; whatever goes wrong, the next turn comes."""
+        begin = time.monotonic()
+        if begin < self._rests_until.get(name, 0.0):
+            return
         self._busy.add(name)
         try:
             if not self.stop.is_set() and (name not in ALONE or self._holding.holds(ALONE[name])):
                 # a round of sending that did nothing may have left a resting server alone
                 did = work()
+                self._rest(name, time.monotonic() - begin)
                 self._troubles.well(name, did, is_over=bool(did) or name != "send")
         except LeaseLost as error:
             self.log.info(name, stopped=str(error))
@@ -278,6 +289,11 @@ class Daemon:
             self._troubles.unwell(name, f"{type(error).__name__}: {error}", exc_info=True)
         finally:
             self._busy.discard(name)
+
+    def _rest(self, name: str, lasted: float) -> None:
+        if name in SHARES:
+            rest = min(lasted / SHARES[name] - lasted, LONGEST_REST)
+            self._rests_until[name] = time.monotonic() + rest
 
     @staticmethod
     def _pulse() -> str:

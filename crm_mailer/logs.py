@@ -71,6 +71,11 @@ def set_up(level: str = "warning", form: str = LOGFMT, key: bytes = b"") -> None
     root.addHandler(_FromLibraries(logging.WARNING))
 
 
+def leave_out_alerts() -> None:
+    """For a command that tells a person of new alerts in its own words."""
+    structlog.configure(processors=[_but_alerts, *structlog.get_config()["processors"]])
+
+
 def get() -> Any:
     """A logger; call it as `log.info("fetched", mailbox=..., new=3)`."""
     return structlog.get_logger()
@@ -149,6 +154,14 @@ class _FromLibraries(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         tell = get().error if record.levelno >= logging.ERROR else get().warning
         tell("library", name=record.name, said=record.getMessage(), exc_info=record.exc_info)
+
+
+def _but_alerts(
+    _logger: Any, method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    if method == "warning" and event.get("event") == "alert":
+        raise structlog.DropEvent
+    return event
 
 
 def _action_first(

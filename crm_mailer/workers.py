@@ -87,6 +87,7 @@ class Worker:
     _ends: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
     _asked_at: float = field(default_factory=time.monotonic)
     _is_stale: bool = False
+    _is_ready: bool = False
     #: Whether a round has mails in its hands.
     _is_sending: bool = False
 
@@ -98,7 +99,7 @@ class Worker:
             StoreError: the database cannot be used.
         """
         troubles = logs.Troubles(self.log)
-        self._begin()
+        self.get_ready()
         while not self._why:
             self._nap(self._round(troubles))
         self.log.info("worker stopping", number=self.number, why=self._why)
@@ -106,13 +107,17 @@ class Worker:
 
     def run_once(self) -> DeliverReport:
         """One round, whatever happened before: until nothing is due or a signal comes."""
-        self._begin()
+        self.get_ready()
         try:
             return delivering.send(self.app, should_stop=self._should_stop, is_by_hand=True)
         finally:
             self._end()
 
-    def _begin(self) -> None:
+    def get_ready(self) -> None:
+        """All that comes before the first round; both ways of working see to it themselves."""
+        if self._is_ready:
+            return
+        self._is_ready = True
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
         self.app.store.keep_few_pages()
@@ -268,6 +273,8 @@ class Team:
     clock: Callable[[], float] = time.monotonic
     name: str = field(default_factory=socket.gethostname)
     _members: dict[int, _Member] = field(default_factory=dict)
+    #: When the database did not answer, on `clock`.
+    _deaf_at: float = float("-inf")
 
     def look_after(self) -> None:
         """Start who is missing, each after its rest; tell who died and who eats memory."""
@@ -287,11 +294,15 @@ class Team:
         Raises:
             CrmMailerError: one lives, but its round stands still.
         """
-        with app.store.read() as connection:
-            heard = leases.list_in_force(connection, leases.WORKER, clocks.lease_moment(app))
+        try:
+            with app.store.read() as connection:
+                heard = leases.list_in_force(connection, leases.WORKER, clocks.lease_moment(app))
+        except CrmMailerError:
+            self._deaf_at = self.clock()  # workers cannot say anything either
+            raise
         names, now = {one.name for one in heard}, self.clock()
         for member in self._alive():
-            has_lived = now - member.started_at > LEASE_SECONDS
+            has_lived = now - max(member.started_at, self._deaf_at) > LEASE_SECONDS
             if has_lived and lease_name(self.name, member.number) not in names:
                 raise CrmMailerError(
                     f"worker {member.number} (pid {member.process.pid}) has not been heard of "

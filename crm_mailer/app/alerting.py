@@ -8,13 +8,13 @@ one that is in trouble where there is one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from crm_mailer import logs
-from crm_mailer.app import alert_words, ways
+from crm_mailer.app import alert_words, gone, ways
 from crm_mailer.app.rendering import signer
 from crm_mailer.app.telling_line import NotTold, Told, post
 from crm_mailer.app.wiring import App
@@ -63,6 +63,7 @@ def warn(app: App, post_: Post = post) -> list[WayTold]:
 
 def tend(app: App) -> str:
     """One round for the daemon; what was done."""
+    gone.end(app)
     done = [one for one in warn(app) if one.told]
     return ", ".join(f"{one.told} by {one.way}" for one in done)
 
@@ -92,6 +93,15 @@ def list_open(app: App) -> list[Alert]:
     """What is not over, the oldest first."""
     with app.store.read() as connection:
         return alerts.list_open(connection)
+
+
+def list_new(app: App, known: Collection[str], *, has_accounts: bool = True) -> list[Alert]:
+    """What has come since these causes were all; `has_accounts`: also troubles of accounts."""
+    return [
+        one
+        for one in list_open(app)
+        if one.cause not in known and (has_accounts or not one.cause.startswith(pauses.ACCOUNT))
+    ]
 
 
 def _ways(app: App) -> list[str]:

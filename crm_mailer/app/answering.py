@@ -172,7 +172,7 @@ def _draft(app: App, matter: Matter, wish: Wish) -> Draft:
         language=filled.language.code,
         template=chosen.template,
         why=chosen.why,
-        notes=(*matter.notes, *_notes(matter, chosen.template, filled.language.is_fallback)),
+        notes=(*matter.notes, *_notes(app, matter, chosen.template, filled.language.is_fallback)),
         obstacle=obstacle,
         remedy=remedy,
         answered=matter.answered,
@@ -286,10 +286,11 @@ def _obstacle(matter: Matter) -> tuple[str, str]:
     )
 
 
-def _notes(matter: Matter, template: str, is_fallback: bool) -> list[str]:
+def _notes(app: App, matter: Matter, template: str, is_fallback: bool) -> list[str]:
     """What an agent should know before this leaves."""
     customer, letter, found = matter.customer, matter.letter, []
-    clash = disputes.clash(matter.codes[0], matter.facts) if matter.case_id is not None else ""
+    facts = {state: at.astimezone(app.zone) for state, at in matter.facts.items()}
+    clash = disputes.clash(matter.codes[0], facts) if matter.case_id is not None else ""
     if clash:
         found.append(f"the facts disagree: {clash}")
     if is_fallback:

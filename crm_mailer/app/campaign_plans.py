@@ -8,8 +8,9 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from crm_mailer.app import campaign_texts, names, planning, plans, remembered
-from crm_mailer.app.plans import Difference, SavedPlan
+from crm_mailer.app import campaign_texts, names, plan_diffs, planning, plans, remembered
+from crm_mailer.app.plan_diffs import Difference
+from crm_mailer.app.plans import SavedPlan
 from crm_mailer.app.remembered import Told
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.files import MAX_BYTES
@@ -93,13 +94,13 @@ def apply(app: App, campaign: str) -> int:
     if not path.is_file():
         raise NotFound("no plan is kept", hint="keep one first")
     try:
-        report = plans.apply_saved(app, path)
+        report = plans.apply_saved(app, path).report
     except NotPossible as error:
         raise NotPossible(
             str(error), hint="throw the kept plan away and keep the one of now"
         ) from error
     path.unlink(missing_ok=True)
-    return report.saved
+    return report.planned
 
 
 def forget(app: App, campaign: str) -> None:
@@ -143,7 +144,7 @@ def trial(app: App, campaign: str) -> Trial | None:
     key = ("trial", found.id, found.version, campaign_texts.digest(text))
     try:
         told = remembered.of(app).ask(
-            key, partial(plans.diff, app, path), patience=PATIENCE, keep=SELDOM, is_slow=True
+            key, partial(plan_diffs.diff, app, path), patience=PATIENCE, keep=SELDOM, is_slow=True
         )
     except DefinitionError as error:
         return Trial(text=text, lines=lines, problems=error.problems)

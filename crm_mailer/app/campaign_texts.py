@@ -15,6 +15,7 @@ from crm_mailer.app.wiring import App
 from crm_mailer.model.campaign import Campaign
 from crm_mailer.model.errors import NotFound
 from crm_mailer.store import campaign_texts
+from crm_mailer.store.engine import Connection
 
 #: So many versions are listed.
 LISTED = 50
@@ -59,38 +60,60 @@ def digest(text: str) -> str:
 
 
 def keep(app: App, *, by: str = "", only: str = "") -> int:
-    """Keep what campaign files say now, those that say something new; how many they were.
+    """Keep the texts from which campaigns were made, where they or their versions are new.
+
+    A version is new with another curve or another day of a festival, too, though the file says what
+    it said. What a file says by now belongs to another version: it is kept when it is read.
 
     Args:
         app: the shop.
         by: who changed them; empty for somebody at the file.
         only: this campaign's; empty for all.
+
+    Returns:
+        How many were kept.
     """
-    files = {
-        one.id: (one, text)
-        for one in app.definitions.campaigns.values()
-        if only in ("", one.id) and (text := text_of(app, one)) is not None
-    }
+    found = app.definitions
+    files = [
+        _Made(campaign=one, text=text, digest=digest(text))
+        for one in found.campaigns.values()
+        if only in ("", one.id) and (text := found.texts.get(one.path)) is not None
+    ]
     with app.store.read() as connection:
-        known = campaign_texts.latest(connection)
-    fresh = [(one, text) for id_, (one, text) in files.items() if known.get(id_) != digest(text)]
+        fresh = _new(connection, files)
     if not fresh:
         return 0
     with app.store.write() as connection:
-        known = campaign_texts.latest(connection)  # another process may have been quicker
-        for one, text in fresh:
-            if known.get(one.id) != digest(text):
-                campaign_texts.add(
-                    connection,
-                    one.id,
-                    version=one.version,
-                    mode=one.mode.value,
-                    digest=digest(text),
-                    text=text,
-                    now=app.clock.now(),
-                    by=by,
-                )
+        fresh = _new(connection, fresh)  # another process may have been quicker
+        for one in fresh:
+            campaign_texts.add(
+                connection,
+                one.campaign.id,
+                version=one.campaign.version,
+                mode=one.campaign.mode.value,
+                digest=one.digest,
+                text=one.text,
+                now=app.clock.now(),
+                by=by,
+            )
     return len(fresh)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A campaign, and the text from which it was made."""
+
+    campaign: Campaign
+    text: str
+    digest: str
+
+
+def _new(connection: Connection, files: Sequence[_Made]) -> list[_Made]:
+    """Those that differ from what was kept last of their campaign."""
+    known = campaign_texts.latest(connection)
+    return [
+        one for one in files if known.get(one.campaign.id) != (one.campaign.version, one.digest)
+    ]
 
 
 def text_of(app: App, campaign: Campaign) -> str | None:
@@ -127,7 +150,7 @@ def versions(app: App, campaign: str, mails: dict[str, int] | None) -> list[Vers
             at=one.at,
             by=one.by,
             mails=counted.get(one.version, 0),
-            is_now=place == 0 and one.digest == own,
+            is_now=place == 0 and (one.version, one.digest) == (found.version, own),
         )
         for place, one in enumerate(kept)
     ]

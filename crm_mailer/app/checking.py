@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from crm_mailer.app import standstill
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions import codes, schema
 from crm_mailer.definitions.column_maps import own_maps
 from crm_mailer.definitions.files import read_yaml
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.definitions.rates import read_rates
+from crm_mailer.definitions.template_index import index
 from crm_mailer.definitions.words_reader import words_of
+from crm_mailer.model.campaign import Mode
 from crm_mailer.model.collector import few_collections
 from crm_mailer.model.errors import CannotWrite, DefinitionError
-from crm_mailer.rendering import check_shop, check_subjects, check_templates, uses
+from crm_mailer.rendering import check_shop, check_subjects, check_templates, check_values, uses
+from crm_mailer.rendering.check_subjects import has_texts
+from crm_mailer.rendering.check_values import Lack
 
 #: Where a shop's schemas lie, beside its campaigns.
 SCHEMAS = ".schema"
@@ -51,36 +56,59 @@ def check(app: App) -> CheckReport:
 def _checked(app: App) -> CheckReport:
     found = app.definitions
     cache = app.home / ".cache"
+    templates = index(app.templates_folder)
+    lacks = check_values.lacks(found.campaigns.values(), templates)
     faults = {
         *found.problems,
         *check_shop(found.shop if found.has_shop else None, "campaigns/shop.yaml"),
         *check_templates(
             app.templates_folder,
-            uses(found.campaigns.values()),
+            uses(found.campaigns.values(), {(one.campaign, one.template) for one in lacks}),
             shop=found.shop if found.has_shop else None,
             cache=cache,
         ),
-        *_subject_faults(app),
+        *_campaign_faults(app, templates, lacks),
+        *over(app),
         *_faults_of(lambda: own_maps(app.home / "maps")),
         *_faults_of(lambda: read_rates(app.home / "rates.csv")),
         *_faults_of(lambda: words_of([app.home / "words"])),
     }
     return CheckReport(
-        problems=tuple(sorted(faults, key=lambda one: (one.file, one.line, one.column, one.code))),
+        problems=tuple(sorted(faults, key=lambda one: one.order)),
         campaigns=len(found.campaigns),
         segments=len(found.segments),
         curves=len(found.curves),
     )
 
 
-def _subject_faults(app: App) -> Iterator[Problem]:
-    """What is wrong with subjects in campaign files; other faults of those are told already."""
+def _campaign_faults(
+    app: App, templates: Mapping[str, Mapping[str, Path]], lacks: Collection[Lack]
+) -> Iterator[Problem]:
+    """What is wrong with texts in campaign files; other faults of those are told already."""
     for campaign in app.definitions.campaigns.values():
-        if not any(step.subject or step.trial for step in campaign.steps):
+        lacking = [one for one in lacks if one.campaign == campaign.id]
+        if not lacking and not has_texts(campaign):
             continue  # most have none, and reading the file again takes time
         with suppress(DefinitionError):
             file = read_yaml(app.home / campaign.path, campaign.path)
-            yield from check_subjects(campaign, file)
+            yield from (check_values.problem(one, file) for one in lacking)
+            yield from check_subjects(campaign, file, templates)
+
+
+def over(app: App) -> Iterator[Problem]:
+    """Campaigns that are to send and whose day is over."""
+    now = app.clock.now()
+    for campaign in app.definitions.campaigns.values():
+        if campaign.mode is not Mode.DRAFT and standstill.is_over(campaign, now):
+            with suppress(DefinitionError):
+                yield read_yaml(app.home / campaign.path, campaign.path).problem(
+                    "CRM164",
+                    "the day is over, so that nothing is planned",
+                    "anchor",
+                    "date",
+                    help="write the day that is meant, or `mode: draft`",
+                    severity=Severity.WARNING,
+                )
 
 
 def _faults_of(read: Callable[[], object]) -> tuple[Problem, ...]:

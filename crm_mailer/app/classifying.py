@@ -13,7 +13,7 @@ from typing import IO, Any, BinaryIO
 from crm_mailer import home as homes
 from crm_mailer.app.wiring import open_app
 from crm_mailer.definitions.words_reader import read_words
-from crm_mailer.listening import complaints, kinds, letters
+from crm_mailer.listening import beside_wish, complaints, kinds, letters
 from crm_mailer.listening.kinds import SortedMail
 from crm_mailer.listening.letters import Letter, Part
 from crm_mailer.model.errors import NotFound, SourceError
@@ -105,6 +105,8 @@ def classify_letter(letter: Letter, words: Words, now: datetime, language: str =
         )
     text = complaints.with_subject(letter.subject, sorted_.own_text)
     said = complaints.understand(text, words, customer_language=language)
+    if sorted_.kind is ReplyKind.UNSUBSCRIBE:
+        said = beside_wish.without_wish(said, sorted_.own_text, words)
     finest = said.finest
     kind = _ASKED.get(said.intent, "other") if finest not in _OTHER else "other"
     return Classified(

@@ -117,7 +117,7 @@ def refuse_wrong_clock(app: App) -> None:
     if is_real and wall() < WRITTEN.timestamp():
         here = datetime.fromtimestamp(wall(), UTC)
         raise SettingsError(
-            f"this machine's clock says {here:%Y-%m-%d %H:%M}Z, a day before this program was "
+            f"this machine's clock says {here:%Y-%m-%d %H:%M}Z, which is before this program was "
             "written: nothing is sent",
             hint="set it by the network's time (chrony, systemd-timesyncd); it goes on by itself",
         )

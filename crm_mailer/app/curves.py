@@ -16,6 +16,7 @@ from crm_mailer.model.errors import NotFound
 from crm_mailer.model.moment import at_local
 from crm_mailer.model.recollection import Recollection
 from crm_mailer.planning.signals import Hit, Network, judge
+from crm_mailer.reporting import event_words
 from crm_mailer.store import course_stories, directory, first_waits, signals
 from crm_mailer.store.course_stories import CourseRow
 from crm_mailer.store.signals import Heard
@@ -63,6 +64,8 @@ class CourseView:
 
     campaign: str
     anchor: str
+    #: What started it, in words.
+    event: str
     anchored_at: datetime
     first_half_life: float
     half_life: float
@@ -169,13 +172,14 @@ def memory(app: App, who: str, *, campaign: str = "") -> MemoryView:
         rows = course_stories.of_customer(connection, customer_id, campaign=campaign)
         heard = signals.of_customer(connection, customer_id)
         of_shop = first_waits.half_life_of_shop(connection)
+        events = event_words.of_anchors(connection, [row.anchor for row in rows])
     now = app.clock.now()
     return MemoryView(
         customer_id=customer_id,
         customer=name,
         now=now,
         half_life_of_shop=of_shop,
-        courses=tuple(_course(app, row, heard, now) for row in rows),
+        courses=tuple(_course(app, row, heard, events[row.anchor], now) for row in rows),
     )
 
 
@@ -221,7 +225,9 @@ def note_hits(
         )
 
 
-def _course(app: App, row: CourseRow, heard: Sequence[Heard], now: datetime) -> CourseView:
+def _course(
+    app: App, row: CourseRow, heard: Sequence[Heard], event: str, now: datetime
+) -> CourseView:
     found = app.definitions.campaigns.get(row.campaign)
     adaptive = _curve_of(found)
     told = recollection.tell(
@@ -236,6 +242,7 @@ def _course(app: App, row: CourseRow, heard: Sequence[Heard], now: datetime) -> 
     return CourseView(
         campaign=row.campaign,
         anchor=row.anchor,
+        event=event,
         anchored_at=row.anchored_at,
         first_half_life=row.first_half_life,
         half_life=told[-1].half_life if told else row.first_half_life,

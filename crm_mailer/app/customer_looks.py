@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crm_mailer.app import names, segments
+from crm_mailer.app import course_fates, customers, names, segments
 from crm_mailer.app.segmenting import Explanation
 from crm_mailer.app.wiring import App
 from crm_mailer.model.address import masked
 from crm_mailer.model.score import RfmSegment
-from crm_mailer.reporting import customer_story, customer_timeline
+from crm_mailer.reporting import customer_timeline
+from crm_mailer.reporting.courses import CourseFate
 from crm_mailer.reporting.customer_story import CustomerStory
 from crm_mailer.reporting.customer_timeline import KINDS, Beside, Moment
 from crm_mailer.segmenting import rules
@@ -95,9 +96,7 @@ def told(app: App, number: int, *, kind: str = "", skip: int = 0) -> Told:
         skip: how many of the latest to pass over.
     """
     now = app.clock.now()
-    story = customer_story.customer_story(
-        app.store, number, now=now, place=app.zone, consent=app.shop_or_default.consent
-    )
+    story = customers.story_of(app, number)
     with app.store.read() as connection:
         beside = Beside(
             signals=customer_sides.signals(connection, number),
@@ -115,6 +114,12 @@ def told(app: App, number: int, *, kind: str = "", skip: int = 0) -> Told:
         counts={one: number for one, number in counts.items() if number},
         older=max(0, len(shown) - skip - PAGE),
     )
+
+
+def courses(app: App, number: int) -> tuple[CourseFate, ...]:
+    """How the customer's courses on adaptive memory curves stand."""
+    with app.store.read() as connection:
+        return course_fates.of_customer(app, connection, number)
 
 
 def waiting(app: App, number: int) -> Sequence[Any]:

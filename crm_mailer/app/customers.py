@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from crm_mailer.app import cases as learn
-from crm_mailer.app import names, privacy, segmenting
+from crm_mailer.app import course_fates, names, privacy, segmenting
 from crm_mailer.app.segmenting import Explanation
 from crm_mailer.app.wiring import App
-from crm_mailer.model.customer import BuyingBehaviour, Personality
+from crm_mailer.model import zones
+from crm_mailer.model.choices import Birthday
+from crm_mailer.model.customer import BuyingBehaviour, Customer, Personality
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.flag import Flag, FlagKind, NewFlag
+from crm_mailer.model.moment import local_day
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.reporting import customer_story
 from crm_mailer.reporting.customer_story import CustomerStory
-from crm_mailer.store import cases, directory, flags, reviews, suppressions, tags
+from crm_mailer.store import cases, customers, directory, flags, reviews, suppressions, tags
 from crm_mailer.store.directory import Entry
 from crm_mailer.store.engine import Connection
 from crm_mailer.store.flags import ListedFlag
@@ -50,13 +55,20 @@ def story(app: App, who: str) -> CustomerStory:
     """The story of the customer with this mail address or number."""
     with app.store.read() as connection:
         customer_id = directory.find_customer(connection, who)
-    return customer_story.customer_story(
+    return story_of(app, customer_id)
+
+
+def story_of(app: App, customer_id: int) -> CustomerStory:
+    """The story of a customer who is there."""
+    told = customer_story.customer_story(
         app.store,
         customer_id,
         now=app.clock.now(),
         place=app.zone,
         consent=app.shop_or_default.consent,
     )
+    with app.store.read() as connection:
+        return replace(told, courses=course_fates.of_customer(app, connection, customer_id))
 
 
 def explain(app: App, who: str) -> list[Explanation]:
@@ -237,9 +249,9 @@ def unsuppress(app: App, who: str, why: str, *, by: str) -> list[str]:
         if not held:
             raise NotPossible(f"{address} is not suppressed", hint="nothing has to be done")
         suppressions.lift(connection, address)
-        privacy.forget_erasure(app, connection, customer_id)
         was = ", ".join(held)
         tags.add_note(connection, customer_id, f"mailed again (was {was}): {why}", now=now, by=by)
+        privacy.forget_erasure(app, connection, customer_id)
     return [reason.value for reason in held]
 
 
@@ -254,7 +266,38 @@ def _address(connection: Connection, customer_id: int) -> str:
 
 
 def correct(app: App, who: str, values: Mapping[str, Any]) -> None:
-    """Write what a person told of a customer; keys are columns of the customer."""
+    """Write what a person told of a customer; keys are columns of the customer.
+
+    Another country moves the customer's clock, unless the zone is told as well; the province that
+    is known lies in the country of before. Mails about a birthday that was on another day end, and
+    are planned for the right one. A birthday that is told without its year keeps the year that is
+    known: leave `birth_year` out; None forgets it.
+
+    Raises:
+        NotFound: there is no such customer.
+        NotPossible: nobody is born on such a day, or the address is another customer's.
+    """
+    now, told = app.clock.now(), dict(values)
     with app.store.write() as connection:
         customer_id = directory.find_customer(connection, who)
-        directory.correct(connection, customer_id, values, now=app.clock.now())
+        held = customers.get(connection, customer_id)
+        if told.get("birth_month"):
+            told["birth_year"] = _year_of_birth(told, held, local_day(now, app.zone))
+        has_moved = told.get("country", held.country).upper() != held.country.upper()
+        if has_moved and "time_zone" not in told:
+            told["time_zone"] = zones.likely(told["country"], told.get("region", ""))
+        directory.correct(connection, customer_id, told, now=now)
+
+
+def _year_of_birth(told: Mapping[str, Any], held: Customer, today: date) -> int | None:
+    """The year that is told, else the one that is known, as far as it goes with the day."""
+    month, day = told["birth_month"], told["birth_day"]
+    if "birth_year" not in told:
+        known = Birthday(month=month, day=day, year=held.birth_year)
+        return known.year if known.is_real(today) else None  # 29 February of no leap year
+    if not Birthday(month=month, day=day, year=told["birth_year"]).is_real(today):
+        raise NotPossible(
+            "nobody alive was born on this day", hint="look at the year, or leave it out: 02-28"
+        )
+    year: int | None = told["birth_year"]
+    return year

@@ -105,7 +105,7 @@ def backup(store: Store, file: Path, now: datetime) -> Backup:
     """Keep the database aside as a file of its own, also while a daemon works on it.
 
     Raises:
-        NotPossible: PostgreSQL's own program for that is not installed.
+        NotPossible: PostgreSQL's own program for that is not installed, or a pooler stands between.
         CannotWrite: the file is there already, or cannot be written.
         StoreError: what was written is damaged.
     """
@@ -119,11 +119,22 @@ def backup(store: Store, file: Path, now: datetime) -> Backup:
                 _mark(made, now, now)
             _settle(part)
         else:
+            _refuse_pooler(store)
             server_copies.dump(store.url, part)
             server_copies.check(part)
         _sync(part)
         part.rename(file)
     return Backup(file=file, size=file.stat().st_size)
+
+
+def _refuse_pooler(store: Store) -> None:
+    """What PostgreSQL's programs set would stay on lines that a pooler gives to others afterwards:
+    nobody would find a table any more."""
+    if store.is_pooled():
+        raise NotPossible(
+            f"a pooler stands between us and the database: {store.url.render_as_string()}",
+            hint="name the server itself for this command: set CRM_MAILER_DATABASE to its address",
+        )
 
 
 @contextmanager
@@ -200,7 +211,8 @@ def restore(app: App, file: Path) -> PutBack:
 
     Raises:
         NotFound: there is no such file.
-        NotPossible: it is of the other engine; the server's database is not empty.
+        NotPossible: it is of the other engine; the server's database is not empty, or behind a
+            pooler.
         AlreadyRunning: a daemon, the studio or another program uses the database.
         SchemaAhead: a newer program made the backup.
         StoreError: the backup is damaged.
@@ -230,6 +242,7 @@ def _fill_server(store: Store, file: Path, now: datetime) -> PutBack:
             hint="make a new one (`createdb`), name it as `database` in crm-mailer.toml and "
             "restore again; the old one stays as it is",
         )
+    _refuse_pooler(store)
     server_copies.check(file)
     server_copies.fill(store.url, file)
     # first: whatever becomes of the migrations, it says of itself what it is

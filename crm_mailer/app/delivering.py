@@ -7,7 +7,9 @@ import secrets
 import socket
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import astuple, fields, replace
+from hashlib import blake2b
+from typing import Any
 
 from crm_mailer import delivering
 from crm_mailer.app import giving, rendering, witnessing
@@ -15,18 +17,20 @@ from crm_mailer.app.clocks import refuse_wrong_clock
 from crm_mailer.app.outbox import known_campaign
 from crm_mailer.app.ways import ways
 from crm_mailer.app.wiring import App
+from crm_mailer.delivering import warming
 from crm_mailer.delivering.deliver import ONLY
 from crm_mailer.delivering.faults import LaneFault, rest_after
 from crm_mailer.delivering.permission import Rules
 from crm_mailer.delivering.port import Transport
 from crm_mailer.delivering.report import DeliverReport, Progress
-from crm_mailer.delivering.routing import Outlet, Ways
+from crm_mailer.delivering.routing import Lane, Outlet, Ways
 from crm_mailer.delivering.signs import GuardLimits
 from crm_mailer.delivering.terms import Wanted
+from crm_mailer.delivering.warming import HeldBack
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import Blame
 from crm_mailer.model.errors import DefinitionError
-from crm_mailer.store import lanes, migrate
+from crm_mailer.store import lag, lanes, migrate, paces, pauses
 from crm_mailer.store.lanes import Rest
 
 _RUN = secrets.token_hex(3)
@@ -101,6 +105,7 @@ def send(
         ),
         on_progress=on_progress,
         limits=guard_limits(app),
+        probing=frozenset(before),
     )
     _remember(app, report, before)
     return report
@@ -131,17 +136,68 @@ def resting_accounts(app: App) -> dict[str, Rest]:
     return _now_resting(app, _rests(app, ways(app)))
 
 
+def held_back(app: App) -> list[HeldBack]:
+    """What waits for the next day of an account that warms up; empty while all is stopped."""
+    found, now = ways(app), app.clock.now()
+    if all(one.warm_since is None for one in found.outlets):
+        return []
+    with app.store.read() as connection:
+        stops, rows = pauses.load(connection), paces.load(connection)
+        due = {
+            Lane(one.provider, Stream(one.stream)): one.due for one in lag.lanes(connection, now)
+        }
+    if stops.everything is not None:
+        return []
+    going = {lane: number for lane, number in due.items() if not stops.stops(lane.name)}
+    away = {*stops.accounts, *_now_resting(app, _rests(app, found))}
+    return warming.held_back(found, going, rows, now, away)
+
+
+def told(app: App, report: DeliverReport) -> dict[str, Any]:
+    """A round for scripts: its counts, and what the terminal says of accounts beside them.
+
+    `resting_accounts`: those that are left alone after a fault, with `until` and `message`;
+    `held_back`: mails that wait for the next day of an account that warms up.
+    """
+    counts = {one.name: getattr(report, one.name) for one in fields(report)}
+    waits = [] if report.is_paused else held_back(app)
+    return {**counts, "resting_accounts": resting_accounts(app), "held_back": waits}
+
+
 def recover(app: App) -> Counter[str]:
     """Put right what dead senders left behind; returns how many ended in which state.
 
-    Meant for a start: a person may have mended what made accounts rest, so they are tried anew.
+    Meant for a start. Accounts go on resting, or whoever starts a daemon again and again would
+    have a wrong password tried each time; one that was set up otherwise meanwhile is tried at once.
     """
-    with app.store.write() as connection:
-        for outlet in ways(app).outlets:
-            lanes.wake(connection, outlet.name)
+    _wake_changed(app)
     if not witnessing.is_trusted(app):
         return Counter()  # the journals are what tells of the mails that are missing here
     return delivering.recover(app.store, app.journal_folder, now=app.clock.now())
+
+
+def _wake_changed(app: App) -> None:
+    """Let accounts go on in which a person has changed something, or which ask no server."""
+    local = {one.name for one in app.settings.accounts if one.writes_files} | {lanes.SANDBOX}
+    woken = [
+        name
+        for name, rest in _rests(app, ways(app)).items()
+        if name in local or (rest.mark and rest.mark != _mark(app, name))
+    ]
+    if woken:
+        with app.store.write() as connection:
+            for name in woken:
+                lanes.wake(connection, name)
+
+
+def _mark(app: App, name: str) -> str:
+    """Changes with every setting of an account; nobody can read a password out of it."""
+    for one in app.settings.accounts:
+        if one.name == name:
+            key = app.keys.keys[app.keys.current]
+            said = repr(astuple(one)).encode("utf-8", "surrogatepass")
+            return blake2b(said, key=key, person=b"account", digest_size=10).hexdigest()
+    return ""
 
 
 def _rests(app: App, given: Ways) -> dict[str, Rest]:
@@ -174,7 +230,7 @@ def _remember(app: App, report: DeliverReport, before: dict[str, Rest]) -> None:
         for name, fault in report.faults.items():
             faults = _faults_in_a_row(fault, report.by_outlet.get(name), before.get(name))
             until = now + rest_after(fault, faults)
-            why = Rest(until=until, faults=faults, message=fault.message)
+            why = Rest(until=until, faults=faults, message=fault.message, mark=_mark(app, name))
             lanes.rest(connection, name, why, now)
         for name in woken:
             lanes.wake(connection, name)

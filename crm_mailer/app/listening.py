@@ -73,8 +73,10 @@ class _Turn:
 _TURNS: WeakKeyDictionary[App, _Turn] = WeakKeyDictionary()
 
 
-def understand(app: App, limit: int | None = None) -> ListenReport:
-    """Find out what the fetched mails are and say.
+def understand(
+    app: App, limit: int | None = None, between: Callable[[], None] | None = None
+) -> ListenReport:
+    """Find out what the fetched mails are and say; `between` is called in a long round.
 
     While another thread does so nothing is done here: it goes on with what has come meanwhile.
     """
@@ -84,13 +86,15 @@ def understand(app: App, limit: int | None = None) -> ListenReport:
     while turn.is_wanted.is_set() and turn.lock.acquire(blocking=False):
         try:
             turn.is_wanted.clear()
-            report.absorb(_understand(app, limit))
+            report.absorb(_understand(app, limit, between))
         finally:
             turn.lock.release()
     return report
 
 
-def _understand(app: App, limit: int | None) -> ListenReport:
+def _understand(
+    app: App, limit: int | None, between: Callable[[], None] | None = None
+) -> ListenReport:
     return listening.understand(
         app.store,
         keys=app.keys,
@@ -100,6 +104,7 @@ def _understand(app: App, limit: int | None) -> ListenReport:
         now=app.clock.now(),
         limit=limit,
         fault_limits=FaultLimits(least=app.settings.guards.policy),
+        between=between,
     )
 
 
@@ -116,8 +121,19 @@ def hear(app: App) -> int:
     )
 
 
-def listen(app: App, since: FirstContact | None = None, names: Sequence[str] = ()) -> Round:
+def listen(
+    app: App,
+    since: FirstContact | None = None,
+    names: Sequence[str] = (),
+    on_way: Callable[[LearnReport], None] = lambda _learnt: None,
+) -> Round:
     """One round by hand: fetch, understand, and learn, so that a complaint is a case at once.
+
+    Args:
+        app: the shop.
+        since: how far back to look in a mailbox that is met for the first time.
+        names: mailboxes; all where there are none.
+        on_way: called now and then in a long round, with what was learnt so far.
 
     Raises:
         SettingsError: no mailbox is configured.
@@ -127,7 +143,14 @@ def listen(app: App, since: FirstContact | None = None, names: Sequence[str] = (
     total = FetchReport()
     for look in looks:
         total.absorb(look.fetched)
-    understood, learnt = understand(app), cases.learn(app)
+    turns: list[LearnReport] = []
+
+    def learn() -> None:
+        turns.append(cases.learn(app))
+        on_way(sum(turns, LearnReport()))
+
+    understood = understand(app, between=learn)
+    learnt = sum(turns, cases.learn(app))
     web_events.digest(app)
     moved, after = 0, []
     for box, look in zip(mailboxes.chosen(app, names), looks, strict=True):

@@ -16,10 +16,12 @@ from weakref import WeakKeyDictionary, proxy
 from crm_mailer.app import archiving, outbox, recipes, rendering
 from crm_mailer.app.lately import Remembered
 from crm_mailer.app.wiring import App
-from crm_mailer.i18n import _
 from crm_mailer.model.errors import CrmMailerError, NotFound
 from crm_mailer.model.message import Message
-from crm_mailer.model.touch import TouchState
+from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.touch import SKIP_SENTENCES, TouchState
+from crm_mailer.rendering import preview
+from crm_mailer.reporting import event_words
 from crm_mailer.store import directory, finding, outbox_pages
 from crm_mailer.store.outbox import OutboxLine as OutboxLine
 from crm_mailer.store.outbox import Record
@@ -91,6 +93,8 @@ class MailLook:
 
     record: Record
     echoes: list[Echo]
+    #: What started it, in words.
+    event: str
 
 
 def find(app: App, number: int) -> MailLook:
@@ -101,7 +105,12 @@ def find(app: App, number: int) -> MailLook:
     """
     record = outbox.show(app, number)
     with app.store.read() as connection:
-        return MailLook(record=record, echoes=outbox_pages.echoes(connection, number))
+        events = event_words.of_anchors(connection, [record.touch.anchor])
+        return MailLook(
+            record=record,
+            echoes=outbox_pages.echoes(connection, number),
+            event=events[record.touch.anchor],
+        )
 
 
 def page(app: App, sieve: Sieve, *, after: int | None = None, limit: int = LINES) -> Page:
@@ -173,11 +182,14 @@ def show(app: App, record: Record) -> Shown:
 
 def _ahead(app: App, record: Record) -> Shown:
     if places := archiving.places_of(app, record.touch):
-        said = _("archived in {place}; `crm-mailer db archive --find {number}` shows it")
-        why = said.format(place=" ".join(places), number=record.touch.id)
+        why = Sentence(
+            "archived in {place}; `crm-mailer db archive --find {number}` shows it",
+            place=" ".join(places),
+            number=record.touch.id,
+        )
         return Shown(source=Source.NONE, why=(why,))
     if record.touch.state not in AHEAD:
-        return Shown(source=Source.NONE, why=(_("it was never made"),))
+        return Shown(source=Source.NONE, why=(Sentence("it was never made"),))
     try:
         with _RENDERING:
             [made] = rendering.renderer(app).render_batch([record.touch])
@@ -185,8 +197,8 @@ def _ahead(app: App, record: Record) -> Shown:
         return Shown(source=Source.NONE, why=(str(error),))
     if isinstance(made, Message):
         return Shown(source=Source.AHEAD, content=made.content)
-    why = made.detail or made.reason.value.replace("_", " ")
-    return Shown(source=Source.NONE, why=(why,))
+    said = made.detail or Sentence(SKIP_SENTENCES[made.reason])
+    return Shown(source=Source.NONE, why=(said,))
 
 
 def _of_sandbox(app: App, record: Record) -> bytes | None:
@@ -209,8 +221,9 @@ def parts(content: bytes) -> Parts:
     """A mail taken apart; whatever is wrong with it, something is shown."""
     parsed = email.message_from_bytes(content, policy=email.policy.default)
     assert isinstance(parsed, EmailMessage)
+    heads = email.message_from_bytes(content, policy=email.policy.compat32)
     return Parts(
-        headers=tuple((name, str(value)) for name, value in parsed.items()),
+        headers=tuple((name, preview.readable(str(value))) for name, value in heads.items()),
         html=_part(parsed, "html"),
         text=_part(parsed, "plain"),
     )
@@ -231,21 +244,25 @@ def checks(content: bytes, found: Parts, *, is_marketing: bool) -> Iterator[Chec
     """What receivers look at, read off the bytes themselves."""
     names = {name.lower() for name, _value in found.headers}
     size = len(found.html.encode())
-    yield Check(is_well=bool(found.text.strip()), text=_("has a part in plain text"))
+    yield Check(is_well=bool(found.text.strip()), text=Sentence("has a part in plain text"))
     if found.html:
-        text = _("the HTML is {size} kB, below the {most} kB that Gmail shows").format(
-            size=f"{size / 1000:.1f}", most=CLIPPED // 1000
+        text = Sentence(
+            "the HTML is {size} kB, below the {most} kB that Gmail shows",
+            size=f"{size / 1000:.1f}",
+            most=CLIPPED // 1000,
         )
         yield Check(is_well=size < CLIPPED, text=text)
-    yield Check(is_well="message-id" in names and "date" in names, text=_("Message-ID and Date"))
     yield Check(
-        is_well="dkim-signature" in names, text=_("signed (DKIM), unless the relay does it")
+        is_well="message-id" in names and "date" in names, text=Sentence("Message-ID and Date")
+    )
+    yield Check(
+        is_well="dkim-signature" in names, text=Sentence("signed (DKIM), unless the relay does it")
     )
     if is_marketing:
         one_click = {"list-unsubscribe", "list-unsubscribe-post"} <= names
-        yield Check(is_well=one_click, text=_("unsubscribing with one click (RFC 8058)"))
+        yield Check(is_well=one_click, text=Sentence("unsubscribing with one click (RFC 8058)"))
     longest = max((len(line) for line in content.splitlines()), default=0)
-    yield Check(is_well=longest <= 998, text=_("no line is longer than 998 bytes"))
+    yield Check(is_well=longest <= 998, text=Sentence("no line is longer than 998 bytes"))
 
 
 __all__ = [

@@ -17,7 +17,7 @@ from crm_mailer.model.touch import TEST_CAMPAIGN, TouchState
 from crm_mailer.rendering.compose import Composer
 from crm_mailer.rendering.headers import UnsafeHeader
 from crm_mailer.rendering.headers import address as wire_address
-from crm_mailer.rendering.preview import Stand, composed_or_refused, take_stand
+from crm_mailer.rendering.preview import Stand, composed_or_refused
 from crm_mailer.store import mail_tests, messages, suppressions
 
 #: More at once would be a campaign.
@@ -81,17 +81,7 @@ def send(
     """
     _look_at_addresses(app, to, is_suppressed_too=is_suppressed_too)
     chosen = rendering.choose(app, campaign, step=step, customer=customer, order=order, arm=arm)
-    stand = take_stand(
-        app.store if chosen.reader is not None else None,
-        app.templates,
-        chosen.campaign,
-        chosen.step,
-        chosen.reader,
-        chosen.order,
-        app.shop,
-        app.clock.now(),
-        wanted_language=language,
-    )
+    stand = rendering.stand(app, chosen, language)
     signer = rendering.signer(app)
     composer = Composer(app.templates, app.shop, app.keys, signer, is_tracked=True)
     # before the turn begins: it compiles, and says what is wrong

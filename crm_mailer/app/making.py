@@ -134,7 +134,7 @@ def template(
     parts = {path.name for path in (app.templates_folder / SHARED).glob("*.mjml")}
     for code, path in files.items():
         text = (
-            _translation(original, code, parts)
+            _translation(original, code, parts, app.definitions.shop.languages)
             if original
             else starters.template(code, parts, is_about_order=is_about_order)
         )
@@ -149,9 +149,12 @@ def _original(copied: str, there: Mapping[str, Mapping[str, Path]]) -> Mapping[s
     return there[copied] if copied else {}
 
 
-def _translation(original: Mapping[str, Path], code: str, parts: set[str]) -> str:
-    """The original in this language, or one in another language to translate."""
-    source = original.get(code) or original.get(base(code)) or next(iter(original.values()))
+def _translation(
+    original: Mapping[str, Path], code: str, parts: set[str], understood: Sequence[str]
+) -> str:
+    """The original in this language, or one to translate: in a language that the shop writes."""
+    known = (one for one in (code, base(code), *understood, *original) if one in original)
+    source = original[next(known)]
     text = source.read_text(encoding="utf-8-sig")
     return text if code in original else starters.translated(text, code, parts)
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TextIO
 
 from crm_mailer import home as homes
-from crm_mailer.app import clocks, fleet, mailbox_states, witnessing
+from crm_mailer.app import clocks, delivering, fleet, mailbox_states, rfm, witnessing
 from crm_mailer.app.fleet import Fleet
 from crm_mailer.app.mailbox_states import MailboxState
 from crm_mailer.app.wiring import App
 from crm_mailer.delivering import witness
+from crm_mailer.delivering.warming import HeldBack
 from crm_mailer.model.errors import AlreadyRunning, StoreError
 from crm_mailer.store import alerts, doubts, health, lanes, leases, migrate, pauses
 from crm_mailer.store.alerts import Alert
@@ -54,10 +55,15 @@ class Status:
     mail_server: str
     #: Why the mail server is left alone for a while, and until when; empty when it is used.
     resting: str
+    #: What waits for the next day of an account that warms up.
+    held_back: list[HeldBack]
     mailbox: str
     #: Each of them, with its trouble.
     mailboxes: list[MailboxState]
     next_step: str
+    #: That marks are not worked out, or are behind of the orders; empty when they are as they
+    #: should be.
+    marks: str = ""
 
 
 def init(folder: Path) -> list[Path]:
@@ -89,7 +95,7 @@ def status(app: App) -> Status:
         open_alerts = alerts.list_open(connection)
         working = fleet.look(app, connection, now)
         probably_sent = doubts.count_probably_sent(connection, now)
-    restored = witnessing.look(app)
+    why_not, mend = witnessing.why_not(app)
     definitions = app.definitions
     live = [one for one in definitions.campaigns.values() if one.mode == "live"]
     return Status(
@@ -98,7 +104,7 @@ def status(app: App) -> Status:
         now=now,
         is_sandbox=app.settings.is_sandbox,
         is_paused=any(one.scope == pauses.ALL for one in stopped),
-        restored=witness.SENTENCES[restored.why] if restored else "",
+        restored=why_not,
         pauses=stopped,
         alerts=open_alerts,
         probably_sent=probably_sent,
@@ -111,11 +117,13 @@ def status(app: App) -> Status:
         problems=len(definitions.errors),
         mail_server=app.settings.way_out,
         resting=_resting(app),
+        held_back=delivering.held_back(app),
         mailbox=", ".join(box.place for box in app.settings.mailboxes),
         mailboxes=mailbox_states.states(app),
         next_step=_next_step(
-            app, figures, live=len(live), daemon=daemon, is_restored=restored is not None
+            app, figures, live=len(live), daemon=daemon, is_restored=mend == witness.HINT
         ),
+        marks=rfm.hint(app) or "",
     )
 
 

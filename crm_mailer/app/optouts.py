@@ -2,7 +2,7 @@
 
 Once a minute whatever is new goes into a file for each day, in the folder of the journals. They
 are kept for some weeks and read when an older copy of the database was put in its place. The files
-name addresses; erasing a person takes theirs out.
+name addresses; erasing a person takes theirs out, on other hosts within a minute.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from crm_mailer.delivering import departed
 from crm_mailer.model import address as addresses
 from crm_mailer.model.choices import ActKind
 from crm_mailer.model.errors import CannotWrite
-from crm_mailer.store import preferences, wished, witnesses
+from crm_mailer.store import directory, preferences, wished, witnesses
 from crm_mailer.store.wished import ACT, STOP
 
 BEGIN, END = "wishes-", ".jsonl"
@@ -65,10 +65,30 @@ def _write_down(app: App, folder: Path, now: datetime) -> int:
         last[kind] = max(got, default=place)
     new = _but_erased(app, [row for _number, row in rows])
     _append(folder / f"{BEGIN}{now:%Y-%m-%d}{END}", new)
-    if before != last:
-        _write(folder / PLACE, json.dumps({"database": name, **last}))
+    erasures = _drop_erased(app, folder)
+    told = json.dumps({"database": name, **last, "erasures": erasures})
+    if before != last or told != _text(folder / PLACE):
+        _write(folder / PLACE, told)
     _purge(folder, now)
     return len(new)
+
+
+def _drop_erased(app: App, folder: Path) -> str:
+    """Whom another host has erased meanwhile leaves these files, too; up to which erasure."""
+    from crm_mailer.app import privacy  # which takes people out of these files
+
+    erasures, known = privacy.erasures(app), ""
+    with suppress(ValueError, KeyError, TypeError):
+        known = json.loads(_text(folder / PLACE))["erasures"]
+    if erasures != known:
+        for path in _files(folder):
+            lines = _text(path).splitlines()
+            rows = {line: row for line in lines if (row := _parsed(line)) is not None}
+            gone = _erased_of(app, list(rows.values()))
+            kept = [line for line in lines if line not in rows or not gone(rows[line])]
+            if len(kept) < len(lines):
+                _write(path, "".join(f"{line}\n" for line in kept))
+    return erasures
 
 
 def begin_anew(folder: Path) -> None:
@@ -150,11 +170,20 @@ def _is_about(
 
 def _but_erased(app: App, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Without who was erased, perhaps by another host: these files name nobody of them again."""
-    from crm_mailer.app import privacy  # which takes people out of these files
+    is_gone = _erased_of(app, rows)
+    return [row for row in rows if not is_gone(row)]
+
+
+def _erased_of(app: App, rows: list[dict[str, Any]]) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether one of these rows is an erased person's."""
+    from crm_mailer.app import privacy
 
     named = {row["address"] for row in rows if row["kind"] == STOP}
     erased = privacy.erased_among(app, named) if named else set()
-    return [row for row in rows if row.get("address") not in erased]
+    numbers = {row["customer"] for row in rows if row.get("customer") is not None}
+    with app.store.read() as connection:
+        gone = directory.erased_of(connection, numbers) if numbers else set()
+    return lambda row: row.get("address") in erased or row.get("customer") in gone
 
 
 def _told(app: App, since: datetime | None) -> list[dict[str, Any]]:
@@ -201,6 +230,14 @@ def _place(folder: Path, name: str) -> dict[str, int] | None:
         if told["database"] == name:
             return {kind: int(told[kind]) for kind in (STOP, ACT)}
     return None
+
+
+def _text(path: Path) -> str:
+    """Empty where there is no such file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
 
 
 @contextmanager

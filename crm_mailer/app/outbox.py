@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -99,6 +100,11 @@ def pulse(app: App) -> Pulse:
 
 # ------------------------------------------------------------------ switches
 
+#: `cancel` looks again so often at most: senders claim and give back while it is at work.
+LOOKS = 5
+#: About as long as a sender's write turn lasts, in seconds.
+TURN = 0.1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
@@ -142,24 +148,69 @@ def release(app: App, campaign: str) -> Released:
     )
 
 
-def cancel(app: App, which: Wanted) -> int:
-    """End what has not left; returns how many mails that were.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """How many mails ended.
 
-    Mails in a sender's hands may still go. An order mail in doubt stays in doubt, but its second
-    attempt is called off.
+    `marked`: so many are in a sender's hands; they end there unless they have begun to leave.
+    `called_off`: so many in doubt are not tried again.
+    """
+
+    ended: int
+    marked: int = 0
+    called_off: int = 0
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there was nothing to end."""
+        return not (self.ended or self.marked or self.called_off)
+
+
+def count_open(app: App, which: Wanted) -> int:
+    """How many mails `cancel` would end.
+
+    Raises:
+        NotFound: there is no mail by the number that is asked for.
+        NotPossible: nothing says which mails are meant.
+    """
+    _narrowed(which)
+    if which.number is not None:
+        show(app, which.number)
+    with app.store.read() as connection:
+        return outbox.count_open(connection, which)
+
+
+def cancel(app: App, which: Wanted) -> Cancelled:
+    """End what has not left.
+
+    An order mail in doubt stays in doubt, but its second attempt is called off.
 
     Raises:
         NotPossible: nothing says which mails are meant.
     """
+    _narrowed(which)
+    end = partial(touches.end, reason=SkipReason.CANCELLED, now=app.clock.now())
+    ended = marked = called_off = 0
+    for _look in range(LOOKS):
+        with app.store.write() as connection:
+            called_off += outbox.call_off(connection, which)
+            taken = outbox.cancel_claimed(connection, which)
+            unsent = outbox.list_unsent(connection, which)
+            is_held_up = outbox.is_any_claimed(connection, which)
+        ended += in_turns(app.store, unsent, end)
+        marked += taken
+        if is_held_up:
+            time.sleep(TURN)  # a sender writes about them at this moment
+        elif not (taken or unsent):
+            break
+    return Cancelled(ended=ended, marked=marked, called_off=called_off)
+
+
+def _narrowed(which: Wanted) -> None:
     if which == outbox.EVERYTHING:
         raise NotPossible(
             "say which mails are to end", hint="name a campaign, or use --customer or --number"
         )
-    with app.store.write() as connection:
-        outbox.call_off(connection, which)
-        unsent = outbox.list_unsent(connection, which)
-    end = partial(touches.end, reason=SkipReason.CANCELLED, now=app.clock.now())
-    return in_turns(app.store, unsent, end)
 
 
 def retry(app: App, *, campaign: str | None = None, is_refused_too: bool = False) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from crm_mailer import logs
+from crm_mailer.app.delivering import guard_limits
 from crm_mailer.app.outbox import known_campaign
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.problems import did_you_mean
@@ -42,6 +43,8 @@ class Changed:
     scope: str
     is_new: bool
     mails: int = 0
+    #: An account that had rested after a fault: it is tried at once.
+    was_resting: bool = False
 
 
 # ------------------------------------------------------------------ by a person
@@ -105,6 +108,7 @@ def resume(
         for one in pauses.covered(connection, scope):
             alerts.end_of(connection, one, now)
         was_paused = pauses.resume(connection, scope)
+        rest = None if account is None else lanes.find(connection, account)
         if account is not None:
             lanes.wake(connection, account)
         if scope == MARKETING:
@@ -112,7 +116,12 @@ def resume(
             _set_pace(connection, app, Reputation.GOOD)
     mails = _let_go(app, campaign) if campaign is not None else 0
     bells.ring(app.store)
-    return Changed(scope=scope, is_new=was_paused, mails=mails)
+    return Changed(
+        scope=scope,
+        is_new=was_paused,
+        mails=mails,
+        was_resting=rest is not None and rest.until > now,
+    )
 
 
 def list_pauses(app: App) -> list[Pause]:
@@ -260,9 +269,9 @@ def _set_pace(connection: Connection, app: App, level: Reputation) -> None:
 def _stop_campaigns(
     connection: Connection, app: App, back: Iterable[returns.Returned]
 ) -> list[str]:
-    now, causes = app.clock.now(), []
+    now, causes, limits = app.clock.now(), [], guard_limits(app)
     for one in back:
-        trip = signs.judge_returned(one.bounced, one.left)
+        trip = signs.judge_returned(one.bounced, one.left, limits)
         if trip is None:
             continue
         scope, name = f"{pauses.CAMPAIGN}{one.campaign}", one.campaign

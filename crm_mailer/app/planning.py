@@ -28,10 +28,10 @@ from crm_mailer.model.campaign import (
 )
 from crm_mailer.model.moment import at_local
 from crm_mailer.model.segment import EVERYBODY, Rule
-from crm_mailer.model.sentence import Sentences
+from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.planning import PlanReport, Results, trials
 from crm_mailer.segmenting import rules
-from crm_mailer.store import bells, touches
+from crm_mailer.store import bells, course_stories, touches
 
 #: What a campaign is for that names no goal.
 USUAL_GOAL = trials.USUAL
@@ -79,6 +79,11 @@ class CampaignView:
     #: For each step the parts of its condition in words, and the arms of its test.
     conditions: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
+    #: Step -> the arm that won its test, and those that won tests which it had before.
+    winners: dict[str, str] = field(default_factory=dict)
+    earlier_winners: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: On an adaptive curve: how many courses go on (empty text), are paused, done and so on.
+    courses: dict[str, int] = field(default_factory=dict)
 
 
 def plan(app: App, campaigns: Sequence[str] = (), *, on: date | None = None) -> PlanReport:
@@ -105,6 +110,7 @@ def plan(app: App, campaigns: Sequence[str] = (), *, on: date | None = None) -> 
     )
     for one in report.campaigns:
         readers.tell(one)
+        one.winners = decided(app, one.campaign)
     return replace(report, loads=planning.loads(report.campaigns, app.settings.limits))
 
 
@@ -178,7 +184,25 @@ def campaign_view(app: App, campaign: str) -> CampaignView:
     with app.store.read() as connection:
         counts = touches.counts_by_campaign(connection).get(found.id, {})
         skips = touches.skips_of_campaign(connection, found.id)
-    return replace(view_of(found), line=_line(found, counts), skips=skips)
+        courses = course_stories.count_of(connection, found.id) if found.adaptive else {}
+    return replace(
+        view_of(found),
+        line=_line(found, counts),
+        skips=skips,
+        winners=decided(app, found.id),
+        earlier_winners=trials.earlier(app.store, found),
+        courses=courses,
+    )
+
+
+def decided(app: App, campaign: str) -> dict[str, str]:
+    """Step -> the arm that won its test: whoever comes now gets it.
+
+    Raises:
+        NotFound: there is no such campaign.
+    """
+    found = names.campaign(app, campaign)
+    return trials.winners(app.store, found, app.clock.now(), may_decide=False)
 
 
 def view_of(found: Campaign) -> CampaignView:
@@ -237,48 +261,60 @@ def _line(campaign: Campaign, counts: dict[str, int]) -> CampaignLine:
         kind=campaign.kind,
         stream=campaign.stream,
         mode=campaign.mode,
-        anchor=_anchor(campaign.anchor),
+        anchor=anchor_words(campaign.anchor),
         steps=len(campaign.steps),
         path=campaign.path,
         touches=counts,
     )
 
 
-def _anchor(anchor: Anchor) -> str:
+def anchor_words(anchor: Anchor) -> Sentence:
     """The anchor in a few words."""
     match anchor:
         case OrderAnchor(state=state):
-            return f"order {state}"
+            return Sentence("order {state}", state=Sentence(state.replace("_", " ")))
         case SegmentAnchor(segment=segment):
-            return f"segment {segment}"
+            return Sentence("segment {segment}", segment=segment)
         case BirthdayAnchor(days_before=days):
-            return "birthday" + _shift(days)
+            return _shift(Sentence("birthday"), days)
         case FirstOrderAnchor(is_yearly=is_yearly):
-            return "first order, yearly" if is_yearly else "first order"
+            return Sentence("first order, yearly") if is_yearly else Sentence("first order")
         case ReplyAnchor(kind=kind):
-            return f"reply ({kind})"
+            return Sentence("reply ({kind})", kind=Sentence(kind))
         case ReviewAnchor(kind=kind):
-            return f"review ({kind})"
+            return Sentence("review ({kind})", kind=Sentence(kind))
         case DateAnchor(day=day):
-            return day.isoformat()
+            return Sentences(day.isoformat())
         case FestivalAnchor(festival=festival, days_before=days):
-            return f"festival {festival.id}" + _shift(days)
+            return _shift(Sentence("festival {name}", name=festival.id), days)
         case MonthlyAnchor(day=number):
-            return f"day {number} of each month"
+            return Sentence("day {number} of each month", number=number)
 
 
 def _send_at(campaign: Campaign) -> str:
     """When mails that count days leave, as the file says it."""
     if campaign.is_best_hour:
-        at = "best"
+        at = Sentence("best")
     else:
-        at = "{:02d}:{:02d}".format(*campaign.send_at) if campaign.send_at else ""
+        at = Sentences("{:02d}:{:02d}".format(*campaign.send_at) if campaign.send_at else "")
     if not campaign.spread:
         return at
-    return f"{at or 'the usual time'}, spread over {spelled(campaign.spread)}"
+    return Sentence(
+        "{time}, spread over {span}",
+        time=at or Sentence("the usual time"),
+        span=spelled(campaign.spread),
+    )
 
 
-def _shift(days_before: int) -> str:
-    if not days_before:
-        return ""
-    return f", {abs(days_before)} days {'before' if days_before > 0 else 'after'}"
+def _shift(what: Sentence, days_before: int) -> Sentence:
+    match days_before:
+        case 0:
+            return what
+        case 1:
+            return Sentence("{what}, 1 day before", what=what)
+        case -1:
+            return Sentence("{what}, 1 day after", what=what)
+        case days if days > 0:
+            return Sentence("{what}, {days} days before", what=what, days=days)
+        case days:
+            return Sentence("{what}, {days} days after", what=what, days=-days)

@@ -1,9 +1,8 @@
-"""Verbs about plans on paper: saved and applied later, or compared with an edited file."""
+"""Verbs about plans on paper: saved in a file, and applied later if nothing has changed."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -11,21 +10,20 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from crm_mailer import planning
-from crm_mailer.app.plan_looks import Fate, Fates, Fingerprint, Key, Readers
+from crm_mailer.app import planning as acts
+from crm_mailer.app.plan_files import file_versions
+from crm_mailer.app.plan_looks import Fingerprint, Readers
 from crm_mailer.app.wiring import App
-from crm_mailer.definitions.campaign_reader import Known, read_campaign
-from crm_mailer.definitions.problems import Problem, raise_errors
-from crm_mailer.definitions.template_index import index
 from crm_mailer.model.campaign import Campaign, Mode
-from crm_mailer.model.errors import CannotWrite, NotFound, NotPossible, SourceError
+from crm_mailer.model.errors import CannotWrite, NotPossible, SourceError
 from crm_mailer.planning import PlanReport
 from crm_mailer.planning.decisions import Decision
-from crm_mailer.store import touches
+from crm_mailer.store import waiting
 from crm_mailer.store.occasions import Occasion
 
 #: Bumped when saved plans are written otherwise.
-FORMAT = 1
-#: Examples that a difference names, or a saved plan.
+FORMAT = 2
+#: Examples that a saved plan names.
 SAMPLES = 5
 
 
@@ -37,7 +35,10 @@ class SavedCampaign:
     version: str
     #: Template and language -> its version.
     templates: dict[str, str]
+    #: The other files on which its mails depend -> their versions.
+    files: dict[str, str]
     audience: str
+    times: str
     planned: int
     left_out: int
     #: A few of its mails, for whoever reads the file: customer, step, when there, language.
@@ -53,25 +54,14 @@ class SavedPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """One mail of a difference."""
+class Applied:
+    """What applying a saved plan did, and which of its campaigns were planned since it was saved.
 
-    kind: str
-    email: str
-    step: str
-    before: str
-    after: str
+    The value is when the last mail of such a campaign was planned.
+    """
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """What an edited file changes, by kind: added, dropped, moved, rewritten, same."""
-
-    campaign: str
-    counts: dict[str, int]
-    examples: tuple[Example, ...]
-    #: Mails of the running version that wait already: they stay as they were planned.
-    waiting: int
+    report: PlanReport
+    before: dict[str, datetime] = field(default_factory=dict)
 
 
 # ------------------------------------------------------------------ saved plans
@@ -116,29 +106,49 @@ def read(path: Path) -> SavedPlan:
         ) from error
 
 
-def apply_saved(app: App, path: Path) -> PlanReport:
+def apply_saved(app: App, path: Path) -> Applied:
     """Do what the file says, if it is still what would be done.
 
     Raises:
         SourceError: it is no saved plan.
-        NotPossible: a campaign, a template or an audience has changed, or is a draft.
+        NotPossible: a file, an audience or a time has changed, or a campaign is a draft.
     """
     saved = read(path)
     names = [one.id for one in saved.campaigns]
     _refuse_unknown(app, names)
-    now = app.clock.now()
-    report, prints = _looked_at(app, names, now)
+    report, prints = _looked_at(app, names, app.clock.now())
+    done = {
+        then.id: at
+        for then, one in zip(saved.campaigns, report.campaigns, strict=True)
+        if (at := _done_at(app, then, one, saved.at)) is not None
+    }
     changes = [
         change
         for then, one in zip(saved.campaigns, report.campaigns, strict=True)
-        for change in _changes(then, _saved(app, one, prints), app.definitions.campaigns[then.id])
+        for change in _changes(
+            then,
+            _saved(app, one, prints),
+            app.definitions.campaigns[then.id],
+            is_done=then.id in done,
+        )
     ]
     if changes:
         raise NotPossible(
             "the plan does not hold any more, nothing was saved:\n  " + "\n  ".join(changes),
             hint="look at it again: `crm-mailer plan --save FILE`",
         )
-    return planning.plan(app.store, app.definitions, now=now, campaigns=names, is_saved=True)
+    return Applied(report=acts.apply(app, names, is_by_hand=True), before=done)
+
+
+def _done_at(
+    app: App, then: SavedCampaign, now: planning.CampaignPlan, since: datetime
+) -> datetime | None:
+    """When the campaign's part of the plan was carried out; None: it was not, or not all of it."""
+    if now.planned or not then.planned:
+        return None
+    with app.store.read() as connection:
+        number, last = waiting.count_planned(connection, then.id, then.version, since)
+    return last if number >= then.planned else None
 
 
 def _refuse_unknown(app: App, names: Sequence[str]) -> None:
@@ -151,7 +161,7 @@ def _refuse_unknown(app: App, names: Sequence[str]) -> None:
 
 
 def _looked_at(app: App, campaigns: Sequence[str], now: datetime) -> tuple[PlanReport, Fingerprint]:
-    prints, readers = Fingerprint(), Readers(app)
+    prints, readers = Fingerprint(now), Readers(app)
 
     def watch(campaign: Campaign, occasion: Occasion, one: Decision, place: ZoneInfo) -> None:
         prints(campaign, occasion, one, place)
@@ -177,7 +187,9 @@ def _saved(app: App, one: planning.CampaignPlan, prints: Fingerprint) -> SavedCa
         id=campaign.id,
         version=campaign.version,
         templates=_templates(app, campaign),
+        files=file_versions(app, campaign),
         audience=prints.of(campaign.id),
+        times=prints.times_of(campaign.id),
         planned=one.planned,
         left_out=sum(one.left_out.values()),
         samples=[
@@ -208,8 +220,12 @@ def _templates(app: App, campaign: Campaign) -> dict[str, str]:
     }
 
 
-def _changes(then: SavedCampaign, now: SavedCampaign, campaign: Campaign) -> list[str]:
-    """What keeps the plan from being applied, as sentences."""
+def _changes(
+    then: SavedCampaign, now: SavedCampaign, campaign: Campaign, *, is_done: bool
+) -> list[str]:
+    """What keeps the plan from being applied, as sentences; nothing where it was applied before."""
+    if is_done:
+        return []
     found = []
     if campaign.mode is Mode.DRAFT:
         found.append(f"{then.id}: its mode is draft")
@@ -220,106 +236,18 @@ def _changes(then: SavedCampaign, now: SavedCampaign, campaign: Campaign) -> lis
         for name in sorted({*then.templates, *now.templates})
         if then.templates.get(name) != now.templates.get(name)
     ]
-    is_done = not now.planned and not now.left_out  # applied before: nothing is left to do
-    if then.version == now.version and then.audience != now.audience and not is_done:
+    found += [
+        f"{then.id}: {name} was changed"
+        for name in sorted({*then.files, *now.files})
+        if then.files.get(name) != now.files.get(name)
+    ]
+    if then.version != now.version or not (then.planned or now.planned):
+        return found  # who is left out anyway may be others by now
+    if then.audience != now.audience:
         found.append(
             f"{then.id}: the audience changed: {then.planned:,} mails and {then.left_out:,} left "
             f"out then, {now.planned:,} and {now.left_out:,} now"
         )
+    elif then.times != now.times:
+        found.append(f"{then.id}: mails would leave at other times than then")
     return found
-
-
-# ------------------------------------------------------------------ what an edit changes
-
-
-def diff(app: App, path: Path) -> Difference:
-    """What would change if the file at `path` took the place of the campaign with its id.
-
-    Raises:
-        DefinitionError: the file is wrong.
-        NotFound: no campaign of the shop has its id.
-    """
-    edited = _read(app, path)
-    found = app.definitions
-    if edited.id not in found.campaigns:
-        raise NotFound(
-            f"the shop has no campaign `{edited.id}`: all of it is new",
-            hint="put the file into campaigns/ and look at it with `crm-mailer plan`",
-        )
-    after = replace(found, campaigns={**found.campaigns, edited.id: edited})
-    fates = []
-    for definitions in (found, after):
-        watch = Fates()
-        planning.plan(
-            app.store,
-            definitions,
-            now=app.clock.now(),
-            campaigns=[edited.id],
-            is_saved=False,
-            watch=watch,
-        )
-        fates.append(watch.known)
-    with app.store.read() as connection:
-        waiting = len(touches.list_unsent(connection, edited.id))
-    return compare(edited.id, fates[0], fates[1], waiting=waiting)
-
-
-def _read(app: App, path: Path) -> Campaign:
-    found = app.definitions
-    problems: list[Problem] = []
-    known = Known(
-        shop=app.shop,
-        curves=found.curves,
-        segments=found.segments,
-        festivals=found.festivals,
-        templates=index(app.templates_folder),
-    )
-    campaign = read_campaign(path, known, problems)
-    raise_errors(problems)
-    assert campaign is not None
-    return campaign
-
-
-def compare(
-    campaign: str, before: dict[Key, Fate], after: dict[Key, Fate], *, waiting: int = 0
-) -> Difference:
-    """The difference of two plans of one campaign."""
-    counts: Counter[str] = Counter()
-    examples: list[Example] = []
-    for key in sorted({*before, *after}):
-        then, now = before.get(key), after.get(key)
-        kind = _kind(then, now)
-        if not kind:
-            continue
-        counts[kind] += 1
-        if kind != "same" and sum(one.kind == kind for one in examples) < SAMPLES:
-            email = (then or now or _NOBODY).email
-            examples.append(
-                Example(kind=kind, email=email, step=key[2], before=_told(then), after=_told(now))
-            )
-    return Difference(
-        campaign=campaign, counts=dict(counts), examples=tuple(examples), waiting=waiting
-    )
-
-
-_NOBODY = Fate(datetime.min, "", None, "")  # noqa: DTZ901
-
-
-def _kind(then: Fate | None, now: Fate | None) -> str:
-    """How the mail differs; nothing where there is none before and after."""
-    was, is_ = (one is not None and one.reason is None for one in (then, now))
-    if not was and not is_:
-        return ""
-    if was != is_:
-        return "added" if is_ else "dropped"
-    assert then is not None
-    assert now is not None
-    if then.template != now.template:
-        return "rewritten"
-    return "moved" if then.due_at != now.due_at else "same"
-
-
-def _told(fate: Fate | None) -> str:
-    if fate is None:
-        return ""
-    return fate.reason.value if fate.reason else f"{fate.due_at:%Y-%m-%d %H:%M} {fate.template}"

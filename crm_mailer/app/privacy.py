@@ -11,20 +11,20 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from crm_mailer.app import archiving, drafts, optouts
+from crm_mailer.app import archiving, drafts, optouts, people_files
 from crm_mailer.app.case_words import EVIDENCE
 from crm_mailer.app.wiring import App
 from crm_mailer.model.address import key
 from crm_mailer.model.errors import CannotWrite, NotPossible
 from crm_mailer.model.suppression import SuppressionReason
-from crm_mailer.store import directory, facts, privacy, privacy_map, suppressions
+from crm_mailer.store import directory, facts, privacy, privacy_map, strangers, suppressions
 from crm_mailer.store.engine import Connection
 from crm_mailer.store.privacy import Person
 
@@ -32,9 +32,6 @@ JOURNAL = "erasures.jsonl"
 _SWEPT = "privacy:swept"
 #: Rows are stamped when their transaction begins: a sweep looks back so far behind the last.
 OVERLAP = timedelta(minutes=10)
-#: Files of people that are searched for the address of who was erased.
-_SEARCHED = (".csv", ".tsv", ".txt", ".yaml", ".yml", ".json", ".jsonl", ".xlsx", ".eml")
-_LARGEST_FILE = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +182,7 @@ def erase(app: App, who: str, *, by: str, is_forced: bool = False) -> Erasure:
         deleted=done.deleted,
         emptied=done.emptied,
         files=files,
-        files_left=tuple(_files_naming(app, person.addresses)),
+        files_left=tuple(people_files.naming(app, person.addresses, but=JOURNAL)),
         is_scrubbed=privacy.scrub(app.store),
     )
 
@@ -193,21 +190,32 @@ def erase(app: App, who: str, *, by: str, is_forced: bool = False) -> Erasure:
 def replay(app: App) -> Swept:
     """Erase again whom the journal names: after a backup was restored.
 
+    Who asked to be written to again is erased, too, where the backup is older than the erasure.
+    The archive goes first: stopped at any point, the database still says what is to be done.
+
     Raises:
         CannotWrite: the journal cannot be read, or a file not be written or removed.
+        NotPossible: the archive is being written.
     """
-    erased = list(_journal(app))
-    with app.store.write(durable=True) as connection:
-        for one in erased:
-            privacy.add_traces(connection, one.hashes, one.at)
-    swept = _sweep(app, None)
+    noted = list(_journal(app))
+    known, back = _known_by(noted)
     with archiving.still(app) as archive:
-        for one in erased:
+        with app.store.read() as connection:
+            told = [(one, _is_undone(connection, one)) for one in noted if one.hashes]
+        for one, is_undone in told:
             with app.store.read() as connection:
                 touches = privacy.touches_of(connection, [one.customer])
-            archive.forget(touches, _is_named_by(app, one), is_always_asked=True)
+            named = {*one.hashes, *one.met} - (set() if is_undone else back)
+            archive.forget(touches, _is_named_by(app, named), is_always_asked=True)
+        erased = _do_undone(app, [one for one, is_undone in told if is_undone])
+    with app.store.write(durable=True) as connection:
+        privacy.drop_traces(connection, back)
+        for trace, at in known.items():
+            privacy.add_traces(connection, [trace], at)
+    swept = _sweep(app, None)
+    _forget_letters(app, known)
     privacy.scrub(app.store)
-    return swept
+    return replace(swept, erased=swept.erased + erased)
 
 
 def sweep(app: App) -> Swept:
@@ -225,10 +233,24 @@ def sweep(app: App) -> Swept:
 
 
 def forget_erasure(app: App, connection: Connection, customer_id: int) -> None:
-    """A person asked to be written to again: what they are called is known as erased no longer."""
+    """A person asked to be written to again: what they are called is known as erased no longer.
+
+    The last step of a transaction: what failed after it would stand in the journal all the same.
+
+    Raises:
+        CannotWrite: the journal cannot be written, which would take them for erased.
+    """
     if privacy.has_traces(connection):
-        person = privacy.find(connection, customer_id)
-        privacy.drop_traces(connection, _hashes(app, person))
+        hashes = _hashes(app, privacy.find(connection, customer_id))
+        if privacy.drop_traces(connection, hashes):
+            _append(app, {"at": app.clock.now().isoformat(), "customer": customer_id,
+                          "returned": hashes})  # fmt: skip
+
+
+def erasures(app: App) -> str:
+    """Changes whenever anybody is known as erased, or no longer."""
+    with app.store.read() as connection:
+        return privacy.mark_of_traces(connection)
 
 
 def erased_among(app: App, named: Iterable[str]) -> set[str]:
@@ -266,9 +288,8 @@ def _goes_to(person: Person) -> archiving.Theirs:
     return lambda address: key(address) in known
 
 
-def _is_named_by(app: App, noted: _Noted) -> archiving.Theirs:
+def _is_named_by(app: App, known: Set[str]) -> archiving.Theirs:
     """The same, of who was erased: a database that was made anew counts its customers anew."""
-    known = {*noted.hashes, *noted.met}
     return lambda address: not known.isdisjoint(_of_address(app, address))
 
 
@@ -276,15 +297,49 @@ def _person(connection: Connection, who: str) -> Person:
     return privacy.find(connection, directory.find_customer(connection, who))
 
 
+def _is_undone(connection: Connection, one: _Noted) -> bool:
+    """Whether the database is older than an erasure, or another one: it does not know of it."""
+    done = privacy.erased_at(connection, one.customer)
+    return done is None or done < one.at.replace(microsecond=0)
+
+
+def _do_undone(app: App, undone: Sequence[_Noted]) -> int:
+    """Do erasures of which the database does not know, in their order; how many persons."""
+    if not undone:
+        return 0
+    people: dict[str, set[int]] = {trace: set() for one in undone for trace in one.hashes}
+    with app.store.read() as connection:
+        for id_, _address, trace in _alike(app, connection, None, people):
+            people[trace].add(id_)
+    gone: set[int] = set()
+    for one in undone:
+        theirs = set().union(*(people[trace] for trace in one.hashes)) - gone
+        # by the person of the journal it is told whether this was done: they go last
+        for id_ in sorted(theirs, key=lambda id_: (id_ == one.customer, id_)):
+            if not _is_customer_again(app, id_, one.at):
+                _erase_again(app, id_, app.clock.now())
+                gone.add(id_)
+    return len(gone)
+
+
+def _alike(
+    app: App, connection: Connection, since: datetime | None, known: Collection[str]
+) -> Iterator[tuple[int, str, str]]:
+    """Number, address and hash of those whom one of these hashes knows; not of who is erased."""
+    for id_, address, platform, name in privacy.names_since(connection, since):
+        for trace in (*_of_address(app, address), *_of_name(app, platform, name)):
+            if trace in known:
+                yield id_, address, trace
+
+
 def _sweep(app: App, since: datetime | None) -> Swept:
     now = app.clock.now()
     with app.store.read() as connection:
         known = privacy.traces(connection)
         met: dict[int, tuple[datetime, str]] = {}
-        for id_, address, platform, name in privacy.names_since(connection, since):
-            for trace in (*_of_address(app, address), *_of_name(app, platform, name)):
-                if trace in known and (id_ not in met or met[id_][0] < known[trace]):
-                    met[id_] = (known[trace], address)
+        for id_, address, trace in _alike(app, connection, since, known):
+            if id_ not in met or met[id_][0] < known[trace]:
+                met[id_] = (known[trace], address)
     erased = suppressed = 0
     for id_, (at, address) in met.items():
         if _is_customer_again(app, id_, at):
@@ -323,6 +378,23 @@ def _erase_again(app: App, customer_id: int, now: datetime) -> None:
         _remove_files(app, person, connection)
         privacy.erase(connection, person, now, spoken)
     _forget_wishes(app, person)
+
+
+def _forget_letters(app: App, known: Mapping[str, datetime]) -> None:
+    """Letters from before their writer was erased, which a mailbox brought home once more."""
+    if not known:
+        return
+    with app.store.read() as connection:
+        theirs = [
+            number
+            for number, sender, at in strangers.letters(connection)
+            if any(at <= known[one] for one in _of_address(app, sender) if one in known)
+        ]
+        found = privacy.of_letters(connection, theirs)
+    if theirs:
+        _remove_files(app, found)
+        with app.store.write() as connection:
+            privacy.erase(connection, found, app.clock.now())
 
 
 def _remove_files(app: App, person: Person, connection: Connection | None = None) -> int:
@@ -378,37 +450,6 @@ def _sandbox_files(app: App, touch_ids: Iterable[int]) -> list[Path]:
     )
 
 
-def _files_naming(app: App, addresses: Iterable[str]) -> Iterator[str]:
-    """Files that people keep in the shop's folder and that still name one of the addresses."""
-    wanted = [one.encode() for one in addresses]
-    if not wanted:
-        return
-    for path in sorted(app.home.rglob("*")):
-        if path.suffix.lower() not in _SEARCHED or path.name == JOURNAL or not path.is_file():
-            continue
-        with suppress(OSError):
-            if path.stat().st_size <= _LARGEST_FILE and _names(path, wanted):
-                yield str(path.relative_to(app.home))
-
-
-def _names(path: Path, wanted: Iterable[bytes]) -> bool:
-    text = _text(path)
-    return any(one in text for one in wanted)
-
-
-def _text(path: Path) -> bytes:
-    """What a file says, in small letters; of a workbook what its sheets say."""
-    if path.suffix.lower() != ".xlsx":
-        return path.read_bytes().lower()
-    try:
-        with zipfile.ZipFile(path) as book:
-            return b"\n".join(
-                book.read(name) for name in book.namelist() if name.endswith(".xml")
-            ).lower()
-    except zipfile.BadZipFile:
-        return b""
-
-
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -453,9 +494,13 @@ def _note(
 
     `met`: hashes of where archived mails went to, also where others get theirs.
     """
-    path = app.home / JOURNAL
-    told = {"at": now.isoformat(), "customer": person.id, "traces": hashes, "by": by, "met": met}
-    line = json.dumps(told)
+    _append(app, {"at": now.isoformat(), "customer": person.id, "traces": hashes, "by": by,
+                  "met": met})  # fmt: skip
+
+
+def _append(app: App, told: Mapping[str, Any]) -> None:
+    """A line that is on the disk when this returns."""
+    path, line = app.home / JOURNAL, json.dumps(told)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "a", encoding="utf-8") as file:
@@ -465,7 +510,7 @@ def _note(
     except OSError as error:
         raise CannotWrite(
             f"the journal of erasures cannot be written: {path}: {error.strerror or error}",
-            hint="nothing was erased; correct the folder's rights and do it again",
+            hint="nothing was changed; correct the folder's rights and do it again",
         ) from error
 
 
@@ -477,6 +522,20 @@ class _Noted:
     customer: int
     hashes: list[str]
     met: list[str]
+    #: By what a person is known as erased no longer, who asked to be written to again.
+    returned: list[str]
+
+
+def _known_by(noted: Iterable[_Noted]) -> tuple[dict[str, datetime], set[str]]:
+    """By what erased persons are known, since when; and what was theirs until they came back."""
+    known: dict[str, datetime] = {}
+    back: set[str] = set()
+    for one in noted:
+        known |= dict.fromkeys(one.hashes, one.at)
+        back = (back - set(one.hashes)) | set(one.returned)
+        for trace in one.returned:
+            known.pop(trace, None)
+    return known, back
 
 
 def _journal(app: App) -> Iterator[_Noted]:
@@ -489,6 +548,8 @@ def _journal(app: App) -> Iterator[_Noted]:
     for line in lines:
         with suppress(ValueError, KeyError, TypeError):
             told = json.loads(line)
-            hashes = [str(one) for one in told["traces"]]
-            met = [str(one) for one in told.get("met", ())]
-            yield _Noted(datetime.fromisoformat(told["at"]), int(told["customer"]), hashes, met)
+            hashes, met, returned = (
+                [str(one) for one in told.get(name, ())] for name in ("traces", "met", "returned")
+            )
+            at = datetime.fromisoformat(told["at"])
+            yield _Noted(at, int(told["customer"]), hashes, met, returned)

@@ -140,6 +140,7 @@ def reconcile(
 
     Raises:
         NotPossible: the database is no restored one, and `since` was not given.
+        Unreconciled: copying into it was broken off.
         AlreadyRunning: a daemon works on it.
         ServiceDown: a mailbox cannot be read.
     """
@@ -161,9 +162,12 @@ def reconcile(
         _distrust(app, why, gap)
         on_step(Sentence("opt-outs"))
         wishes = _put_wishes_back(app, gap)
-        read = _read_mailboxes(app, gap, on_step) if is_mailbox_read else 0
         on_step(Sentence("erasures"))
+        # before the mailboxes: a letter of who was erased opens no case of theirs
         erased = privacy.replay(app).erased
+        read = _read_mailboxes(app, gap, on_step) if is_mailbox_read else 0
+        if is_mailbox_read:  # what was erased may have come home, or waited to be understood
+            erased += privacy.replay(app).erased
         on_step(Sentence("mails"))
         accepted, in_doubt = _settle_left(app, gap)
         skipped, held = _settle_rest(app, gap)
@@ -193,6 +197,8 @@ def _gap(app: App, since: datetime | None) -> tuple[Why | None, Gap]:
     now = app.clock.now()
     with app.store.read() as connection:
         found = witness.look(connection, app.journal_folder, now)
+        if found is not None and found.why is Why.HALF:
+            raise witness.refuse(found)
         before = witnesses.gap(connection)
     mark = _mark(app)
     until = now if mark is None or not mark.number else mark.at + SLACK

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from crm_mailer import logs
 from crm_mailer.app import names
+from crm_mailer.app.pinned import Pinned
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.model import address as addresses
@@ -21,8 +22,8 @@ from crm_mailer.model.order import Order
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.planning import trials
 from crm_mailer.rendering.dkim import Signer, read_key
-from crm_mailer.rendering.preview import Preview
-from crm_mailer.rendering.preview import preview as make_preview
+from crm_mailer.rendering.preview import Preview, Stand, take_stand
+from crm_mailer.rendering.preview import preview as look
 from crm_mailer.rendering.render import StoreRenderer
 from crm_mailer.settings import DkimSettings
 from crm_mailer.store import directory, messages
@@ -45,6 +46,7 @@ def renderer(app: App, clock: Clock | None = None) -> StoreRenderer:
         app.keys,
         clock or app.clock,
         signer(app),
+        Pinned(app),
     )
 
 
@@ -124,17 +126,8 @@ def preview(
     """
     chosen = choose(app, campaign, step=step, customer=customer, order=order, arm=arm)
     try:
-        mail = make_preview(
-            app.store if chosen.reader is not None else None,
-            app.templates,
-            chosen.campaign,
-            chosen.step,
-            chosen.reader,
-            chosen.order,
-            app.shop,
-            app.keys,
-            app.clock.now(),
-            wanted_language=language,
+        mail = look(
+            stand(app, chosen, language), app.templates, app.shop, app.keys, app.clock.now()
         )
     except RenderError as error:
         error.hint = error.hint or "`crm-mailer check` knows more, such as the nearest field"
@@ -200,6 +193,21 @@ def choose(
     written = found.steps[steps.index(step) if step else 0]
     shown = _arm(app, found, written, reader, arm)
     return Chosen(campaign=found, step=written.of_arm(shown), reader=reader, order=about, arm=shown)
+
+
+def stand(app: App, chosen: Chosen, language: str = "") -> Stand:
+    """What the chosen mail is about, for its reader or in another `language` than theirs."""
+    return take_stand(
+        app.store if chosen.reader is not None else None,
+        app.templates,
+        chosen.campaign,
+        chosen.step,
+        chosen.reader,
+        chosen.order,
+        app.shop,
+        app.clock.now(),
+        wanted_language=language,
+    )
 
 
 def _arm(app: App, campaign: Campaign, step: Step, reader: Customer | None, arm: str) -> str:

@@ -21,6 +21,7 @@ from crm_mailer.model.score import (
     ValueClass,
     english_name,
 )
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.segmenting import churn, profiles, rfm, valuing
 from crm_mailer.segmenting.valuing import Models
 from crm_mailer.store import (
@@ -69,6 +70,8 @@ class CustomerScore:
     value_class: str
     valued: Valued | None
     value_words: tuple[str, ...]
+    #: No score, and paid orders: marks were not worked out since.
+    is_waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,25 @@ class ValuePage:
     models: Models | None
     limits: Mapping[str, int]
     states: tuple[InChurn, ...]
+
+
+def hint(app: App) -> Sentence | None:
+    """What to know before marks or segments are believed; None: they are up to date."""
+    with app.store.read() as connection:
+        if score_standing.are_missing(connection):
+            return Sentence(
+                "marks are not worked out yet: run `crm-mailer segment run`; until then nobody has "
+                "a score and rules that ask for one hold for nobody"
+            )
+        standing = score_standing.standing(connection)
+        imported = score_standing.newer_orders(connection)
+    if standing is None or imported is None:
+        return None
+    return Sentence(
+        "marks are of {then}, orders were imported on {since}: run `crm-mailer segment run`",
+        then=f"{standing.seen_at.astimezone(app.zone):%Y-%m-%d %H:%M}",
+        since=f"{imported.astimezone(app.zone):%Y-%m-%d %H:%M}",
+    )
 
 
 def page(app: App, as_of: date | None = None) -> RfmPage:
@@ -156,6 +178,7 @@ def customer_score(app: App, who: str) -> CustomerScore:
         profile = score_standing.profile_in_force(connection)
         valued = values.find(connection, customer_id)
         unpriced = scores.unpriced(connection, customer_id)
+        is_waiting = score is None and scores.has_paid(connection, customer_id)
     return CustomerScore(
         customer_id=customer_id,
         customer=name,
@@ -165,6 +188,7 @@ def customer_score(app: App, who: str) -> CustomerScore:
         value_class=score.value_class if score else "",
         valued=valued,
         value_words=valuing.words_of(app.store, valued, score),
+        is_waiting=is_waiting,
     )
 
 

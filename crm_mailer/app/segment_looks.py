@@ -340,6 +340,7 @@ def _read(app: App, text: str, problems: list[Problem]) -> Segment | None:
         folder=app.home / "campaigns" / "segments",
         segments=known,
         shown="rule",
+        campaigns=app.definitions.ids,
     )
     if found is None:
         return None

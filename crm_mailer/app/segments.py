@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from crm_mailer.app import names
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.list_reader import ListFolder, read_list
-from crm_mailer.definitions.problems import Problem, did_you_mean, raise_all, raise_errors
+from crm_mailer.definitions.problems import Problem, nearest, raise_all, raise_errors
 from crm_mailer.definitions.segment_reader import read_segment
 from crm_mailer.definitions.tree import Node, Place, Source
 from crm_mailer.definitions.written import SLUG
@@ -88,7 +88,13 @@ def find(app: App, target: str) -> tuple[Segment, tuple[Problem, ...]]:
         return one, tuple(p for p in app.definitions.problems if p.file.endswith(file))
     path = _path_of(app, target)
     problems: list[Problem] = []
-    found = read_segment(path, problems, segments=app.definitions.segments, shown=target)
+    found = read_segment(
+        path,
+        problems,
+        segments=app.definitions.segments,
+        shown=target,
+        campaigns=app.definitions.ids,
+    )
     if found is None:
         raise_errors(problems)
         raise NotFound(f"there is no segment in {target}")
@@ -173,8 +179,7 @@ def report(
     """
     for name in (*by, *((across,) if across else ())):
         if name not in distributions.DIMENSIONS:
-            known = did_you_mean(name, distributions.DIMENSIONS)
-            raise NotFound(f"customers cannot be told apart by `{name}`", hint=known)
+            raise NotFound(f"customers cannot be told apart by `{name}`", hint=_meant(name))
     one = find(app, target)[0] if target else None
     rule = one.rule if one else EVERYBODY
     asked = look(app, one)
@@ -253,6 +258,11 @@ def make(app: App, source: Path, *, id_: str, name: str) -> Made:
     where = ListFolder(path=source.parent, shown=str(source.parent))
     listed = read_list(source.name, where, here, problems)
     raise_errors(problems)
+    if not listed.addresses and not listed.numbers:
+        raise NotPossible(
+            f"nobody is on the list {source.name}: no segment was made",
+            hint="it needs a column `email` or `customer_id`, or a mail address in each row",
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, kept)
@@ -282,6 +292,14 @@ def note_growth(app: App) -> int:
             return 0
     with app.store.write() as connection:
         return growth.add_tasks(connection, app.clock.now())
+
+
+def _meant(name: str) -> str:
+    """The remedy for an unknown dimension: the nearest one that begins alike, else all of them."""
+    near = nearest(name, distributions.DIMENSIONS)
+    if near and near[0] == name[:1].lower():
+        return f"did you mean `{near}`?"
+    return "known: " + ", ".join(distributions.DIMENSIONS)
 
 
 def _yaml(id_: str, name: str, file: str) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from crm_mailer.app import rendering
+from crm_mailer.app import rendering, saves
 from crm_mailer.app.wiring import App
 from crm_mailer.model import campaign as campaigns
 from crm_mailer.model.campaign import Campaign, OrderAnchor, Step, Stream
@@ -20,8 +21,7 @@ from crm_mailer.rendering import replies, samples
 from crm_mailer.rendering.compose import Composer
 from crm_mailer.rendering.faults import TemplateFault
 from crm_mailer.rendering.headers import UnsafeHeader
-from crm_mailer.rendering.preview import Preview, take_stand
-from crm_mailer.rendering.preview import preview as make_preview
+from crm_mailer.rendering.preview import Preview, Stand, preview, take_stand
 
 #: Made-up readers by the name that stands in links.
 READERS: dict[str, Callable[[str], Customer]] = {
@@ -76,6 +76,8 @@ class Look:
     """The mail, or why there is none. `fault` is told as `check` tells it, with a caret."""
 
     wanted: Wanted
+    #: The file of the campaign that it is for; empty where there is none.
+    campaign: str = ""
     mail: Preview | None = None
     fault: str = ""
     hint: str = ""
@@ -95,6 +97,7 @@ class Showroom:
     def __init__(self, app: App, customer: str = "") -> None:
         self._app = app
         self._lock = Lock()
+        self._last: Wanted | None = None
         app.mjml.keep_spare()
         self._given = rendering.find_customer(app, customer) if customer else None
 
@@ -132,15 +135,17 @@ class Showroom:
         """One mail, made on the path that sending uses."""
         with self._lock:
             wanted = self._completed(wanted)
+            bare = Look(wanted=wanted, campaign=self._file(wanted.use))
             try:
-                return Look(wanted=wanted, mail=self._mail(wanted))
+                return replace(bare, mail=self._mail(wanted))
             except TemplateFault as fault:
-                return Look(wanted=wanted, fault=fault.problem.as_text(), hint=fault.hint)
+                return replace(bare, fault=fault.problem.as_text(), hint=fault.hint)
             except CrmMailerError as error:
-                return Look(wanted=wanted, fault=str(error), hint=error.hint)
+                return replace(bare, fault=str(error), hint=error.hint)
 
     def html(self, wanted: Wanted) -> str:
         """The HTML of the mail alone, which is quicker; empty where there is none."""
+        self._last = wanted
         with self._lock:
             wanted = self._completed(wanted)
             try:
@@ -148,13 +153,16 @@ class Showroom:
             except (CrmMailerError, UnsafeHeader):
                 return ""
 
-    def reload(self, *, is_all: bool) -> None:
-        """Take in what was saved; `is_all`: campaigns too, which takes longer."""
+    def take_in(self, saved: Collection[Path]) -> None:
+        """Have every look from now on show what stands in these files."""
         with self._lock:
-            if is_all:
-                self._app.reload()
-            else:
-                self._app.reload_templates()
+            saves.take_in(self._app, saved)
+
+    def warm(self) -> None:
+        """Make the mail that was looked at last, before the page asks for it again."""
+        if self._last is not None:
+            with suppress(NotFound):  # its template is gone
+                self.html(self._last)
 
     def _completed(self, wanted: Wanted) -> Wanted:
         """The wish with what it leaves open, or names wrongly, chosen."""
@@ -172,25 +180,18 @@ class Showroom:
         )
 
     def _mail(self, wanted: Wanted) -> Preview:
-        app, (campaign, step), now = self._app, self._step(wanted), self._app.clock.now()
-        reader, order = self._reader(wanted, campaign, now)
-        return make_preview(
-            app.store if wanted.reader == GIVEN else None,
-            app.templates,
-            campaign,
-            step,
-            reader,
-            order,
-            app.shop,
-            app.keys,
-            now,
-            wanted_language=wanted.language,
-        )
+        app, now = self._app, self._app.clock.now()
+        return preview(self._stand(wanted, now), app.templates, app.shop, app.keys, now)
 
     def _html(self, wanted: Wanted) -> str:
-        app, (campaign, step), now = self._app, self._step(wanted), self._app.clock.now()
+        app, now = self._app, self._app.clock.now()
+        composer = Composer(app.templates, app.shop, app.keys)
+        return composer.show(self._stand(wanted, now).occasion, now).html
+
+    def _stand(self, wanted: Wanted, now: datetime) -> Stand:
+        app, (campaign, step) = self._app, self._step(wanted)
         reader, order = self._reader(wanted, campaign, now)
-        stand = take_stand(
+        return take_stand(
             app.store if wanted.reader == GIVEN else None,
             app.templates,
             campaign,
@@ -201,7 +202,6 @@ class Showroom:
             now,
             wanted_language=wanted.language,
         )
-        return Composer(app.templates, app.shop, app.keys).show(stand.occasion, now).html
 
     def _reader(
         self, wanted: Wanted, campaign: Campaign, now: datetime
@@ -223,6 +223,10 @@ class Showroom:
         found = self._app.definitions.campaigns[name]
         [step] = [one for one in found.steps if one.id == step_id]
         return found, step.of_arm(arm[0]) if arm else step
+
+    def _file(self, use: str) -> str:
+        """The file of the campaign that a mail is of."""
+        return self._app.definitions.campaigns[use.split("/")[0]].path if use else ""
 
     def _uses(self) -> Mapping[str, list[Use]]:
         found: dict[str, list[Use]] = {}

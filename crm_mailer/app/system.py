@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crm_mailer import home as homes
+from crm_mailer.app import service_shell
 from crm_mailer.model.errors import CannotWrite, NotFound, NotPossible
 from crm_mailer.settings import FILE_NAME
 from crm_mailer.store.bundled import bundled
@@ -31,6 +32,7 @@ HOME = Path("var") / "lib" / "crm-mailer"
 UNITS = Path("etc") / "systemd" / "system"
 USERS = Path("etc") / "sysusers.d" / "crm-mailer.conf"
 LOCAL = Path("usr") / "local"
+SHELL = LOCAL / "bin" / "crm-mailer-shop"
 #: What we wrote, by its digest.
 BOOK = SETTINGS / "installed.json"
 #: Read by systemd alone, which hands them to the daemon.
@@ -67,14 +69,14 @@ def install(root: Path, share: Path) -> Installed:
         CannotWrite: a file or a folder cannot be written.
         NotFound: the user could not be made.
     """
-    program = _program()
+    program = installed_program()
     if root == MACHINE:
         _check_machine()
         _check_reach(program)
     book = _Book(root)
     try:
-        for place, text in _texts(program, share):
-            book.put(place, text)
+        for place, text, mode in _texts(program, share):
+            book.put(place, text, mode)
         if root == MACHINE:
             _make_user()
         _write_settings(root, book)
@@ -104,7 +106,7 @@ class _Book:
         self.kept: list[Path] = []
         self._known = self._read()
 
-    def put(self, place: Path, text: str) -> None:
+    def put(self, place: Path, text: str, mode: int) -> None:
         """Write a file of ours; beside it, once, where a person has changed it."""
         path, ours, new = self.root / place, self._known.get(str(place)), _sum(text.encode())
         there = _digest(path)
@@ -112,10 +114,10 @@ class _Book:
         if there == new or (there and ours == new):
             return
         if there in ("", ours):
-            self._write(path, text, 0o644)
+            self._write(path, text, mode)
             self.written.append(place)
         else:
-            self._write(path.with_name(f"{path.name}.new"), text, 0o644)
+            self._write(path.with_name(f"{path.name}.new"), text, mode)
             self.kept.append(place)
 
     def put_once(self, place: Path, text: str, mode: int) -> None:
@@ -149,16 +151,18 @@ class _Book:
         fresh.replace(path)
 
 
-def _texts(program: Path, share: Path) -> Iterator[tuple[Path, str]]:
-    """Place and content of every file that is ours to replace."""
+def _texts(program: Path, share: Path) -> Iterator[tuple[Path, str, int]]:
+    """Place, content and mode of every file that is ours to replace."""
     for path in sorted(bundled("deploy").glob("*.service")):
         text = path.read_text(encoding="utf-8")
-        yield UNITS / path.name, text.replace(SHIPPED_PROGRAM, str(program))
+        yield UNITS / path.name, text.replace(SHIPPED_PROGRAM, str(program)), 0o644
     conf = bundled("deploy") / "crm-mailer-sysusers.conf"
-    yield USERS, conf.read_text(encoding="utf-8")
+    yield USERS, conf.read_text(encoding="utf-8"), 0o644
+    yield SHELL, service_shell.script(Path(sys.executable)), 0o755
     for path in sorted(share.rglob("*")):
         if path.is_file():
-            yield LOCAL / path.relative_to(share.parent), path.read_text(encoding="utf-8")
+            place = LOCAL / path.relative_to(share.parent)
+            yield place, path.read_text(encoding="utf-8"), 0o644
 
 
 def _write_settings(root: Path, book: _Book) -> None:
@@ -177,7 +181,7 @@ def _write_settings(root: Path, book: _Book) -> None:
         book.put_once(SETTINGS / name, "", 0o600)
     door = root / LOCAL / "bin" / USER
     if root == MACHINE and not os.path.lexists(door):
-        door.symlink_to(_program())
+        door.symlink_to(installed_program())
 
 
 def _make_shop(root: Path, program: Path) -> None:
@@ -225,7 +229,7 @@ def _give(root: Path, path: Path, *, mode: int, is_group_only: bool) -> None:
     path.chmod(mode)
 
 
-def _program() -> Path:
+def installed_program() -> Path:
     """This program as a service starts it: the script beside its Python."""
     return Path(sys.executable).parent / USER
 

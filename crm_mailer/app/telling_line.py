@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urlsplit
 
+from crm_mailer.model import domains
+
 #: Seconds to connect, to wait for each part of an answer, and for all of it.
 CONNECT, PART, WHOLE = 5.0, 8.0, 12.0
 #: Bytes of an answer that are looked at: chats say there what they did not like.
@@ -66,7 +68,7 @@ def post(url: str, headers: Mapping[str, str], body: bytes, *, may_be_private: b
 
 def _connected(where: SplitResult, *, may_be_private: bool) -> socket.socket:
     """A connection to an address that was looked at before: the name is not asked for twice."""
-    host, is_safe = where.hostname or "", where.scheme == "https"
+    host, is_safe = domains.wire_place(where.hostname or ""), where.scheme == "https"
     port = where.port or (443 if is_safe else 80)
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     fitting = [one for one in found if may_be_private or _is_public(str(one[4][0]))]
@@ -101,7 +103,7 @@ def _ask(line: socket.socket, where: SplitResult, headers: Mapping[str, str], bo
     cut.start()
     try:
         web.putrequest("POST", target, skip_host=True, skip_accept_encoding=True)
-        web.putheader("Host", where.netloc)
+        web.putheader("Host", domains.wire_place(where.netloc))
         web.putheader("User-Agent", AGENT)
         web.putheader("Content-Type", "application/json")
         web.putheader("Content-Length", str(len(body)))

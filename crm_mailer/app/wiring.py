@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from crm_mailer.store.fences import Fence
 
 DATABASE = "crm-mailer.db"
+#: What work leaves in the shop's folder beside a database that may lie elsewhere.
+_TRACES = (DATABASE, "journal", "erasures.jsonl", "inbound", "archive", "evidence")
 
 
 class App:
@@ -168,6 +170,7 @@ class App:
 
         store = open_store(self.database_url)
         if store.is_sqlite and not Path(str(store.url.database)).exists():
+            self._refuse_mistyped(str(store.url.database))
             if (self.journal_folder / "witness").exists():
                 raise StoreError(
                     f"the database is gone: {store.url.database}",
@@ -176,8 +179,28 @@ class App:
                 )
             migrate.upgrade(store)
         else:
-            migrate.verify(store)
+            try:
+                migrate.verify(store)
+            except BaseException:
+                store.close()
+                raise
         return store
+
+    def _refuse_mistyped(self, missing: str) -> None:
+        """A folder that was worked in has a database somewhere: an empty one would hide it.
+
+        Raises:
+            StoreError: the settings name a file that is not there, and others tell of earlier work.
+        """
+        told = [name for name in _TRACES if _is_filled(self.home / name)]
+        if self.settings.database and told:
+            raise StoreError(
+                f"there is no database at {missing}, but this folder was worked in before: "
+                f"it has {' and '.join(told)}",
+                hint="look at `database` in crm-mailer.toml (CRM_MAILER_DATABASE), or put a backup "
+                "there with `crm-mailer db restore FILE`; only to begin with an empty one, "
+                "`crm-mailer db upgrade`",
+            )
 
     def under(self, fence: Fence | None) -> App:
         """The same shop for work that one process alone does: what it writes counts only while
@@ -240,3 +263,8 @@ def _fingerprint(home: Path) -> int:
             for path in sorted((home / name).rglob("*"))
         )
     )
+
+
+def _is_filled(path: Path) -> bool:
+    """Whether a file is there, or a folder with something in it."""
+    return any(path.iterdir()) if path.is_dir() else path.is_file()

@@ -19,6 +19,18 @@ def look(app: App) -> Restored | None:
         return witness.look(connection, app.journal_folder, app.clock.now())
 
 
+def why_not(app: App) -> tuple[str, str]:
+    """Why nothing may leave from here and what to do about it; both are empty where all is well."""
+    now = app.clock.now()
+    with app.store.read() as connection:
+        found = witness.look(connection, app.journal_folder, now)
+        if found is None:
+            return "", ""
+        if witness.is_foreign(connection, found, now):
+            return witness.FOREIGN, witness.FOREIGN_HINT
+    return witness.SENTENCES[found.why], witness.hint_of(found)
+
+
 def bear(app: App) -> str:
     """Count on, and write down who wants no mail: once a minute, whether mails leave or not.
 

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import importlib.util
 from datetime import datetime
 from typing import Self
 
 from crm_mailer.demo.child import Child
+from crm_mailer.model.errors import SettingsError
+
+HOST = "127.0.0.1"
+#: Of the mailbox.
+USER, PASSWORD = "care", "demo"
+
+
+def check_parts() -> None:
+    """That the mailbox's server, which only the demo needs, is installed.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    if importlib.util.find_spec("pymap") is None:
+        raise SettingsError(
+            "the demo has a mailbox of its own, and pymap, which serves it, is not installed",
+            hint="pip install 'crm-mailer[demo]'",
+        )
 
 
 class Outside(Child):

@@ -23,12 +23,9 @@ from pymap.imap import IMAPService
 from pymap.parsing.message import AppendMessage
 from pysasl.hashing import BuiltinHash
 
+from crm_mailer.demo.outside import HOST, PASSWORD, USER
 from crm_mailer.demo.smtp_server import Conversation
 from crm_mailer.demo.world import World
-
-HOST = "127.0.0.1"
-USER = "care"
-PASSWORD = "demo"
 
 
 async def serve(seed: int) -> None:

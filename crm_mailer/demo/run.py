@@ -16,8 +16,7 @@ from crm_mailer.app import App, importing, listening, mailboxes, planning, round
 from crm_mailer.app.clocks import SetClock
 from crm_mailer.demo import agents, exports
 from crm_mailer.demo.child import Child
-from crm_mailer.demo.outside import Outside
-from crm_mailer.demo.post_office import HOST, PASSWORD, USER
+from crm_mailer.demo.outside import HOST, PASSWORD, USER, Outside
 from crm_mailer.demo.story import START, Calendar, Purchase, purchases
 from crm_mailer.model.campaign import Mode, Stream
 from crm_mailer.model.errors import CrmMailerError

@@ -71,7 +71,7 @@ def amount(text: str, mark: str = ".") -> Decimal:
     body = text.strip().replace("−", "-")
     found = DIGITS.findall(body)
     if len(found) != 1:
-        raise CellError(f"`{_short(text)}` is no amount", "such as 1234.50")
+        raise CellError(f"`{short(text)}` is no amount", "such as 1234.50")
     digits = re.sub(r"['\u00a0\u202f\u2009 ]", "", found[0]).rstrip(".,")
     value = Decimal(_plain(digits, mark))
     is_negative = "-" in body or (body.startswith("(") and body.endswith(")"))
@@ -114,13 +114,13 @@ def quantity(text: str) -> int:
         try:
             value = amount(body)
         except CellError:
-            raise CellError(f"`{_short(text)}` is no number of pieces", "such as 2") from None
+            raise CellError(f"`{short(text)}` is no number of pieces", "such as 2") from None
         if value != value.to_integral_value() or value < 0:
-            raise CellError(f"`{_short(text)}` is no whole number of pieces", "such as 2")
+            raise CellError(f"`{short(text)}` is no whole number of pieces", "such as 2")
         body = str(int(value))
     number = int(body[:12])
     if number > MAX_QUANTITY:
-        raise CellError(f"{_short(text)} pieces are more than {MAX_QUANTITY:,}")
+        raise CellError(f"{short(text)} pieces are more than {MAX_QUANTITY:,}")
     return number
 
 
@@ -139,7 +139,7 @@ def birthday(text: str) -> tuple[int | None, int, int]:
         day = date(year or 2000, int(found.group(2)), int(found.group(3)))
     except ValueError:
         raise CellError(
-            f"`{_short(text)}` is no birthday", "such as 1990-05-17, or --05-17 without a year"
+            f"`{short(text)}` is no birthday", "such as 1990-05-17, or --05-17 without a year"
         ) from None
     return (year if year and year > 1900 else None), day.month, day.day
 
@@ -170,7 +170,7 @@ def stars(text: str) -> int:
     except CellError:
         number = 0
     if not 1 <= number <= 5:
-        raise CellError(f"`{_short(text)}` is no number of stars", "1 to 5")
+        raise CellError(f"`{short(text)}` is no number of stars", "1 to 5")
     return number
 
 
@@ -189,9 +189,10 @@ def _plain(digits: str, mark: str) -> str:
 
 def _reasonable(value: int, text: str) -> int:
     if abs(value) > MAX_MINOR:
-        raise CellError(f"`{_short(text)}` is too large for an amount")
+        raise CellError(f"`{short(text)}` is too large for an amount")
     return value
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """As much of a cell as a message shows."""
     return clean(text, 40)

@@ -19,6 +19,7 @@ from crm_mailer.importing.opening import Reading
 from crm_mailer.importing.people_reader import PeopleReader
 from crm_mailer.importing.products import items_in
 from crm_mailer.importing.report import Count, RowProblem, Tally
+from crm_mailer.model.moment import local_day
 from crm_mailer.model.order import OrderItem, OrderState
 
 T = TypeVar("T")
@@ -56,7 +57,12 @@ class OrderReader:
         self.tally = tally
         self.map = binding.map
         self.dates = Dates(reading.place, reading.day_order, reading.now)
-        self.people = PeopleReader(binding, tally, file_name=reading.file_name)
+        self.people = PeopleReader(
+            binding,
+            tally,
+            file_name=reading.file_name,
+            today=local_day(reading.now, reading.place),
+        )
         self.open: dict[tuple[str, str], OrderDraft] = {}
         self.latest: OrderDraft | None = None
         self.latest_number: str | None = None

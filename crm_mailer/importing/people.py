@@ -15,6 +15,7 @@ from crm_mailer.importing.people_reader import PeopleReader
 from crm_mailer.importing.register import Register
 from crm_mailer.importing.report import Count, ImportReport, RowProblem, Tally
 from crm_mailer.model.collector import few_collections
+from crm_mailer.model.moment import local_day
 from crm_mailer.store import bulk
 from crm_mailer.store.engine import Connection, Store
 
@@ -58,7 +59,9 @@ def import_customers(
         encodings=encodings,
     )
     tally = Tally()
-    reader = PeopleReader(opened.binding, tally, file_name=path.name)
+    reader = PeopleReader(
+        opened.binding, tally, file_name=path.name, today=local_day(now, shop_zone)
+    )
     of = opened.binding.getter("platform")
     chunk: list[tuple[int, Person]] = []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from crm_mailer.importing import cells as values
 from crm_mailer.importing import countries
 from crm_mailer.importing.cells import CellError, clean
@@ -10,6 +12,7 @@ from crm_mailer.importing.header import Binding
 from crm_mailer.importing.identity import Addresses
 from crm_mailer.importing.report import RowProblem, Tally
 from crm_mailer.model import language
+from crm_mailer.model.choices import Birthday
 
 #: Field of the map -> field of the customer, for plain text.
 TEXTS = {
@@ -27,10 +30,11 @@ TEXTS = {
 class PeopleReader:
     """Reads the customers of one file."""
 
-    def __init__(self, binding: Binding, tally: Tally, *, file_name: str) -> None:
+    def __init__(self, binding: Binding, tally: Tally, *, file_name: str, today: date) -> None:
         self.binding = binding
         self.tally = tally
         self.file_name = file_name
+        self.today = today
         self.addresses = Addresses()
         get = binding.getter
         self.email, self.buyer_id = get("email"), get("buyer_id")
@@ -98,6 +102,11 @@ class PeopleReader:
     def _fill_birthday(self, person: Person, row: int, text: str) -> None:
         try:
             year, month, day = values.birthday(text)
+            if not Birthday(month=month, day=day, year=year).is_real(self.today):
+                raise CellError(
+                    f"nobody alive was born on `{values.short(text)}`",
+                    "look at the year, or leave it out: --05-17",
+                )
         except CellError as error:
             self._doubt(row, "birthday", error)
             return

@@ -14,9 +14,8 @@ from typing import Any
 
 from crm_mailer.importing.drafts import Person
 from crm_mailer.importing.report import Count, Tally
-from crm_mailer.importing.zones import zone_of
 from crm_mailer.model import address as addresses
-from crm_mailer.model import language
+from crm_mailer.model import language, zones
 from crm_mailer.model.consent import Word, stronger
 from crm_mailer.model.customer import ConsentBasis, Customer, Gender
 from crm_mailer.store import customers as store
@@ -272,7 +271,9 @@ class Register:
             if held.language == self.default_language:
                 told["language"] = guessed
         if country and (not held.time_zone or "country" in told):
-            told["time_zone"] = zone_of(country, str(told.get("region", held.region)))
+            # a province of the country before says nothing of this one
+            known = held.region if country == held.country else ""
+            told["time_zone"] = zones.likely(country, str(told.get("region", known)))
 
     def _name(self, record: Record, person: Person) -> None:
         is_news = record.is_new or record.is_changed or self.is_thorough

@@ -22,6 +22,7 @@ from crm_mailer.importing.people import take_people
 from crm_mailer.importing.people_reader import PeopleReader
 from crm_mailer.importing.report import RowProblem, Tally
 from crm_mailer.importing.take_in import TakingIn
+from crm_mailer.model.moment import local_day
 from crm_mailer.model.order import OrderState
 from crm_mailer.store.engine import Connection
 
@@ -177,7 +178,12 @@ def _take_wave(
 def take_customer(connection: Connection, told: Mapping[str, str], manner: Manner) -> Person:
     """Write what is told of a customer: it replaces what is known, emptiness nothing."""
     tally = _FullTally()
-    reader = PeopleReader(manner.binding(), tally, file_name=manner.origin)
+    reader = PeopleReader(
+        manner.binding(),
+        tally,
+        file_name=manner.origin,
+        today=local_day(manner.now, manner.place),
+    )
     person = reader.begin(manner.platform)
     reader.fill(person, 1, [told.get(name, "") for name in COLUMNS])
     take_people(

@@ -172,6 +172,22 @@ class Exit(StrEnum):
     AUDIENCE_LEFT = "audience.left"
 
 
+#: What each exit is, in words.
+EXIT_SENTENCES: dict[Exit, str] = {
+    Exit.ORDER_PAID: "the order is paid",
+    Exit.ORDER_CANCELLED: "the order is cancelled",
+    Exit.ORDER_SHIPPED: "the order is shipped",
+    Exit.ORDER_ARRIVED: "the order has arrived",
+    Exit.ORDER_REVIEWED: "the order is reviewed",
+    Exit.ORDER_DISPUTED: "the order is disputed",
+    Exit.BOUGHT: "the customer buys again",
+    Exit.REPLIED: "the customer replies",
+    Exit.CASE_OPEN: "a case is opened",
+    Exit.SEGMENT_LEFT: "the customer leaves the segment",
+    Exit.AUDIENCE_LEFT: "the customer leaves the audience",
+}
+
+
 class ExitRule(StrEnum):
     """Which of the two ends a campaign for a customer: its goal, or leaving its audience."""
 

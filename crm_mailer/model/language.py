@@ -22,6 +22,17 @@ RIGHT_TO_LEFT = {"ar", "he", "fa", "ur"}
 #: Languages whose codes make a mapping of a campaign a choice of texts rather than a record.
 CODES = frozenset("en ru es pt fr de zh ar it pl ja ko nl tr uk cs sv da fi el he hu ro bg".split())
 
+#: All languages with a code of two letters (ISO 639-1).
+TWO_LETTERS = frozenset((
+    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu "
+    "cv cy da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi "
+    "ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks "
+    "ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl "
+    "nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg sh si sk "
+    "sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz "
+    "ve vi vo wa wo xh yi yo za zh zu"
+).split())  # fmt: skip
+
 
 def base(code: str) -> str:
     """`pt_BR` and `pt-br` are `pt`."""

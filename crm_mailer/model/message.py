@@ -49,6 +49,10 @@ class NotRendered:
 class Renderer(Protocol):
     """Port: turns claimed touches into messages at the moment of hand-over."""
 
+    def look_up(self, touches: Sequence[Touch]) -> None:
+        """Read at once what these touches need; they are rendered next, a few at a time."""
+        ...
+
     def render_batch(self, touches: Sequence[Touch]) -> list[Message | NotRendered]:
         """One result for each touch, in the same order."""
         ...

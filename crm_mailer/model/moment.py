@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -39,6 +39,20 @@ def zone(name: str, default: str = "UTC") -> ZoneInfo:
 def local_day(moment: datetime, place: ZoneInfo) -> date:
     """The calendar day on which `moment` falls in `place`."""
     return moment.astimezone(place).date()
+
+
+@lru_cache(maxsize=16_384)
+def stated_day(moment: datetime, place: ZoneInfo, home: ZoneInfo) -> date:
+    """The day that a reader in `place` is told of an instant.
+
+    A day that was given without an hour is kept as the midnight that begins it, where the shop
+    is or in UTC: it is that day for everybody, also where the evening before is not over.
+    """
+    for there in (home, UTC):
+        wall = moment.astimezone(there)
+        if wall.time() == time.min:
+            return wall.date()
+    return local_day(moment, place)
 
 
 def days_between(earlier: datetime, later: datetime, place: ZoneInfo) -> int:

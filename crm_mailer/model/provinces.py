@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 #: Country -> zone -> provinces as addresses name them: codes, English names, and native ones.
 _TABLE: dict[str, dict[str, str]] = {
     "US": {
@@ -9,14 +12,18 @@ _TABLE: dict[str, dict[str, str]] = {
         "GA Georgia, IN Indiana, KY Kentucky, ME Maine, MD Maryland, MA Massachusetts, "
         "MI Michigan, NH New Hampshire, NJ New Jersey, NY New York, NC North Carolina, OH Ohio, "
         "PA Pennsylvania, RI Rhode Island, SC South Carolina, VT Vermont, VA Virginia, "
-        "WV West Virginia",
+        "WV West Virginia, Washington DC, District of Columbia, Conn, Del, Fla, Ind, Mass, Mich, "
+        "Penn, Penna, WVa",
         "America/Chicago": "AL Alabama, AR Arkansas, IL Illinois, IA Iowa, KS Kansas, "
         "LA Louisiana, MN Minnesota, MS Mississippi, MO Missouri, NE Nebraska, ND North Dakota, "
-        "OK Oklahoma, SD South Dakota, TN Tennessee, TX Texas, WI Wisconsin",
-        "America/Denver": "CO Colorado, MT Montana, NM New Mexico, UT Utah, WY Wyoming",
+        "OK Oklahoma, SD South Dakota, TN Tennessee, TX Texas, WI Wisconsin, "
+        "Ala, Ark, Ill, Kan, Kans, Minn, Miss, Neb, Nebr, Okla, Tenn, Tex, Wis, Wisc",
+        "America/Denver": "CO Colorado, MT Montana, NM New Mexico, UT Utah, WY Wyoming, "
+        "Colo, Mont, Wyo",
         "America/Boise": "ID Idaho",
-        "America/Phoenix": "AZ Arizona",
-        "America/Los_Angeles": "CA California, NV Nevada, OR Oregon, WA Washington",
+        "America/Phoenix": "AZ Arizona, Ariz",
+        "America/Los_Angeles": "CA California, NV Nevada, OR Oregon, WA Washington, "
+        "Calif, Cal, Nev, Ore, Oreg, Wash",
         "America/Anchorage": "AK Alaska",
         "Pacific/Honolulu": "HI Hawaii",
         "America/Puerto_Rico": "PR Puerto Rico",
@@ -62,22 +69,24 @@ _TABLE: dict[str, dict[str, str]] = {
         "Asia/Yekaterinburg": "SVE Sverdlovsk, Свердловская, CHE Chelyabinsk, Челябинск, "
         "Челябинская, BA Bashkortostan, Башкортостан, PER Perm, Пермь, Пермский, TYU Tyumen, "
         "Тюмень, Тюменская, ORE Orenburg, Оренбургская, KGN Kurgan, Курганская, KHM "
-        "Khanty-Mansi, Ханты-Мансийский, YAN Yamalo-Nenets, Ямало-Ненецкий",
+        "Khanty-Mansi, Ханты-Мансийский, YAN Yamalo-Nenets, Ямало-Ненецкий, "
+        "Yamalo-Nenetsky",
         "Asia/Omsk": "OMS Omsk, Омск, Омская",
         "Asia/Novosibirsk": "NVS Novosibirsk, Новосибирск, Новосибирская",
-        "Asia/Barnaul": "ALT Altai Krai, Алтайский",
+        "Asia/Barnaul": "ALT Altai, Алтайский, Алтай",
         "Asia/Tomsk": "TOM Tomsk, Томск, Томская",
         "Asia/Novokuznetsk": "KEM Kemerovo, Кемерово, Кемеровская",
         "Asia/Krasnoyarsk": "KYA Krasnoyarsk, Красноярск, Красноярский, KK Khakassia, Хакасия, "
-        "TY Tuva, Тыва",
+        "TY Tuva, Тыва, Khakasia",
         "Asia/Irkutsk": "IRK Irkutsk, Иркутск, Иркутская, BU Buryatia, Бурятия",
-        "Asia/Chita": "ZAB Zabaykalsky, Забайкальский",
+        "Asia/Chita": "ZAB Zabaykalsky, Забайкальский, Zabaikalsky",
         "Asia/Yakutsk": "SA Yakutia, Sakha, Якутия, Саха, AMU Amur, Амурская",
         "Asia/Vladivostok": "PRI Primorsky, Приморский, KHA Khabarovsk, Хабаровск, Хабаровский, "
-        "YEV Еврейская",
+        "YEV Еврейская, Jewish, Evreysky, Yevreysky",
         "Asia/Magadan": "MAG Magadan, Магадан, Магаданская",
         "Asia/Sakhalin": "SAK Sakhalin, Сахалин, Сахалинская",
-        "Asia/Kamchatka": "KAM Kamchatka, Камчатка, Камчатский, CHU Chukotka, Чукотский",
+        "Asia/Kamchatka": "KAM Kamchatka, Камчатка, Камчатский, CHU Chukotka, Чукотский, "
+        "Kamchatsky, Chukotsky",
     },
     "KZ": {
         "Asia/Almaty": "Almaty, Алматы",
@@ -100,7 +109,18 @@ _TABLE: dict[str, dict[str, str]] = {
     "MN": {"Asia/Hovd": "Khovd, Hovd, Bayan-Ölgii, Uvs"},
 }
 #: What stands beside a province's name in addresses.
-_BESIDE = frozenset("область обл край республика oblast krai region state province of".split())
+_BESIDE = frozenset(
+    "область обл край республика автономный автономная округ ао oblast obl krai kray region "
+    "republic respublika autonomous avtonomnyy okrug ao state province of the".split()
+)
+#: Between the parts of an address; a postal code at its end tells nothing here.
+_PARTS = re.compile(r"[()\[\],/]|\s-\s|\s\d[\d-]*\s*$")
+_MARKS = re.compile(r"[.'`\u2019\u02b9]")
+#: Russian provinces are named by an adjective, which is written in Latin letters in many ways.
+_ADJECTIVE = re.compile(
+    r"(?:sk|ск)(?:aya|aja|aia|a|iy|ij|ii|yi|yy|yj|y|i|oy|oi|oj|ая|ий|ой|ый)?(?=-|$)"
+)
+_LAST_VOWELS = re.compile(r"(?<=\w\w)[aeiouyаеёийоуыьюя]+$")
 
 
 def _names(listed: str) -> set[str]:
@@ -114,28 +134,60 @@ def _names(listed: str) -> set[str]:
     return found
 
 
-_ZONES = {
+def _stem(name: str) -> str:
+    """What the ways to write a Russian province have in common: Sverdlovsk, Sverdlovskaya."""
+    return _LAST_VOWELS.sub("", _ADJECTIVE.sub("", _MARKS.sub("", name)))
+
+
+#: Country and name -> zone.
+NAMES = {
     (country, name): zone
     for country, zones in _TABLE.items()
     for zone, listed in zones.items()
     for name in _names(listed)
 }
+#: The same by stems, codes left aside.
+_STEMS = {
+    _stem(name): zone for (country, name), zone in NAMES.items() if country == "RU" and name[3:]
+}
 
 
 def zones() -> frozenset[str]:
     """Every zone of the table."""
-    return frozenset(_ZONES.values())
+    return frozenset(NAMES.values())
 
 
 def plain(region: str) -> str:
     """A province's name without capitals and without words such as `oblast`."""
-    words = region.replace(".", " ").replace(",", " ").casefold().split()
+    words = _MARKS.sub(" ", region.replace(",", " ").casefold()).split()
+    if not words:
+        return region.strip().casefold()
     return " ".join(word for word in words if word not in _BESIDE) or region.strip().casefold()
 
 
+@lru_cache(maxsize=4_096)
 def zone_of(country: str, region: str) -> str:
-    """The zone of a province; empty where it is the country's own, or unknown."""
+    """The zone of a province; empty where it is the country's own, or unknown.
+
+    Marketplaces write provinces in many ways: `CA`, `US-CA`, `Calif.`, `Sverdlovskaya oblast`,
+    `Republic of Sakha (Yakutia)`, `Washington, DC`. Where several parts name a province the last
+    one counts: what stands before it is a town, such as California in Maryland.
+    """
     if not region:
         return ""
-    country, whole = country.upper(), region.strip().casefold()
-    return _ZONES.get((country, whole)) or _ZONES.get((country, plain(region)), "")
+    country = country.upper()
+    for part in (region, *reversed(_PARTS.split(region))):
+        name = part.strip().casefold().removeprefix(f"{country.casefold()}-")
+        together = _MARKS.sub("", name)
+        for one in (name, " ".join(name.replace(",", " ").split()), together, plain(name),
+                    _words(together)):  # fmt: skip
+            found = NAMES.get((country, one))
+            if found is None and country == "RU":
+                found = _STEMS.get(_stem(one))
+            if found is not None:
+                return found
+    return ""
+
+
+def _words(name: str) -> str:
+    return " ".join(word for word in name.replace(",", " ").split() if word not in _BESIDE)

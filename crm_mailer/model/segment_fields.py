@@ -228,6 +228,7 @@ FIELDS: dict[str, Field] = {
         _block("list", FieldType.LIST, "being on a list of addresses, a CSV file"),
         _choice("order_state", OrderState, "present state of any order", is_many=True),
         _flag("has_open_case", "someone owes them a follow-up"),
+        _flag("is_left_alone", "a memory curve paused after misses, and nothing was heard since"),
         _number("reviewed_stars", 1, 5, "stars of any review they wrote", is_many=True),
     )
 }

@@ -60,6 +60,11 @@ class KeyRing:
             return None
         return int.from_bytes(body[1:], "big")
 
+    def has_key_of(self, token: str) -> bool:
+        """Whether the key that a token names is here; it proves nothing."""
+        body = _unb32(token.partition(".")[0])
+        return body is not None and len(body) == 9 and body[0] in self.keys
+
     def make_for(self, purpose: Purpose, touch_id: int, about: bytes) -> str:
         """A token for the touch together with something else, which it proves as well."""
         body, head = _head(self.current, touch_id)

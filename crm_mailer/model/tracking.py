@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import lru_cache
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from crm_mailer.model import domains
+
 #: Countries in which a picture that reports an opening needs the reader's consent first: the EEA
 #: and the territories where its law holds (ePrivacy directive, article 5 (3)), the United Kingdom
 #: and its islands (PECR, regulation 6), Switzerland (FMG, article 45c).
@@ -79,7 +81,7 @@ def target(text: str) -> str:
         return ""
     try:
         parts = urlsplit(text)
-        host = (parts.hostname or "").encode("idna").decode("ascii")
+        host = domains.wire(parts.hostname or "")
         place = f"{host}:{parts.port}" if parts.port else host
     except (UnicodeError, ValueError):
         return ""

@@ -49,8 +49,24 @@ class Wishes:
 
     #: A subject that says nothing else.
     subjects: tuple[str, ...] = ()
-    #: A first line of at most eight words.
+    #: At least half of a short sentence among the first.
     lines: tuple[str, ...] = ()
+    #: A clause that says nothing else.
+    wholes: tuple[str, ...] = ()
+    #: The same where no goods are spoken of: a mere call to stop.
+    stops: tuple[str, ...] = ()
+    #: What may stand beside a wish and changes nothing: courtesy, lack of interest.
+    beside: tuple[str, ...] = ()
+    #: Words of a mail about an order, of another way than mail to be told something.
+    goods: tuple[str, ...] = ()
+    #: Words that make a mere call to stop mean something else.
+    places: tuple[str, ...] = ()
+    #: A clause of its own that changes nothing: a bare no, which inside a clause denies it.
+    alone: tuple[str, ...] = ()
+    #: Said by people who want our mail: no wish is in a sentence that holds one.
+    denials: tuple[str, ...] = ()
+    #: What makes a denial a threat: "if you don't".
+    conditions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

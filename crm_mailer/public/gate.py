@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from crm_mailer.model import domains
 from crm_mailer.model.shop import Shop
 from crm_mailer.web import limits
 
@@ -108,7 +109,7 @@ def _names(host: str) -> frozenset[str]:
     if not host:
         return frozenset()
     try:
-        return frozenset({host.lower(), host.encode("idna").decode("ascii").lower()})
+        return frozenset({host.lower(), domains.wire(host).lower()})
     except UnicodeError:
         return frozenset({host.lower()})
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from crm_mailer.model import domains
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import SettingsError
 from crm_mailer.settings.fields import GROUPS, PREFIX, Field, account_fields, kind_field
@@ -145,6 +146,9 @@ def _check_smtp(account: AccountSettings, where: str) -> None:
             f"{where}.host is missing",
             hint='name the mail server, or say what else it is: kind = "ses", "folder" or "null"',
         )
+    check_host(account.host, where)
+    if account.tls == "none":
+        check_login_in_clear(account.host, account.username, where)
     oauth = account.oauth
     if account.auth in ("plain", "login") and oauth.is_set:
         raise SettingsError(
@@ -158,6 +162,35 @@ def _check_smtp(account: AccountSettings, where: str) -> None:
         )
     if oauth.is_set:
         _check_oauth(account, where)
+
+
+def check_host(host: str, where: str) -> None:
+    """See that a name in letters outside ASCII is one that the DNS can have.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    try:
+        domains.wire_place(host)
+    except UnicodeError:
+        raise SettingsError(
+            f"{where}.host is {host}, which is no name of a server",
+            hint="write it as the provider does, or in its xn-- form",
+        ) from None
+
+
+def check_login_in_clear(host: str, username: str, where: str) -> None:
+    """See that no password goes in clear text to another machine.
+
+    Raises:
+        SettingsError: it would.
+    """
+    if username and not is_loopback(host.casefold()):
+        raise SettingsError(
+            f"{where}.tls is none, and everybody on the way to {host} could read the password",
+            hint='set tls = "starttls" or "implicit" (and ca_file for a certificate of your own), '
+            "or remove username and password",
+        )
 
 
 def _check_oauth(account: AccountSettings, where: str) -> None:

@@ -195,7 +195,8 @@ FIELDS = (
     Field(name="retention.requests_days", default=90,
           what="days that requests for links and pictures stay as they came", least=7, most=36_500),
     Field(name="retention.logs_days", default=30,
-          what="days that past alerts, acts of planning and webhooks stay", least=7, most=36_500),
+          what="days that past alerts, acts of planning and webhooks that were done stay",
+          least=7, most=36_500),
     Field(name="secret_key", default="", what="key of our tokens; empty: made by init",
           is_secret=True),
 )  # fmt: skip

@@ -68,6 +68,7 @@ def check(settings: Settings, path: Path) -> None:
         where = f"{path}: {table(one)}"
         if not one.host:
             raise SettingsError(f"{where}.host is missing", hint="name its IMAP server")
+        accounts.check_host(one.host, where)
         _check_login(one, where)
         _check_first_contact(one, where)
         if one.move_done_to.casefold() == one.folder.casefold():
@@ -82,6 +83,8 @@ def check(settings: Settings, path: Path) -> None:
 
 
 def _check_login(one: ImapSettings, where: str) -> None:
+    if one.tls == "none":
+        accounts.check_login_in_clear(one.host, one.username, where)
     oauth = one.oauth
     if one.auth in ("plain", "login") and oauth.is_set:
         raise SettingsError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import SettingsError
-from crm_mailer.settings import accounts, alerts, hooks, mailboxes
+from crm_mailer.settings import accounts, alerts, guards, hooks, mailboxes
 from crm_mailer.settings.fields import FIELDS, PREFIX, Field
 from crm_mailer.settings.typed import did_you_mean, find_value
 from crm_mailer.settings.values import (
@@ -30,7 +30,7 @@ def read_settings(home: Path, environment: Mapping[str, str] | None = None) -> S
 
     Raises:
         SettingsError: an unknown name, a wrong type, an unreadable secret file, an account or a
-            mailbox that cannot work, or mail that no account takes.
+            mailbox that cannot work, mail that no account takes, or guards in a wrong order.
     """
     environment = os.environ if environment is None else environment
     path = home / FILE_NAME
@@ -58,6 +58,7 @@ def read_settings(home: Path, environment: Mapping[str, str] | None = None) -> S
     accounts.check(settings, path)
     mailboxes.check(settings, path)
     alerts.check(settings, path)
+    guards.check(settings, path)
     if environment.get(PREFIX + "ENV") == "test":
         accounts.check_stays_here(settings)
         hooks.check_stays_here(settings)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,20 @@ def demo(folder: Path, *options: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    folder = tmp_path_factory.mktemp("demo") / "shop"
-    return folder, demo(folder)
+def ran(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Path, str]:
+    """A demo that has run; half a minute, so that all processes of the tests look at one."""
+    if worker_id == "master":
+        folder = tmp_path_factory.mktemp("demo") / "shop"
+        return folder, demo(folder)
+    shared = tmp_path_factory.getbasetemp().parent / "demo-of-all"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        output = shared / "output"
+        if not output.exists():
+            told = demo(shared / "shop")
+            output.write_text(told, encoding="utf-8")
+    return shared / "shop", output.read_text(encoding="utf-8")
 
 
 def facts(folder: Path) -> dict[str, Any]:

@@ -256,7 +256,7 @@ def test_every_command_is_named_on_a_page() -> None:
 
 
 def test_every_command_that_a_page_names_exists() -> None:
-    words = re.findall(r"crm-mailer ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?", pages())
+    words = re.findall(r"crm-mailer ([a-z]+(?:-[a-z]+)*)(?: ([a-z]+(?:-[a-z]+)*))?", pages())
 
     for first, second in words:
         assert first in COMMANDS, first

@@ -17,11 +17,12 @@ from crm_mailer.cli import GROUPS, demo, group
 from crm_mailer.learning import sayings
 from crm_mailer.model.address import AddressKind
 from crm_mailer.model.benefit import BenefitKind, GrantState, Proof, Use
-from crm_mailer.model.campaign import Kind, Mode, Stream
+from crm_mailer.model.campaign import EXIT_SENTENCES, Kind, Mode, Stream
 from crm_mailer.model.case import CaseEventKind, CaseState, Channel, Remedy
 from crm_mailer.model.curve import Ending, Signal
 from crm_mailer.model.customer import (
     BuyingBehaviour,
+    ConsentBasis,
     Gender,
     Occupation,
     Personality,
@@ -42,7 +43,7 @@ from crm_mailer.reporting.cases import REMEDIES, WORK_LIST
 from crm_mailer.reporting.customer_story import EventKind
 from crm_mailer.reporting.health import FORMULAS
 from crm_mailer.reporting.worklists import DO_IT, MEANINGS, TODO, WorklistName
-from crm_mailer.store import privacy_map
+from crm_mailer.store import audit, privacy_map
 from crm_mailer.studio.roles import Role
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -62,6 +63,7 @@ CODES: dict[str, Iterable[type[Enum]]] = {
     "parts of a customer's story; what a flag is for": (EventKind, FlagKind),
     "what was heard of a customer, and how a course ended": (Signal, Ending),
     "lists of work; figures of a shop's health": (WorklistName, HealthFigure, Grade),
+    "why mail is lawful": (ConsentBasis,),
     "classes of customers": (
         AddressKind,
         Gender,
@@ -155,6 +157,10 @@ OF_MODULES = {
         "tried more often than it was claimed",
         "evidence about a mail that does not exist",
         "evidence that a server took it, but it does not count as accepted",
+        "an attempt is on record of a mail that is not",
+        "a message is on record of a mail that is not",
+        "claimed, but by nobody or without an end",
+        "planned, but not in the ledger any more",
     ),
 }
 
@@ -167,7 +173,12 @@ PATTERNS = {
     "f\"mail {touch['state'].replace('_', ' ')}\"": "CODES",
     "name": "segmenting/happenings.py",
     "sentence or 'not sent'": "SKIP_SENTENCES",
+    "SKIP_SENTENCES[made.reason]": "SKIP_SENTENCES",
     "state": "CODES",
+    "state.replace('_', ' ')": "CODES",
+    "rest.replace('_', ' ')": "CODES",
+    "kind": "CODES, studio/campaign_words.py",
+    "SKIP_SENTENCES[SkipReason(code)] if known else 'not known'": "SKIP_SENTENCES",
     "text": "learning/sayings.py",
     "what": "learning/sayings.py",
     "pattern": "learning/sayings.py",
@@ -198,9 +209,14 @@ VARIABLES = {
     "SENTENCES[one.step]": "WORK_LIST",
     "step.advice": "REMEDIES, reporting/cases.py",
     "SKIP_SENTENCES[SkipReason(reason)]": "SKIP_SENTENCES",
+    "EXIT_SENTENCES[Exit(one)]": "EXIT_SENTENCES",
+    "EXIT_SENTENCES[Exit(met)]": "EXIT_SENTENCES",
+    "EXIT_SENTENCES[Exit(what)]": "EXIT_SENTENCES",
+    "EXIT_SENTENCES[one]": "EXIT_SENTENCES",
     "SKIP_SENTENCES[reason]": "SKIP_SENTENCES",
     "SKIP_SENTENCES[row.reason]": "SKIP_SENTENCES",
     "sentence": "store/audit.py",
+    "remedy": "audit.REMEDIES",
     "state.next_step": "app/operating.py",
     "str(code or '').replace('_', ' ')": "CODES",
     "str(text or '').replace('_', ' ')": "CODES",
@@ -276,11 +292,13 @@ def of_lists() -> Iterator[str]:
     """Sentences of our own lists."""
     yield from GROUPS
     yield from (words for _severity, words in REASONS.values())
-    yield from (*WORK_LIST, *REMEDIES.values(), *SKIP_SENTENCES.values(), *demo.COLUMNS)
+    yield from (*WORK_LIST, *REMEDIES.values(), *SKIP_SENTENCES.values(), *EXIT_SENTENCES.values())
+    yield from demo.COLUMNS
     yield from sayings.ALL
     yield from (*FORMULAS.values(), *MEANINGS.values(), *TODO.values(), DO_IT)
     yield from (*(place.holds for place in privacy_map.PLACES), *privacy_map.Kept)
     yield from privacy_map.Fate
+    yield from audit.REMEDIES.values()
     for texts in OF_MODULES.values():
         yield from (text.replace("_", " ") for text in texts)
 

@@ -91,6 +91,15 @@ def test_a_customer_file_completes_the_buyer_of_orders_without_an_address(desk: 
     ]
 
 
+def test_a_birthday_to_come_is_reported_and_left_out(desk: Desk) -> None:
+    report = desk.customers(
+        [{"email": "olga@example.com", "name": "Olga", "birthday": f"{NOW.year + 30}-05-17"}]
+    )
+
+    assert "nobody alive was born on" in report.problems[0].what
+    assert desk.all("customers", "email", "birth_month") == [("olga@example.com", None)]
+
+
 def test_an_address_that_belongs_to_another_customer_makes_one_of_two(desk: Desk) -> None:
     desk.orders([order(email="", buyer_id="b7"), order(order_number="A2")])
 

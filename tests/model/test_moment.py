@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from crm_mailer.model.moment import as_utc, at_local, days_between, zone
+from crm_mailer.model.moment import as_utc, at_local, days_between, stated_day, zone
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -43,3 +43,18 @@ def test_an_unknown_zone_is_the_default(name: str) -> None:
 def test_a_moment_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="no time zone"):
         as_utc(datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("there", ["Europe/Moscow", "America/New_York", "Pacific/Auckland"])
+@pytest.mark.parametrize("home", ["Asia/Shanghai", "UTC", "America/Los_Angeles"])
+def test_a_day_without_an_hour_is_that_day_for_everybody(there: str, home: str) -> None:
+    for kept_in in {home, "UTC"}:
+        kept = at_local(date(2026, 8, 3), 0, 0, ZoneInfo(kept_in))
+        assert stated_day(kept, ZoneInfo(there), ZoneInfo(home)) == date(2026, 8, 3)
+
+
+@pytest.mark.parametrize(("there", "day"), [("Europe/Moscow", 2), ("Asia/Tokyo", 3)])
+def test_an_hour_is_told_by_the_readers_clock(there: str, day: int) -> None:
+    moment = datetime(2026, 8, 2, 16, 0, 1, tzinfo=UTC)
+    told = stated_day(moment, ZoneInfo(there), ZoneInfo("Asia/Shanghai"))
+    assert told == date(2026, 8, day)

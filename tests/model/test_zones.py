@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm_mailer.model import provinces
-from crm_mailer.model.zones import BY_COUNTRY, home_zone
+from crm_mailer.model.zones import BY_COUNTRY, home_zone, likely
 
 SHOP = "Asia/Shanghai"
 TABLE = (("RU", "Asia/Yekaterinburg"), ("US-Hawaii", "Pacific/Honolulu"), ("US-TX", "Etc/GMT+6"))
@@ -53,3 +53,58 @@ def test_the_shops_own_table_beats_a_guess(
 def test_every_zone_that_is_named_exists() -> None:
     for name in {*BY_COUNTRY.values(), *provinces.zones()}:
         ZoneInfo(name)
+
+
+@pytest.mark.parametrize(
+    ("country", "region", "zone"),
+    [
+        ("RU", "Sverdlovskaya oblast", "Asia/Yekaterinburg"),
+        ("RU", "Primorskiy kray", "Asia/Vladivostok"),
+        ("RU", "Novosibirskaya oblast'", "Asia/Novosibirsk"),
+        ("RU", "Chelyabinskaya", "Asia/Yekaterinburg"),
+        ("RU", "Kaliningradskaya", "Europe/Kaliningrad"),
+        ("RU", "Republic of Sakha (Yakutia)", "Asia/Yakutsk"),
+        ("RU", "Khanty-Mansiyskiy avtonomnyy okrug - Yugra", "Asia/Yekaterinburg"),
+        ("RU", "Zabaykal'skiy kray", "Asia/Chita"),
+        ("RU", "Пермский край", "Asia/Yekaterinburg"),
+        ("RU", "RU-OMS", "Asia/Omsk"),
+        ("RU", "Moskovskaya oblast", "Europe/Moscow"),
+        ("RU", "Kurskaya oblast", "Europe/Moscow"),
+        ("RU", "Orlovskaya", "Europe/Moscow"),
+        ("US", "Calif.", "America/Los_Angeles"),
+        ("US", "N.Y.", "America/New_York"),
+        ("US", "Mass.", "America/New_York"),
+        ("US", "Tex.", "America/Chicago"),
+        ("US", "US-CA", "America/Los_Angeles"),
+        ("US", "Washington, D.C.", "America/New_York"),
+        ("US", "Washington, DC", "America/New_York"),
+        ("US", "Washington DC", "America/New_York"),
+        ("US", "District of Columbia", "America/New_York"),
+        ("US", "Washington", "America/Los_Angeles"),
+        ("US", "California, MD", "America/New_York"),
+        ("US", "California, MD 20619-1234", "America/New_York"),
+        ("US", "Wyoming, MI", "America/New_York"),
+        ("US", "Texas, MD", "America/New_York"),
+        ("US", "Texas, Nowhere", "America/Chicago"),
+        ("US", "Nowhere", "America/Chicago"),
+        ("AU", "Western Australia", "Australia/Perth"),
+        ("LK", "", "Asia/Colombo"),
+        ("XK", "", "Europe/Belgrade"),
+        ("PR", "", "America/Puerto_Rico"),
+        ("XX", "", ""),
+    ],
+)
+def test_the_zone_of_an_address_as_marketplaces_write_it(
+    country: str, region: str, zone: str
+) -> None:
+    assert likely(country, region) == zone
+
+
+def test_every_province_is_found_by_each_of_its_names() -> None:
+    for (country, name), zone in provinces.NAMES.items():
+        assert provinces.zone_of(country, name) == zone
+
+
+@pytest.mark.parametrize("country", ["LK", "DZ", "AL", "MN", "BD", "IR"])
+def test_each_country_has_a_clock_of_its_own(country: str) -> None:
+    assert home_zone("", country, SHOP) != ZoneInfo(SHOP)

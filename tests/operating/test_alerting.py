@@ -116,13 +116,13 @@ def test_an_alert_is_told_once_daily_and_when_it_is_over(
 ) -> None:
     told = f'[alerts]\nmail = ["ops@shop.example", "Li@shop.example"]\nwebhook = "{chat.url}"\n'
     app = shop(store, written, account("smtp", sink.port) + told)
-    meet(app, "mailbox:care/login")
+    meet(app, "hooks/care")
     counts = []
     for wait in (timedelta(0), HOUR, AGAIN, HOUR):
         forward(app, wait)
         alerting.warn(app)
         counts.append((len(sink.letters), len(chat.heard)))
-    end(app, "mailbox:care/login")
+    end(app, "hooks/care")
     alerting.warn(app)
     alerting.warn(app)
 
@@ -173,7 +173,7 @@ def test_a_way_that_fails_rests_and_the_other_one_tells_of_it(
     told = f'[alerts]\nmail = "ops@shop.example"\nwebhook = "{chat.url}"\n'
     app = shop(sqlite_store, written, account("smtp", sink.port) + told)
     chat.code = 500
-    meet(app, "mailbox:care/login")
+    meet(app, "hooks/care")
     for wait in (0, 10, 60, 60, 130, 0):
         forward(app, timedelta(seconds=wait))
         alerting.warn(app)
@@ -189,7 +189,7 @@ def test_a_way_that_fails_rests_and_the_other_one_tells_of_it(
         "[Lotus Shop] alerts cannot be told by webhook: HTTP 500",
     ]
     assert read(sink.letters[-1])["Subject"].startswith("[Lotus Shop] over: alerts cannot")
-    assert [one.cause for one in alerting.list_open(app)] == ["mailbox:care/login"]
+    assert [one.cause for one in alerting.list_open(app)] == ["hooks/care"]
     app.close()
 
 
@@ -199,7 +199,7 @@ def test_an_address_that_gets_nothing_does_not_bring_the_others_the_same_again(
     told = '[alerts]\nmail = ["ops@shop.example", "gone@shop.example"]\n'
     app = shop(sqlite_store, written, account("smtp", sink.port) + told)
     sink.unknown = {"gone@shop.example"}
-    meet(app, "mailbox:care/login")
+    meet(app, "hooks/care")
     for _minutes in range(6):
         alerting.warn(app)
         forward(app, timedelta(minutes=10))
@@ -208,13 +208,13 @@ def test_an_address_that_gets_nothing_does_not_bring_the_others_the_same_again(
     forward(app, AGAIN)
     alerting.warn(app)
 
-    assert open_ones == {"mailbox:care/login", "alerts/mail/gone@shop.example"}
+    assert open_ones == {"hooks/care", "alerts/mail/gone@shop.example"}
     assert [read(one)["Subject"] for one in sink.letters[:2]] == [
         "[Lotus Shop] the mail server refuses our login: 535 no",
         "[Lotus Shop] alerts do not reach gone@shop.example: smtp: 550 no such user",
     ]
     assert sink.recipients[2:] == ["ops@shop.example", "gone@shop.example"]  # a day later
-    assert [one.cause for one in alerting.list_open(app)] == ["mailbox:care/login"]
+    assert [one.cause for one in alerting.list_open(app)] == ["hooks/care"]
     app.close()
 
 

@@ -297,6 +297,35 @@ def test_an_archive_that_was_brought_back_is_erased_by_replay(app: App) -> None:
     assert f"c{anna}@gmail.com".encode() not in everything(app)
 
 
+def test_an_archive_that_was_brought_back_with_its_database_forgets_who_came_back(
+    app: App,
+) -> None:
+    [anna] = old_mails(app, 1)
+    move(app, anna, f"c{anna}@gmail.com")
+    archiving.archive(app, 2026, 7)
+    before, journal = app.home.parent / "before", app.home / privacy.JOURNAL
+    database, copy = Path(app.store.url.database or ""), app.home.parent / "copy.db"
+    with closing(sqlite3.connect(database)) as line:
+        line.execute("VACUUM INTO ?", (str(copy),))
+    shutil.copytree(app.home / "archive", before)
+    privacy.erase(app, str(anna), by="test")
+    told = json.loads(journal.read_text())
+    returned = {"at": told["at"], "customer": anna + 7, "returned": told["traces"]}
+    with journal.open("a") as file:
+        file.write(json.dumps(returned) + "\n")
+    app.store.close()
+    for path in database.parent.glob(f"{database.name}*"):
+        path.unlink()
+    shutil.copy(copy, database)
+    shutil.rmtree(app.home / "archive")
+    shutil.copytree(before, app.home / "archive")
+    with app.store.write() as connection:  # a folder in which its mails are known by address
+        connection.execute(sa.delete(t.archives))
+    assert f"c{anna}@gmail.com".encode() in everything(app)
+    assert privacy.replay(app).erased == 1
+    assert f"c{anna}@gmail.com".encode() not in everything(app)
+
+
 def test_an_erasure_that_the_archive_stopped_is_done_once_more(app: App) -> None:
     [anna] = old_mails(app, 1)
     archiving.archive(app, 2026, 7)

@@ -47,6 +47,21 @@ def test_a_clock_that_was_set_forward_for_years_makes_one_tick() -> None:
     assert trigger.get_next_fire_time(before, NOON) == NOON + timedelta(seconds=2)
 
 
+def test_a_look_at_everybody_that_lasts_long_comes_less_often(daemon: Daemon) -> None:
+    done: list[str] = []
+
+    def long_work() -> str:
+        done.append("looked")
+        time.sleep(0.05)
+        return ""
+
+    daemon.renew()
+    for name in ("segment", "segment", "learn", "learn"):
+        daemon.tick(name, long_work)
+
+    assert len(done) == 3, "of its twentieth part of the time nothing was left"
+
+
 def test_a_jump_of_the_clock_is_told_from_time_that_goes_by() -> None:
     drift = Drift(1_000.0, 50.0)
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import socket
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from dns import message
 
 from crm_mailer.app import App
-from crm_mailer.app.doctor import Grade, examine, links, machine, names, servers
+from crm_mailer.app.doctor import Grade, examine, links, machine, names, resolver, servers
 from crm_mailer.app.doctor.findings import Finding
 from crm_mailer.app.doctor.names import Domains, is_aligned
 from crm_mailer.app.doctor.resolver import NoAnswer
@@ -119,6 +126,49 @@ def test_what_is_wrong_is_named_with_its_remedy(
     assert found.remedy
 
 
+@pytest.fixture
+def deaf() -> Iterator[socket.socket]:
+    """A name server that hears and never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        yield server
+
+
+def test_a_dead_name_server_is_told_once_and_asked_no_more(
+    deaf: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolver, "LIFETIME", 0.3)
+    monkeypatch.setattr(resolver, "ALIVE_WITHIN", 0.2)
+    dns = resolver.Dns(["127.0.0.1"], deaf.getsockname()[1])
+    began = time.monotonic()
+
+    [found] = names.look(DOMAINS, dns)
+
+    assert time.monotonic() - began < 2.5
+    assert (found.what, found.grade) == ("dns", Grade.WARNING)
+    assert found.said == "the DNS did not answer: no name server answered in time"
+
+
+def test_a_name_that_takes_too_long_does_not_end_the_rest(
+    deaf: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer() -> None:
+        with suppress(OSError):
+            while True:
+                raw, asker = deaf.recvfrom(4096)
+                asked = message.from_wire(raw)
+                if str(asked.question[0].name) == ".":
+                    deaf.sendto(message.make_response(asked).to_wire(), asker)
+
+    threading.Thread(target=answer, daemon=True).start()
+    monkeypatch.setattr(resolver, "LIFETIME", 0.3)
+    dns = resolver.Dns(["127.0.0.1"], deaf.getsockname()[1])
+
+    with pytest.raises(NoAnswer) as raised:
+        dns.texts("slow.example")
+    assert not isinstance(raised.value, resolver.NoServer)
+
+
 def test_a_provider_s_own_domain_is_left_to_the_provider() -> None:
     own = replace(
         DOMAINS, senders=["gmail.com"], foreign=["gmail.com"], bounces="", signer="", keys=()
@@ -191,6 +241,21 @@ def test_this_machine_is_looked_at_without_asking_anybody(app: App) -> None:
     found = {one.what: one.grade for one in examine(app, now=NOW, is_offline=True)}
     assert found["database"] is found["headers"] is found["files"] is found["secrets"] is Grade.OK
     assert {"python", "clock", "disk", "folder"} <= found.keys()
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(errno.ENOSPC, "make room"), (errno.EDQUOT, "make room"), (errno.EACCES, "give it to")],
+)
+def test_a_folder_that_cannot_be_written_has_the_remedy_for_it(
+    app: App, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    def fail(_folder: Path) -> float:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(machine, "_write_time", fail)
+    [found] = [one for one in machine.disk(app) if one.what == "folder"]
+    assert remedy in str(found.remedy)
 
 
 def test_a_key_that_others_can_read_is_told(app: App) -> None:

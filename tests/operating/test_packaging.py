@@ -15,8 +15,9 @@ from pathlib import Path
 import click
 import pytest
 
-from crm_mailer.app import system
+from crm_mailer.app import service_shell, system
 from crm_mailer.cli import COMMANDS, completion, group, manual, share
+from crm_mailer.cli.service_shell import main as service_shell_door
 from crm_mailer.home import make_home
 from tests.flows.bad_world import World
 
@@ -237,6 +238,7 @@ def test_a_service_is_laid_out_once(extras: Path, tmp_path: Path) -> None:
     assert (tmp_path / "var/lib/crm-mailer/crm-mailer.toml").resolve() == settings
     assert (tmp_path / "var/lib/crm-mailer/campaigns/shop.yaml").is_file()
     assert (tmp_path / "usr/local/share/man/man1/crm-mailer.1").is_file()
+    assert (tmp_path / "usr/local/bin/crm-mailer-shop").stat().st_mode & 0o777 == 0o755
     assert Path("/etc/systemd/system/crm-mailer.service") in first.written
     assert (again.written, again.kept) == ((), ())
 
@@ -279,6 +281,75 @@ def _as_of_the_version_before(root: Path, path: Path, text: str) -> None:
     known = json.loads(book.read_text())
     known[str(path.relative_to(root))] = system._sum(text.encode())
     book.write_text(json.dumps(known))
+
+
+def test_a_command_in_the_shop_of_the_machine_gets_what_the_daemon_gets() -> None:
+    lent = "/run/credentials/crm-mailer.service"
+    unit = {
+        "User": "crm-mailer",
+        "Environment": [
+            "CRM_MAILER_HOME=/var/lib/crm-mailer",
+            f"CRM_MAILER_SMTP_PASSWORD_FILE={lent}/smtp-password",
+            f"CRM_MAILER_ACCOUNTS_SPARE_PASSWORD_FILE={lent}/spare",
+        ],
+        "EnvironmentFiles": [["/etc/crm-mailer/more", True]],
+        "LoadCredential": [["smtp-password", "/etc/crm-mailer/smtp-password"]],
+        "LoadCredentialEncrypted": [["spare", "/etc/crm-mailer/spare"]],
+    }
+
+    words = service_shell.command(
+        unit,
+        ["outbox", "list", "--state", "held"],
+        program=Path("/opt/crm-mailer/.venv/bin/crm-mailer"),
+        name="shop-7",
+        folder=Path("/srv"),
+        is_terminal=False,
+        environment={"LANG": "zh_CN.UTF-8", "SECRET": "s"},
+    )
+
+    assert words[: words.index("--")] == [
+        "systemd-run", "--quiet", "--collect", "--unit=shop-7", "--pipe", "--wait",
+        "--property=User=crm-mailer", "--property=WorkingDirectory=-/srv", "--property=UMask=0077",
+        "--property=EnvironmentFile=-/etc/crm-mailer/more",
+        "--property=LoadCredential=smtp-password:/etc/crm-mailer/smtp-password",
+        "--property=LoadCredentialEncrypted=spare:/etc/crm-mailer/spare",
+        "--setenv=CRM_MAILER_HOME=/var/lib/crm-mailer",
+        "--setenv=CRM_MAILER_SMTP_PASSWORD_FILE=/run/credentials/shop-7.service/smtp-password",
+        "--setenv=CRM_MAILER_ACCOUNTS_SPARE_PASSWORD_FILE=/run/credentials/shop-7.service/spare",
+        "--setenv=LANG=zh_CN.UTF-8",
+    ]  # fmt: skip
+    assert words[words.index("--") + 1 :] == [
+        "/opt/crm-mailer/.venv/bin/crm-mailer", "outbox", "list", "--state", "held"
+    ]  # fmt: skip
+
+
+def test_without_systemd_a_command_in_its_shop_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(SystemExit) as left:
+        service_shell_door()
+
+    said = capsys.readouterr().err
+    assert left.value.code == 2
+    assert "run it with sudo" in said or "no systemd" in said  # who is not root is told that first
+
+
+def test_the_demo_names_what_it_needs_besides(tmp_path: Path) -> None:
+    """A plain `pip install crm-mailer` has no server for the demo's mailbox."""
+    begin = "import sys; sys.modules['pymap'] = None; from crm_mailer.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", begin, "demo", "--folder", str(tmp_path / "demo")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "pip install 'crm-mailer[demo]'" in done.stderr
+    assert not (tmp_path / "demo").exists()
 
 
 @pytest.mark.parametrize(

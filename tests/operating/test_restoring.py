@@ -337,6 +337,28 @@ def test_a_database_that_was_deleted_is_not_made_anew_in_silence(shop: Shop) -> 
     assert "db restore" in caught.value.hint
 
 
+@pytest.mark.parametrize("trace", ["crm-mailer.db", "journal/witness", "erasures.jsonl"])
+def test_a_mistyped_path_is_not_made_an_empty_database_in_silence(
+    tmp_path: Path, trace: str
+) -> None:
+    home, mistyped = tmp_path / "shop", tmp_path / "typo.db"
+    (home / "journal").mkdir(parents=True)
+    (home / trace).write_text("x")
+    settings = {"CRM_MAILER_DATABASE": f"sqlite:///{mistyped}"}
+    with pytest.raises(StoreError, match=f"worked in before: it has {trace.split('/')[0]}") as no:
+        _ = App(home, read_settings(home, settings), StandingClock()).store
+    assert "db upgrade" in no.value.hint
+    assert not mistyped.exists()
+
+
+def test_a_first_start_makes_the_database_that_the_settings_name(tmp_path: Path) -> None:
+    home, named = tmp_path / "shop", tmp_path / "data" / "shop.db"
+    (home / "journal").mkdir(parents=True)
+    settings = {"CRM_MAILER_DATABASE": f"sqlite:///{named}"}
+    App(home, read_settings(home, settings), StandingClock()).store.close()
+    assert named.exists()
+
+
 def test_a_damaged_witness_stops_sending(shop: Shop) -> None:
     plan(shop.app.store, 1, NOON)
     shop.send()

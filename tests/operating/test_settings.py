@@ -59,6 +59,24 @@ def test_a_wrong_file_ends_in_one_clear_message(
     assert helps in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("spam_warn = 50\nspam_half = 20\nspam_stop = 10\n", "spam_warn.* is above .*spam_half"),
+        ("spam_half = 20\nspam_stop = 10\n", "spam_half.* is above .*spam_stop"),
+        ("spam_warn = 20\nspam_stop = 10\n", "spam_warn.* is above .*spam_stop"),
+    ],
+)
+def test_spam_steps_that_are_upside_down_are_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        read_settings(write(tmp_path, f"[guards]\n{text}"), {})
+
+
+@pytest.mark.parametrize("text", ["spam_stop = 5\n", "spam_warn = 7\nspam_half = 7\n"])
+def test_a_step_below_a_default_or_at_another_is_taken(tmp_path: Path, text: str) -> None:
+    assert read_settings(write(tmp_path, f"[guards]\n{text}"), {}).guards.spam_warn <= 10
+
+
 def test_a_file_that_is_not_text_ends_in_one_clear_message(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"\xff\xfe\x00database")
     with pytest.raises(SettingsError, match="cannot be read"):

@@ -73,6 +73,16 @@ def test_accounts_of_the_file_come_after_the_first_one(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.9", "::1"])
+def test_a_password_may_go_in_clear_text_to_this_machine(tmp_path: Path, host: str) -> None:
+    settings = read(tmp_path, f'[smtp]\nhost = "{host}"\nusername = "u"\ntls = "none"\n')
+    assert settings.smtp.host == host
+
+
+def test_a_relay_that_asks_for_no_login_needs_no_tls(tmp_path: Path) -> None:
+    assert read(tmp_path, '[smtp]\nhost = "relay"\ntls = "none"\n').smtp.tls == "none"
+
+
 def test_a_list_of_accounts_needs_no_first_one(tmp_path: Path) -> None:
     settings = read(tmp_path, '[accounts.bulk]\nhost = "bulk.example"\n')
     assert [one.name for one in settings.accounts] == ["bulk"]
@@ -147,6 +157,7 @@ OAUTH = SMTP + 'username = "u"\n'
         ('[accounts.smtp]\nhost = "a"\n', "`smtp` is taken", ""),
         ('[accounts.sandbox]\nhost = "a"\n', "`sandbox` is taken", ""),
         ("[accounts.bulk]\n", "accounts.bulk.host is missing", 'kind = "ses"'),
+        ('[accounts.bulk]\nhost = "пошта..рф"\n', "пошта..рф, which is no name", "xn--"),
         ('[accounts.bulk]\nkind = "sess"\n', "kind must be one of smtp, ses", "`ses`"),
         ("[accounts.bulk]\nkind = 3\n", "kind must be text", ""),
         ('[accounts.bulk]\nhots = "a"\n', "unknown setting `accounts.bulk.hots`", "`host`"),
@@ -172,6 +183,12 @@ OAUTH = SMTP + 'username = "u"\n'
         (SMTP + "rank = -1\n", "smtp.rank must lie between 0 and 1000", ""),
         (SMTP + "rank = true\n", "smtp.rank must be a whole number", ""),
         (SMTP + 'auth = "xoauth"\n', "smtp.auth must be one of", "`xoauth2`"),
+        (OAUTH + 'tls = "none"\n', "smtp.tls is none", "ca_file"),
+        (
+            '[accounts.bulk]\nhost = "10.0.0.5"\nusername = "u"\ntls = "none"\n',
+            "accounts.bulk.tls is none, and everybody on the way to 10.0.0.5",
+            "starttls",
+        ),
         (OAUTH + 'auth = "xoauth2"\n', "no token can be got", "oauth.token_file"),
         (OAUTH + 'auth = "plain"\noauth.token_file = "t"\n', "auth is plain", "xoauth2"),
         (SMTP + 'oauth.token_file = "t"\n', "smtp.username is missing", "login name"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from datetime import timedelta
@@ -156,6 +157,39 @@ def test_another_host_does_not_put_back_who_was_erased(shop: Shop) -> None:
     optouts.write_down(shop.app)
     stop(shop, "customer1@example.com")  # from a mailbox, say
     assert optouts.write_down(shop.app) == 0
+
+
+def test_another_host_forgets_within_a_minute_who_was_erased(shop: Shop) -> None:
+    first, second = plan(shop.app.store, 2, NOON)
+    witnessing.bear(shop.app)
+    for number in (first, second):
+        act(shop, ActKind.OPT_OUT, number)
+        stop(shop, f"customer{number}@example.com")
+    witnessing.bear(shop.app)
+    [path] = shop.app.journal_folder.glob("wishes-*")
+    before = path.read_text()
+    privacy.erase(shop.app, str(first), by="ann")
+    path.write_text(before)  # as the other host's folder has it
+
+    optouts.write_down(shop.app)
+
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert {one.get("customer") for one in lines if one["kind"] == "act"} == {second}
+    assert [one["address"] for one in lines if one["kind"] == "stop"] == [
+        f"customer{second}@example.com"
+    ]
+
+
+def test_a_damaged_file_of_how_far_was_written_begins_anew(shop: Shop) -> None:
+    witnessing.bear(shop.app)
+    place = shop.app.journal_folder / optouts.PLACE
+    sound = json.loads(place.read_text())
+    for number, damaged in enumerate(("[]", "7", '"x"', '{"data', "", "[7]")):
+        place.write_text(damaged)
+        assert optouts.write_down(shop.app) == 0
+        assert json.loads(place.read_text()).keys() == sound.keys()
+        stop(shop, f"gone{number}@x.test")
+        assert optouts.write_down(shop.app) == 1
 
 
 def test_an_erasure_does_not_lose_what_is_written_down_meanwhile(shop: Shop) -> None:

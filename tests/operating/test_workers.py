@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from crm_mailer import workers
 from crm_mailer.app import App, operating
 from crm_mailer.daemon import Daemon
-from crm_mailer.model.errors import CrmMailerError
+from crm_mailer.model.errors import CrmMailerError, StoreError
 from crm_mailer.settings import read_settings
 from crm_mailer.store.engine import Store
 from crm_mailer.workers import Team, Worker, memory
@@ -145,6 +145,29 @@ def test_a_worker_that_hangs_is_told_but_not_one_that_has_just_begun(app: App) -
     assert (at_first, "SIGKILL" in told.value.hint) == ("", True)
     Worker(app)._beat()
     assert team.listen(app) == ""
+    team.dismiss()
+    team.wait(0)
+
+
+def test_a_worker_is_not_blamed_for_a_database_that_did_not_answer(
+    app: App, tmp_path: Path
+) -> None:
+    seconds = Seconds()
+    team = Team(app.home, 1, clock=seconds)
+    team.look_after()
+    seconds.now += 3 * workers.LEASE_SECONDS
+    nowhere = {"CRM_MAILER_DATABASE": f"sqlite:///{tmp_path}"}
+    away = App(app.home, read_settings(app.home, nowhere), app.clock)
+
+    with pytest.raises(StoreError):
+        team.listen(away)
+    seconds.now += workers.LEASE_SECONDS - 1
+    at_first = team.listen(app)
+    seconds.now += 2
+
+    assert at_first == ""
+    with pytest.raises(CrmMailerError, match="has not been heard of"):
+        team.listen(app)
     team.dismiss()
     team.wait(0)
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from crm_mailer.app.doctor.findings import Finding, fault, ok, skipped, warning
 from crm_mailer.app.wiring import App
+from crm_mailer.model import domains
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.token import Purpose
 
@@ -68,7 +69,10 @@ def _posted(url: str) -> tuple[int, str]:
     """The answer's status, and where it leads on."""
     parts = urlsplit(url)
     line = http.client.HTTPSConnection(
-        parts.hostname or "", parts.port, timeout=PATIENCE, context=ssl.create_default_context()
+        domains.wire_place(parts.hostname or ""),
+        parts.port,
+        timeout=PATIENCE,
+        context=ssl.create_default_context(),
     )
     try:
         kind = "application/x-www-form-urlencoded"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import shutil
@@ -20,7 +21,6 @@ from crm_mailer.app import witnessing
 from crm_mailer.app.clocks import WRITTEN
 from crm_mailer.app.doctor.findings import Finding, fault, ok, skipped, warning
 from crm_mailer.app.wiring import App
-from crm_mailer.delivering import witness
 from crm_mailer.home import KEY_FILE
 from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.model.sentence import Sentence
@@ -34,6 +34,8 @@ from crm_mailer.store import vitals
 SOUND_SQLITE = (3, 51, 3)
 #: Bytes: below, a day's mails may not fit; and a share of the disk.
 LITTLE, FULL = 2_000_000_000, 0.05
+#: A disk or a quota without room.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 #: Seconds: a disk that is quicker has not written anything yet.
 TOO_QUICK = 20e-6
 #: How far two clocks may differ, and what a commit may take.
@@ -83,8 +85,12 @@ def database(app: App, now: datetime) -> Iterator[Finding]:
                                       said=said))  # fmt: skip
     else:
         yield ok("database", said)
-    if (copy := witnessing.look(app)) is not None:
-        yield fault("database", witness.SENTENCES[copy.why], witness.HINT)
+    if app.store.is_pooled():
+        yield ok("pooler", Sentence("one stands between: senders look for new mails by themselves, "
+                                    "and copies are made at the server"))  # fmt: skip
+    why_not, mend = witnessing.why_not(app)
+    if why_not:
+        yield fault("database", why_not, mend)
     if found.now is not None and abs(found.now - now) > FAR:
         yield fault(
             "clock database",
@@ -109,7 +115,8 @@ def disk(app: App) -> Iterator[Finding]:
             "folder",
             Sentence("{folder} cannot be written: {why}", folder=str(app.home),
                      why=error.strerror or str(error)),
-            Sentence("give it to the user that runs the daemon"),
+            Sentence("make room: a full disk stops sending") if error.errno in _NO_ROOM
+            else Sentence("give it to the user that runs the daemon"),
         )  # fmt: skip
         return
     said = Sentence("a write is safe after {number} ms", number=round(took * 1000, 2))

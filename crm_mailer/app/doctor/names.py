@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from crm_mailer.app.doctor.findings import Finding, fault, ok, skipped, warning
-from crm_mailer.app.doctor.resolver import NoAnswer, Resolver
+from crm_mailer.app.doctor.resolver import NoAnswer, NoServer, Resolver
 from crm_mailer.app.doctor.spf import MOST_LOOKUPS, Spf, Verdict
 from crm_mailer.model.sentence import Sentence
 
@@ -44,12 +44,19 @@ def look(domains: Domains, resolver: Resolver) -> Iterator[Finding]:
     for what, looked in _looks(domains, resolver):
         try:
             yield from list(looked())
+        except NoServer as error:
+            yield _unanswered("dns", error)
+            return
         except NoAnswer as error:
-            yield warning(
-                what,
-                Sentence("the DNS did not answer: {why}", why=str(error)),
-                Sentence("try again; if it stays so, look at the name servers of this machine"),
-            )
+            yield _unanswered(what, error)
+
+
+def _unanswered(what: str, error: NoAnswer) -> Finding:
+    return warning(
+        what,
+        Sentence("the DNS did not answer: {why}", why=error.args[0]),
+        Sentence("try again; if it stays so, look at the name servers of this machine"),
+    )
 
 
 #: What is looked at, and how.

@@ -9,12 +9,21 @@ import dns.exception
 import dns.resolver
 import dns.reversename
 
+from crm_mailer.model import domains
+from crm_mailer.model.sentence import Sentence
+
 #: Seconds for one question, all servers and repetitions together.
-LIFETIME = 6.0
+LIFETIME = 5.0
+#: The same of the question whether there is a name server at all: each of them knows the root's.
+ALIVE_WITHIN = 2.0
 
 
 class NoAnswer(Exception):
     """The DNS did not answer: nothing is known, which is not the same as that there is nothing."""
+
+
+class NoServer(NoAnswer):
+    """No name server answers anything: to ask further is no use."""
 
 
 class Resolver(Protocol):
@@ -36,14 +45,21 @@ class Resolver(Protocol):
         """PTR records."""
 
 
+_SILENCE = Sentence("no name server answered in time")
+
+
 class Dns:
     """The resolver of this machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, servers: Sequence[str] = (), port: int = 53) -> None:
+        """Ask the name servers of this machine, or these."""
         try:
-            self._resolver: Any = dns.resolver.Resolver()
+            self._resolver: Any = dns.resolver.Resolver(configure=not servers)
         except (dns.exception.DNSException, OSError):
             self._resolver = None
+        if servers:
+            self._resolver.nameservers, self._resolver.port = list(servers), port
+        self._is_dead = False
 
     def texts(self, name: str) -> Sequence[str]:
         """TXT records."""
@@ -67,10 +83,27 @@ class Dns:
 
     def _ask(self, name: str, kind: str) -> Sequence[Any]:
         if self._resolver is None:
-            raise NoAnswer("this machine has no name server")
+            raise NoServer(Sentence("this machine has no name server"))
+        if self._is_dead:
+            raise NoServer(_SILENCE)
         try:
+            name = domains.wire(name)
             return list(self._resolver.resolve(name, kind, lifetime=LIFETIME, search=False))
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
-        except (dns.exception.DNSException, OSError) as error:
+        except dns.exception.Timeout:
+            self._is_dead = not self._is_alive()
+            raise (NoServer if self._is_dead else NoAnswer)(_SILENCE) from None
+        except dns.resolver.NoNameservers:
+            raise NoAnswer(Sentence("the name servers could not find it out")) from None
+        except (dns.exception.DNSException, OSError, UnicodeError) as error:
             raise NoAnswer(str(error) or type(error).__name__) from None
+
+    def _is_alive(self) -> bool:
+        try:
+            self._resolver.resolve(".", "NS", lifetime=ALIVE_WITHIN, search=False)
+        except dns.exception.Timeout:
+            return False
+        except (dns.exception.DNSException, OSError):
+            return True
+        return True
