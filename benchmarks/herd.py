@@ -112,7 +112,8 @@ class Herd:
             time.sleep(LOOK_EVERY)
 
     def end(self) -> None:
-        """Leave no process behind."""
+        """Leave no process and no alarm behind: one that rings while Python ends is deadly."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number in list(self.alive):
             os.kill(number, signal.SIGKILL)
             os.waitpid(number, 0)

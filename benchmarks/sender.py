@@ -1,7 +1,8 @@
 """One sending process of a benchmark: `python -m benchmarks.sender HOME [--limit N]`.
 
-It is a worker of the daemon that works once: opens the shop, compiles its templates, says `ready`,
-waits for a line, then sends what is due. What it tells at the end is one JSON object.
+It is a worker of the daemon that works once: opens the shop, reads its files, compiles its
+templates, says `ready`, waits for a line, then sends what is due. What it tells at the end is one
+JSON object.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from benchmarks import shops
 from crm_mailer import logs, workers
-from crm_mailer.app import App, delivering, open_app
+from crm_mailer.app import delivering, open_app
 from crm_mailer.delivering import DeliverReport
 from crm_mailer.store import engine
 
@@ -35,10 +36,13 @@ def main() -> None:
     logs.set_up(app.settings.log_level)
     assert app.store
     app.templates.prepare({f"{shops.TEMPLATES}/{name}" for name in shops.CAMPAIGN.values()})
+    worker = workers.Worker(app, number=given.number)
+    if not given.limit:
+        worker.get_ready()
     print("ready", flush=True)
     sys.stdin.readline()
     begin, cpu = time.monotonic(), processor_seconds()
-    report = profiled(lambda: send(app, given.number, given.limit), given.profile)
+    report = profiled(lambda: send(worker, given.limit), given.profile)
     end = time.monotonic()
     told = {
         "begin": begin,
@@ -53,10 +57,11 @@ def main() -> None:
     print(json.dumps(told), flush=True)
 
 
-def send(app: App, number: int, limit: int) -> DeliverReport:
+def send(worker: workers.Worker, limit: int) -> DeliverReport:
     """One round of a worker. With a limit it is the same round, which a worker has no word for."""
     if not limit:
-        return workers.Worker(app, number=number).run_once()
+        return worker.run_once()
+    app = worker.app
     app.store.keep_few_pages()
     workers.spare_collector()
     return delivering.send(app, limit=limit, is_by_hand=True)

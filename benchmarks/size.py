@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,20 +100,20 @@ def measure(store: Store, home: Path, url: str, people: int, events: int) -> dic
         "before": looks(store, people),
     }
     first = month(0)
-    cpu = time.process_time()
     took = plan.timed(lambda: archiving.archive(app, (first + DAY32).year, (first + DAY32).month))
     [one] = archiving.list_(app)
     told |= {
-        "archive_month_s": round(took, 1),
-        "archive_month_cpu_s": round(time.process_time() - cpu, 1),
+        "archive_month_s": round(took.clock, 1),
+        "archive_month_cpu_s": round(took.cpu, 1),
         "archive_month_mails": one.counts["messages"],
         "archive_month_mb": round(sum(
             path.stat().st_size for path in (home / "archive").glob("*/*.gz")) / 1e6, 1),
     }  # fmt: skip
     took = plan.timed(lambda: archiving.archive(app, month(8).year, month(8).month))
-    told["archive_7_months_s"] = round(took, 1)
-    told["purge_s"] = round(plan.timed(lambda: retention.purge(app, by="bench")), 1)
-    told["vacuum_s"] = round(plan.timed(lambda: tidy(store)), 1)
+    told["archive_7_months_s"] = round(took.clock, 1)
+    told["archive_7_months_cpu_s"] = round(took.cpu, 1)
+    told["purge_s"] = round(plan.timed(lambda: retention.purge(app, by="bench")).clock, 1)
+    told["vacuum_s"] = round(plan.timed(lambda: tidy(store)).clock, 1)
     told |= {"database_mb_after": megabytes(store), "after": looks(store, people)}
     app.close()
     return told
@@ -144,7 +143,8 @@ def fill(store: Store, people: int, mails: int, *, requests: int, opens: int) ->
     each, took = mails // MONTHS, 0.0
     for number in range(MONTHS):
         begin = month(number)
-        took = plan.timed(lambda at=begin: partitions.begin_month(store, at, least=0))
+        opening = partial(partitions.begin_month, store, month(number), least=0)
+        took = plan.timed(opening).clock
         with store.write() as connection:
             first = (connection.scalar(sa.select(sa.func.max(t.touches.c.id))) or 0) + 1
             if not store.is_sqlite:
@@ -221,18 +221,18 @@ def looks(store: Store, people: int) -> dict[str, float]:
         connection.execute(sa.delete(t.touches).where(t.touches.c.campaign == "now"))
         now = int(NOW.timestamp()) - 60
         _insert(connection, DUE, min(people, 2_000), {"now": now, "people": people})
-    claim = _median(lambda: _claim(store))
+    claim = _least(lambda: _claim(store))
     few = [one for number in range(2) for one in plan.lifecycle(number)][:14]
     plan.act(store, few, NOW)
     return {
         "claim_ms": claim,
-        "tick_ms": _median(lambda: plan.act(store, few, NOW, is_quick=True)),
-        "customer_ms": _median(lambda: _customer(store, people)),
+        "tick_ms": _least(lambda: plan.act(store, few, NOW, is_quick=True)),
+        "customer_ms": _least(lambda: _customer(store, people)),
     }
 
 
-def _median(work: Callable[[], object], times: int = 9) -> float:
-    return round(statistics.median(plan.timed(work) for _ in range(times)) * 1000, 1)
+def _least(work: Callable[[], object], times: int = 9) -> float:
+    return round(min(plan.timed(work).clock for _ in range(times)) * 1000, 1)
 
 
 def _claim(store: Store) -> None:
