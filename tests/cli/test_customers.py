@@ -13,7 +13,13 @@ from crm_mailer.store import customers
 from crm_mailer.store.tables import customer_identities, orders, reviews
 from crm_mailer.store.tables import customers as customers_table
 from tests.cli.conftest import Run
-from tests.segmenting.people import add_buyer, add_customer, add_order
+from tests.segmenting.people import NOW, add_buyer, add_customer, add_order
+
+
+@pytest.fixture(autouse=True)
+def _clock_that_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts as new or as lost must not hang on the day of the run."""
+    monkeypatch.setenv("CRM_MAILER_CLOCK", NOW.isoformat())
 
 
 @pytest.fixture
