@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm_mailer.model.errors import CannotWrite, NotFound, SettingsError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.token import KeyRing
 from crm_mailer.store.bundled import bundled
 
@@ -30,8 +31,8 @@ def find_home(given: str | None = None) -> Path:
         home = Path(named).expanduser().resolve()
         if not (home / MARK).is_file():
             raise NotFound(
-                f"{home} is no shop folder: it has no {MARK}",
-                hint=f"make one with `crm-mailer init {named}`",
+                Sentence("{home} is no shop folder: it has no {mark}", home=home, mark=MARK),
+                hint=Sentence("make one with `crm-mailer init {named}`", named=named),
             )
         return home
     here = Path.cwd().resolve()
@@ -39,7 +40,11 @@ def find_home(given: str | None = None) -> Path:
         if (folder / MARK).is_file():
             return folder
     raise NotFound(
-        f"no shop folder here: neither {here} nor a folder above it has {MARK}",
+        Sentence(
+            "no shop folder here: neither {here} nor a folder above it has {mark}",
+            here=here,
+            mark=MARK,
+        ),
         hint="make one with `crm-mailer init my-shop`, or name one with --home",
     )
 
@@ -95,7 +100,11 @@ def read_keys(home: Path, secret_key: str = "") -> KeyRing:
             text = ""
         except OSError as error:
             raise SettingsError(
-                f"{home / KEY_FILE} cannot be read: {error.strerror}",
+                Sentence(
+                    "{home} cannot be read: {strerror}",
+                    home=home / KEY_FILE,
+                    strerror=error.strerror,
+                ),
                 hint="whoever runs the program must own the file",
             ) from error
     where = "the setting `secret_key`" if secret_key else str(home / KEY_FILE)
@@ -109,7 +118,7 @@ def read_keys(home: Path, secret_key: str = "") -> KeyRing:
             break
     if not keys or not all(0 <= number <= 255 for number in keys):
         raise SettingsError(
-            f"the secret key in {where} is not of the form 1:0123abcd...",
+            Sentence("the secret key in {where} is not of the form 1:0123abcd...", where=where),
             hint="restore the file from a backup; a new key makes old links and replies unreadable",
         )
     return KeyRing(keys=keys, current=list(keys)[-1])
@@ -158,7 +167,8 @@ def _shown(field_: Field) -> str:
 
 def _cannot_write(folder: Path, error: OSError) -> CannotWrite:
     return CannotWrite(
-        f"cannot write in {folder}: {error.strerror or error}", hint="choose a folder of your own"
+        Sentence("cannot write in {folder}: {why}", folder=folder, why=error.strerror or error),
+        hint="choose a folder of your own",
     )
 
 

@@ -34,6 +34,7 @@ from crm_mailer.app import App, clocks, delivering
 from crm_mailer.delivering import DeliverReport
 from crm_mailer.model.duty import Duty
 from crm_mailer.model.errors import CrmMailerError, SchemaAhead
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import bells, leases
 from crm_mailer.store.leases import Holder
 
@@ -305,8 +306,13 @@ class Team:
             has_lived = now - max(member.started_at, self._deaf_at) > LEASE_SECONDS
             if has_lived and lease_name(self.name, member.number) not in names:
                 raise CrmMailerError(
-                    f"worker {member.number} (pid {member.process.pid}) has not been heard of "
-                    f"for {LEASE_SECONDS:.0f} seconds",
+                    Sentence(
+                        "worker {number} (pid {pid}) has not been heard of "
+                        "for {lease_seconds:.0f} seconds",
+                        number=member.number,
+                        pid=member.process.pid,
+                        lease_seconds=LEASE_SECONDS,
+                    ),
                     hint="if it stays so, end it with SIGKILL: another one takes its place",
                 )
         return ""

@@ -17,6 +17,7 @@ from crm_mailer.model.agent_reply import AgentReply
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.order import OrderState
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.standing import refusal
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 from crm_mailer.rendering import letters, replies
@@ -112,7 +113,7 @@ def send(app: App, draft: Draft) -> Sent:
     left = [f"[[{name}]]" for name in draft.blanks]
     if left:
         raise NotPossible(
-            f"to be filled in before it may leave: {', '.join(left)}",
+            Sentence("to be filled in before it may leave: {left}", left=", ".join(left)),
             hint='--set 1="..." fills the first one, --edit opens your editor',
         )
     if not draft.text.strip():
@@ -130,7 +131,7 @@ def edited(draft: Draft, written: str) -> Draft:
     """
     subject, words = letters.with_subject(written.lstrip("\ufeff\n"))
     if len(words) > LONGEST:
-        raise NotPossible(f"the answer has more than {LONGEST:,} letters")
+        raise NotPossible(Sentence("the answer has more than {longest:,} letters", longest=LONGEST))
     return _with_words(draft, subject or draft.subject, letters.tidy(words))
 
 
@@ -197,7 +198,8 @@ def _filled_in(subject: str, text: str, values: Mapping[str, str]) -> tuple[str,
         if key not in names and key not in numbers:
             known = ", ".join(f"{place}: {name}" for place, name in enumerate(names, start=1))
             raise NotPossible(
-                f"the draft has no blank `{key}`", hint=f"it has {known}" if known else ""
+                Sentence("the draft has no blank `{key}`", key=key),
+                hint=Sentence("it has {known}", known=known) if known else "",
             )
     first, _line, rest = replies.with_values(head + text, values).partition("\n")
     return first, rest
@@ -214,7 +216,7 @@ def _template(app: App, matter: Matter, wanted: str, now: datetime) -> answers.S
         name = wanted if wanted in app.templates.names else f"{replies.FOLDER}{wanted}"
         if name not in app.templates.names:
             raise NotFound(
-                f"there is no canned reply `{wanted}`",
+                Sentence("there is no canned reply `{wanted}`", wanted=wanted),
                 hint=did_you_mean(name, available) or "`crm-mailer case templates` lists them",
             )
         return answers.Suggestion(template=name, why="as you said")

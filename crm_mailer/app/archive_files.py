@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import CannotWrite, NotPossible, StoreError
+from crm_mailer.model.sentence import Sentence
 
 FOLDER, MANIFEST, PART, _LOCK = "archive", "manifest.json", ".part", ".lock"
 #: More compression costs twice the time and saves a twentieth.
@@ -73,7 +74,11 @@ def held(home: Path) -> Iterator[Path]:
         folder.mkdir(mode=0o700, exist_ok=True)
         handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise CannotWrite(f"{folder} cannot be written: {error.strerror or error}") from error
+        raise CannotWrite(
+            Sentence(
+                "{folder} cannot be written: {why}", folder=folder, why=error.strerror or error
+            )
+        ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield folder
@@ -95,7 +100,11 @@ def plain_errors(
         yield
     except OSError as error:
         raise CannotWrite(
-            f"the archive cannot be written: {error.filename or folder}: {error.strerror or error}",
+            Sentence(
+                "the archive cannot be written: {what}: {why}",
+                what=error.filename or folder,
+                why=error.strerror or error,
+            ),
             hint=hint,
         ) from error
 
@@ -166,13 +175,20 @@ def read_lines(folder: Path, file: File) -> list[str]:
         text = gzip.decompress(packed).decode("utf-8", "surrogatepass") if is_right else ""
     except (OSError, EOFError) as error:
         raise StoreError(
-            f"the archive cannot be read: {folder / file.name}: {error}",
+            Sentence(
+                "the archive cannot be read: {folder}: {error}",
+                folder=folder / file.name,
+                error=error,
+            ),
             hint="bring back the folder from a copy of it",
         ) from error
     lines = text.split("\n")[:-1]  # `splitlines` knows more line ends than JSON escapes
     if not is_right or len(lines) != file.rows:
         raise StoreError(
-            f"a file of the archive is not as it was written: {folder / file.name}",
+            Sentence(
+                "a file of the archive is not as it was written: {folder}",
+                folder=folder / file.name,
+            ),
             hint="bring it back from a copy; what it should hold is in the manifest beside it",
         )
     return lines
@@ -190,7 +206,11 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(**{**told, "kept": tuple(told["kept"]), "files": files})
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(
-            f"the manifest of an archive cannot be read: {folder / MANIFEST}: {error}",
+            Sentence(
+                "the manifest of an archive cannot be read: {folder}: {error}",
+                folder=folder / MANIFEST,
+                error=error,
+            ),
             hint="bring back the folder from a copy of it",
         ) from error
 

@@ -20,6 +20,7 @@ from crm_mailer.app import archive_files as files
 from crm_mailer.app.archive_files import File, Manifest
 from crm_mailer.app.wiring import App
 from crm_mailer.model.errors import NotFound, NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.touch import Touch, TouchState
 from crm_mailer.store import archiving as rows
 from crm_mailer.store import partitions
@@ -86,8 +87,14 @@ def _before(app: App, year: int, month: int) -> datetime:
     youngest = now.year * 12 + now.month - 1 - YOUNGEST
     if year * 12 + month - 1 > youngest:
         raise NotPossible(
-            f"mails of the last {YOUNGEST} months are still worked with",
-            hint=f"--before {youngest // 12:04}-{youngest % 12 + 1:02} or earlier",
+            Sentence(
+                "mails of the last {youngest} months are still worked with", youngest=YOUNGEST
+            ),
+            hint=Sentence(
+                "--before {youngest:04}-{youngest2:02} or earlier",
+                youngest=youngest // 12,
+                youngest2=youngest % 12 + 1,
+            ),
         )
     return now.replace(year=year, month=month, day=1, hour=0, minute=0, second=0, microsecond=0)
 
@@ -192,8 +199,10 @@ def _compare(app: App, place: Path, known: Manifest, first: int, until: int) -> 
 
 def _changed(place: Path) -> NotPossible:
     return NotPossible(
-        f"mails of {place.name} changed while they were archived",
-        hint=f"remove the folder {place} and do it again; nothing of it has left",
+        Sentence("mails of {name} changed while they were archived", name=place.name),
+        hint=Sentence(
+            "remove the folder {place} and do it again; nothing of it has left", place=place
+        ),
     )
 
 
@@ -208,7 +217,7 @@ def _drop(app: App, which: Slice, known: Manifest, noted: Archive) -> None:
             rows.add(connection, noted)
             return
     raise NotPossible(
-        f"the tables of {which.month} are in use",
+        Sentence("the tables of {month} are in use", month=which.month),
         hint="it is in the archive and stays in the database until you do it again",
     )
 
@@ -257,8 +266,8 @@ def find(app: App, touch_id: int) -> dict[str, list[Any]]:
     if found := rows_of(app, [touch_id]):
         return found
     raise NotFound(
-        f"mail {touch_id} is not in the archive",
-        hint=f"`crm-mailer outbox show {touch_id}` says where it is",
+        Sentence("mail {touch_id} is not in the archive", touch_id=touch_id),
+        hint=Sentence("`crm-mailer outbox show {touch_id}` says where it is", touch_id=touch_id),
     )
 
 
@@ -350,7 +359,7 @@ def still(app: App) -> Iterator[Archived]:
     with files.held(app.home) as folder:
         if broken := sorted(folder.glob(f"*{files.PART}")):
             raise NotPossible(
-                f"archiving {broken[0].stem} was broken off",
+                Sentence("archiving {stem} was broken off", stem=broken[0].stem),
                 hint="run `crm-mailer db archive --before ...` to its end first",
             )
         yield Archived(app, folder)

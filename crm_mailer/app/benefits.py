@@ -15,6 +15,7 @@ from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.model import benefit as words
 from crm_mailer.model.benefit import Benefit, CodeSource
 from crm_mailer.model.errors import NotFound, NotPossible, SourceError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import (
     alerts,
     benefit_approvals,
@@ -127,7 +128,7 @@ def _exists(app: App, connection: Connection, benefit: str) -> None:
     known = {*app.definitions.benefits, *benefit_figures.known(connection)}
     if benefit not in known:
         raise NotFound(
-            f"there is no benefit `{benefit}`",
+            Sentence("there is no benefit `{benefit}`", benefit=benefit),
             hint=did_you_mean(benefit, known) or "write it in campaigns/benefits.yaml",
         )
 
@@ -168,7 +169,7 @@ def load(app: App, benefit: str, path: Path) -> Loaded:
     found = _known(app, benefit)
     if found.source is not CodeSource.POOL:
         raise NotPossible(
-            f"the benefit `{benefit}` takes no codes from a file",
+            Sentence("the benefit `{benefit}` takes no codes from a file", benefit=benefit),
             hint="write `codes: pool` in campaigns/benefits.yaml",
         )
     codes = read_codes(path)
@@ -189,23 +190,35 @@ def read_codes(path: Path) -> list[str]:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise SourceError(f"{path}: the file is larger than {MAX_BYTES // 1_000_000} MB")
+            raise SourceError(
+                Sentence(
+                    "{path}: the file is larger than {max_bytes} MB",
+                    path=path,
+                    max_bytes=MAX_BYTES // 1_000_000,
+                )
+            )
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         hint = "save it with the encoding UTF-8"
-        raise SourceError(f"{path}: not UTF-8 text (byte {error.start})", hint=hint) from None
+        raise SourceError(
+            Sentence("{path}: not UTF-8 text (byte {start})", path=path, start=error.start),
+            hint=hint,
+        ) from None
     rows = list(_rows(path, text))
     wrong = [number for number, code in rows if not _is_code(code)]
     if wrong:
         shown = ", ".join(map(str, wrong[:SHOWN])) + (" ..." if len(wrong) > SHOWN else "")
         raise SourceError(
-            f"{path}: no code in row {shown}",
+            Sentence("{path}: no code in row {shown}", path=path, shown=shown),
             hint="a code has up to 40 characters without blanks; nothing was loaded",
         )
     if not rows:
-        raise SourceError(f"{path}: there is no code in the file", hint="one code on each line")
+        raise SourceError(
+            Sentence("{path}: there is no code in the file", path=path),
+            hint="one code on each line",
+        )
     return list({words.code_key(code): code for _number, code in rows}.values())
 
 
@@ -244,7 +257,7 @@ def _known(app: App, benefit: str) -> Benefit:
     found = app.definitions.benefits.get(benefit)
     if found is None:
         raise NotFound(
-            f"there is no benefit `{benefit}`",
+            Sentence("there is no benefit `{benefit}`", benefit=benefit),
             hint=did_you_mean(benefit, app.definitions.benefits)
             or "write it in campaigns/benefits.yaml",
         )
@@ -277,8 +290,8 @@ def decide(
         if not asked:
             whom = f"{who} does not wait" if who else "nobody waits"
             raise NotPossible(
-                f"{whom} for `{benefit}` to be allowed",
-                hint=f"`crm-mailer benefit show {benefit}` has who waits",
+                Sentence("{whom} for `{benefit}` to be allowed", whom=whom, benefit=benefit),
+                hint=Sentence("`crm-mailer benefit show {benefit}` has who waits", benefit=benefit),
             )
         ids = [one.grant_id for one in asked]
         return benefit_approvals.decide(
@@ -301,7 +314,7 @@ def redeem(app: App, benefit: str, who: str, *, order: str = "") -> GrantLine:
         grant_id = benefits.find_usable(connection, benefit, customer_id)
         if grant_id is None or not benefit_uses.redeem_by_hand(connection, grant_id, order_id, now):
             raise NotPossible(
-                f"{who} has no `{benefit}` that could be used",
+                Sentence("{who} has no `{benefit}` that could be used", who=who, benefit=benefit),
                 hint="`crm-mailer customer show` has what a customer was given",
             )
         return next(
@@ -316,5 +329,5 @@ def redeem(app: App, benefit: str, who: str, *, order: str = "") -> GrantLine:
 def _order_of(connection: Connection, number: str, customer_id: int) -> int:
     found = [one for one in orders.find_by_number(connection, number) if one[2] == customer_id]
     if not found:
-        raise NotFound(f"the customer has no order `{number}`")
+        raise NotFound(Sentence("the customer has no order `{number}`", number=number))
     return found[0][0]

@@ -14,6 +14,7 @@ from crm_mailer.app.wiring import App
 from crm_mailer.definitions.campaign_edit import with_mode
 from crm_mailer.model.campaign import Mode
 from crm_mailer.model.errors import CannotWrite, NotPossible
+from crm_mailer.model.sentence import Sentence
 
 #: Before more mails than this are planned by a word, a person types their number.
 ASK_ABOVE = 500
@@ -86,12 +87,16 @@ def refuse_other_word(app: App, campaign: str, *, shown: int, typed: str) -> Non
     if typed.strip().replace(",", "") != word_for(campaign, shown):
         raise NotPossible(
             "what you typed does not match: nothing was changed",
-            hint=f"type {word_for(campaign, shown)}",
+            hint=Sentence("type {word_for}", word_for=word_for(campaign, shown)),
         )
     now = planning.count_new(app, (campaign,)) if shown > ASK_ABOVE else shown
     if now != shown:
         raise NotPossible(
-            f"it is {now:,} mails by now, not {shown:,}: nothing was changed",
+            Sentence(
+                "it is {now:,} mails by now, not {shown:,}: nothing was changed",
+                now=now,
+                shown=shown,
+            ),
             hint="look at the page again",
         )
 
@@ -117,7 +122,8 @@ def replace_file(path: Path, text: str) -> None:
         with suppress(OSError):
             Path(made).unlink()
         raise CannotWrite(
-            f"cannot write {path}: {error.strerror or error}", hint="look at the folder's rights"
+            Sentence("cannot write {path}: {why}", path=path, why=error.strerror or error),
+            hint="look at the folder's rights",
         ) from error
 
 
@@ -126,6 +132,6 @@ def _read(path: Path) -> str:
         return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise NotPossible(
-            f"{path.name} cannot be read: nothing was changed",
+            Sentence("{name} cannot be read: nothing was changed", name=path.name),
             hint="`crm-mailer check` shows what is wrong",
         ) from error

@@ -16,6 +16,7 @@ from crm_mailer.app.wiring import App
 from crm_mailer.definitions.files import MAX_BYTES
 from crm_mailer.definitions.problems import Problem
 from crm_mailer.model.errors import CannotWrite, DefinitionError, NotFound, NotPossible, SourceError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.planning import PlanReport
 
 #: A plan is not worked out more often while nobody changes anything.
@@ -122,7 +123,9 @@ def put_trial(app: App, campaign: str, text: str) -> None:
     path = _trial_path(app, names.campaign(app, campaign).id)
     whole = text.replace("\r\n", "\n").encode()
     if len(whole) > MAX_BYTES:
-        raise NotPossible(f"the text is larger than {MAX_BYTES // 1000} kB")
+        raise NotPossible(
+            Sentence("the text is larger than {max_bytes} kB", max_bytes=MAX_BYTES // 1000)
+        )
     _make(path.parent)
     try:
         path.write_bytes(whole)
@@ -151,7 +154,7 @@ def trial(app: App, campaign: str) -> Trial | None:
     except NotFound:
         raise NotPossible(
             "the text has another `id`: it would be a new campaign",
-            hint=f"write `id: {found.id}`, or throw the text away",
+            hint=Sentence("write `id: {id}`, or throw the text away", id=found.id),
         ) from None
     return Trial(text=text, lines=lines, difference=told.value, is_counting=told.value is None)
 
@@ -178,5 +181,6 @@ def _make(folder: Path) -> None:
 
 def _cannot_write(path: Path, error: OSError) -> CannotWrite:
     return CannotWrite(
-        f"cannot write {path}: {error.strerror or error}", hint="look at the folder's rights"
+        Sentence("cannot write {path}: {why}", path=path, why=error.strerror or error),
+        hint="look at the folder's rights",
     )

@@ -14,6 +14,7 @@ from crm_mailer.app import names
 from crm_mailer.app.wiring import App
 from crm_mailer.model.campaign import Campaign
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import campaign_texts
 from crm_mailer.store.engine import Connection
 
@@ -194,7 +195,9 @@ def text(app: App, campaign: str, number: int) -> str:
         with app.store.read() as connection:
             found = campaign_texts.find(connection, campaign, number)
     if found is None:
-        raise NotFound(f"there is no text {number} of `{campaign}`")
+        raise NotFound(
+            Sentence("there is no text {number} of `{campaign}`", number=number, campaign=campaign)
+        )
     return found
 
 

@@ -15,6 +15,7 @@ from crm_mailer.learning import followups
 from crm_mailer.model.case import UNDER_WAY, Case, CaseEvent, CaseState
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.reply import REASONS, Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.reporting.cases import in_words
 from crm_mailer.store import case_board, task_pages, threads
 from crm_mailer.store import cases as store_cases
@@ -199,7 +200,9 @@ class Unchanged:
         with self._app.store.read() as connection:
             last = store_cases.list_events(connection, self._case)[-1]
         raise NotPossible(
-            f"case {self._case} changed since you opened it: {_what(last)}",
+            Sentence(
+                "case {case} changed since you opened it: {what}", case=self._case, what=_what(last)
+            ),
             hint="look at it once more; then do it again, if it is still right",
         )
 

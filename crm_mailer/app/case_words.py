@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from crm_mailer.model.errors import CannotWrite, NotFound, NotPossible
 from crm_mailer.model.money import Money
+from crm_mailer.model.sentence import Sentence
 
 _AMOUNT = re.compile(r"(?:([A-Za-z]{3})\s*)?([0-9]{1,12}(?:\.[0-9]{1,3})?)(?:\s*([A-Za-z]{3}))?")
 _HOURS = re.compile(
@@ -34,12 +35,16 @@ def amount(text: str, currency: str) -> Money:
     match = _AMOUNT.fullmatch(text.strip())
     if match is None or (match[1] and match[3]):
         raise NotPossible(
-            f"`{text}` is no amount", hint='write it with a point and the currency: "12.50 USD"'
+            Sentence("`{text}` is no amount", text=text),
+            hint='write it with a point and the currency: "12.50 USD"',
         )
     money = Money.of(Decimal(match[2]), (match[1] or match[3] or currency).upper())
     if money.minor <= 0 or money.amount != Decimal(match[2]):
         what = "nothing" if money.minor <= 0 else f"more exact than {money.currency} can be paid"
-        raise NotPossible(f"`{text}` is {what}", hint="leave --amount out where nothing is paid")
+        raise NotPossible(
+            Sentence("`{text}` is {what}", text=text, what=what),
+            hint="leave --amount out where nothing is paid",
+        )
     return money
 
 
@@ -54,7 +59,8 @@ def deadline(text: str, place: ZoneInfo) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise NotPossible(
-            f"`{text}` is no time", hint='write "2026-11-07 18:00", in the shop\'s own time'
+            Sentence("`{text}` is no time", text=text),
+            hint='write "2026-11-07 18:00", in the shop\'s own time',
         ) from None
     if len(text) == len("2026-11-07"):
         moment = moment.replace(hour=23, minute=59)
@@ -72,7 +78,8 @@ def hours(text: str) -> str:
     match = _HOURS.fullmatch(text.strip())
     if match is None:
         raise NotPossible(
-            f"`{text}` is no time of day", hint="write 19:00-21:00, in the customer's own time"
+            Sentence("`{text}` is no time of day", text=text),
+            hint="write 19:00-21:00, in the customer's own time",
         )
     start, end = f"{int(match[1]):02}:{match[2]}", match[3]
     return f"{start}-{int(end):02}:{match[4]}" if end else start
@@ -85,7 +92,9 @@ def link(text: str) -> str:
         NotPossible: that is none.
     """
     if not _LINK.fullmatch(text.strip()):
-        raise NotPossible(f"`{text}` is no web address", hint="it begins with https://")
+        raise NotPossible(
+            Sentence("`{text}` is no web address", text=text), hint="it begins with https://"
+        )
     return f"link:{text.strip()}"
 
 
@@ -97,7 +106,7 @@ def tracking(text: str) -> str:
     """
     if not _TRACKING.fullmatch(text.strip()):
         raise NotPossible(
-            f"`{text}` is no tracking number",
+            Sentence("`{text}` is no tracking number", text=text),
             hint="4 to 60 letters and digits, such as RB123456789CN",
         )
     return f"tracking:{text.strip()}"
@@ -116,7 +125,10 @@ def keep_file(path: Path, home: Path, case_id: int) -> str:
     try:
         size = path.stat().st_size
         if not path.is_file():
-            raise NotFound(f"{path} is no file", hint="name one photo or document at a time")
+            raise NotFound(
+                Sentence("{path} is no file", path=path),
+                hint="name one photo or document at a time",
+            )
         if not 0 < size <= LARGEST_FILE:
             why = "is empty" if not size else f"is larger than {LARGEST_FILE // 1_000_000} MB"
             raise NotPossible(f"{path} {why}", hint="put a film on the web and give --link")

@@ -19,6 +19,7 @@ from crm_mailer.definitions.words_reader import words_of
 from crm_mailer.model.campaign import Mode
 from crm_mailer.model.collector import few_collections
 from crm_mailer.model.errors import CannotWrite, DefinitionError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering import check_shop, check_subjects, check_templates, check_values, uses
 from crm_mailer.rendering.check_subjects import has_texts
 from crm_mailer.rendering.check_values import Lack
@@ -140,6 +141,6 @@ def write_schemas(folder: Path) -> list[Path]:
         return schema.write(folder)
     except OSError as error:
         raise CannotWrite(
-            f"cannot write in {folder}: {error.strerror or error}",
+            Sentence("cannot write in {folder}: {why}", folder=folder, why=error.strerror or error),
             hint="choose a folder of your own",
         ) from error

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import NotPossible, ServiceDown
+from crm_mailer.model.sentence import Sentence
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 #: Names the browser to use.
@@ -46,10 +47,11 @@ def find() -> str:
         if found:
             return found
     raise NotPossible(
-        f"{VARIABLE} names `{named}`, which cannot be run" if named else
+        Sentence("{variable} names `{named}`, which cannot be run", variable=VARIABLE, named=named)
+        if named else
         "a picture needs Chromium or Chrome, and none is installed",
-        hint=f"install it (Debian: apt-get install chromium), or name one with {VARIABLE}; "
-        "--html writes the mail for any browser",
+        hint=Sentence("install it (Debian: apt-get install chromium), or name one with {variable}; "
+        "--html writes the mail for any browser", variable=VARIABLE),
     )  # fmt: skip
 
 
@@ -176,4 +178,7 @@ class Line:
 
 
 def _silent(how: str) -> ServiceDown:
-    return ServiceDown(f"the browser {how}", hint=f"try another one: {VARIABLE}=/path/to/chromium")
+    return ServiceDown(
+        Sentence("the browser {how}", how=how),
+        hint=Sentence("try another one: {variable}=/path/to/chromium", variable=VARIABLE),
+    )

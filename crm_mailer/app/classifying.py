@@ -18,6 +18,7 @@ from crm_mailer.listening.kinds import SortedMail
 from crm_mailer.listening.letters import Letter, Part
 from crm_mailer.model.errors import NotFound, SourceError
 from crm_mailer.model.reply import Evidence, Intent, ReplyKind
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.words import Words
 
 #: The longest line of JSON, and the longest mail, that is read.
@@ -177,12 +178,14 @@ def _told(line: bytes) -> tuple[str, str, str]:
     try:
         told: Any = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise SourceError(f"is not UTF-8 text (byte {error.start})", hint=example) from error
+        raise SourceError(
+            Sentence("is not UTF-8 text (byte {start})", start=error.start), hint=example
+        ) from error
     except (ValueError, RecursionError) as error:
         if len(line) >= LINE_BYTES:
             why = f"the line is longer than {LINE_BYTES // 1024**2} MB"
             raise SourceError(why, hint=example) from error
-        raise SourceError(f"is not JSON: {error}", hint=example) from error
+        raise SourceError(Sentence("is not JSON: {error}", error=error), hint=example) from error
     body = told.get("body", told.get("text")) if isinstance(told, dict) else None
     if not isinstance(body, str):
         raise SourceError("has no text `body`", hint=example)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 
 if TYPE_CHECKING:
     from crm_mailer.app.wiring import App
@@ -117,14 +118,19 @@ def refuse_wrong_clock(app: App) -> None:
     if is_real and wall() < WRITTEN.timestamp():
         here = datetime.fromtimestamp(wall(), UTC)
         raise SettingsError(
-            f"this machine's clock says {here:%Y-%m-%d %H:%M}Z, which is before this program was "
-            "written: nothing is sent",
+            Sentence(
+                "this machine's clock says {here:%Y-%m-%d %H:%M}Z, which is before this program "
+                "was written: nothing is sent",
+                here=here,
+            ),
             hint="set it by the network's time (chrony, systemd-timesyncd); it goes on by itself",
         )
     seconds = ahead(app)
     if abs(seconds) > WRONG:
         raise SettingsError(
-            f"this machine's clock is {told(seconds)} the database's: nothing is sent",
+            Sentence(
+                "this machine's clock is {told} the database's: nothing is sent", told=told(seconds)
+            ),
             hint="set both by the network's time (chrony, systemd-timesyncd); it goes on by itself",
         )
 
@@ -146,7 +152,7 @@ def parse_clock(text: str) -> SetClock:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise SettingsError(
-            f"clock is {text!r}, which is no moment with a zone",
+            Sentence("clock is {text!r}, which is no moment with a zone", text=text),
             hint='write it as "2011-11-30T09:00:00Z"',
         )
     return SetClock(moment.astimezone(UTC))

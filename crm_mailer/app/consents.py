@@ -60,7 +60,12 @@ def note(
     for day in (on, until):
         if day is not None and day.year not in YEARS:
             raise NotPossible(
-                f"{day} is no day of {YEARS[0]} to {YEARS[-1]}",
+                Sentence(
+                    "{day} is no day of {years} to {years2}",
+                    day=day,
+                    years=YEARS[0],
+                    years2=YEARS[-1],
+                ),
                 hint="a yes that never ends needs no --until",
             )
     now = app.clock.now()
@@ -68,7 +73,10 @@ def note(
     ends_at = None if until is None else at_local(until, 23, 59, app.zone)
     if not proof.strip() or len(proof) > LONGEST_PROOF:
         raise NotPossible(
-            f"a consent needs a proof of 1 to {LONGEST_PROOF} letters",
+            Sentence(
+                "a consent needs a proof of 1 to {longest_proof} letters",
+                longest_proof=LONGEST_PROOF,
+            ),
             hint="say where it can be seen, such as `paper form 12, fair of May`",
         )
     if ends_at is not None and ends_at <= given_at:
@@ -101,7 +109,10 @@ def _behind(app: App, before: Word | None, given_at: datetime, *, is_yes: bool) 
         return given_at
     if before.at.astimezone(app.zone).date() > given_at.astimezone(app.zone).date():
         raise NotPossible(
-            f"something later is known, of {before.at.astimezone(app.zone):%F}",
+            Sentence(
+                "something later is known, of {astimezone:%F}",
+                astimezone=before.at.astimezone(app.zone),
+            ),
             hint="`crm-mailer customer consent` without options shows it",
         )
     return max(given_at, before.at + timedelta(seconds=1))
@@ -112,5 +123,7 @@ def _given_at(app: App, on: date | None, now: datetime) -> datetime:
         return now
     at = at_local(on, 12, 0, app.zone)
     if at.date() > now.astimezone(app.zone).date():
-        raise NotPossible(f"{on} has not come yet", hint="give the day on which it was said")
+        raise NotPossible(
+            Sentence("{on} has not come yet", on=on), hint="give the day on which it was said"
+        )
     return min(at, now)

@@ -15,6 +15,7 @@ from crm_mailer.model.curve import Adaptive, Course, Ending, Signal
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.moment import at_local
 from crm_mailer.model.recollection import Recollection
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.planning.signals import Hit, Network, judge
 from crm_mailer.reporting import event_words
 from crm_mailer.store import course_stories, directory, first_waits, signals
@@ -130,8 +131,10 @@ def adaptive_of(app: App, name: str) -> Adaptive:
     if found.adaptive is None:
         known = [one.name for one in curves(app) if one.adaptive is not None]
         raise NotFound(
-            f"the curve `{name}` is a ladder: what customers do does not change it",
-            hint=f"adaptive ones are: {', '.join(known)}" if known else "",
+            Sentence(
+                "the curve `{name}` is a ladder: what customers do does not change it", name=name
+            ),
+            hint=Sentence("adaptive ones are: {known}", known=", ".join(known)) if known else "",
         )
     return _of_shop(app, found.adaptive)
 
@@ -210,7 +213,10 @@ def note_hits(
     with app.store.write() as connection:
         mail = signals.find_mail(connection, touch_id)
         if mail is None:
-            raise NotFound(f"no mail {touch_id} has left", hint="`crm-mailer outbox list`")
+            raise NotFound(
+                Sentence("no mail {touch_id} has left", touch_id=touch_id),
+                hint="`crm-mailer outbox list`",
+            )
         found = judge(
             hits,
             delivered_at=mail.left_at,

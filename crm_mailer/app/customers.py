@@ -17,6 +17,7 @@ from crm_mailer.model.customer import BuyingBehaviour, Customer, Personality
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.flag import Flag, FlagKind, NewFlag
 from crm_mailer.model.moment import local_day
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.reporting import customer_story
 from crm_mailer.reporting.customer_story import CustomerStory
@@ -85,7 +86,8 @@ def add_tag(app: App, who: str, tag: str, *, by: str, is_pinned: bool) -> str:
     word = " ".join(tag.split())
     if not word or len(word) > LONGEST_TAG:
         raise NotPossible(
-            f"a tag has 1 to {LONGEST_TAG} letters", hint="use `customer note` for more words"
+            Sentence("a tag has 1 to {longest_tag} letters", longest_tag=LONGEST_TAG),
+            hint="use `customer note` for more words",
         )
     with app.store.write() as connection:
         customer_id = directory.find_customer(connection, who)
@@ -136,7 +138,7 @@ def flag(
         customer_id = directory.find_customer(connection, who)
         if case is not None and cases.get(connection, case).customer_id != customer_id:
             raise NotPossible(
-                f"case {case} is another customer's",
+                Sentence("case {case} is another customer's", case=case),
                 hint="`crm-mailer case list` has the numbers",
             )
         new = NewFlag(
@@ -174,7 +176,7 @@ def unflag(app: App, who: str, why: str, *, by: str) -> list[Flag]:
         standing = flags.remove(connection, customer_id, why.strip(), by=by, now=now)
         if not standing:
             raise NotPossible(
-                f"customer {customer_id} is on no blacklist",
+                Sentence("customer {customer_id} is on no blacklist", customer_id=customer_id),
                 hint="`crm-mailer customer flag list` has all",
             )
         tags.add_note(connection, customer_id, f"unflagged: {why.strip()}", now=now, by=by)
@@ -247,7 +249,10 @@ def unsuppress(app: App, who: str, why: str, *, by: str) -> list[str]:
         address = _address(connection, customer_id)
         held = [one.reason for one in suppressions.find(connection, address)]
         if not held:
-            raise NotPossible(f"{address} is not suppressed", hint="nothing has to be done")
+            raise NotPossible(
+                Sentence("{address} is not suppressed", address=address),
+                hint="nothing has to be done",
+            )
         suppressions.lift(connection, address)
         was = ", ".join(held)
         tags.add_note(connection, customer_id, f"mailed again (was {was}): {why}", now=now, by=by)
@@ -259,7 +264,7 @@ def _address(connection: Connection, customer_id: int) -> str:
     address = directory.address_of(connection, customer_id)
     if not address:
         raise NotPossible(
-            f"no mail address of customer {customer_id} is known",
+            Sentence("no mail address of customer {customer_id} is known", customer_id=customer_id),
             hint="`crm-mailer customer set --email` adds it",
         )
     return address

@@ -27,6 +27,7 @@ from crm_mailer.model.errors import (
     NotPossible,
     StoreError,
 )
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import copying, health, leases, migrate, soundness, witnesses
 from crm_mailer.store.copying import Copied
 from crm_mailer.store.engine import Store, open_store
@@ -77,7 +78,7 @@ def copy(
         raise NotPossible("source and target are one database", hint="name another target")
     with closing(open_store(source)) as one, closing(open_store(target)) as other:
         if one.is_sqlite and not Path(str(one.url.database)).is_file():
-            raise StoreError(f"there is no database at {source}")
+            raise StoreError(Sentence("there is no database at {source}", source=source))
         _refuse_daemon(one, now)
         return copying.copy(one, other, now, on_rows)
 
@@ -87,7 +88,7 @@ def _refuse_daemon(store: Store, now: datetime) -> None:
         daemon = health.daemon(connection, now)
     if daemon:
         raise AlreadyRunning(
-            f"a daemon works on the source: {daemon}",
+            Sentence("a daemon works on the source: {daemon}", daemon=daemon),
             hint="stop it first: what it writes meanwhile would be missing in the copy",
         )
 
@@ -110,7 +111,7 @@ def backup(store: Store, file: Path, now: datetime) -> Backup:
         StoreError: what was written is damaged.
     """
     if file.exists():
-        raise CannotWrite(f"{file} is there already", hint="name another file")
+        raise CannotWrite(Sentence("{file} is there already", file=file), hint="name another file")
     with _part(file) as part:
         if store.is_sqlite:
             _back_up(Path(str(store.url.database)), part)
@@ -132,7 +133,10 @@ def _refuse_pooler(store: Store) -> None:
     nobody would find a table any more."""
     if store.is_pooled():
         raise NotPossible(
-            f"a pooler stands between us and the database: {store.url.render_as_string()}",
+            Sentence(
+                "a pooler stands between us and the database: {render_as_string}",
+                render_as_string=store.url.render_as_string(),
+            ),
             hint="name the server itself for this command: set CRM_MAILER_DATABASE to its address",
         )
 
@@ -146,7 +150,9 @@ def _part(file: Path) -> Iterator[Path]:
         part.touch(mode=0o600)
         yield part
     except (OSError, sqlite3.Error) as error:
-        raise CannotWrite(f"{file} cannot be written: {error}") from error
+        raise CannotWrite(
+            Sentence("{file} cannot be written: {error}", file=file, error=error)
+        ) from error
     finally:
         for name in (part, *_beside(part), *_locks(part)):
             with suppress(OSError):
@@ -180,7 +186,7 @@ def _check(part: Path, file: Path) -> None:
         found = [str(error)]
     if found != ["ok"]:
         raise StoreError(
-            f"the copy is damaged: {file}: {'; '.join(found)}",
+            Sentence("the copy is damaged: {file}: {found}", file=file, found="; ".join(found)),
             hint="`crm-mailer db verify` looks at the database itself",
         )
 
@@ -219,12 +225,15 @@ def restore(app: App, file: Path) -> PutBack:
         CannotWrite: the folder cannot be written.
     """
     if not file.is_file():
-        raise NotFound(f"there is no file {file}", hint="`crm-mailer db backup FILE` makes one")
+        raise NotFound(
+            Sentence("there is no file {file}", file=file),
+            hint="`crm-mailer db backup FILE` makes one",
+        )
     now = app.clock.now()
     with closing(open_store(app.database_url)) as store:
         if server_copies.is_copy(file) == store.is_sqlite:
             raise NotPossible(
-                f"{file} is a copy of the other engine's database",
+                Sentence("{file} is a copy of the other engine's database", file=file),
                 hint="restore it into a database of its own engine, then `crm-mailer db copy`",
             )
         if not store.is_sqlite:
@@ -238,7 +247,10 @@ def _fill_server(store: Store, file: Path, now: datetime) -> PutBack:
         tables = sa.inspect(connection).get_table_names()
     if tables:
         raise NotPossible(
-            f"the database is not empty: {store.url.render_as_string()}",
+            Sentence(
+                "the database is not empty: {render_as_string}",
+                render_as_string=store.url.render_as_string(),
+            ),
             hint="make a new one (`createdb`), name it as `database` in crm-mailer.toml and "
             "restore again; the old one stays as it is",
         )
@@ -254,7 +266,10 @@ def _fill_server(store: Store, file: Path, now: datetime) -> PutBack:
 def _replace_file(app: App, database: Path, file: Path, now: datetime) -> PutBack:
     with file.open("rb") as opened:
         if opened.read(len(SQLITE_MAGIC)) != SQLITE_MAGIC:
-            raise StoreError(f"{file} is no SQLite database", hint="name a file of `db backup`")
+            raise StoreError(
+                Sentence("{file} is no SQLite database", file=file),
+                hint="name a file of `db backup`",
+            )
     if file.resolve() == database:
         raise NotPossible("this is the database itself", hint="name a backup of it")
     with operating.hold_file(app, database), _part(database) as part:
@@ -282,7 +297,10 @@ def _read_whole(file: Path, part: Path) -> None:
     except sqlite3.OperationalError:
         raise  # the disk, not the file
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"{file} is damaged: {error}", hint="take another backup") from error
+        raise StoreError(
+            Sentence("{file} is damaged: {error}", file=file, error=error),
+            hint="take another backup",
+        ) from error
     _check(part, file)
 
 
@@ -291,7 +309,8 @@ def _refuse_foreign(store: Store, file: Path) -> None:
         version = migrate.current(connection)
     if not version:
         raise StoreError(
-            f"{file} holds no tables of ours", hint="name a file that `crm-mailer db backup` made"
+            Sentence("{file} holds no tables of ours", file=file),
+            hint="name a file that `crm-mailer db backup` made",
         )
 
 
@@ -322,7 +341,7 @@ def refuse_senders(app: App, *, is_told: bool) -> None:
         ]
     if alive:
         raise AlreadyRunning(
-            f"mails leave from this database: {', '.join(alive)}",
+            Sentence("mails leave from this database: {alive}", alive=", ".join(alive)),
             hint="stop all daemons and workers, on every host, and do it again; one that was "
             "killed counts as gone after a minute",
         )
@@ -372,7 +391,7 @@ def _close_log(database: Path) -> bool:
     except sqlite3.OperationalError as error:
         if "locked" in str(error) or "busy" in str(error):
             raise AlreadyRunning(
-                f"another program has the database open: {database}",
+                Sentence("another program has the database open: {database}", database=database),
                 hint="stop the daemon, the studio and the public pages: what they write meanwhile "
                 "would be lost",
             ) from error

@@ -14,6 +14,7 @@ from crm_mailer.app.wiring import App
 from crm_mailer.delivering.relay_log import RelayLog, Trace, read_relay_log, with_older
 from crm_mailer.model.delivery import EvidenceKind, Verdict
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import doubts
 from crm_mailer.store.doubts import Doubt
 from crm_mailer.store.engine import Connection
@@ -155,7 +156,7 @@ def resolve(app: App, number: int, *, is_sent: bool, by: str) -> Record:
     if not _settle_by_hand(app, number, is_sent=is_sent, by=by):
         state = record.touch.state.value.replace("_", " ")
         raise NotPossible(
-            f"mail {number} is not in doubt: it is {state}",
+            Sentence("mail {number} is not in doubt: it is {state}", number=number, state=state),
             hint="`crm-mailer outbox doubt` lists those that are",
         )
     return outbox.show(app, number)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from crm_mailer.model.errors import CannotWrite
+from crm_mailer.model.sentence import Sentence
 
 FOLDER = "drafts"
 
@@ -52,7 +53,11 @@ def keep(home: Path, what: str, who: str, words: Kept) -> None:
         part.replace(path)
     except OSError as error:
         raise CannotWrite(
-            f"your words cannot be kept in {path}: {error.strerror}",
+            Sentence(
+                "your words cannot be kept in {path}: {strerror}",
+                path=path,
+                strerror=error.strerror,
+            ),
             hint="make room or correct the folder's rights",
         ) from error
 

@@ -15,6 +15,7 @@ from crm_mailer.listening import learner
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.judgement import Judgement, Said
 from crm_mailer.model.reply import Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import feedback, judgements, learners, replies
 from crm_mailer.store.engine import Connection
 from crm_mailer.store.learners import COMPLAINTS, Stamp
@@ -111,7 +112,10 @@ def undo(app: App, reply_id: int, *, by: str) -> Outcome:
             judgements.find(connection, reply_id),
         )
         if known is None:
-            raise NotPossible(f"reply {reply_id} was not judged", hint="nothing has to be undone")
+            raise NotPossible(
+                Sentence("reply {reply_id} was not judged", reply_id=reply_id),
+                hint="nothing has to be undone",
+            )
         judgements.drop(connection, reply_id)
         counts = judgements.counts(connection)
         if not learner.is_enough(counts.judged, counts.complaints):
@@ -124,7 +128,11 @@ def _judgeable(connection: Connection, reply_id: int) -> ReplyRow:
     row = replies.get(connection, reply_id)
     if row.kind in judging.UNJUDGEABLE or not (row.own_text or row.subject):
         raise NotPossible(
-            f"reply {reply_id} is no letter of a customer ({row.kind.replace('_', ' ')})",
+            Sentence(
+                "reply {reply_id} is no letter of a customer ({replace})",
+                reply_id=reply_id,
+                replace=row.kind.replace("_", " "),
+            ),
             hint="`crm-mailer inbox list --kind human` lists those",
         )
     return row

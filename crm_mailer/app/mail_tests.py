@@ -12,6 +12,7 @@ from crm_mailer.app.wiring import App
 from crm_mailer.delivering.report import DeliverReport
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.message import Message
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.suppression import Scope
 from crm_mailer.model.touch import TEST_CAMPAIGN, TouchState
 from crm_mailer.rendering.compose import Composer
@@ -97,12 +98,16 @@ def _settled(app: App, mail: TestMail) -> TestMail:
 
 def _look_at_addresses(app: App, to: Sequence[str], *, is_suppressed_too: bool) -> None:
     if len(to) > MOST:
-        raise NotPossible(f"{len(to)} addresses: a test goes to at most {MOST}")
+        raise NotPossible(
+            Sentence("{number} addresses: a test goes to at most {most}", number=len(to), most=MOST)
+        )
     for address in to:
         try:
             wire_address(address)
         except UnsafeHeader as error:
-            raise NotPossible(f"`{address}` cannot be mailed: {error}") from error
+            raise NotPossible(
+                Sentence("`{address}` cannot be mailed: {error}", address=address, error=error)
+            ) from error
     with app.store.read() as connection:
         found = {address: suppressions.find(connection, address) for address in to}
     for address, why in found.items():
@@ -111,7 +116,12 @@ def _look_at_addresses(app: App, to: Sequence[str], *, is_suppressed_too: bool) 
         reason = why[0].reason.value.replace("_", " ")
         stops = "every mail" if why[0].scope is Scope.ALL else "marketing mail"
         raise NotPossible(
-            f"{address} is suppressed ({reason}: no {stops})",
+            Sentence(
+                "{address} is suppressed ({reason}: no {stops})",
+                address=address,
+                reason=reason,
+                stops=stops,
+            ),
             hint="another address, or --even-suppressed if it is your own",
         )
 

@@ -76,7 +76,10 @@ def chosen(app: App, names: Sequence[str] = ()) -> tuple[ImapSettings, ...]:
     known = [one.name for one in every]
     for name in names:
         if name not in known:
-            raise NotFound(f"there is no mailbox `{name}`", hint=f"there is: {', '.join(known)}")
+            raise NotFound(
+                Sentence("there is no mailbox `{name}`", name=name),
+                hint=Sentence("there is: {known}", known=", ".join(known)),
+            )
     return tuple(one for one in every if not names or one.name in names)
 
 
@@ -109,7 +112,7 @@ def first_contact(written: str) -> FirstContact:
         return date.fromisoformat(written)
     except ValueError as error:
         raise SettingsError(
-            f"imap.first_contact is `{written}`",
+            Sentence("imap.first_contact is `{written}`", written=written),
             hint="write new, all, or a day such as 2026-11-01",
         ) from error
 
@@ -312,7 +315,11 @@ def fetch_again(app: App, mail: InboundMail) -> None:
     box = next(iter(boxes), None)
     if box is None:
         raise NotPossible(
-            f"mail {mail.id} lies in {row.account}, which is not configured any more",
+            Sentence(
+                "mail {id} lies in {account}, which is not configured any more",
+                id=mail.id,
+                account=row.account,
+            ),
             hint="add the mailbox to crm-mailer.toml again",
         )
     try:
@@ -327,6 +334,6 @@ def fetch_again(app: App, mail: InboundMail) -> None:
         is_gone = places.forget_unfetched(connection, mail.id)
     if is_gone:
         raise NotPossible(
-            f"mail {mail.id} is not on the server any more",
+            Sentence("mail {id} is not on the server any more", id=mail.id),
             hint="it is not in quarantine any longer",
         )

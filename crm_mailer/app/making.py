@@ -16,6 +16,7 @@ from crm_mailer.definitions.written import LANGUAGE
 from crm_mailer.model.campaign import Kind, Stream
 from crm_mailer.model.errors import CannotWrite, NotFound, NotPossible, RenderError
 from crm_mailer.model.language import base
+from crm_mailer.model.sentence import Sentence
 
 #: Templates of the starter set that suit a first step: they need no order and no values.
 FIRST_CHOICE = ("growth/win-back-1", "care/welcome", "growth/new-arrivals")
@@ -127,7 +128,9 @@ def template(
     chosen = tuple(languages) or tuple(original) or app.definitions.shop.languages
     for code in chosen:
         if not LANGUAGE.fullmatch(code):
-            raise NotPossible(f"`{code}` is no language code", hint="such as en, ru, es")
+            raise NotPossible(
+                Sentence("`{code}` is no language code", code=code), hint="such as en, ru, es"
+            )
     files = {code: app.templates_folder / f"{name}.{code}.mjml" for code in chosen}
     for path in files.values():  # all or nothing
         _refuse_file(path)
@@ -145,7 +148,10 @@ def template(
 
 def _original(copied: str, there: Mapping[str, Mapping[str, Path]]) -> Mapping[str, Path]:
     if copied and copied not in there:
-        raise NotFound(f"there is no template `{copied}`", hint=did_you_mean(copied, there))
+        raise NotFound(
+            Sentence("there is no template `{copied}`", copied=copied),
+            hint=did_you_mean(copied, there),
+        )
     return there[copied] if copied else {}
 
 
@@ -163,7 +169,7 @@ def _template_name(name: str) -> str:
     whole = name if "/" in name else f"growth/{starters.slug(name)}"
     if not starters.TEMPLATE_NAME.fullmatch(whole) or whole.startswith(f"{SHARED}/"):
         raise NotPossible(
-            f"`{name}` is no name of a template",
+            Sentence("`{name}` is no name of a template", name=name),
             hint="a stage and a name in lower-case letters, such as growth/spring-sale",
         )
     return whole
@@ -174,7 +180,7 @@ def _template(app: App, wanted: str) -> str:
     there = index(app.templates_folder)
     if wanted and wanted not in there:
         raise NotFound(
-            f"there is no template `{wanted}`",
+            Sentence("there is no template `{wanted}`", wanted=wanted),
             hint=did_you_mean(wanted, there) or "`crm-mailer new template NAME` makes one",
         )
     found = wanted or next((one for one in FIRST_CHOICE if one in there), "")
@@ -206,13 +212,17 @@ def _segment_file(folder: Path, id_: str) -> Path:
 def _refuse_taken(what: str, id_: str, known: Mapping[str, object]) -> None:
     if id_ in known:
         raise NotPossible(
-            f"there is a {what} `{id_}` already", hint="take another name; nothing was written"
+            Sentence("there is a {what} `{id}` already", what=what, id=id_),
+            hint="take another name; nothing was written",
         )
 
 
 def _refuse_file(path: Path) -> None:
     if path.exists() or path.is_symlink():
-        raise NotPossible(f"{path} is there already: nothing was written", hint="take another name")
+        raise NotPossible(
+            Sentence("{path} is there already: nothing was written", path=path),
+            hint="take another name",
+        )
 
 
 def _write(path: Path, text: str) -> Path:
@@ -229,6 +239,7 @@ def _write(path: Path, text: str) -> Path:
             file.write(text)
     except OSError as error:
         raise CannotWrite(
-            f"cannot write {path}: {error.strerror or error}", hint="look at the folder's rights"
+            Sentence("cannot write {path}: {why}", path=path, why=error.strerror or error),
+            hint="look at the folder's rights",
         ) from error
     return path

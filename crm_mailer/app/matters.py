@@ -10,6 +10,7 @@ from crm_mailer.model.customer import Customer
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.order import Order
 from crm_mailer.model.reply import Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.standing import Standing
 from crm_mailer.model.task import TaskKind
 from crm_mailer.store import agent_replies, messages
@@ -55,13 +56,20 @@ def of_case(connection: Connection, case_id: int) -> Matter:
     case = store_cases.get(connection, case_id)
     if case.merged_into_id is not None:
         raise NotPossible(
-            f"case {case_id} was merged into case {case.merged_into_id}",
-            hint=f"answer there: `crm-mailer case reply {case.merged_into_id}`",
+            Sentence(
+                "case {case_id} was merged into case {merged_into_id}",
+                case_id=case_id,
+                merged_into_id=case.merged_into_id,
+            ),
+            hint=Sentence(
+                "answer there: `crm-mailer case reply {merged_into_id}`",
+                merged_into_id=case.merged_into_id,
+            ),
         )
     if case.state not in UNDER_WAY:
         raise NotPossible(
-            f"case {case_id} is {case.state}",
-            hint=f"`crm-mailer case reopen {case_id}` takes it up again",
+            Sentence("case {case_id} is {state}", case_id=case_id, state=case.state),
+            hint=Sentence("`crm-mailer case reopen {case_id}` takes it up again", case_id=case_id),
         )
     letter = agent_replies.find_letter(connection, case_id)
     later = [code for code in (letter.reasons if letter else ()) if code != case.reason]
@@ -90,10 +98,10 @@ def of_task(connection: Connection, task_id: int) -> Matter:
     """
     task = agent_replies.get_task(connection, task_id)
     if task.is_done:
-        raise NotPossible(f"task {task_id} is done already")
+        raise NotPossible(Sentence("task {task_id} is done already", task_id=task_id))
     if task.customer_id is None:
         raise NotPossible(
-            f"task {task_id} does not know whose letter it is",
+            Sentence("task {task_id} does not know whose letter it is", task_id=task_id),
             hint="find the customer, then log the words: `crm-mailer customer feedback`",
         )
     what, _colon, number = task.key.partition(":")

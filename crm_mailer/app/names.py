@@ -11,6 +11,7 @@ from crm_mailer.definitions.problems import Problem, did_you_mean, raise_all
 from crm_mailer.model.campaign import Campaign, Curve
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.segment import Segment
+from crm_mailer.model.sentence import Sentence
 
 T = TypeVar("T")
 
@@ -40,7 +41,10 @@ def _named(app: App, name: str, known: Mapping[str, T], kind: str, *, file: str)
         return known[name]
     if broken := _faults(app, file):
         raise_all(broken)
-    raise NotFound(f"there is no {kind} `{name}`", hint=did_you_mean(name, known))
+    raise NotFound(
+        Sentence("there is no {kind} `{name}`", kind=kind, name=name),
+        hint=did_you_mean(name, known),
+    )
 
 
 def _faults(app: App, file: str) -> list[Problem]:

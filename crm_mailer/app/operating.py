@@ -20,6 +20,7 @@ from crm_mailer.app.wiring import App
 from crm_mailer.delivering import witness
 from crm_mailer.delivering.warming import HeldBack
 from crm_mailer.model.errors import AlreadyRunning, StoreError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import alerts, doubts, health, lanes, leases, migrate, pauses
 from crm_mailer.store.alerts import Alert
 from crm_mailer.store.engine import open_store
@@ -153,7 +154,10 @@ def hold_file(app: App, database: Path) -> Iterator[None]:
         except OSError:
             file.seek(0)
             raise AlreadyRunning(
-                f"another daemon works on this database: {file.read().strip() or 'unknown'}",
+                Sentence(
+                    "another daemon works on this database: {what}",
+                    what=file.read().strip() or "unknown",
+                ),
                 hint="stop it first; PostgreSQL allows several",
             ) from None
         file.truncate(0)
@@ -168,7 +172,7 @@ def _opened(path: Path) -> TextIO:
         return path.open("a+", encoding="utf-8")
     except OSError as error:
         raise StoreError(
-            f"cannot write {path}: {error.strerror or error}",
+            Sentence("cannot write {path}: {why}", path=path, why=error.strerror or error),
             hint="the daemon needs a folder that it may write in",
         ) from error
 

@@ -21,6 +21,7 @@ from crm_mailer.delivering import departed
 from crm_mailer.model import address as addresses
 from crm_mailer.model.choices import ActKind
 from crm_mailer.model.errors import CannotWrite
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import directory, preferences, wished, witnesses
 from crm_mailer.store.wished import ACT, STOP
 
@@ -46,7 +47,9 @@ def write_down(app: App) -> int:
             return _write_down(app, folder, app.clock.now())
     except OSError as error:
         raise CannotWrite(
-            f"{folder} cannot be written: {error.strerror or error}",
+            Sentence(
+                "{folder} cannot be written: {why}", folder=folder, why=error.strerror or error
+            ),
             hint="look at the folder's rights and at the room on its disk",
         ) from error
 

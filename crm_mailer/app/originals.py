@@ -12,6 +12,7 @@ from email.message import Message
 from crm_mailer.app.wiring import App
 from crm_mailer.listening import charsets, letters
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import inbound, replies
 
 #: Pictures that a browser may show: no kind among them can act.
@@ -92,7 +93,9 @@ def enclosure(app: App, reply_id: int, number: int) -> tuple[Enclosed, bytes]:
     for one, part in _parts(raw_bytes(app, reply_id)):
         if one.number == number:
             return one, _payload(part)
-    raise NotFound(f"reply {reply_id} has no part {number}")
+    raise NotFound(
+        Sentence("reply {reply_id} has no part {number}", reply_id=reply_id, number=number)
+    )
 
 
 def raw_bytes(app: App, reply_id: int) -> bytes:
@@ -105,12 +108,13 @@ def raw_bytes(app: App, reply_id: int) -> bytes:
         reply = replies.get(connection, reply_id)
         if reply.inbound_id is None:
             raise NotFound(
-                f"reply {reply_id} was logged by hand", hint="there is no mail behind it"
+                Sentence("reply {reply_id} was logged by hand", reply_id=reply_id),
+                hint="there is no mail behind it",
             )
         mail = inbound.get(connection, reply.inbound_id)
     if mail.raw is None and not mail.raw_path:
         raise NotFound(
-            f"the mail of reply {reply_id} is not kept any more",
+            Sentence("the mail of reply {reply_id} is not kept any more", reply_id=reply_id),
             hint="`retention.raw_mails_days` says how long mails stay as they came; what it said "
             "is in the reply",
         )
@@ -118,8 +122,16 @@ def raw_bytes(app: App, reply_id: int) -> bytes:
         return mail.content(app.raw_folder)
     except OSError as error:
         raise NotFound(
-            f"the mail of reply {reply_id} cannot be read: {error.strerror}",
-            hint=f"look for {mail.raw_path} in {app.raw_folder}",
+            Sentence(
+                "the mail of reply {reply_id} cannot be read: {strerror}",
+                reply_id=reply_id,
+                strerror=error.strerror,
+            ),
+            hint=Sentence(
+                "look for {raw_path} in {raw_folder}",
+                raw_path=mail.raw_path,
+                raw_folder=app.raw_folder,
+            ),
         ) from None
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.model.errors import NotFound, NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.touch import SkipReason, TouchState
 from crm_mailer.store import (
     bells,
@@ -82,7 +83,9 @@ def show(app: App, number: int) -> Record:
     with app.store.read() as connection:
         record = outbox.find(connection, number)
     if record is None:
-        raise NotFound(f"there is no mail {number}", hint="crm-mailer outbox list")
+        raise NotFound(
+            Sentence("there is no mail {number}", number=number), hint="crm-mailer outbox list"
+        )
     return record
 
 
@@ -235,5 +238,6 @@ def known_campaign(app: App, campaign: str) -> None:
         known = {*app.definitions.campaigns, *touches.campaigns(connection)}
     if campaign not in known:
         raise NotFound(
-            f"there is no campaign `{campaign}`", hint=did_you_mean(campaign, sorted(known))
+            Sentence("there is no campaign `{campaign}`", campaign=campaign),
+            hint=did_you_mean(campaign, sorted(known)),
         )

@@ -151,7 +151,7 @@ def account_names(app: App) -> list[str]:
 def _known(kind: str, name: str, known: list[str]) -> str:
     if name not in known:
         hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
-        raise NotFound(f"there is no {kind} `{name}`", hint=hint)
+        raise NotFound(Sentence("there is no {kind} `{name}`", kind=kind, name=name), hint=hint)
     return name
 
 

@@ -16,6 +16,7 @@ from crm_mailer.definitions.problems import Problem, raise_errors
 from crm_mailer.definitions.template_index import index
 from crm_mailer.model.campaign import Campaign, Mode
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.touch import SkipReason
 from crm_mailer.planning.decisions import zone_of
 from crm_mailer.planning.giving_way import GaveWay
@@ -78,7 +79,7 @@ def diff(app: App, path: Path) -> Difference:
     found = app.definitions
     if edited.id not in found.campaigns:
         raise NotFound(
-            f"the shop has no campaign `{edited.id}`: all of it is new",
+            Sentence("the shop has no campaign `{id}`: all of it is new", id=edited.id),
             hint="put the file into campaigns/ and look at it with `crm-mailer plan`",
         )
     live = found.campaigns[edited.id]

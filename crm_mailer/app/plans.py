@@ -16,6 +16,7 @@ from crm_mailer.app.plan_looks import Fingerprint, Readers
 from crm_mailer.app.wiring import App
 from crm_mailer.model.campaign import Campaign, Mode
 from crm_mailer.model.errors import CannotWrite, NotPossible, SourceError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.planning import PlanReport
 from crm_mailer.planning.decisions import Decision
 from crm_mailer.store import waiting
@@ -102,7 +103,8 @@ def read(path: Path) -> SavedPlan:
         raise SourceError(f"{path}: {error.strerror}", hint="look at the name") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SourceError(
-            f"{path} is no saved plan: {error}", hint="`crm-mailer plan --save FILE` writes one"
+            Sentence("{path} is no saved plan: {error}", path=path, error=error),
+            hint="`crm-mailer plan --save FILE` writes one",
         ) from error
 
 
@@ -155,7 +157,10 @@ def _refuse_unknown(app: App, names: Sequence[str]) -> None:
     for name in names:
         if name not in app.definitions.campaigns:
             raise NotPossible(
-                f"the campaign `{name}` of the plan is gone or wrong, nothing was saved",
+                Sentence(
+                    "the campaign `{name}` of the plan is gone or wrong, nothing was saved",
+                    name=name,
+                ),
                 hint="`crm-mailer check` shows what is wrong",
             )
 

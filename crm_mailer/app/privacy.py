@@ -23,6 +23,7 @@ from crm_mailer.app.case_words import EVIDENCE
 from crm_mailer.app.wiring import App
 from crm_mailer.model.address import key
 from crm_mailer.model.errors import CannotWrite, NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.store import directory, facts, privacy, privacy_map, strangers, suppressions
 from crm_mailer.store.engine import Connection
@@ -155,11 +156,17 @@ def erase(app: App, who: str, *, by: str, is_forced: bool = False) -> Erasure:
     with app.store.read() as connection:
         person = _person(connection, who)
     if person.erased_at is not None:
-        raise NotPossible(f"customer {person.id} was erased on {person.erased_at:%Y-%m-%d}")
+        raise NotPossible(
+            Sentence(
+                "customer {id} was erased on {erased_at:%Y-%m-%d}",
+                id=person.id,
+                erased_at=person.erased_at,
+            )
+        )
     if person.open_cases and not is_forced:
         numbers = ", ".join(str(one) for one in person.open_cases)
         raise NotPossible(
-            f"a case of this customer is open: {numbers}",
+            Sentence("a case of this customer is open: {numbers}", numbers=numbers),
             hint="close it first, or erase with --even-open",
         )
     with archiving.still(app) as archive:
@@ -426,7 +433,11 @@ def _plain_errors(app: App) -> Iterator[None]:
         yield
     except OSError as error:
         raise CannotWrite(
-            f"{error.filename or app.home} cannot be removed: {error.strerror or error}",
+            Sentence(
+                "{what} cannot be removed: {why}",
+                what=error.filename or app.home,
+                why=error.strerror or error,
+            ),
             hint="correct the folder's rights and do it again, or `crm-mailer privacy replay`",
         ) from error
 
@@ -509,7 +520,11 @@ def _append(app: App, told: Mapping[str, Any]) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise CannotWrite(
-            f"the journal of erasures cannot be written: {path}: {error.strerror or error}",
+            Sentence(
+                "the journal of erasures cannot be written: {path}: {why}",
+                path=path,
+                why=error.strerror or error,
+            ),
             hint="nothing was changed; correct the folder's rights and do it again",
         ) from error
 
@@ -544,7 +559,9 @@ def _journal(app: App) -> Iterator[_Noted]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     except OSError as error:
-        raise CannotWrite(f"{path} cannot be read: {error.strerror or error}") from error
+        raise CannotWrite(
+            Sentence("{path} cannot be read: {why}", path=path, why=error.strerror or error)
+        ) from error
     for line in lines:
         with suppress(ValueError, KeyError, TypeError):
             told = json.loads(line)

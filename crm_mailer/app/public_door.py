@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import public_rights
 
 ROLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")
@@ -25,7 +26,8 @@ def grants(role: str) -> list[str]:
     """
     if not ROLE.fullmatch(role):
         raise NotPossible(
-            f"`{role}` is no name of a role", hint="letters, digits and _ only, such as crm_public"
+            Sentence("`{role}` is no name of a role", role=role),
+            hint="letters, digits and _ only, such as crm_public",
         )
     return list(_statements(f'"{role}"'))
 

@@ -13,6 +13,7 @@ from crm_mailer.app.clocks import SetClock
 from crm_mailer.app.wiring import App
 from crm_mailer.model.errors import NotFound, RenderError
 from crm_mailer.model.message import Message, NotRendered
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import outbox as rows
 from crm_mailer.store.outbox import Recipe, Record
 
@@ -48,12 +49,20 @@ def recipe(app: App, number: int) -> Remade:
         kept = rows.content(connection, number)
     if found is None and (places := archiving.places_of(app, record.touch)):
         raise NotFound(
-            f"mail {number} is archived in {' '.join(places)}",
-            hint=f"`crm-mailer db archive --find {number}` shows what it was",
+            Sentence(
+                "mail {number} is archived in {places}", number=number, places=" ".join(places)
+            ),
+            hint=Sentence(
+                "`crm-mailer db archive --find {number}` shows what it was", number=number
+            ),
         )
     if found is None:
         raise NotFound(
-            f"mail {number} was never rendered: it is {record.touch.state.value.replace('_', ' ')}",
+            Sentence(
+                "mail {number} was never rendered: it is {replace}",
+                number=number,
+                replace=record.touch.state.value.replace("_", " "),
+            ),
             hint="`crm-mailer preview` shows what it would look like",
         )
     fields = _fields_of(found.snapshot)
@@ -78,7 +87,10 @@ def content(app: App, number: int) -> bytes:
         raise NotFound(
             f"the bytes of mail {number} were not kept, and it cannot be made again as it was: "
             + "; ".join(made.differences),
-            hint=f"`crm-mailer outbox show {number} --recipe` tells what it was made from",
+            hint=Sentence(
+                "`crm-mailer outbox show {number} --recipe` tells what it was made from",
+                number=number,
+            ),
         )
     return made.content
 

@@ -335,7 +335,7 @@ def _read_done(app: App, box: Any, day: date) -> int:
 
 def _unread(name: str, why: str) -> ServiceDown:
     return ServiceDown(
-        f"the mailbox {name} cannot be read: {why}",
+        Sentence("the mailbox {name} cannot be read: {why}", name=name, why=why),
         hint="opt-outs that came by mail are in it; mend it and reconcile again, or say "
         "--without-mailbox where there are none",
     )

@@ -16,6 +16,7 @@ from crm_mailer.app.wiring import App
 from crm_mailer.delivering import NullTransport
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.moment import at_local, local_day
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store import rehearsing
 from crm_mailer.store.engine import Store
@@ -77,9 +78,14 @@ def simulate(
         NotPossible: the days are the wrong way round, or more than 400.
     """
     if end < start:
-        raise NotPossible(f"{end} is before {start}", hint="write --from before --to")
+        raise NotPossible(
+            Sentence("{end} is before {start}", end=end, start=start),
+            hint="write --from before --to",
+        )
     if end - start > LONGEST:
-        raise NotPossible(f"{(end - start).days} days are too many", hint="at most 400")
+        raise NotPossible(
+            Sentence("{days} days are too many", days=(end - start).days), hint="at most 400"
+        )
     with tempfile.TemporaryDirectory(prefix="crm-mailer-rehearsal-") as name:
         folder = Path(name)
         store = rehearsing.copy(app.store, folder / "copy.db")

@@ -86,7 +86,7 @@ def _require(settings: Iterable[tuple[str, str]]) -> None:
     for name, value in settings:
         if not value:
             raise SettingsError(
-                f"`dkim.{name}` is missing: the mails cannot be signed",
+                Sentence("`dkim.{name}` is missing: the mails cannot be signed", name=name),
                 hint="set it in crm-mailer.toml, or remove the other `dkim` settings",
             )
 
@@ -188,7 +188,8 @@ def choose(
     steps = [one.id for one in found.steps]
     if step and step not in steps:
         raise NotFound(
-            f"the campaign `{found.id}` has no step `{step}`", hint=did_you_mean(step, steps)
+            Sentence("the campaign `{id}` has no step `{step}`", id=found.id, step=step),
+            hint=did_you_mean(step, steps),
         )
     written = found.steps[steps.index(step) if step else 0]
     shown = _arm(app, found, written, reader, arm)
@@ -215,10 +216,22 @@ def _arm(app: App, campaign: Campaign, step: Step, reader: Customer | None, arm:
     arms = step.trial.arms if step.trial is not None else ()
     ids = [one.id for one in arms]
     if arm and not ids:
-        raise NotFound(f"the step `{step.id}` of `{campaign.id}` has no A/B test, so no `{arm}`")
+        raise NotFound(
+            Sentence(
+                "the step `{id}` of `{id2}` has no A/B test, so no `{arm}`",
+                id=step.id,
+                id2=campaign.id,
+                arm=arm,
+            )
+        )
     if arm and arm not in ids:
         raise NotFound(
-            f"the test of `{campaign.id}`, step `{step.id}`, has no arm `{arm}`",
+            Sentence(
+                "the test of `{id}`, step `{id2}`, has no arm `{arm}`",
+                id=campaign.id,
+                id2=step.id,
+                arm=arm,
+            ),
             hint=did_you_mean(arm, ids),
         )
     if not arm and ids and reader is not None:
@@ -250,7 +263,7 @@ def _order(app: App, number: str, reader: Customer | None) -> Order:
         if found is None:
             whose = f" of {reader.email}" if reader else ""
             raise NotFound(
-                f"there is no order `{number}`{whose}",
+                Sentence("there is no order `{number}`{whose}", number=number, whose=whose),
                 hint="without --order the preview takes the last one that fits",
             )
         return messages.find_orders(connection, [found])[found]

@@ -12,6 +12,7 @@ from crm_mailer.model.campaign import OrderAnchor
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.period import Period
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.reporting import (
     agents,
     complaints,
@@ -85,7 +86,8 @@ def worklist(app: App, name: str, *, limit: int) -> Worklist:
     """
     if name not in WorklistName.__members__.values():
         raise NotFound(
-            f"there is no worklist {name!r}", hint=f"they are: {', '.join(WorklistName)}"
+            Sentence("there is no worklist {name!r}", name=name),
+            hint=Sentence("they are: {worklistname}", worklistname=", ".join(WorklistName)),
         )
     return worklists.worklist(
         app.store, WorklistName(name), now=app.clock.now(), place=app.zone, limit=limit

@@ -143,7 +143,9 @@ def try_profile(app: App, name: str) -> RfmPage:
     """
     found = _profiles(app).profiles
     if name not in found:
-        raise NotFound(f"there is no profile `{name}`", hint=did_you_mean(name, found))
+        raise NotFound(
+            Sentence("there is no profile `{name}`", name=name), hint=did_you_mean(name, found)
+        )
     return _page_as_of(app, found[name], local_day(app.clock.now(), zone(app.shop.time_zone)))
 
 

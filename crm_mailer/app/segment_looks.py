@@ -23,6 +23,7 @@ from crm_mailer.model.errors import CannotWrite, NotPossible
 from crm_mailer.model.score import CHINESE_NAMES, RfmSegment, ValueClass, english_name
 from crm_mailer.model.segment import Segment
 from crm_mailer.model.segment_order import Ring, parts_first
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.segmenting import rfm, rules
 from crm_mailer.store import browsing, score_standing, selection
 from crm_mailer.store.directory import Entry
@@ -297,15 +298,21 @@ def save_text(app: App, segment_id: str, text: str, *, seen: str = "") -> Segmen
         raise NotPossible("this is no segment")
     if segment_id and found.id != segment_id:
         raise NotPossible(
-            f"the id is `{found.id}`, but this is the segment `{segment_id}`",
+            Sentence(
+                "the id is `{id}`, but this is the segment `{segment_id}`",
+                id=found.id,
+                segment_id=segment_id,
+            ),
             hint="leave the id: campaigns name it; a new segment has a page of its own",
         )
     path = find_text(app, found.id)
     if not segment_id and (path.exists() or found.id in app.definitions.segments):
-        raise NotPossible(f"there is a segment `{found.id}` already", hint="take another id")
+        raise NotPossible(
+            Sentence("there is a segment `{id}` already", id=found.id), hint="take another id"
+        )
     if segment_id and seen and digest(read_text(app, segment_id)) != seen:
         raise NotPossible(
-            f"{path.name} was saved by somebody else meanwhile",
+            Sentence("{name} was saved by somebody else meanwhile", name=path.name),
             hint="load the page again, and put your change into the new text",
         )
     with _replacing(path) as draft:
@@ -323,7 +330,9 @@ def _replacing(path: Path) -> Any:
         yield draft
         draft.replace(path)
     except OSError as error:
-        raise CannotWrite(f"{path} cannot be written: {error.strerror or error}") from error
+        raise CannotWrite(
+            Sentence("{path} cannot be written: {why}", path=path, why=error.strerror or error)
+        ) from error
     finally:
         draft.unlink(missing_ok=True)
 

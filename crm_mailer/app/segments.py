@@ -22,6 +22,7 @@ from crm_mailer.definitions.written import SLUG
 from crm_mailer.model.errors import CannotWrite, DefinitionError, NotFound, NotPossible
 from crm_mailer.model.segment import EVERYBODY, Segment
 from crm_mailer.model.segment_order import Ring, parts_first
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.segmenting.facts import Facts, facts
 from crm_mailer.store import distributions, growth, members, selection
 from crm_mailer.store.distributions import Share
@@ -97,7 +98,7 @@ def find(app: App, target: str) -> tuple[Segment, tuple[Problem, ...]]:
     )
     if found is None:
         raise_errors(problems)
-        raise NotFound(f"there is no segment in {target}")
+        raise NotFound(Sentence("there is no segment in {target}", target=target))
     try:
         parts_first([*_others(app, found).values(), found])
     except Ring as ring:
@@ -179,7 +180,9 @@ def report(
     """
     for name in (*by, *((across,) if across else ())):
         if name not in distributions.DIMENSIONS:
-            raise NotFound(f"customers cannot be told apart by `{name}`", hint=_meant(name))
+            raise NotFound(
+                Sentence("customers cannot be told apart by `{name}`", name=name), hint=_meant(name)
+            )
     one = find(app, target)[0] if target else None
     rule = one.rule if one else EVERYBODY
     asked = look(app, one)
@@ -226,14 +229,16 @@ def new_file(path: Path, *, is_forced: bool) -> Iterator[TextIO]:
     """
     if path.exists() and not is_forced:
         hint = "name another file, or add --force to replace it"
-        raise CannotWrite(f"{path} is there already", hint=hint)
+        raise CannotWrite(Sentence("{path} is there already", path=path), hint=hint)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("w", encoding="utf-8-sig", newline="") as file:
             yield file
         draft.replace(path)
     except OSError as error:
-        raise CannotWrite(f"{path} cannot be written: {error.strerror or error}") from error
+        raise CannotWrite(
+            Sentence("{path} cannot be written: {why}", path=path, why=error.strerror or error)
+        ) from error
     finally:
         draft.unlink(missing_ok=True)
 
@@ -250,9 +255,11 @@ def make(app: App, source: Path, *, id_: str, name: str) -> Made:
     path, kept = folder / f"{id_}.yaml", folder / f"{id_}{source.suffix.lower()}"
     if not SLUG.fullmatch(id_) or len(id_) > 60:
         hint = "lower-case letters, digits and hyphens, such as `spring-fair`"
-        raise NotPossible(f"`{id_}` is no id of a segment", hint=hint)
+        raise NotPossible(Sentence("`{id}` is no id of a segment", id=id_), hint=hint)
     if id_ in app.definitions.segments or path.exists() or kept.exists():
-        raise NotPossible(f"there is a segment `{id_}` already", hint="take another --id")
+        raise NotPossible(
+            Sentence("there is a segment `{id}` already", id=id_), hint="take another --id"
+        )
     problems: list[Problem] = []
     here = Node(Source(str(source), ()), Place(0, 0))
     where = ListFolder(path=source.parent, shown=str(source.parent))
@@ -260,7 +267,7 @@ def make(app: App, source: Path, *, id_: str, name: str) -> Made:
     raise_errors(problems)
     if not listed.addresses and not listed.numbers:
         raise NotPossible(
-            f"nobody is on the list {source.name}: no segment was made",
+            Sentence("nobody is on the list {name}: no segment was made", name=source.name),
             hint="it needs a column `email` or `customer_id`, or a mail address in each row",
         )
     try:
@@ -268,7 +275,9 @@ def make(app: App, source: Path, *, id_: str, name: str) -> Made:
         shutil.copyfile(source, kept)
         path.write_text(_yaml(id_, name or id_, kept.name), encoding="utf-8")
     except OSError as error:
-        raise CannotWrite(f"{path} cannot be written: {error.strerror or error}") from error
+        raise CannotWrite(
+            Sentence("{path} cannot be written: {why}", path=path, why=error.strerror or error)
+        ) from error
     app.reload()
     return Made(
         segment=id_,
@@ -330,7 +339,9 @@ def _path_of(app: App, target: str) -> Path:
     for path in (Path(target), app.home / target, app.home / "campaigns" / "segments" / target):
         if path.is_file():
             return path
-    raise NotFound(f"there is no file {target}", hint="name a segment or its file")
+    raise NotFound(
+        Sentence("there is no file {target}", target=target), hint="name a segment or its file"
+    )
 
 
 def _written(app: App, target: str) -> object:

@@ -10,6 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from crm_mailer.model.errors import CannotWrite, NotPossible, StoreError
+from crm_mailer.model.sentence import Sentence
 
 #: How a file of pg_dump in its custom format begins.
 MAGIC = b"PGDMP"
@@ -37,7 +38,10 @@ def check(file: Path) -> None:
         [program, "--file=/dev/null", str(file)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise StoreError(f"{file} is damaged: {_last(done.stderr)}", hint="take another backup")
+        raise StoreError(
+            Sentence("{file} is damaged: {last}", file=file, last=_last(done.stderr)),
+            hint="take another backup",
+        )
 
 
 def fill(url: sa.URL, file: Path) -> None:
@@ -66,11 +70,15 @@ def _run(name: str, url: sa.URL, *words: str) -> None:
             capture_output=True, text=True, check=False, env=environment, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except OSError as error:
-        raise CannotWrite(f"{name} cannot be started: {error.strerror or error}") from error
+        raise CannotWrite(
+            Sentence("{name} cannot be started: {why}", name=name, why=error.strerror or error)
+        ) from error
     if done.returncode:
         raise StoreError(
-            f"{name} says: {_last(done.stderr)}",
-            hint=f"the {name} of this machine must not be older than the server",
+            Sentence("{name} says: {last}", name=name, last=_last(done.stderr)),
+            hint=Sentence(
+                "the {name} of this machine must not be older than the server", name=name
+            ),
         )
 
 
@@ -78,7 +86,7 @@ def _program(name: str) -> str:
     found = shutil.which(name)
     if found is None:
         raise NotPossible(
-            f"{name} is not installed on this machine",
+            Sentence("{name} is not installed on this machine", name=name),
             hint="install the clients of PostgreSQL (Debian: `postgresql-client`), or run "
             "`pg_dump --format=custom` on the server",
         )

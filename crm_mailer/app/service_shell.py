@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import NotFound, NotPossible
+from crm_mailer.model.sentence import Sentence
 
 UNIT = "crm-mailer.service"
 #: Where systemd lays the passwords of a unit.
@@ -57,7 +58,10 @@ def ask() -> dict[str, Any]:
             hint="run `crm-mailer` itself, as the user who owns the shop's folder",
         )
     if _read("Unit", ["LoadState"]) != ["loaded"]:
-        raise NotFound(f"systemd knows no {UNIT}", hint="`crm-mailer init --system` makes it")
+        raise NotFound(
+            Sentence("systemd knows no {unit}", unit=UNIT),
+            hint="`crm-mailer init --system` makes it",
+        )
     return dict(zip(ASKED, _read("Service", ASKED), strict=True))
 
 
@@ -113,6 +117,6 @@ def _read(interface: str, names: Sequence[str]) -> list[Any]:
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
         said = str(getattr(error, "stderr", "") or error).strip()
         raise NotPossible(
-            f"systemd does not say what it gives to {UNIT}: {said}",
+            Sentence("systemd does not say what it gives to {unit}: {said}", unit=UNIT, said=said),
             hint="is this machine run by systemd? `systemctl status crm-mailer` says more",
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from crm_mailer.app import staff
 from crm_mailer.app.wiring import App
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings.values import is_loopback
 
 
@@ -16,7 +17,7 @@ def check_host(app: App, host: str) -> None:
     """
     if not is_loopback(host) and not staff.has_users(app):
         raise SettingsError(
-            f"other machines can reach {host}, and nobody has a password yet",
+            Sentence("other machines can reach {host}, and nobody has a password yet", host=host),
             hint="`crm-mailer studio user add NAME --role admin` first; "
             "without --host the studio is for this machine only",
         )

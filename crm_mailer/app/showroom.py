@@ -17,6 +17,7 @@ from crm_mailer.model.campaign import Campaign, OrderAnchor, Step, Stream
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.errors import CrmMailerError, NotFound
 from crm_mailer.model.order import Order, OrderState
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering import replies, samples
 from crm_mailer.rendering.compose import Composer
 from crm_mailer.rendering.faults import TemplateFault
@@ -168,7 +169,7 @@ class Showroom:
         """The wish with what it leaves open, or names wrongly, chosen."""
         names = self._app.templates.names
         if wanted.template not in names:
-            raise NotFound(f"there is no template `{wanted.template}`")
+            raise NotFound(Sentence("there is no template `{template}`", template=wanted.template))
         spoken = tuple(names[wanted.template])
         uses = [one.key for one in self._uses().get(wanted.template, ())]
         usual = next((one for one in self._app.shop.languages if one in spoken), spoken[0])

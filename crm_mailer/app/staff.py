@@ -14,6 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from crm_mailer.app.wiring import App
 from crm_mailer.model.errors import NotFound, NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.staff import LONGEST, Noted, Role, check_password, plain_name
 from crm_mailer.store import staff as rows
 from crm_mailer.store.engine import Connection
@@ -75,7 +76,8 @@ def add(app: App, name: str, role: Role, password: str, *, by: str, now: datetim
     with app.store.write() as connection:
         if not rows.add_user(connection, plain, role, hashed, now):
             raise NotPossible(
-                f"there is a user `{plain}` already", hint="`crm-mailer studio user list`"
+                Sentence("there is a user `{plain}` already", plain=plain),
+                hint="`crm-mailer studio user list`",
             )
         _note(connection, by, f"user {plain} added as {role.value}", now)
     return _known(app, plain)
@@ -134,7 +136,9 @@ def _known(app: App, name: str) -> User:
 
 
 def _unknown(name: str) -> NotFound:
-    return NotFound(f"there is no user `{name}`", hint="`crm-mailer studio user list`")
+    return NotFound(
+        Sentence("there is no user `{name}`", name=name), hint="`crm-mailer studio user list`"
+    )
 
 
 def _one_of(connection: Connection, name: str) -> tuple[User, list[User]]:
@@ -150,7 +154,8 @@ def _keep_an_admin(user: User, others: list[User]) -> None:
     """The last admin stays for as long as there are others."""
     if others and user.role is Role.ADMIN and all(one.role is not Role.ADMIN for one in others):
         raise NotPossible(
-            f"{user.name} is the only admin", hint="make somebody else an admin first"
+            Sentence("{name} is the only admin", name=user.name),
+            hint="make somebody else an admin first",
         )
 
 

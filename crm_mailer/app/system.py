@@ -21,6 +21,7 @@ from pathlib import Path
 from crm_mailer import home as homes
 from crm_mailer.app import service_shell
 from crm_mailer.model.errors import CannotWrite, NotFound, NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings import FILE_NAME
 from crm_mailer.store.bundled import bundled
 
@@ -217,7 +218,8 @@ def _make_user() -> None:
         pwd.getpwnam(USER)
     except KeyError:
         raise NotFound(
-            f"{command[0]} made no user {USER}", hint=f"make it by hand: {' '.join(plain)} {USER}"
+            Sentence("{command} made no user {user}", command=command[0], user=USER),
+            hint=Sentence("make it by hand: {plain} {user}", plain=" ".join(plain), user=USER),
         ) from None
 
 
@@ -253,16 +255,23 @@ def _check_reach(program: Path) -> None:
     """That a service, which sees no one's home, sees the program and its Python."""
     if not program.is_file():
         raise NotPossible(
-            f"{program} is not there: a service needs the installed program",
-            hint=f"install it: python3 -m venv {Path(SHIPPED_PROGRAM).parent.parent}, then pip "
-            "install crm-mailer there",
+            Sentence(
+                "{program} is not there: a service needs the installed program", program=program
+            ),
+            hint=Sentence(
+                "install it: python3 -m venv {parent}, then pip install crm-mailer there",
+                parent=Path(SHIPPED_PROGRAM).parent.parent,
+            ),
         )
     for one in (program, Path(sys.executable).resolve(), bundled("deploy")):
         if any(one.is_relative_to(folder) for folder in HIDDEN):
             raise NotPossible(
-                f"{one} lies where a service may not look",
-                hint=f"install the program elsewhere, such as {Path(SHIPPED_PROGRAM).parents[2]}, "
-                "with the Python of the system",
+                Sentence("{one} lies where a service may not look", one=one),
+                hint=Sentence(
+                    "install the program elsewhere, such as {parent}, "
+                    "with the Python of the system",
+                    parent=Path(SHIPPED_PROGRAM).parents[2],
+                ),
             )
 
 
@@ -282,7 +291,10 @@ def _run(
         raise NotPossible(f"{trouble}: {error}") from error
     if done.returncode != 0:
         said = " ".join(f"{done.stderr}{done.stdout}".split())
-        raise NotPossible(trouble, hint=f"`{' '.join(command)}` said: {said[-500:]}")
+        raise NotPossible(
+            trouble,
+            hint=Sentence("`{command}` said: {said}", command=" ".join(command), said=said[-500:]),
+        )
 
 
 def _digest(path: Path) -> str:

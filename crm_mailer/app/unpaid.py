@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crm_mailer.app.wiring import App
 from crm_mailer.model.errors import NotFound, NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.unpaid import UnpaidReason
 from crm_mailer.store import orders, unpaid
 
@@ -28,16 +29,22 @@ def note(app: App, number: str, reason: UnpaidReason, *, platform: str = "") -> 
         ]
         if not found:
             raise NotFound(
-                f"there is no order `{number}`", hint="`crm-mailer report worklist unpaid`"
+                Sentence("there is no order `{number}`", number=number),
+                hint="`crm-mailer report worklist unpaid`",
             )
         if len(found) > 1:
             places = ", ".join(place for _id, place, _customer in found)
             raise NotPossible(
-                f"there are several orders `{number}`: {places}", hint="name one with --platform"
+                Sentence(
+                    "there are several orders `{number}`: {places}", number=number, places=places
+                ),
+                hint="name one with --platform",
             )
         state = unpaid.note(connection, found[0][0], reason)
     if state is not None:
         raise NotPossible(
-            f"order {number} is {state.value.replace('_', ' ')}",
+            Sentence(
+                "order {number} is {replace}", number=number, replace=state.value.replace("_", " ")
+            ),
             hint="a reason is noted while an order waits for its payment",
         )

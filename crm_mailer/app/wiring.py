@@ -21,6 +21,7 @@ from crm_mailer.definitions.words_reader import SHIPPED, read_reasons
 from crm_mailer.model.errors import DefinitionError, SettingsError, StoreError
 from crm_mailer.model.moment import Clock, zone
 from crm_mailer.model.reply import SHIPPED_REASONS, adopt_reasons
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
 from crm_mailer.model.words import Words
@@ -173,7 +174,7 @@ class App:
             self._refuse_mistyped(str(store.url.database))
             if (self.journal_folder / "witness").exists():
                 raise StoreError(
-                    f"the database is gone: {store.url.database}",
+                    Sentence("the database is gone: {database}", database=store.url.database),
                     hint="put a backup in its place with `crm-mailer db restore FILE`; only to "
                     "begin with an empty one, `crm-mailer db upgrade`",
                 )
@@ -195,8 +196,12 @@ class App:
         told = [name for name in _TRACES if _is_filled(self.home / name)]
         if self.settings.database and told:
             raise StoreError(
-                f"there is no database at {missing}, but this folder was worked in before: "
-                f"it has {' and '.join(told)}",
+                Sentence(
+                    "there is no database at {missing}, but this folder was worked in before: "
+                    "it has {told}",
+                    missing=missing,
+                    told=" and ".join(told),
+                ),
                 hint="look at `database` in crm-mailer.toml (CRM_MAILER_DATABASE), or put a backup "
                 "there with `crm-mailer db restore FILE`; only to begin with an empty one, "
                 "`crm-mailer db upgrade`",

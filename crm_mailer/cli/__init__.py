@@ -14,7 +14,7 @@ from crm_mailer import __version__
 from crm_mailer.cli import show
 from crm_mailer.cli.help_page import Group
 from crm_mailer.i18n import _, prefer
-from crm_mailer.model.errors import CrmMailerError, DefinitionError
+from crm_mailer.model.errors import CrmMailerError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -218,11 +218,8 @@ def _report(error: Exception) -> int:
         case click.ClickException():
             show.error(error.format_message())
             return error.exit_code
-        case DefinitionError() if error.problems:
-            show.faults("\n\n".join(problem.as_text() for problem in error.problems), error.hint)
-            return error.exit_code
         case CrmMailerError():
-            show.error(str(error), error.hint)
+            show.trouble(error)
             return error.exit_code
         case OSError(strerror=str(why), filename=str(name)):
             show.error(f"{name}: {why}", _("look at the rights of the folder and the free space"))

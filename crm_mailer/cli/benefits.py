@@ -13,6 +13,7 @@ from crm_mailer.cli import benefit_page, pass_app, show
 from crm_mailer.cli.options import Command, Group, as_json_option, by_option
 from crm_mailer.i18n import _, n_
 from crm_mailer.model.errors import CannotWrite
+from crm_mailer.model.sentence import Sentence
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -101,7 +102,9 @@ def export(app: App, name: str, out: Path | None) -> None:
         with out.open("w", encoding="utf-8-sig", newline="") as file:
             _write(file, lines)
     except OSError as error:
-        raise CannotWrite(f"{out} cannot be written: {error.strerror or error}") from error
+        raise CannotWrite(
+            Sentence("{out} cannot be written: {why}", out=out, why=error.strerror or error)
+        ) from error
     show.good(_("{codes} written to {file}").format(
         codes=n_("1 code", "{number} codes", len(lines)), file=out))  # fmt: skip
 

@@ -9,7 +9,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, n_, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -38,7 +38,7 @@ def check(app: App, code: str | None, folder: str | None, as_json: bool) -> None
     from crm_mailer.app import checking
 
     if code:
-        show.raw(checking.explain(code))
+        show.raw(say(checking.explain(code)))
     elif folder:
         _schemas(folder)
     else:
@@ -70,7 +70,7 @@ def page(report: CheckReport) -> None:
     from crm_mailer.definitions.problems import Severity
 
     for problem in report.problems:
-        show.raw(problem.as_text() + "\n")
+        show.raw(problem.as_text(say) + "\n")
     read = _("{campaigns} campaigns, {segments} segments, {curves} curves").format(
         campaigns=report.campaigns, segments=report.segments, curves=report.curves
     )

@@ -14,6 +14,7 @@ from crm_mailer.cli.options import Command, Group, Number, as_json_option, numbe
 from crm_mailer.i18n import _, n_
 from crm_mailer.model.errors import MailboxError
 from crm_mailer.model.reply import REASONS, Intent, ReplyKind
+from crm_mailer.model.sentence import Sentence
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -223,7 +224,10 @@ def _fail_if_any(found: Iterable[Look | Reconciled]) -> None:
     """The exit code of a mailbox that could not be read, once all others are shown."""
     for one in found:
         if one.error:
-            raise MailboxError(f"mailbox {one.mailbox}: {one.error}", hint=one.hint)
+            raise MailboxError(
+                Sentence("mailbox {mailbox}: {error}", mailbox=one.mailbox, error=one.error),
+                hint=one.hint,
+            )
 
 
 def _show_reconciled(found: list[Reconciled]) -> None:

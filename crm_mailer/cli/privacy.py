@@ -11,6 +11,7 @@ from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Group, as_json_option, by_option
 from crm_mailer.i18n import _, n_, say
 from crm_mailer.model.errors import CannotWrite
+from crm_mailer.model.sentence import Sentence
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -50,7 +51,9 @@ def export(app: App, who: str, out: Path | None) -> None:
         out.touch(mode=0o600)
         out.write_bytes(content)
     except OSError as error:
-        raise CannotWrite(f"{out} cannot be written: {error.strerror or error}") from error
+        raise CannotWrite(
+            Sentence("{out} cannot be written: {why}", out=out, why=error.strerror or error)
+        ) from error
     show.good(_("all that is held about {customer} is in {file}").format(
         customer=found.customer, file=out))  # fmt: skip
 

@@ -155,7 +155,8 @@ def import_(app: App, file: Path, id_: str, name: str, as_json: bool) -> None:
                     "customers": made.customers})  # fmt: skip
         return
     for problem in made.problems:
-        show.warn(f"{problem.message} ({problem.help})" if problem.help else problem.message)
+        told = say(problem.message)
+        show.warn(f"{told} ({say(problem.help)})" if problem.help else told)
     show.good(_("{path}: {entries} entries, {customers} of them are customers").format(
         path=made.path, entries=made.entries, customers=made.customers))  # fmt: skip
 
@@ -228,7 +229,7 @@ def _watch(app: App, target: str) -> None:
     try:
         for found in segments.watch(app, target, _wait):
             if isinstance(found, CrmMailerError):
-                show.faults(str(found), found.hint)
+                show.trouble(found)
                 continue
             _show_problems(found)
             moved = "" if before is None else f"  ({found.customers - before:+,})"
@@ -247,8 +248,7 @@ def _wait() -> bool:
 
 
 def _show_problems(found: Count) -> None:
-    for problem in found.problems:
-        show.faults(problem.as_text())
+    show.faults(found.problems)
 
 
 def _warn(found: Count) -> None:

@@ -25,5 +25,5 @@ def main() -> None:
         )
         os.execvp(words[0], words)
     except CrmMailerError as error:
-        show.error(str(error), error.hint)
+        show.trouble(error)
         sys.exit(error.exit_code)

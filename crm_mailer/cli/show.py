@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.table import Table
@@ -19,7 +19,11 @@ from rich.text import Text
 
 from crm_mailer.cli.folding import Words
 from crm_mailer.i18n import _, say
+from crm_mailer.model.errors import CrmMailerError, DefinitionError
 from crm_mailer.model.sentence import Sentence
+
+if TYPE_CHECKING:
+    from crm_mailer.definitions.problems import Problem
 
 #: Bumped when the shape of `--json` changes.
 JSON_VERSION = 1
@@ -149,18 +153,30 @@ def warn(text: object) -> None:
     print_(err(), Words.assemble(("! ", "yellow"), clean(text)))
 
 
-def error(text: object, hint: str = "") -> None:
+def error(text: str, hint: str = "") -> None:
     """What went wrong, and what to do."""
-    print_(err(), Words.assemble((_("error: "), "bold red"), clean(text)))
-    if hint:
-        print_(err(), Words.assemble((_("  help: "), "cyan"), clean(hint)))
+    print_(err(), Words.assemble((_("error: "), "bold red"), clean(say(text))))
+    _help(hint)
 
 
-def faults(text: str, hint: str = "") -> None:
-    """Faults in files, each with its place, as they are; and what to do."""
+def trouble(error_: CrmMailerError) -> None:
+    """An error of ours: with each fault and its place, where it is about files."""
+    if isinstance(error_, DefinitionError) and error_.problems:
+        faults(error_.problems, error_.hint)
+    else:
+        error(str(error_), error_.hint)
+
+
+def faults(problems: Iterable[Problem], hint: str = "") -> None:
+    """Faults in files, each with its place; and what to do."""
+    text = "\n\n".join(problem.as_text(say) for problem in problems)
     err().print(Text(clean(text)), soft_wrap=True)
+    _help(hint)
+
+
+def _help(hint: str) -> None:
     if hint:
-        print_(err(), Words.assemble((_("  help: "), "cyan"), clean(hint)))
+        print_(err(), Words.assemble((_("  help: "), "cyan"), clean(say(hint))))
 
 
 def sandbox(app: Any) -> None:

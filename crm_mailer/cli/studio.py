@@ -11,6 +11,7 @@ from crm_mailer.cli import Doors, pass_app, show
 from crm_mailer.cli.options import Command, Group, as_json_option, by_option
 from crm_mailer.i18n import _, n_
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.staff import Noted, Role, check_password, plain_name
 
 if TYPE_CHECKING:
@@ -175,7 +176,9 @@ def _password(name: str, path: Path | None) -> str:
         try:
             found = path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
         except (OSError, UnicodeDecodeError) as error:
-            raise NotPossible(f"{path} cannot be read: {error}") from error
+            raise NotPossible(
+                Sentence("{path} cannot be read: {error}", path=path, error=error)
+            ) from error
         check_password(name, found)
         return found
     first = _asked(_("Password"))

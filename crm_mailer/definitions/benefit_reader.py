@@ -23,6 +23,7 @@ from crm_mailer.model.benefit import (
     pattern_chance,
 )
 from crm_mailer.model.errors import DefinitionError
+from crm_mailer.model.sentence import Sentence
 
 #: A code is typed by people; most shops take no longer one.
 LONGEST_CODE = 40
@@ -37,9 +38,17 @@ def _code(text: Any) -> Any:
         raise Fault("CRM190", "a code is a word such as WELCOME10")
     code = text.strip()
     if len(code) > LONGEST_CODE:
-        raise Fault("CRM190", f"the code is longer than {LONGEST_CODE} characters")
+        raise Fault(
+            "CRM190",
+            Sentence(
+                "the code is longer than {longest_code} characters", longest_code=LONGEST_CODE
+            ),
+        )
     if any(letter.isspace() or letter in ",;|" for letter in code):
-        raise Fault("CRM190", f"`{code}` is no code: no blanks, commas, semicolons or bars")
+        raise Fault(
+            "CRM190",
+            Sentence("`{code}` is no code: no blanks, commas, semicolons or bars", code=code),
+        )
     return code
 
 
@@ -48,13 +57,25 @@ def _pattern(text: Any) -> Any:
     pattern = _code(text)
     rest = PLACE.sub("", pattern)
     if "{" in rest or "}" in rest or not PLACE.search(pattern):
-        raise Fault("CRM190", f"`{pattern}` has no place for chance", "such as BDAY-{8}")
+        raise Fault(
+            "CRM190", Sentence("`{what}` has no place for chance", what=pattern), "such as BDAY-{8}"
+        )
     chance = pattern_chance(pattern)
     if chance < LEAST_CHANCE:
         message = f"`{pattern}` leaves {chance} letters to chance: such codes can be guessed"
-        raise Fault("CRM190", message, f"at least {LEAST_CHANCE}, such as BDAY-{{8}}")
+        raise Fault(
+            "CRM190",
+            message,
+            Sentence("at least {least_chance}, such as BDAY-{{8}}", least_chance=LEAST_CHANCE),
+        )
     if len(rest) + chance > LONGEST_CODE:
-        raise Fault("CRM190", f"the codes would be longer than {LONGEST_CODE} characters")
+        raise Fault(
+            "CRM190",
+            Sentence(
+                "the codes would be longer than {longest_code} characters",
+                longest_code=LONGEST_CODE,
+            ),
+        )
     return pattern
 
 
@@ -175,7 +196,9 @@ def _faults(
     """What is wrong with one benefit that its shape cannot tell; its code joins `codes`."""
     here = ("benefits", number)
     if shape.id in before:
-        yield node.problem("CRM118", f"two benefits have the id `{shape.id}`", *here, "id")
+        yield node.problem(
+            "CRM118", Sentence("two benefits have the id `{id}`", id=shape.id), *here, "id"
+        )
     if shape.code is not None and shape.codes is not None:
         message = "`code` is one for all, `codes` are one for each: only one of them"
         yield node.problem("CRM190", message, *here, "codes", help="take one out")

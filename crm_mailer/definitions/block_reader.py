@@ -26,6 +26,7 @@ from crm_mailer.model.segment_blocks import (
     Passage,
     Purchase,
 )
+from crm_mailer.model.sentence import Sentence
 
 MONEY = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -87,7 +88,9 @@ class BlockReader:
         parts = self._block(name, node, readers, "{mark: total, within: 30d}")
         for key in ("mark", "within"):
             if key not in parts and node.entries and key not in node.entries:
-                self._fault(node, "CRM105", f"`{key}` is missing in `{name}`")
+                self._fault(
+                    node, "CRM105", Sentence("`{key}` is missing in `{name}`", key=key, name=name)
+                )
         moved = _renamed(parts, within="within_days")
         return Move(**{"mark": "total", "within_days": 1, **moved})
 
@@ -99,7 +102,12 @@ class BlockReader:
         }
         parts = self._block(name, node, readers, "{segment: cooling, within: 7d}")
         if node.kind == "map" and node.entries and "segment" not in node.entries:
-            self._fault(node, "CRM105", f"`segment` is missing in `{name}`", "say which one")
+            self._fault(
+                node,
+                "CRM105",
+                Sentence("`segment` is missing in `{name}`", name=name),
+                "say which one",
+            )
         return Passage(**{"segment": "", **_renamed(parts, within="within_days")})
 
     def segment(self, node: Node) -> str:
@@ -109,7 +117,9 @@ class BlockReader:
             return ""
         if self.segments is not None and node.text not in self.segments:
             remedy = did_you_mean(node.text, self.segments)
-            self._fault(node, "CRM116", f"there is no segment `{node.text}`", remedy)
+            self._fault(
+                node, "CRM116", Sentence("there is no segment `{text}`", text=node.text), remedy
+            )
         return node.text
 
     def listed(self, name: str, node: Node) -> Listed:
@@ -138,10 +148,15 @@ class BlockReader:
         try:
             found = date.fromisoformat(text)
         except ValueError:
-            self._fault(node, "CRM111", f"there is no day {text}")
+            self._fault(node, "CRM111", Sentence("there is no day {text}", text=text))
             return None
         if found.year not in _YEARS:
-            self._fault(node, "CRM111", f"{text} is no day of a shop's life", "1970 to 2200")
+            self._fault(
+                node,
+                "CRM111",
+                Sentence("{text} is no day of a shop's life", text=text),
+                "1970 to 2200",
+            )
             return None
         return found
 
@@ -151,7 +166,12 @@ class BlockReader:
         self, name: str, node: Node, readers: dict[str, Callable[[Node], Any]], example: str
     ) -> dict[str, Any]:
         if node.kind != "map" or not node.entries:
-            self._fault(node, "CRM106", f"`{name}` is a block", f"such as `{name}: {example}`")
+            self._fault(
+                node,
+                "CRM106",
+                Sentence("`{name}` is a block", name=name),
+                Sentence("such as `{name}: {example}`", name=name, example=example),
+            )
             return {}
         parts: dict[str, Any] = {}
         for key, value in node.entries.items():
@@ -270,10 +290,18 @@ class BlockReader:
         if text is None:
             return None
         if not WHOLE.fullmatch(text):
-            self._fault(node, "CRM106", f"a whole number is needed here, not `{text}`")
+            self._fault(
+                node, "CRM106", Sentence("a whole number is needed here, not `{text}`", text=text)
+            )
             return None
         if len(text) > 7 or not 0 <= int(text) <= _MOST:
-            self._fault(node, "CRM107", f"a number from 0 to {_MOST} is needed, not `{text}`")
+            self._fault(
+                node,
+                "CRM107",
+                Sentence(
+                    "a number from 0 to {most} is needed, not `{text}`", most=_MOST, text=text
+                ),
+            )
             return None
         return int(text)
 

@@ -28,6 +28,7 @@ from crm_mailer.model.festivals import (
     PublicHoliday,
     WeekdayOfMonth,
 )
+from crm_mailer.model.sentence import Sentence
 
 SHIPPED = Path(__file__).parent / "festivals.yaml"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -72,10 +73,22 @@ def day_rule(value: Any) -> Days:
     match = _SHIFTED.fullmatch(text)
     rule = _rule(match["day"]) if match is not None else None
     if match is None or rule is None:
-        raise Fault("CRM111", f"`{value if isinstance(value, str) else 'this'}` is no day", HOW)
+        raise Fault(
+            "CRM111",
+            Sentence("`{what}` is no day", what=value if isinstance(value, str) else "this"),
+            HOW,
+        )
     number = int(match["days"] or 0)
     if number > LONGEST_SHIFT:
-        raise Fault("CRM111", f"`{value}` is more than {LONGEST_SHIFT} days away", HOW)
+        raise Fault(
+            "CRM111",
+            Sentence(
+                "`{value}` is more than {longest_shift} days away",
+                value=value,
+                longest_shift=LONGEST_SHIFT,
+            ),
+            HOW,
+        )
     return Days(rule, timedelta(days=-number if match["sign"] == "-" else number))
 
 
@@ -84,7 +97,9 @@ def _given(text: Any) -> date:
         return date.fromisoformat(text)
     except (TypeError, ValueError):
         shown = text if isinstance(text, str) else "this"
-        raise Fault("CRM111", f"`{shown}` is no day that exists", "such as 2027-02-06") from None
+        raise Fault(
+            "CRM111", Sentence("`{shown}` is no day that exists", shown=shown), "such as 2027-02-06"
+        ) from None
 
 
 def _rule(text: str) -> DayRule | None:
@@ -96,7 +111,9 @@ def _rule(text: str) -> DayRule | None:
         try:
             date(LEAP_YEAR, month, day)
         except ValueError:
-            raise Fault("CRM111", f"no year has the day {text}", "month-day: 11-30") from None
+            raise Fault(
+                "CRM111", Sentence("no year has the day {text}", text=text), "month-day: 11-30"
+            ) from None
         return FixedDay(month=month, day=day)
     nth = _NTH.fullmatch(text)
     if nth is None or nth[1] not in PLACES or nth[2] not in WEEKDAYS or nth[3] not in MONTHS:

@@ -7,6 +7,7 @@ import re
 from crm_mailer.definitions.files import Node, parse_yaml
 from crm_mailer.model.campaign import Mode
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.sentence import Sentence
 
 #: The line of the mode as people write it: the key, the word, blanks, a comment.
 _MODE = re.compile(
@@ -32,7 +33,7 @@ def with_mode(text: str, mode: Mode) -> str:
     if changed is None or not _differs_in_mode_only(before, _read(changed), mode):
         raise NotPossible(
             "the mode of this file cannot be changed from here",
-            hint=f"write the line `mode: {mode.value}` into it yourself",
+            hint=Sentence("write the line `mode: {value}` into it yourself", value=mode.value),
         )
     return changed
 

@@ -17,6 +17,7 @@ from crm_mailer.model.benefit import Benefit
 from crm_mailer.model.campaign import Curve, Exit, ExitRule, Kind, Mode, Stream
 from crm_mailer.model.festivals import Festival
 from crm_mailer.model.order import OrderState
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.shop import Shop
 
 #: The longest undo window.
@@ -154,7 +155,9 @@ def _trial_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Pro
         for place, arm in enumerate(step.test.arms if step.test else ()):
             here = ("steps", number, "test", "arms", place)
             if arm.id in seen:
-                yield node.problem("CRM118", f"two arms are called `{arm.id}`", *here, "id")
+                yield node.problem(
+                    "CRM118", Sentence("two arms are called `{id}`", id=arm.id), *here, "id"
+                )
             seen.add(arm.id)
             if arm.template is not None and arm.template not in known.templates:
                 help_ = did_you_mean(arm.template, known.templates)
@@ -189,7 +192,9 @@ def _benefit_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[P
         name = written.text if written is not None else ""
         if name not in known.benefits:
             help_ = did_you_mean(name, known.benefits) or "write it in campaigns/benefits.yaml"
-            yield node.problem("CRM191", f"no benefit `{name}`", *place, help=help_)
+            yield node.problem(
+                "CRM191", Sentence("no benefit `{name}`", name=name), *place, help=help_
+            )
         elif shape.stream is Stream.TRANSACTIONAL:
             message = "order mail gives nothing: an offer makes it advertising"
             yield node.problem("CRM192", message, *place, help="write `stream: marketing`")
@@ -202,7 +207,12 @@ def _step_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Prob
         languages = known.templates.get(step.template)
         if languages is None:
             help_ = did_you_mean(step.template, known.templates)
-            yield node.problem("CRM115", f"no template `{step.template}`", *here, help=help_)
+            yield node.problem(
+                "CRM115",
+                Sentence("no template `{template}`", template=step.template),
+                *here,
+                help=help_,
+            )
         else:
             missing = [code for code in known.shop.languages if code not in languages]
             if missing:
@@ -219,7 +229,12 @@ def _topic_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Pro
     """A topic that customers cannot find on their page."""
     if shape.topic and known.shop.name and shape.topic not in known.shop.topics:
         help_ = did_you_mean(shape.topic, known.shop.topics) or "write it in shop.yaml"
-        yield node.problem("CRM137", f"the shop has no topic `{shape.topic}`", "topic", help=help_)
+        yield node.problem(
+            "CRM137",
+            Sentence("the shop has no topic `{topic}`", topic=shape.topic),
+            "topic",
+            help=help_,
+        )
 
 
 def _text_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Problem]:

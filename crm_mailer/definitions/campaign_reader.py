@@ -36,6 +36,7 @@ from crm_mailer.model.chance import Arm, Trial
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.festivals import Festival
 from crm_mailer.model.segment import EVERYBODY, AllOf, Not, Rule
+from crm_mailer.model.sentence import Sentence
 
 __all__ = ["Known", "read_campaign"]
 
@@ -270,7 +271,9 @@ def _place_fault(node: Node, shape: CampaignFile, known: Known) -> Problem | Non
         return node.problem("CRM105", message, "steps", late[0], help="such as `after: 4d`")
     if shape.curve not in known.curves:
         help_ = did_you_mean(shape.curve, known.curves)
-        return node.problem("CRM114", f"no curve `{shape.curve}`", "curve", help=help_)
+        return node.problem(
+            "CRM114", Sentence("no curve `{curve}`", curve=shape.curve), "curve", help=help_
+        )
     curve = known.curves[shape.curve]
     if curve.adaptive is not None and len(waiting) < len(shape.steps):
         placed = next(n for n, step in enumerate(shape.steps) if step.after is not None)

@@ -13,6 +13,7 @@ from crm_mailer.definitions.problems import Problem
 from crm_mailer.definitions.written import Duration, TimeOfDay, TimeZone
 from crm_mailer.model.business_calendar import OfficeHours
 from crm_mailer.model.reply import Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.sla import (
     DEFAULT_TARGETS,
     DEFAULT_WARN_AT,
@@ -35,7 +36,9 @@ def _holiday_country(text: Any) -> str:
     if not isinstance(text, str) or text not in holidays.list_supported_countries():
         shown = text if isinstance(text, str) else "this"
         help_ = "two capital letters such as CN, or none; add single days as `days_off`"
-        raise Fault("CRM107", f"the holidays of `{shown}` are not known", help_)
+        raise Fault(
+            "CRM107", Sentence("the holidays of `{shown}` are not known", shown=shown), help_
+        )
     return str(text)
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from crm_mailer.definitions.files import Strict, read_yaml, validate
 from crm_mailer.definitions.problems import Severity, did_you_mean
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.sentence import Sentence
 
 FILE = Path(__file__).with_name("codes.yaml")
 Said = Annotated[str, Field(min_length=1)]
@@ -26,11 +27,16 @@ class Code(Strict):
     remedy: Said
     example: Said
 
-    def as_text(self, code: str) -> str:
+    def as_text(self, code: str) -> Sentence:
         """What `check --explain` prints."""
-        return (
-            f"{code} ({self.severity}): {self.title}\n\n{self.why}\n\n"
-            f"What to do: {self.remedy}\nExample:    {self.example}"
+        return Sentence(
+            "{code} ({severity}): {title}\n\n{why}\n\nWhat to do: {remedy}\nExample:    {example}",
+            code=code,
+            severity=Sentence(self.severity),
+            title=Sentence(self.title),
+            why=Sentence(self.why),
+            remedy=Sentence(self.remedy),
+            example=self.example,
         )
 
 
@@ -55,7 +61,9 @@ def find(code: str) -> tuple[str, Code]:
     """
     known, wanted = registry(), code.strip().upper()
     if wanted not in known:
-        raise NotFound(f"there is no code `{code}`", hint=did_you_mean(wanted, known))
+        raise NotFound(
+            Sentence("there is no code `{code}`", code=code), hint=did_you_mean(wanted, known)
+        )
     return wanted, known[wanted]
 
 

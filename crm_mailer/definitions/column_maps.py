@@ -15,6 +15,7 @@ from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
 from crm_mailer.definitions.problems import Problem, did_you_mean, raise_errors
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.order import OrderState
+from crm_mailer.model.sentence import Sentence
 
 SHIPPED = Path(__file__).resolve().parent / "maps"
 
@@ -127,7 +128,10 @@ def choose_map(wanted: str, maps: Mapping[str, ColumnMap]) -> ColumnMap:
     path = Path(wanted)
     if path.suffix in {".yaml", ".yml"}:
         return read_map(path)
-    raise NotFound(f"there is no column map called `{wanted}`", hint=did_you_mean(wanted, maps))
+    raise NotFound(
+        Sentence("there is no column map called `{wanted}`", wanted=wanted),
+        hint=did_you_mean(wanted, maps),
+    )
 
 
 # --------------------------------------------------------------------- the file's shape
@@ -164,7 +168,9 @@ def _unknown(node: Node, key: str, known: Iterable[str]) -> list[Problem]:
     return [
         node.problem(
             "CRM104",
-            f"unknown {'field' if key == 'columns' else 'state'} `{name}`",
+            Sentence(
+                "unknown {what} `{name}`", what="field" if key == "columns" else "state", name=name
+            ),
             key,
             name,
             key=True,
@@ -182,7 +188,7 @@ def _check_positions(node: Node) -> None:
         [
             node.problem(
                 "CRM107",
-                f"unknown field `{item.text}`",
+                Sentence("unknown field `{text}`", text=item.text),
                 "positions",
                 place,
                 help=did_you_mean(item.text, FIELDS),

@@ -19,6 +19,7 @@ from crm_mailer.model.campaign import Curve
 from crm_mailer.model.curve import RANGES, UNLEARNT_HALF_LIFE, Adaptive, Memory, wait
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.score import ValueClass
+from crm_mailer.model.sentence import Sentence
 
 DAY = timedelta(days=1)
 #: `shop`, `shop/4`: the shop's own half-life, or a part of it.
@@ -33,9 +34,26 @@ def _real(name: str) -> BeforeValidator:
         try:
             value = float(written)
         except (TypeError, ValueError):
-            raise Fault("CRM181", f"`{name}` is a number from {least:g} to {most:g}") from None
+            raise Fault(
+                "CRM181",
+                Sentence(
+                    "`{name}` is a number from {least:g} to {most:g}",
+                    name=name,
+                    least=least,
+                    most=most,
+                ),
+            ) from None
         if not least <= value <= most:  # nan as well
-            raise Fault("CRM181", f"`{name}` is from {least:g} to {most:g}, not {written}")
+            raise Fault(
+                "CRM181",
+                Sentence(
+                    "`{name}` is from {least:g} to {most:g}, not {written}",
+                    name=name,
+                    least=least,
+                    most=most,
+                    written=written,
+                ),
+            )
         return value
 
     return BeforeValidator(check)
@@ -47,11 +65,20 @@ def _days(name: str) -> BeforeValidator:
 
     def check(written: Any) -> float:
         if isinstance(written, str) and written.strip().startswith("-"):
-            raise Fault("CRM181", f"`{name}` cannot be negative", "such as 3d")
+            raise Fault("CRM181", Sentence("`{name}` cannot be negative", name=name), "such as 3d")
         days = duration(written) / DAY
         if not least <= days <= most:
             shortest, longest = (spelled(timedelta(days=one)) for one in (least, most))
-            raise Fault("CRM181", f"`{name}` is from {shortest} to {longest}, not {written}")
+            raise Fault(
+                "CRM181",
+                Sentence(
+                    "`{name}` is from {shortest} to {longest}, not {written}",
+                    name=name,
+                    shortest=shortest,
+                    longest=longest,
+                    written=written,
+                ),
+            )
         return days
 
     return BeforeValidator(check)
@@ -62,7 +89,11 @@ def _first(written: Any) -> Any:
     if isinstance(written, str) and SHARE.fullmatch(written.strip()):
         return written.strip()
     if isinstance(written, str) and written.strip().startswith("shop"):
-        raise Fault("CRM181", f"`{written}` is no share of the shop's half-life", "write shop/4")
+        raise Fault(
+            "CRM181",
+            Sentence("`{written}` is no share of the shop's half-life", written=written),
+            "write shop/4",
+        )
     return _days("first_half_life").func(written)  # type: ignore[call-arg]
 
 
@@ -72,7 +103,7 @@ def _classes(written: Any) -> Any:
     for name in written if isinstance(written, dict) else ():
         if name not in known:
             help_ = did_you_mean(str(name), known) or f"one of {', '.join(known)}"
-            raise Fault("CRM107", f"`{name}` is no class of value", help_)
+            raise Fault("CRM107", Sentence("`{name}` is no class of value", name=name), help_)
     return written
 
 
@@ -199,7 +230,14 @@ def _clashes(node: Node, name: str, shape: AdaptiveShape) -> list[Problem]:
         ),
     }
     return [
-        node.problem("CRM181", f"`{low}` is longer than `{high}`", "curves", name, "adaptive", key)
+        node.problem(
+            "CRM181",
+            Sentence("`{low}` is longer than `{high}`", low=low, high=high),
+            "curves",
+            name,
+            "adaptive",
+            key,
+        )
         for low, (value, high, limit) in pairs.items()
         if value > limit
         for written in [node.get("curves", name, "adaptive")]

@@ -16,6 +16,7 @@ from ruamel.yaml.reader import ReaderError
 
 from crm_mailer.definitions.problems import Problem, did_you_mean, nearest, raise_all
 from crm_mailer.definitions.tree import Builder, Key, Node, Place, Source
+from crm_mailer.model.sentence import Sentence
 
 __all__ = [
     "RULE",
@@ -82,7 +83,9 @@ def parse_yaml(text: str, shown: str) -> Node:
     except ReaderError as error:
         raise_all([_letter_problem(source, text, error)])
     except (YAMLError, ValueError) as error:
-        raise_all([Problem(code="CRM101", message=f"not YAML: {error}", file=shown)])
+        raise_all(
+            [Problem(code="CRM101", message=Sentence("not YAML: {error}", error=error), file=shown)]
+        )
     return node
 
 
@@ -111,7 +114,9 @@ def read_text(path: Path, name: str) -> str:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         why = error.strerror or str(error)
-        raise_all([Problem(code="CRM100", message=f"cannot be read: {why}", file=name)])
+        raise_all(
+            [Problem(code="CRM100", message=Sentence("cannot be read: {why}", why=why), file=name)]
+        )
     if len(raw) > MAX_BYTES:
         message = f"is larger than {MAX_BYTES // 1000} kB"
         raise_all([Problem(code="CRM100", message=message, file=name)])
@@ -123,7 +128,11 @@ def read_text(path: Path, name: str) -> str:
             [
                 Problem(
                     code="CRM100",
-                    message=f"is not UTF-8 text (byte {error.start}, line {line})",
+                    message=Sentence(
+                        "is not UTF-8 text (byte {start}, line {line})",
+                        start=error.start,
+                        line=line,
+                    ),
                     file=name,
                     help="save the file with the encoding UTF-8",
                 )
@@ -136,7 +145,9 @@ def _letter_problem(source: Source, text: str, error: ReaderError) -> Problem:
     before = LINE_ENDS.split(text[: error.position])
     place = Place(len(before), len(before[-1]) + 1)
     letter = ord(error.character) if isinstance(error.character, str) else error.character
-    return source.problem(place, "CRM102", f"the character U+{letter:04X} is not allowed")
+    return source.problem(
+        place, "CRM102", Sentence("the character U+{letter:04X} is not allowed", letter=letter)
+    )
 
 
 def _syntax_problem(source: Source, error: MarkedYAMLError) -> Problem:
@@ -161,7 +172,7 @@ def _syntax_problem(source: Source, error: MarkedYAMLError) -> Problem:
         remedy = 'put text with a colon into quotes: "like: this"'
     elif "expected <block end>" in words or "did not find expected key" in words:
         remedy = "lines of one block begin in the same column"
-    return source.problem(place, "CRM101", f"not YAML: {words}", help=remedy)
+    return source.problem(place, "CRM101", Sentence("not YAML: {words}", words=words), help=remedy)
 
 
 def _begins_a_line(source: Source, place: Place) -> bool:
@@ -256,7 +267,9 @@ def _one_problem(node: Node, model: type[pydantic.BaseModel], detail: ErrorDetai
     kind = detail["type"]
     if kind == "extra_forbidden":
         remedy = did_you_mean(str(path[-1]), _keys_at(model, path[:-1]))
-        return node.problem("CRM104", f"unknown key `{path[-1]}`", *path, key=True, help=remedy)
+        return node.problem(
+            "CRM104", Sentence("unknown key `{path}`", path=path[-1]), *path, key=True, help=remedy
+        )
     cause = context.get("error")
     if isinstance(cause, Fault):
         is_key = "[key]" in path

@@ -17,6 +17,7 @@ from crm_mailer.model.health import (
     Unit,
 )
 from crm_mailer.model.period import USUAL_DAYS
+from crm_mailer.model.sentence import Sentence
 
 _HIGHEST = {Unit.SHARE: 100.0, Unit.STARS: 5.0, Unit.HOURS: 1000.0}
 
@@ -50,13 +51,30 @@ class HealthFile(Strict):
         for figure in HealthFigure:
             limit, usual = _limit(self, figure), DEFAULT_LIMITS[figure]
             if max(limit.warn, limit.bad) > _HIGHEST[UNITS[figure]]:
-                raise Fault("CRM107", f"no `{figure}` is higher than {_HIGHEST[UNITS[figure]]:g}")
+                raise Fault(
+                    "CRM107",
+                    Sentence(
+                        "no `{figure}` is higher than {highest:g}",
+                        figure=figure,
+                        highest=_HIGHEST[UNITS[figure]],
+                    ),
+                )
             if limit.is_more_better != usual.is_more_better and limit.warn != limit.bad:
                 order = "below" if usual.is_more_better else "above"
                 raise Fault(
                     "CRM107",
-                    f"`bad` of `{figure}` ({limit.bad:g}) lies {order} its `warn` ({limit.warn:g})",
-                    f"swap them, or write both: {{warn: {usual.warn:g}, bad: {usual.bad:g}}}",
+                    Sentence(
+                        "`bad` of `{figure}` ({bad:g}) lies {order} its `warn` ({warn:g})",
+                        figure=figure,
+                        bad=limit.bad,
+                        order=order,
+                        warn=limit.warn,
+                    ),
+                    Sentence(
+                        "swap them, or write both: {{warn: {warn:g}, bad: {bad:g}}}",
+                        warn=usual.warn,
+                        bad=usual.bad,
+                    ),
                 )
         return self
 

@@ -20,6 +20,7 @@ from crm_mailer.model.benefit import Benefit
 from crm_mailer.model.campaign import Campaign, Curve
 from crm_mailer.model.festivals import Festival
 from crm_mailer.model.segment import Segment
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.shop import Shop
 
 #: What is no campaign: every other YAML file below the folder is one.
@@ -180,7 +181,7 @@ def _ignored(folder: Path) -> list[Problem]:
             code="CRM109",
             message="is not read: its name ends in .yml",
             file=f"{folder.name}/{path.relative_to(folder).as_posix()}",
-            help=f"rename it to {path.stem}.yaml",
+            help=Sentence("rename it to {stem}.yaml", stem=path.stem),
             severity=Severity.WARNING,
         )
         for path in sorted(folder.rglob("*.yml"))

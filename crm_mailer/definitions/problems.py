@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NoReturn
 
 from crm_mailer.model.errors import DefinitionError
+from crm_mailer.model.sentence import Sentence, sentence
 
 MAX_SHOWN = 160
 
@@ -27,6 +28,7 @@ class Problem:
     """One fault. Line and column count from 1; line 0 means the file as a whole.
 
     `source` is the line as it stands in the file, `width` the number of characters to underline.
+    `message` and `help` are sentences, to be said in the reader's language.
     """
 
     code: str
@@ -38,6 +40,10 @@ class Problem:
     severity: Severity = Severity.ERROR
     help: str = ""
     source: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", sentence(self.message))
+        object.__setattr__(self, "help", sentence(self.help))
 
     @property
     def is_error(self) -> bool:
@@ -54,9 +60,14 @@ class Problem:
         """By what findings are sorted, so that two runs tell the same in the same order."""
         return self.file, self.line, self.column, self.code, self.message
 
-    def as_text(self) -> str:
-        """The fault with its source line, a caret and the remedy."""
-        rows = [f"{self.severity}[{self.code}]: {self.message}", f"  --> {self.place}"]
+    def as_text(self, say: Callable[[Sentence], str] = str) -> str:
+        """The fault with its source line, a caret and the remedy.
+
+        Args:
+            say: puts a sentence into the reader's language.
+        """
+        severity, message = say(Sentence(self.severity)), say(sentence(self.message))
+        rows = [f"{severity}[{self.code}]: {message}", f"  --> {self.place}"]
         if self.line and self.source.strip():
             number = str(self.line)
             line, column = _excerpt(self.source, self.column)
@@ -64,7 +75,8 @@ class Problem:
             rows.append(f"{number:>5} | {line}")
             rows.append(f"      | {_indent(line[: column - 1])}{'^' * max(1, _wide(marked))}")
         if self.help:
-            rows.append(f"      = help: {self.help}")
+            told = say(Sentence("help: {hint}", hint=self.help))
+            rows.append(f"      = {told}")
         return "\n".join(rows)
 
     def as_json(self) -> dict[str, str | int]:
@@ -111,10 +123,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     lowered = {name.lower(): name for name in names}
     near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
     if near:
-        return f"did you mean `{lowered[near[0]]}`?"
+        return Sentence("did you mean `{name}`?", name=lowered[near[0]])
     if not names:
         return ""
-    return "known: " + ", ".join(names[:12]) + (" ..." if len(names) > 12 else "")
+    few = ", ".join(names[:12]) + (" ..." if len(names) > 12 else "")
+    return Sentence("known: {value}", value=few)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from crm_mailer.definitions.problems import Problem, did_you_mean
 from crm_mailer.definitions.written import SLUG, Duration, Text, spelled
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.score import DEFAULT_PROFILE, RfmProfile
+from crm_mailer.model.sentence import Sentence
 
 ABOVE_MEAN = "above_mean"
 _CENTURY = 36_500
@@ -38,7 +39,11 @@ def _high(text: Any) -> Any:
     if isinstance(text, str) and text.isdigit() and 2 <= int(text) <= 5:
         return int(text)
     shown = text if isinstance(text, str) else "this"
-    raise Fault("CRM107", f"`{shown}` is no mark to be high from", f"write 2 to 5, or {ABOVE_MEAN}")
+    raise Fault(
+        "CRM107",
+        Sentence("`{shown}` is no mark to be high from", shown=shown),
+        Sentence("write 2 to 5, or {above_mean}", above_mean=ABOVE_MEAN),
+    )
 
 
 _HIGH = WithJsonSchema({"enum": [2, 3, 4, 5, "2", "3", "4", "5", ABOVE_MEAN]})

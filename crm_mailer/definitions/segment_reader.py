@@ -33,6 +33,7 @@ from crm_mailer.model.segment_blocks import Contact
 from crm_mailer.model.segment_fields import BLOCKS, FIELDS, Field, FieldType, Operator
 from crm_mailer.model.segment_logic import verdict
 from crm_mailer.model.segment_order import Ring, parts_first
+from crm_mailer.model.sentence import Sentence
 
 _SIGNS = {
     ">=": "at_least",
@@ -263,14 +264,19 @@ class _Reader:
         if key in {"field", "op"}:
             remedy = "write the field's name itself, such as `r: {at_most: 3}`"
         self.problems.append(
-            parent.problem("CRM104", f"unknown field `{key}`", key, key=True, help=remedy)
+            parent.problem(
+                "CRM104", Sentence("unknown field `{key}`", key=key), key, key=True, help=remedy
+            )
         )
         return EVERYBODY
 
     def _list(self, key: str, node: Node) -> tuple[Rule, ...]:
         if node.kind != "list" or not node.items:
             self._fault(
-                node, "CRM106", f"`{key}` needs a list of rules", "one `- field: value` each"
+                node,
+                "CRM106",
+                Sentence("`{key}` needs a list of rules", key=key),
+                "one `- field: value` each",
             )
             return ()
         return tuple(self._part(key, item) for item in node.items)
@@ -345,13 +351,17 @@ class _Reader:
     def _presence(self, field: Field, operator: Operator, node: Node) -> Rule:
         wanted = TRUTHS.get(node.text) if node.kind == "text" else None
         if wanted is None:
-            self._fault(node, "CRM106", f"`{operator}` is true or false")
+            self._fault(
+                node, "CRM106", Sentence("`{operator}` is true or false", operator=operator)
+            )
         rule = Compare(field.name, operator.value, True)
         return Not(rule) if wanted is False else rule
 
     def _values(self, field: Field, node: Node) -> tuple[Any, ...]:
         if node.kind != "list" or not node.items:
-            self._fault(node, "CRM106", f"`{field.name}` needs a list here: [a, b]")
+            self._fault(
+                node, "CRM106", Sentence("`{name}` needs a list here: [a, b]", name=field.name)
+            )
             return ()
         if len(node.items) > _MOST_VALUES:
             what = f"a list has at most {_MOST_VALUES} values"
@@ -380,7 +390,7 @@ class _Reader:
 
     def _value(self, field: Field, node: Node, operator: Operator) -> Any:
         if node.kind != "text" or node.is_null or not node.text.strip():
-            self._fault(node, "CRM106", f"`{field.name}` needs one value here")
+            self._fault(node, "CRM106", Sentence("`{name}` needs one value here", name=field.name))
             return None
         text = node.text.strip()
         match field.type:
@@ -399,12 +409,25 @@ class _Reader:
 
     def _number(self, field: Field, node: Node, text: str) -> int | None:
         if not WHOLE.fullmatch(text):
-            self._fault(node, "CRM106", f"`{field.name}` is a whole number, not `{text}`")
+            self._fault(
+                node,
+                "CRM106",
+                Sentence("`{name}` is a whole number, not `{text}`", name=field.name, text=text),
+            )
             return None
         number = int(text) if len(text) < 15 else field.highest + 1
         if not field.lowest <= number <= field.highest:
             limits = f"{field.lowest} to {field.highest}"
-            self._fault(node, "CRM107", f"`{field.name}` goes from {limits}, not `{text}`")
+            self._fault(
+                node,
+                "CRM107",
+                Sentence(
+                    "`{name}` goes from {limits}, not `{text}`",
+                    name=field.name,
+                    limits=limits,
+                    text=text,
+                ),
+            )
         return number
 
     def _money(self, field: Field, node: Node, text: str) -> Decimal | None:
@@ -416,13 +439,22 @@ class _Reader:
 
     def _flag(self, field: Field, node: Node, text: str) -> bool | None:
         if text not in TRUTHS:
-            self._fault(node, "CRM106", f"`{field.name}` is true or false, not `{text}`")
+            self._fault(
+                node,
+                "CRM106",
+                Sentence("`{name}` is true or false, not `{text}`", name=field.name, text=text),
+            )
         return TRUTHS.get(text)
 
     def _choice(self, field: Field, node: Node, text: str) -> str:
         if text not in field.choices:
             remedy = did_you_mean(text, field.choices)
-            self._fault(node, "CRM107", f"`{text}` is not known as `{field.name}`", remedy)
+            self._fault(
+                node,
+                "CRM107",
+                Sentence("`{text}` is not known as `{name}`", text=text, name=field.name),
+                remedy,
+            )
         return text
 
     def _text(self, field: Field, node: Node, text: str, operator: Operator) -> str:
@@ -430,7 +462,7 @@ class _Reader:
         is_piece = operator in (Operator.CONTAINS, Operator.BEGINS_WITH)
         if not is_piece and not fits:
             what = f"`{text}` is not written as a {field.name} is"
-            self._fault(node, "CRM107", what, f"such as {field.example}")
+            self._fault(node, "CRM107", what, Sentence("such as {example}", example=field.example))
         if field.name == "time_zone" and not is_piece:
             try:
                 time_zone(text)

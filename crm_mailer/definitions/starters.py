@@ -15,6 +15,7 @@ from crm_mailer.definitions.written import SLUG
 from crm_mailer.model import language as languages
 from crm_mailer.model.campaign import Kind, Stream
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.sentence import Sentence
 
 #: A template's name: the stage and the mail, `after_sale/review-request`.
 TEMPLATE_NAME = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*/[a-z0-9]+([-_][a-z0-9]+)*")
@@ -41,7 +42,10 @@ def slug(name: str) -> str:
     found = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_ID].strip("-")
     if not SLUG.fullmatch(found):
         raise NotPossible(
-            f"`{name}` gives no id: an id has lower-case letters, digits and hyphens only",
+            Sentence(
+                "`{name}` gives no id: an id has lower-case letters, digits and hyphens only",
+                name=name,
+            ),
             hint="such as `singles-day --title 双十一`",
         )
     return found

@@ -19,6 +19,7 @@ from ruamel.yaml.events import (
 )
 
 from crm_mailer.definitions.problems import Problem, Severity, raise_all
+from crm_mailer.model.sentence import Sentence
 
 MAX_DEPTH = 20
 NULLS = {"", "~", "null", "Null", "NULL"}
@@ -169,7 +170,11 @@ class Builder:
             if self.documents > 1:
                 self._refuse(event, "CRM102", "a second document in one file is not allowed")
         elif isinstance(event, AliasEvent):
-            self._refuse(event, "CRM102", f"the alias `*{event.anchor}` is not allowed")
+            self._refuse(
+                event,
+                "CRM102",
+                Sentence("the alias `*{anchor}` is not allowed", anchor=event.anchor),
+            )
             raise_all(self.problems)
         elif isinstance(event, ScalarEvent):
             self._features(event)
@@ -183,7 +188,11 @@ class Builder:
     def _open(self, event: MappingStartEvent | SequenceStartEvent) -> None:
         self._features(event)
         if len(self.stack) >= MAX_DEPTH:
-            self._refuse(event, "CRM108", f"nested deeper than {MAX_DEPTH} levels")
+            self._refuse(
+                event,
+                "CRM108",
+                Sentence("nested deeper than {max_depth} levels", max_depth=MAX_DEPTH),
+            )
             raise_all(self.problems)
         kind = "map" if isinstance(event, MappingStartEvent) else "list"
         node = Node(self.source, _place(event, 1), kind=kind)
@@ -215,7 +224,13 @@ class Builder:
             self._refuse(event, "CRM102", "the merge key `<<` is not allowed")
         if node.text in parent.entries:
             first = parent.keys[node.text].line
-            self._refuse(event, "CRM103", f"the key `{node.text}` stands already in line {first}")
+            self._refuse(
+                event,
+                "CRM103",
+                Sentence(
+                    "the key `{text}` stands already in line {first}", text=node.text, first=first
+                ),
+            )
         return node.text
 
     def _scalar_node(self, event: ScalarEvent) -> Node:
@@ -226,9 +241,13 @@ class Builder:
 
     def _features(self, event: Any) -> None:
         if event.anchor:
-            self._refuse(event, "CRM102", f"the anchor `&{event.anchor}` is not allowed")
+            self._refuse(
+                event,
+                "CRM102",
+                Sentence("the anchor `&{anchor}` is not allowed", anchor=event.anchor),
+            )
         if event.tag is not None and str(event.tag) != "!":
-            self._refuse(event, "CRM102", f"the tag `{event.tag}` is not allowed")
+            self._refuse(event, "CRM102", Sentence("the tag `{tag}` is not allowed", tag=event.tag))
 
     def _refuse(self, event: Event, code: str, message: str) -> None:
         self.problems.append(self.source.problem(_place(event, 0), code, message))

@@ -23,6 +23,7 @@ from crm_mailer.model.campaign import (
 )
 from crm_mailer.model.festivals import Festival
 from crm_mailer.model.send_window import SendWindow
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.windows import is_quiet
 
@@ -47,10 +48,17 @@ def days_before(text: Any) -> int:
     match = _SHIFT.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         shown = text if isinstance(text, str) else "this"
-        raise Fault("CRM110", f"`{shown}` is no number of days", "write 0d, -3d (before) or 1d")
+        raise Fault(
+            "CRM110",
+            Sentence("`{shown}` is no number of days", shown=shown),
+            "write 0d, -3d (before) or 1d",
+        )
     number = int(match[2])
     if number > FARTHEST:
-        raise Fault("CRM110", f"`{text}` is more than {FARTHEST} days away")
+        raise Fault(
+            "CRM110",
+            Sentence("`{text}` is more than {farthest} days away", text=text, farthest=FARTHEST),
+        )
     return number if match[1] == "-" else -number
 
 
@@ -132,7 +140,7 @@ def hour(text: Any) -> tuple[int, int] | Literal["best"]:
     try:
         return time_of_day(text)
     except Fault as fault:
-        raise Fault(fault.code, str(fault), f"{fault.help}, or best") from None
+        raise Fault(fault.code, str(fault), Sentence("{help}, or best", help=fault.help)) from None
 
 
 def place(text: Any) -> str:
@@ -144,7 +152,11 @@ def place(text: Any) -> str:
     if isinstance(text, str) and _PLACE.fullmatch(text.strip()):
         return text.strip()
     shown = text if isinstance(text, str) else "this"
-    raise Fault("CRM107", f"`{shown}` is no country or province", "such as RU or US-HI")
+    raise Fault(
+        "CRM107",
+        Sentence("`{shown}` is no country or province", shown=shown),
+        "such as RU or US-HI",
+    )
 
 
 def leap_day(text: Any) -> tuple[int, int]:
@@ -157,7 +169,9 @@ def leap_day(text: Any) -> tuple[int, int]:
     if isinstance(text, str) and text.strip() in days:
         return days[text.strip()]
     raise Fault(
-        "CRM107", f"`{text if isinstance(text, str) else 'this'}` is no such day", "02-28 or 03-01"
+        "CRM107",
+        Sentence("`{what}` is no such day", what=text if isinstance(text, str) else "this"),
+        "02-28 or 03-01",
     )
 
 

@@ -15,6 +15,7 @@ from crm_mailer.definitions.files import Fault, Node, Strict, read_yaml, validat
 from crm_mailer.definitions.problems import Problem, did_you_mean, raise_all
 from crm_mailer.model.bounce import BounceReason
 from crm_mailer.model.reply import SHIPPED_REASONS, Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.words import BounceSign, Lexicon, Sign, Wishes, Words
 
 SHIPPED = Path(__file__).parent / "words"
@@ -62,11 +63,15 @@ class _LexiconFile(Strict):
     def _own_reasons(cls, reasons: dict[str, _ReasonFile]) -> dict[str, _ReasonFile]:
         for code in reasons:
             if code in SHIPPED_REASONS or code in CODES or code.startswith(FAMILIES):
-                raise Fault("CRM107", f"`{code}` is a reason already", "choose another code")
+                raise Fault(
+                    "CRM107",
+                    Sentence("`{code}` is a reason already", code=code),
+                    "choose another code",
+                )
             if not _REASON_CODE.fullmatch(code):
                 raise Fault(
                     "CRM107",
-                    f"`{code}` is no code for a reason",
+                    Sentence("`{code}` is no code for a reason", code=code),
                     "small letters, digits, `_` and one dot, such as shop.smell",
                 )
         return reasons
@@ -248,7 +253,12 @@ def _phrase_fault(phrase: str, sets: Mapping[str, tuple[str, ...]]) -> str:
 def _unknown(node: Node, block: str, code: str, known: Iterable[str]) -> Problem:
     remedy = did_you_mean(code, [*known, *CODES])
     return node.problem(
-        "CRM107", f"`{code}` is no complaint reason", block, code, key=True, help=remedy
+        "CRM107",
+        Sentence("`{code}` is no complaint reason", code=code),
+        block,
+        code,
+        key=True,
+        help=remedy,
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from crm_mailer.definitions.files import Fault
 from crm_mailer.definitions.problems import did_you_mean
+from crm_mailer.model.sentence import Sentence
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 DURATION = re.compile(r"([0-9]{1,5})\s*([mhdw])")
@@ -40,10 +41,14 @@ def duration(text: Any) -> timedelta:
     """
     match = DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise Fault("CRM110", f"`{_shown(text)}` is no duration", "write 30m, 12h, 4d or 2w")
+        raise Fault(
+            "CRM110",
+            Sentence("`{shown}` is no duration", shown=_shown(text)),
+            "write 30m, 12h, 4d or 2w",
+        )
     span = timedelta(**{UNITS[match[2]]: int(match[1])})
     if span > LONGEST:
-        raise Fault("CRM110", f"`{text}` is longer than ten years")
+        raise Fault("CRM110", Sentence("`{text}` is longer than ten years", text=text))
     return span
 
 
@@ -60,7 +65,11 @@ def time_of_day(text: Any) -> tuple[int, int]:
     """`10:00` as hour and minute."""
     match = TIME.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise Fault("CRM111", f"`{_shown(text)}` is no time of day", 'write "10:00", 24 hours')
+        raise Fault(
+            "CRM111",
+            Sentence("`{shown}` is no time of day", shown=_shown(text)),
+            'write "10:00", 24 hours',
+        )
     return int(match[1]), int(match[2])
 
 
@@ -76,7 +85,11 @@ def slug(text: Any) -> str:
 def language(text: Any) -> str:
     """A language code."""
     if not isinstance(text, str) or not LANGUAGE.fullmatch(text):
-        raise Fault("CRM125", f"`{_shown(text)}` is no language code", "such as en, ru, es")
+        raise Fault(
+            "CRM125",
+            Sentence("`{shown}` is no language code", shown=_shown(text)),
+            "such as en, ru, es",
+        )
     return text
 
 
@@ -85,7 +98,9 @@ def time_zone(text: Any) -> str:
     try:
         return ZoneInfo(text).key
     except (ValueError, OSError, KeyError, TypeError):
-        raise Fault("CRM124", f"`{_shown(text)}` is no time zone", _zone_hint(text)) from None
+        raise Fault(
+            "CRM124", Sentence("`{shown}` is no time zone", shown=_shown(text)), _zone_hint(text)
+        ) from None
 
 
 def _zone_hint(text: Any) -> str:
@@ -107,7 +122,9 @@ def _pattern(pattern: re.Pattern[str], code: str, what: str, hint: str) -> Befor
         if text is None or text == "":
             return ""
         if not isinstance(text, str) or not pattern.fullmatch(text.strip()):
-            raise Fault(code, f"`{_shown(text)}` is no {what}", hint)
+            raise Fault(
+                code, Sentence("`{shown}` is no {what}", shown=_shown(text), what=what), hint
+            )
         return text.strip()
 
     return BeforeValidator(check)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from crm_mailer.delivering.oauth import TokenSource
 from crm_mailer.model import domains
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 
 
 class Tls(StrEnum):
@@ -113,7 +114,11 @@ class Account:
                 context.load_verify_locations(cafile=self.ca_file)
             except OSError as error:  # ssl.SSLError is one
                 raise SettingsError(
-                    f"no certificates can be read from {self.ca_file}: {error}",
+                    Sentence(
+                        "no certificates can be read from {ca_file}: {error}",
+                        ca_file=self.ca_file,
+                        error=error,
+                    ),
                     hint="smtp.ca_file names a file of certificates in PEM form",
                 ) from error
         if self.policy is Tls.OPPORTUNISTIC and not self.username:

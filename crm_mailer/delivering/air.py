@@ -21,6 +21,7 @@ from crm_mailer.delivering.runway import Runway
 from crm_mailer.model.delivery import Outcome, OutcomeKind, Phase
 from crm_mailer.model.errors import CannotWrite, CrmMailerError
 from crm_mailer.model.moment import Clock
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store.pauses import Pauses
 
 log = structlog.get_logger()
@@ -109,7 +110,9 @@ class Air:
             self.journal.dot(touch.id, touch.attempts, self.clock.now(), runway.name)
         except OSError as error:
             self.error = CannotWrite(
-                f"the flight journal cannot be written: {error.strerror or error}",
+                Sentence(
+                    "the flight journal cannot be written: {why}", why=error.strerror or error
+                ),
                 hint="nothing is sent without it: free some space on the disk of the shop's folder",
             )
             return False

@@ -27,6 +27,7 @@ from zlib import crc32
 
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from crm_mailer.model.errors import AlreadyRunning, CannotWrite
+from crm_mailer.model.sentence import Sentence
 
 SUFFIX = ".flight"
 DRAFT = ".draft"
@@ -92,7 +93,8 @@ class Journal:
             raise _unwritable(error) from error
         if file is None:
             raise AlreadyRunning(
-                f"another process sends as {owner!r}", hint="wait until it has ended"
+                Sentence("another process sends as {owner!r}", owner=owner),
+                hint="wait until it has ended",
             )
         self._file = file
         self._end = len(self.path.read_bytes().rstrip(b"\0"))
@@ -327,7 +329,7 @@ def _take(flights: Flights, value: dict[str, Any]) -> None:
 
 def _unwritable(error: OSError) -> CannotWrite:
     return CannotWrite(
-        f"the flight journal cannot be written: {error.strerror or error}",
+        Sentence("the flight journal cannot be written: {why}", why=error.strerror or error),
         hint="nothing is sent without it: free some space on the disk of the shop's folder, and "
         "look at the rights of its folder `journal`",
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 
 #: Seconds before its end at which a token counts as over: the login takes time too.
 MARGIN = 60
@@ -95,7 +96,7 @@ class RefreshedToken:
         """
         if urllib.parse.urlsplit(endpoint).scheme != "https":
             raise SettingsError(
-                f"the token endpoint {endpoint} is not https",
+                Sentence("the token endpoint {endpoint} is not https", endpoint=endpoint),
                 hint="secrets are sent there: give its https address",
             )
         self.endpoint = endpoint
@@ -189,7 +190,11 @@ def _context(ca_file: str) -> ssl.SSLContext:
             context.load_verify_locations(cafile=ca_file)
         except OSError as error:
             raise SettingsError(
-                f"no certificates can be read from {ca_file}: {error}",
+                Sentence(
+                    "no certificates can be read from {ca_file}: {error}",
+                    ca_file=ca_file,
+                    error=error,
+                ),
                 hint="name a file of certificates in PEM form",
             ) from error
     return context

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from crm_mailer.delivering.answers import clean
 from crm_mailer.model.errors import SourceError
+from crm_mailer.model.sentence import Sentence
 
 #: Two files whose lines are no further apart than this are one stretch of time without a gap.
 GAP = timedelta(hours=1)
@@ -119,7 +120,7 @@ def read_relay_log(
         last = path
     if not found.postfix_lines:
         raise SourceError(
-            f"{last}: there is no line of Postfix in it",
+            Sentence("{last}: there is no line of Postfix in it", last=last),
             hint="usually it is /var/log/mail.log or /var/log/maillog of the relay",
         )
     found.covered = _joined([stretch for stretch in stretches if stretch is not None])

@@ -29,6 +29,7 @@ from crm_mailer.delivering.web_line import LineLost, WebLine
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from crm_mailer.model.errors import SettingsError
 from crm_mailer.model.message import Message
+from crm_mailer.model.sentence import Sentence
 
 #: The words of a mail whose sending was called off from within.
 CALLED_OFF = "sending was stopped"
@@ -329,7 +330,11 @@ def _context(account: SesAccount) -> ssl.SSLContext:
             context.load_verify_locations(cafile=ca_file)
         except OSError as error:
             raise SettingsError(
-                f"no certificates can be read from {ca_file}: {error}",
+                Sentence(
+                    "no certificates can be read from {ca_file}: {error}",
+                    ca_file=ca_file,
+                    error=error,
+                ),
                 hint="ca_file names a file of certificates in PEM form",
             ) from error
     return context

@@ -317,7 +317,11 @@ def _parsed(raw: bytes) -> Mark:
 
 def _unwritable(error: OSError) -> CannotWrite:
     return CannotWrite(
-        f"the file `journal/{FILE}` cannot be written: {error.strerror or error}",
+        Sentence(
+            "the file `journal/{file}` cannot be written: {why}",
+            file=FILE,
+            why=error.strerror or error,
+        ),
         hint="nothing is sent without it: free some space on the disk of the shop's folder, and "
         "look at the rights of its folder `journal`",
     )

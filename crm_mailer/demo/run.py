@@ -20,6 +20,7 @@ from crm_mailer.demo.outside import HOST, PASSWORD, USER, Outside
 from crm_mailer.demo.story import START, Calendar, Purchase, purchases
 from crm_mailer.model.campaign import Mode, Stream
 from crm_mailer.model.errors import CrmMailerError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings import FILE_NAME, read_settings
 
 #: Hours of a day (UTC) at which mails leave; two, so that it is daytime once in every country.
@@ -200,7 +201,7 @@ def make_room(folder: Path, *, is_replaced: bool) -> None:
         shutil.rmtree(folder)
         return
     raise CrmMailerError(
-        f"{folder} holds something already",
+        Sentence("{folder} holds something already", folder=folder),
         hint="--replace begins an earlier demo anew; --folder names another place",
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crm_mailer.model.errors import SourceError
+from crm_mailer.model.sentence import Sentence
 
 BLOCK = 1 << 20
 #: Bytes that a guess is made from.
@@ -59,7 +60,12 @@ def find_encoding(path: Path, encodings: Sequence[str] = ()) -> Found:
 
 def _broken(path: Path, name: str, offset: int) -> SourceError:
     return SourceError(
-        f"the encoding of {path} cannot be found: it is not {name} (byte {offset:,})",
+        Sentence(
+            "the encoding of {path} cannot be found: it is not {name} (byte {offset:,})",
+            path=path,
+            name=name,
+            offset=offset,
+        ),
         hint="save it as CSV UTF-8, or name its encoding: `--encoding gb18030` (Chinese), "
         "`--encoding cp1251` (Russian)",
     )
@@ -97,7 +103,7 @@ def _is_known(name: str) -> bool:
         codecs.lookup(name)
     except LookupError:
         raise SourceError(
-            f"there is no encoding called `{name}`",
+            Sentence("there is no encoding called `{name}`", name=name),
             hint="such as utf-8, gb18030, cp1251, cp1252, shift_jis",
         ) from None
     return True

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from crm_mailer.definitions.column_maps import ColumnMap, fold
 from crm_mailer.model.errors import SourceError
+from crm_mailer.model.sentence import Sentence
 
 #: Rows at the top among which the header is looked for: some exports begin with a title.
 SEARCHED = 15
@@ -162,7 +163,13 @@ def _unfit(
     what = " and ".join(" or ".join(f"`{name}`" for name in group) for group in lacks)
     whose = f"the map `{wanted.name}` finds no" if wanted else "no column map finds a"
     return SourceError(
-        f"{path}: {whose} column for {what}; the file's columns are: {columns}",
+        Sentence(
+            "{path}: {whose} column for {what}; the file's columns are: {columns}",
+            path=path,
+            whose=whose,
+            what=what,
+            columns=columns,
+        ),
         hint=_remedy(header, lacks, wanted, best)
         or "name a map with --map (`crm-mailer import maps` lists them), or write one: "
         "maps/<name>.yaml in the shop's folder",

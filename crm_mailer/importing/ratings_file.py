@@ -18,6 +18,7 @@ from crm_mailer.importing.opening import turns
 from crm_mailer.importing.report import Count, ImportReport, RowProblem, Tally
 from crm_mailer.importing.sheets import open_sheet, peek
 from crm_mailer.model.errors import SourceError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import ratings
 from crm_mailer.store.engine import Connection, Store
 from crm_mailer.store.ratings import Kept, ShopRating
@@ -161,7 +162,12 @@ def _check(path: Path, header: Sequence[str], places: Mapping[str, int], platfor
     if lacks:
         columns = ", ".join(cell.strip() for cell in header[:40] if cell.strip()) or "none"
         raise SourceError(
-            f"{path} has no column {' and none '.join(lacks)}; its columns are: {columns}",
+            Sentence(
+                "{path} has no column {lacks}; its columns are: {columns}",
+                path=path,
+                lacks=" and none ".join(lacks),
+                columns=columns,
+            ),
             hint="name the columns so; a file of one platform can do with --platform",
         )
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from crm_mailer.importing.report import RowProblem
 from crm_mailer.model.errors import SourceError
+from crm_mailer.model.sentence import Sentence
 
 #: Rows looked at to find the header and the ways in which numbers and dates are written.
 PEEKED = 200
@@ -66,31 +67,41 @@ def peek(sheet: Sheet, quoting: str = "standard") -> list[list[str]]:
 
 def _head(path: Path) -> bytes:
     if path.is_dir():
-        raise SourceError(f"{path} is a folder", hint="name one file in it")
+        raise SourceError(Sentence("{path} is a folder", path=path), hint="name one file in it")
     try:
         with path.open("rb") as file:
             head = file.read(4096)
     except FileNotFoundError:
-        raise SourceError(f"{path} does not exist", hint="check the name and the folder") from None
+        raise SourceError(
+            Sentence("{path} does not exist", path=path), hint="check the name and the folder"
+        ) from None
     except OSError as error:
         why = error.strerror or str(error)
-        raise SourceError(f"{path} cannot be read: {why}", hint="check its permissions") from error
+        raise SourceError(
+            Sentence("{path} cannot be read: {why}", path=path, why=why),
+            hint="check its permissions",
+        ) from error
     if not head.strip():
-        raise SourceError(f"{path} is empty", hint="export the orders once more")
+        raise SourceError(
+            Sentence("{path} is empty", path=path), hint="export the orders once more"
+        )
     return head
 
 
 def _refuse_strangers(path: Path, head: bytes) -> None:
     start = head.lstrip()[:200].lower()
     if head.startswith(PDF):
-        raise SourceError(f"{path} is a PDF", hint="export the orders as CSV or Excel")
+        raise SourceError(
+            Sentence("{path} is a PDF", path=path), hint="export the orders as CSV or Excel"
+        )
     if start.startswith((b"<html", b"<!doctype", b"<table", b"<?xml")):
         raise SourceError(
-            f"{path} is a web page or XML, whatever its name says",
+            Sentence("{path} is a web page or XML, whatever its name says", path=path),
             hint="open it in Excel or WPS and save it as .xlsx or as CSV UTF-8",
         )
     is_wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
     if not is_wide and head.count(0) > len(head) // 10:
         raise SourceError(
-            f"{path} is no text and no Excel file", hint="export the orders as CSV or Excel"
+            Sentence("{path} is no text and no Excel file", path=path),
+            hint="export the orders as CSV or Excel",
         )

@@ -14,6 +14,7 @@ from crm_mailer.importing.opening import turns
 from crm_mailer.importing.report import Count, ImportReport, RowProblem, Tally
 from crm_mailer.importing.sheets import open_sheet, peek
 from crm_mailer.model.errors import SourceError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.suppression import SuppressionReason
 from crm_mailer.store import suppressions
 from crm_mailer.store.engine import Connection, Store
@@ -81,7 +82,11 @@ def _column(path: Path, rows: Sequence[Sequence[str]]) -> tuple[int, int]:
             if "@" in cell:
                 return place, 1
     raise SourceError(
-        f"{path} has no column of mail addresses; its first row is: {', '.join(header) or 'empty'}",
+        Sentence(
+            "{path} has no column of mail addresses; its first row is: {what}",
+            path=path,
+            what=", ".join(header) or "empty",
+        ),
         hint="call the column `email`",
     )
 

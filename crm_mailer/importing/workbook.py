@@ -13,6 +13,7 @@ import python_calamine
 
 from crm_mailer.importing.sheets import ZIP, Complain
 from crm_mailer.model.errors import SourceError
+from crm_mailer.model.sentence import Sentence
 
 #: Bytes that an xlsx may unfold to.
 MAX_UNFOLDED = 2_000_000_000
@@ -49,14 +50,21 @@ class WorkbookSheet:
                         return rows
         except python_calamine.PasswordError:
             raise SourceError(
-                f"{path} is protected by a password", hint="save it without a password"
+                Sentence("{path} is protected by a password", path=path),
+                hint="save it without a password",
             ) from None
         except (python_calamine.CalamineError, OSError, ValueError) as error:
             raise SourceError(
-                f"{path} is damaged or no Excel file: {_first_line(error)}",
+                Sentence(
+                    "{path} is damaged or no Excel file: {first_line}",
+                    path=path,
+                    first_line=_first_line(error),
+                ),
                 hint="open it in Excel or WPS and save it again, or export it as CSV",
             ) from error
-        raise SourceError(f"{path} has no cells", hint="export the orders once more")
+        raise SourceError(
+            Sentence("{path} has no cells", path=path), hint="export the orders once more"
+        )
 
 
 def as_text(cell: Any) -> str:
@@ -83,12 +91,17 @@ def _guard(path: Path) -> None:
             size = sum(entry.file_size for entry in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise SourceError(
-            f"{path} is a damaged Excel file: {_first_line(error)}",
+            Sentence(
+                "{path} is a damaged Excel file: {first_line}",
+                path=path,
+                first_line=_first_line(error),
+            ),
             hint="was it cut off while downloading? export it once more",
         ) from error
     if size > MAX_UNFOLDED:
         raise SourceError(
-            f"{path} unfolds to {size / 1e9:.1f} GB", hint="export fewer orders at a time, or CSV"
+            Sentence("{path} unfolds to {size:.1f} GB", path=path, size=size / 1e9),
+            hint="export fewer orders at a time, or CSV",
         )
 
 

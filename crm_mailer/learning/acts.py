@@ -14,6 +14,7 @@ from crm_mailer.model.case import CaseEventKind as Did
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.money import Money
 from crm_mailer.model.reply import Severity
+from crm_mailer.model.sentence import Sentence
 
 #: Remedies that say nothing without an amount.
 NEEDS_AMOUNT = frozenset({Remedy.PARTIAL_REFUND, Remedy.DIFFERENCE, Remedy.POSTAGE})
@@ -29,8 +30,15 @@ def not_merged(case: Case) -> Case:
     """
     if case.merged_into_id is not None:
         raise NotPossible(
-            f"case {case.id} was merged into case {case.merged_into_id}",
-            hint=f"go on there: `crm-mailer case show {case.merged_into_id}`",
+            Sentence(
+                "case {id} was merged into case {merged_into_id}",
+                id=case.id,
+                merged_into_id=case.merged_into_id,
+            ),
+            hint=Sentence(
+                "go on there: `crm-mailer case show {merged_into_id}`",
+                merged_into_id=case.merged_into_id,
+            ),
         )
     return case
 
@@ -43,8 +51,8 @@ def under_way(case: Case) -> Case:
     """
     if not_merged(case).state not in UNDER_WAY:
         raise NotPossible(
-            f"case {case.id} is {case.state}",
-            hint=f"`crm-mailer case reopen {case.id}` opens it again",
+            Sentence("case {id} is {state}", id=case.id, state=case.state),
+            hint=Sentence("`crm-mailer case reopen {id}` opens it again", id=case.id),
         )
     return case
 
@@ -86,8 +94,13 @@ def take(case: Case, *, by: str, now: datetime) -> Move:
         return Move(case=case, events=())
     if under_way(case).owner:
         raise NotPossible(
-            f"{case.owner} has case {case.id}",
-            hint=f"ask {case.owner}, or `crm-mailer case assign {case.id} {by}`",
+            Sentence("{owner} has case {id}", owner=case.owner, id=case.id),
+            hint=Sentence(
+                "ask {owner}, or `crm-mailer case assign {id} {by}`",
+                owner=case.owner,
+                id=case.id,
+                by=by,
+            ),
         )
     return assign(case, by, by=by, now=now)
 
@@ -101,8 +114,8 @@ def assign(case: Case, owner: str, *, by: str, now: datetime) -> Move:
     owner = " ".join(owner.split())
     if not owner or len(owner) > LONGEST_NAME:
         raise NotPossible(
-            f"an owner's name has 1 to {LONGEST_NAME} letters",
-            hint=f"such as `crm-mailer case assign {case.id} lin`",
+            Sentence("an owner's name has 1 to {longest_name} letters", longest_name=LONGEST_NAME),
+            hint=Sentence("such as `crm-mailer case assign {id} lin`", id=case.id),
         )
     if not_merged(case).owner == owner:
         return Move(case=case, events=())
@@ -127,8 +140,8 @@ def close(
     state = CaseState.RESOLVED if is_resolved else CaseState.CLOSED
     if not_merged(case).state in (CaseState.CLOSED, state):
         raise NotPossible(
-            f"case {case.id} is {case.state} already",
-            hint=f"`crm-mailer case reopen {case.id}` opens it again",
+            Sentence("case {id} is {state} already", id=case.id, state=case.state),
+            hint=Sentence("`crm-mailer case reopen {id}` opens it again", id=case.id),
         )
     kind = Did.RESOLVED if is_resolved else Did.CLOSED
     after = replace(case, state=state, closed_at=now)
@@ -157,8 +170,8 @@ def reopen(case: Case, text: str, *, by: str, now: datetime) -> Move:
     """
     if not_merged(case).state in UNDER_WAY:
         raise NotPossible(
-            f"case {case.id} is not closed, it is {case.state}",
-            hint=f"`crm-mailer case show {case.id}` says what is to be done",
+            Sentence("case {id} is not closed, it is {state}", id=case.id, state=case.state),
+            hint=Sentence("`crm-mailer case show {id}` says what is to be done", id=case.id),
         )
     event = Event(kind=Did.REOPENED, at=now, by=by, text=text)
     return Move(case=owe_an_answer(case), events=(event,))
@@ -197,8 +210,12 @@ def choose(
     """
     if amount is None and remedy in NEEDS_AMOUNT:
         raise NotPossible(
-            f"{remedy.value}: how much?",
-            hint=f'say so: `crm-mailer case choose {case.id} {remedy} --amount "12.50 USD"`',
+            Sentence("{value}: how much?", value=remedy.value),
+            hint=Sentence(
+                'say so: `crm-mailer case choose {id} {remedy} --amount "12.50 USD"`',
+                id=case.id,
+                remedy=remedy,
+            ),
         )
     if (not_merged(case).remedy, case.compensation) == (remedy, amount):
         return Move(case=case, events=())
@@ -284,10 +301,13 @@ def merge(case: Case, into: Case, *, by: str, now: datetime) -> tuple[Move, Move
 def _may_merge(case: Case, into: Case) -> None:
     show = f"`crm-mailer case show {case.id}` and `{into.id}` show both"
     if case.id == into.id:
-        raise NotPossible(f"case {case.id} cannot be merged into itself", hint=show)
+        raise NotPossible(Sentence("case {id} cannot be merged into itself", id=case.id), hint=show)
     not_merged(case)
     if case.customer_id != into.customer_id:
-        raise NotPossible(f"cases {case.id} and {into.id} are of two customers", hint=show)
+        raise NotPossible(
+            Sentence("cases {id} and {id2} are of two customers", id=case.id, id2=into.id),
+            hint=show,
+        )
     under_way(into)
 
 

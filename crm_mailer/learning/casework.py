@@ -14,6 +14,7 @@ from crm_mailer.model.case import Case, CaseEventKind, Channel, Remedy
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.money import Money
 from crm_mailer.model.reply import Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.sla import DEFAULT_LEVELS, ServiceLevels
 from crm_mailer.model.task import Task
 from crm_mailer.store import cases as store_cases
@@ -267,8 +268,12 @@ def link_dispute(
         other = store_cases.find_by_dispute(connection, told.number) if told.number else None
         if other is not None and other.id != case_id:
             raise NotPossible(
-                f"dispute {told.number} belongs to case {other.id}",
-                hint=f"the same matter? `crm-mailer case merge {case_id} {other.id}`",
+                Sentence("dispute {number} belongs to case {id}", number=told.number, id=other.id),
+                hint=Sentence(
+                    "the same matter? `crm-mailer case merge {case_id} {id}`",
+                    case_id=case_id,
+                    id=other.id,
+                ),
             )
         window, place = levels.dispute_window, levels.calendar.place
         move = marketplace.link(case, told, by=by, now=now, window=window, place=place)

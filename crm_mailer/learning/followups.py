@@ -13,6 +13,7 @@ from crm_mailer.model.case import CaseEventKind as Did
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.feedback import UnlearntReply, UnlearntReview
 from crm_mailer.model.reply import Intent, ReplyKind, Severity
+from crm_mailer.model.sentence import Sentence
 
 #: A letter after a case was resolved reopens it this long; a later one opens a new case.
 REOPENS_FOR = timedelta(days=7)
@@ -272,8 +273,12 @@ def open_by_hand(
     for case in cases:
         if case.state in UNDER_WAY and case.order_id == trouble.order_id:
             raise NotPossible(
-                f"case {case.id} of this customer is {case.state} for the same matter",
-                hint=f"add to it: `crm-mailer case note {case.id} TEXT`",
+                Sentence(
+                    "case {id} of this customer is {state} for the same matter",
+                    id=case.id,
+                    state=case.state,
+                ),
+                hint=Sentence("add to it: `crm-mailer case note {id} TEXT`", id=case.id),
             )
     move = _open(trouble, cases, now)
     opened = replace(move.events[0], by=by)

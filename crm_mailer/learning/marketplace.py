@@ -12,6 +12,7 @@ from crm_mailer.model.case import Arbitration, Case
 from crm_mailer.model.case import CaseEvent as Event
 from crm_mailer.model.case import CaseEventKind as Did
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.sla import DISPUTE_WINDOW
 
 
@@ -68,13 +69,16 @@ def _check(case: Case, told: Dispute, now: datetime) -> None:
         )
     if told.deadline_at is not None and told.deadline_at <= now:
         raise NotPossible(
-            f"the deadline {told.deadline_at:%Y-%m-%d %H:%M} UTC is over",
+            Sentence(
+                "the deadline {deadline_at:%Y-%m-%d %H:%M} UTC is over",
+                deadline_at=told.deadline_at,
+            ),
             hint="say when the marketplace decides without us",
         )
     if told.arbitration is Arbitration.OPENED and case.arbitration is Arbitration.DECIDED:
         raise NotPossible(
-            f"the arbitration of case {case.id} was decided",
-            hint=f"a new dispute is a new case; `crm-mailer case show {case.id}`",
+            Sentence("the arbitration of case {id} was decided", id=case.id),
+            hint=Sentence("a new dispute is a new case; `crm-mailer case show {id}`", id=case.id),
         )
     decided = Arbitration.DECIDED in (told.arbitration, case.arbitration)
     if told.is_liable is not None and not decided:

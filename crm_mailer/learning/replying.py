@@ -9,6 +9,7 @@ from crm_mailer.learning import acts, filing, followups, sayings
 from crm_mailer.model.agent_reply import AgentReply
 from crm_mailer.model.case import Case, CaseEvent, CaseEventKind, CaseState
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.sla import DEFAULT_LEVELS, ServiceLevels
 from crm_mailer.model.task import NewTask, TaskKind
 from crm_mailer.store import agent_replies
@@ -99,7 +100,7 @@ def _open_task(connection: Connection, reply: AgentReply) -> None:
     if reply.task_id is None:
         return
     if agent_replies.get_task(connection, reply.task_id, for_change=True).is_done:
-        raise NotPossible(f"task {reply.task_id} is done already")
+        raise NotPossible(Sentence("task {task_id} is done already", task_id=reply.task_id))
 
 
 def _give_back(

@@ -15,6 +15,7 @@ from pathlib import Path
 from crm_mailer.listening.mailbox import LARGE, Fetched, Mailbox, Opened
 from crm_mailer.listening.raw_files import raw_mail
 from crm_mailer.model.errors import FetchBroken, MailboxError, ServiceDown
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import inbound, places
 from crm_mailer.store.engine import Store
 from crm_mailer.store.inbound import MailboxRow, RawMail
@@ -227,7 +228,7 @@ class Hands:
         absent = [uid for uid in uids if uid not in {mail.uid for mail in fetched}]
         if absent and (kept_back := sorted(self.mailbox.sizes(absent))):
             raise MailboxError(
-                f"the server lists {_names(kept_back)} but does not give it",
+                Sentence("the server lists {names} but does not give it", names=_names(kept_back)),
                 hint="look at it in the web mail",
             )
         return fetched

@@ -12,6 +12,7 @@ from imapclient.exceptions import CapabilityError, IMAPClientError, LoginError
 
 from crm_mailer.listening.mailbox import Account
 from crm_mailer.model.errors import LoginRefused, MailboxError, ServiceDown, SettingsError
+from crm_mailer.model.sentence import Sentence
 
 
 @contextmanager
@@ -35,45 +36,86 @@ def plain_errors(account: Account, folder: str = "") -> Iterator[None]:
         yield
     except LoginError as error:
         raise LoginRefused(
-            f"{place} refuses the login of {account.username}: {said(error)}",
-            hint=f"check {table}.username and {table}.password; Gmail, QQ, 163 and Outlook want "
-            "an app password or a token",
+            Sentence(
+                "{place} refuses the login of {username}: {said}",
+                place=place,
+                username=account.username,
+                said=said(error),
+            ),
+            hint=Sentence(
+                "check {table}.username and {table}.password; Gmail, QQ, 163 and Outlook want "
+                "an app password or a token",
+                table=table,
+            ),
         ) from error
     except ssl.SSLError as error:
         raise ServiceDown(
-            f"no safe connection to {place}: {said(error)}",
-            hint=f"check {table}.tls and {table}.port (implicit: 993, starttls: 143) and "
-            f"{table}.ca_file",
+            Sentence("no safe connection to {place}: {said}", place=place, said=said(error)),
+            hint=Sentence(
+                "check {table}.tls and {table}.port (implicit: 993, starttls: 143) and "
+                "{table}.ca_file",
+                table=table,
+            ),
         ) from error
     except (TimeoutError, socket.gaierror, ConnectionError) as error:
         raise ServiceDown(
-            f"the mailbox server {place} does not answer: {said(error)}",
-            hint=f"check {table}.host and {table}.port; nothing is lost, reading goes on later",
+            Sentence(
+                "the mailbox server {place} does not answer: {said}", place=place, said=said(error)
+            ),
+            hint=Sentence(
+                "check {table}.host and {table}.port; nothing is lost, reading goes on later",
+                table=table,
+            ),
         ) from error
     except imaplib.IMAP4.readonly as error:
         raise MailboxError(
-            f"{place} lets {account.username} only read {account.folder}, so nothing is moved",
-            hint=f"give the login more rights, or remove {table}.move_done_to",
+            Sentence(
+                "{place} lets {username} only read {folder}, so nothing is moved",
+                place=place,
+                username=account.username,
+                folder=account.folder,
+            ),
+            hint=Sentence(
+                "give the login more rights, or remove {table}.move_done_to", table=table
+            ),
         ) from error
     except (imaplib.IMAP4.abort, OSError) as error:
         raise ServiceDown(
-            f"the line to {place} was lost: {said(error)}",
+            Sentence("the line to {place} was lost: {said}", place=place, said=said(error)),
             hint="nothing is lost, reading goes on from where it was",
         ) from error
     except (CapabilityError, IMAPClientError, imaplib.IMAP4.error) as error:
         if any(code in str(error) for code in ("[NONEXISTENT]", "[TRYCREATE]")):  # RFC 5530
             raise SettingsError(
-                f"{place} has no folder {folder} for {account.username}",
-                hint=f"correct {table}.{key} in crm-mailer.toml",
+                Sentence(
+                    "{place} has no folder {folder} for {username}",
+                    place=place,
+                    folder=folder,
+                    username=account.username,
+                ),
+                hint=Sentence("correct {table}.{key} in crm-mailer.toml", table=table, key=key),
             ) from error
         raise MailboxError(
-            f"{place} cannot do what was asked of the folder {folder}: {said(error)}",
-            hint=f"check {table}.{key}; 163 and 126 want IMAP switched on in the web mail's "
-            "settings",
+            Sentence(
+                "{place} cannot do what was asked of the folder {folder}: {said}",
+                place=place,
+                folder=folder,
+                said=said(error),
+            ),
+            hint=Sentence(
+                "check {table}.{key}; 163 and 126 want IMAP switched on in the web mail's settings",
+                table=table,
+                key=key,
+            ),
         ) from error
     except (KeyError, IndexError, TypeError, ValueError, AssertionError, MemoryError) as error:
         raise MailboxError(
-            f"{place} answered in a way that cannot be read: {type(error).__name__} {said(error)}",
+            Sentence(
+                "{place} answered in a way that cannot be read: {name} {said}",
+                place=place,
+                name=type(error).__name__,
+                said=said(error),
+            ),
             hint="nothing is lost, reading goes on from where it was",
         ) from error
 

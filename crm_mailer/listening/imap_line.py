@@ -16,6 +16,7 @@ from imapclient.tls import IMAP4_TLS
 from crm_mailer.listening.mailbox import Account
 from crm_mailer.model import domains
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 
 CONNECT_SECONDS = 30.0
 #: A server that gives less than this a second for long is as good as silent.
@@ -211,7 +212,13 @@ def _trust(account: Account) -> ssl.SSLContext:
             context.load_verify_locations(account.ca_file)
         except OSError as error:  # ssl.SSLError is one
             raise SettingsError(
-                f"no certificates can be read from {account.ca_file}: {error.strerror or error}",
-                hint=f"{account.table}.ca_file names a file of certificates in PEM form",
+                Sentence(
+                    "no certificates can be read from {ca_file}: {why}",
+                    ca_file=account.ca_file,
+                    why=error.strerror or error,
+                ),
+                hint=Sentence(
+                    "{table}.ca_file names a file of certificates in PEM form", table=account.table
+                ),
             ) from error
     return context

@@ -13,6 +13,7 @@ from crm_mailer.listening.imap import Session, opened
 from crm_mailer.listening.imap_line import Client
 from crm_mailer.listening.mailbox import Opened
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 
 #: How many of the newest mails of the other folder are looked at for copies.
 LOOK_BACK = 1_000
@@ -36,8 +37,13 @@ class ImapMover(Session):
         with self.asking() as client:
             if not client.has_capability("MOVE") and not client.has_capability("UIDPLUS"):
                 raise SettingsError(
-                    f"{self.account.host} has neither MOVE nor UIDPLUS, so mails cannot be moved",
-                    hint=f"remove {self.account.table}.move_done_to from crm-mailer.toml",
+                    Sentence(
+                        "{host} has neither MOVE nor UIDPLUS, so mails cannot be moved",
+                        host=self.account.host,
+                    ),
+                    hint=Sentence(
+                        "remove {table}.move_done_to from crm-mailer.toml", table=self.account.table
+                    ),
                 )
             self._make_folder(client)
             return opened(client, self.account.folder, readonly=False)
@@ -82,8 +88,17 @@ class ImapMover(Session):
             client.create_folder(target)
         except IMAPClientError as error:
             raise SettingsError(
-                f"{self.account.host} does not make the folder {target}: {error}",
-                hint=f"correct {self.account.table}.move_done_to; some servers want INBOX.{target}",
+                Sentence(
+                    "{host} does not make the folder {target}: {error}",
+                    host=self.account.host,
+                    target=target,
+                    error=error,
+                ),
+                hint=Sentence(
+                    "correct {table}.move_done_to; some servers want INBOX.{target}",
+                    table=self.account.table,
+                    target=target,
+                ),
             ) from error
         with suppress(IMAPClientError):
             client.subscribe_folder(target)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from crm_mailer.listening.mailbox import Fetched
 from crm_mailer.model.errors import CannotWrite
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store.inbound import RawMail
 
 #: Larger mails lie in files beside the database.
@@ -48,7 +49,9 @@ def _write(folder: Path, digest: str, raw: bytes) -> str:
             _write_anew(path, raw)
     except OSError as error:
         raise CannotWrite(
-            f"the mail cannot be kept in {path}: {error.strerror or error}",
+            Sentence(
+                "the mail cannot be kept in {path}: {why}", path=path, why=error.strerror or error
+            ),
             hint="make room or correct the folder's rights; until then it stays on the server",
         ) from error
     return name

@@ -11,6 +11,7 @@ from pathlib import Path
 from crm_mailer.listening.fetch import DEFAULT_LIMITS, Hands, Limits, wanted_since
 from crm_mailer.listening.mailbox import Mailbox, Opened
 from crm_mailer.model.errors import MailboxError, MailboxReplaced, ServiceDown
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import inbound, places
 from crm_mailer.store.engine import Store
 from crm_mailer.store.inbound import MailboxRow
@@ -163,7 +164,10 @@ def bring(
 def _check_same(row: MailboxRow, opened: Opened, account: str) -> None:
     if row.uidvalidity != opened.uidvalidity:
         raise MailboxReplaced(
-            f"the mailbox {account} was replaced on the server (new UIDVALIDITY)",
+            Sentence(
+                "the mailbox {account} was replaced on the server (new UIDVALIDITY)",
+                account=account,
+            ),
             hint="`crm-mailer listen` reads it anew; nothing is handled twice",
         )
 

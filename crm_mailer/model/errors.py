@@ -27,15 +27,36 @@ from __future__ import annotations
 
 from typing import Any
 
+from crm_mailer.model.sentence import Sentence, sentence
+
 
 class CrmMailerError(Exception):
-    """Something went wrong that a person can understand."""
+    """Something went wrong that a person can understand.
+
+    What it says is a `Sentence`, so that whoever shows it can say it in the reader's language;
+    so is its hint, which says what to do.
+    """
 
     exit_code = 70
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
-        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
-        self.hint = hint
+        said = message or (self.__doc__ or "").strip().splitlines()[0].rstrip(".")
+        super().__init__(sentence(said))
+        self._hint = sentence(hint)
+
+    @property
+    def hint(self) -> Sentence:
+        """What to do."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, text: str) -> None:
+        self._hint = sentence(text)
+
+    def __str__(self) -> Sentence:
+        """What went wrong, still as a sentence: Exception would make plain text of it."""
+        said: Sentence = self.args[0]
+        return said
 
 
 class DefinitionError(CrmMailerError):

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.sentence import Sentence
 
 #: Days that a report looks back where nobody says more.
 USUAL_DAYS = 90
@@ -65,12 +66,12 @@ def period(first: date | None, last: date | None, *, now: datetime, place: ZoneI
     begin = first or date.fromordinal(max(end.toordinal() - usual_days + 1, 1))
     if begin > end:
         raise NotPossible(
-            f"the period ends on {end} before it begins on {begin}",
+            Sentence("the period ends on {end} before it begins on {begin}", end=end, begin=begin),
             hint="the day of --from comes before the day of --until",
         )
     if begin.year < FIRST_YEAR or end.year > LAST_YEAR or (end - begin).days >= LONGEST_DAYS:
         raise NotPossible(
-            f"no report goes from {begin} to {end}",
+            Sentence("no report goes from {begin} to {end}", begin=begin, end=end),
             hint="ask for fifty years at most, such as --from 2026-01-01 --until 2026-12-31",
         )
     return Period(first=begin, last=end, place=place)

@@ -19,9 +19,16 @@ class Sentence(str):
     parts: dict[str, object]
 
     def __new__(cls, pattern: str, /, **parts: object) -> Self:
-        """`pattern` has `{name}` for each of `parts`, which may be sentences."""
+        """`pattern` has `{name}` for each of `parts`, which may be sentences or errors."""
+        for name, part in parts.items():
+            if isinstance(part, BaseException):  # what it says is wanted, not its traceback
+                parts[name] = str(part)
         self = super().__new__(cls, pattern.format(**parts) if parts else pattern)
         self.pattern, self.parts = pattern, parts
+        return self
+
+    def __str__(self) -> Self:
+        """Itself: `str` would forget what it is made of."""
         return self
 
     def said(self, translate: Callable[[str], str]) -> str:
@@ -32,6 +39,11 @@ class Sentence(str):
         }
         pattern = translate(self.pattern)
         return pattern.format(**parts) if parts else pattern
+
+
+def sentence(text: str) -> Sentence:
+    """`text` as a sentence: itself, or plain text that a catalogue may have as it stands."""
+    return text if isinstance(text, Sentence) else Sentence(text)
 
 
 def pack(text: object) -> object:

@@ -7,6 +7,7 @@ import unicodedata
 from enum import StrEnum
 
 from crm_mailer.model.errors import NotPossible
+from crm_mailer.model.sentence import Sentence
 
 #: A name as people log in with it, such as `lin` or `lin@shop.example`.
 NAME = re.compile(r"[\w.@+-]{1,64}")
@@ -59,7 +60,7 @@ def plain_name(name: str) -> str:
     plain = unicodedata.normalize("NFKC", name.strip()).casefold()
     if not NAME.fullmatch(plain):
         raise NotPossible(
-            f"`{name.strip()[:80]}` is no name for a user",
+            Sentence("`{strip}` is no name for a user", strip=name.strip()[:80]),
             hint="letters, digits and . _ - + @, at most 64 of them",
         )
     return plain
@@ -74,7 +75,8 @@ def check_password(name: str, password: str) -> None:
     why = _weakness(name, password)
     if why:
         raise NotPossible(
-            f"the password {why}", hint="four or five words that only you put together are good"
+            Sentence("the password {why}", why=why),
+            hint="four or five words that only you put together are good",
         )
 
 

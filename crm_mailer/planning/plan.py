@@ -19,6 +19,7 @@ from crm_mailer.model.campaign import (
     Stream,
 )
 from crm_mailer.model.errors import DefinitionError, NotFound, StoreError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.shop import Shop
 from crm_mailer.planning import (
     adaptive,
@@ -215,7 +216,7 @@ def _chosen(definitions: Definitions, names: Sequence[str] | None) -> list[Campa
     for name in names or ():
         if name not in known:
             raise NotFound(
-                f"there is no campaign `{name}`",
+                Sentence("there is no campaign `{name}`", name=name),
                 hint=did_you_mean(name, known) or "`crm-mailer check` shows what is wrong",
             )
     wanted = [known[name] for name in dict.fromkeys(names)] if names else list(known.values())

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.public import colors
 from crm_mailer.public.desk import Desk
 
@@ -59,10 +60,10 @@ def _picture(desk: Desk, request: Request, _form: Mapping[str, str]) -> Response
     path, kind = folder / name, PICTURES.get(Path(name).suffix.lower())
     is_fit = kind is not None and NAME.fullmatch(name) and path.is_file() and not path.is_symlink()
     if not is_fit or path.stat().st_size > LARGEST:
-        raise NotFound(f"there is no picture {name}")
+        raise NotFound(Sentence("there is no picture {name}", name=name))
     content = path.read_bytes()
     if not content.startswith(MAGIC):
-        raise NotFound(f"{name} is no picture")
+        raise NotFound(Sentence("{name} is no picture", name=name))
     return _cached(request, content, kind or "", 86_400)
 
 

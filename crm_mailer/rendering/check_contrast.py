@@ -14,6 +14,7 @@ from enum import Enum
 from functools import cache
 
 from crm_mailer.definitions.problems import Problem
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering.check_page import Element, Page, declarations
 
 ENOUGH, ENOUGH_FOR_LARGE = 4.5, 3.0
@@ -91,7 +92,8 @@ def _problem(
     where = " in dark mode" if is_dark else ""
     return page.problem(
         "CRM245" if is_dark else "CRM244",
-        f"{front} on {behind} is {shown}:1{where}; it needs {least:g}:1",
+        Sentence("{front} on {behind} is {shown}:1{where}; it needs {least:g}:1",
+                 front=front, behind=behind, shown=shown, where=where, least=least),
         " ".join(element.texts),
         help="give text and ground a colour for dark mode" if is_dark
         else "take a darker text or a lighter ground",

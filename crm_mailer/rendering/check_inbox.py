@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.model import language
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering.check_page import Element, Page
 from crm_mailer.rendering.markup import Draft
 
@@ -47,7 +48,8 @@ def _subject(page: Page, subject: str) -> Iterator[Problem]:
     cut = [f"{program} shows about {most}" for program, most in SUBJECTS.items() if places > most]
     if len(cut) == len(SUBJECTS):
         yield page.problem(
-            "CRM250", f"the subject takes {places} places: {cut[0]}, {cut[-1]}", "<mj-title>",
+            "CRM250", Sentence("the subject takes {places} places: {cut}, {cut2}",
+                                places=places, cut=cut[0], cut2=cut[-1]), "<mj-title>",
             severity=Severity.ADVICE, help="say the heart of it first, in fewer words")  # fmt: skip
 
 
@@ -99,7 +101,8 @@ def language_problems(draft: Draft) -> Iterator[Problem]:
         is_right = value == runs if name.lower() == "dir" else language.base(value) == base
         if root is not None and not is_right:
             position = root.start() + root[0].find(value)
-            yield source.problem("CRM238", f'{name}="{value}" in a file of `{draft.language}`',
+            yield source.problem("CRM238", Sentence('{name}="{value}" in a file of `{language}`',
+                                          name=name, value=value, language=draft.language),
                                  position, width=max(1, len(value)), severity=Severity.WARNING,
                                  help="the file's name decides: leave it out")  # fmt: skip
 

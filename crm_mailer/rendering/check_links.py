@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from crm_mailer.definitions.problems import Problem, Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering.check_page import Element, Page
 
 SCHEMES = frozenset("https http mailto tel sms".split())
@@ -44,7 +45,7 @@ def _link(page: Page, element: Element) -> Iterator[Problem]:
         shown = f"`{href}`" if href else "nothing"
         yield page.problem(
             "CRM241",
-            f"the link leads to {shown}",
+            Sentence("the link leads to {shown}", shown=shown),
             _about(element, href),
             help="write the address, or take the link out",
         )
@@ -53,7 +54,7 @@ def _link(page: Page, element: Element) -> Iterator[Problem]:
     if scheme and scheme[1].lower() not in SCHEMES:
         yield page.problem(
             "CRM232",
-            f"a link may not begin with `{scheme[1]}:`",
+            Sentence("a link may not begin with `{scheme}:`", scheme=scheme[1]),
             href,
             severity=Severity.ERROR,
             help="https:, mailto:, tel: or sms:",
@@ -61,7 +62,7 @@ def _link(page: Page, element: Element) -> Iterator[Problem]:
     elif scheme is None and page.draft.masked.word.match(href) is None:
         yield page.problem(
             "CRM241",
-            f"the link `{page.plain(href)}` is no whole address",
+            Sentence("the link `{plain}` is no whole address", plain=page.plain(href)),
             href,
             help="begin with https://",
         )
@@ -75,13 +76,16 @@ def _honesty(page: Page, element: Element, href: str) -> Iterator[Problem]:
     host = _host(href)
     if host in SHORTENERS:
         yield page.problem(
-            "CRM256", f"`{host}` is shared with spammers", href, help="write the long address"
+            "CRM256",
+            Sentence("`{host}` is shared with spammers", host=host),
+            href,
+            help="write the long address",
         )
     said = ADDRESS_LIKE.fullmatch(" ".join(element.words().split()))
     if said and host and not _is_of(said[1].lower(), host):
         yield page.problem(
             "CRM255",
-            f"it says `{said[0]}` and leads to `{host}`",
+            Sentence("it says `{said}` and leads to `{host}`", said=said[0], host=host),
             said[0],
             help="show words instead of an address",
         )
@@ -99,14 +103,14 @@ def _picture(page: Page, element: Element) -> Iterator[Problem]:
     elif scheme and scheme[1].lower() != "https":
         yield page.problem(
             "CRM243",
-            f"no mail program loads a picture from `{scheme[1]}:`",
+            Sentence("no mail program loads a picture from `{scheme}:`", scheme=scheme[1]),
             about,
             help="put it on the web and write its https: address",
         )
     elif scheme is None and page.draft.masked.word.match(src) is None:
         yield page.problem(
             "CRM243",
-            f"`{page.plain(src)}` is no whole address",
+            Sentence("`{plain}` is no whole address", plain=page.plain(src)),
             about,
             help="https://..., or {{ shop.static_url }}" + page.plain(src).lstrip("/"),
         )

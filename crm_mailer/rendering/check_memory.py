@@ -12,6 +12,7 @@ from typing import Any
 
 from crm_mailer import definitions
 from crm_mailer.definitions.problems import Problem, Severity
+from crm_mailer.model.sentence import pack, unpack
 from crm_mailer.rendering.sources import Source
 
 LIBRARIES = ("jinja2", "mjml-python", "markupsafe", "babel")
@@ -51,7 +52,11 @@ class Findings:
         if rows is None:
             return None
         try:
-            found = [Problem(**{**row, "severity": Severity(row["severity"])}) for row in rows]
+            found = [
+                Problem(**{**row, "severity": Severity(row["severity"]),
+                           "message": unpack(row["message"]), "help": unpack(row["help"])})
+                for row in rows
+            ]  # fmt: skip
         except (TypeError, ValueError, KeyError):
             return None
         self._now[key] = rows
@@ -59,7 +64,11 @@ class Findings:
 
     def keep(self, key: str, problems: Sequence[Problem]) -> list[Problem]:
         """Remember what was found; returns it."""
-        self._now[key] = [{**one.as_json(), "source": one.source} for one in problems]
+        self._now[key] = [
+            {**one.as_json(), "message": pack(one.message), "help": pack(one.help),
+             "source": one.source}
+            for one in problems
+        ]  # fmt: skip
         return list(problems)
 
     def save(self) -> None:

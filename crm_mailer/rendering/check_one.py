@@ -11,6 +11,7 @@ from jinja2 import nodes
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.model.benefit import Given
 from crm_mailer.model.campaign import Campaign, DateAnchor, Kind, Mode, Step, Stream
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.shop import Shop
 from crm_mailer.rendering import (
     check_clients,
@@ -84,7 +85,13 @@ def _field_problems(draft: Draft, tree: nodes.Template, use: TemplateUse | None)
     found = []
     for one in findings.unknown:
         problem = problem_at_line(
-            draft, ruled, one.line, "CRM214", f"there is no field `{one.name}`", one.part, one.help
+            draft,
+            ruled,
+            one.line,
+            "CRM214",
+            Sentence("there is no field `{name}`", name=one.name),
+            one.part,
+            one.help,
         )
         found.append(problem)
     if use and use.stream is Stream.MARKETING:
@@ -141,7 +148,7 @@ def try_it(composer: Composer, draft: Draft, use: TemplateUse) -> tuple[str, lis
     return subject, [
         draft.source.problem(
             "CRM236",
-            f"the mail has {size // 1000} kB; Gmail cuts off at 102 kB",
+            Sentence("the mail has {size} kB; Gmail cuts off at 102 kB", size=size // 1000),
             0,
             severity=Severity.WARNING,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.model import language
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.shop import Shop
 from crm_mailer.rendering.check_contrast import ENOUGH, WHITE, colour_of, contrast
 
@@ -28,10 +29,16 @@ def _look(shop: Shop, file: str) -> Iterator[Problem]:
         if not is_there and (code in spoken or country in shop.subject_prefix):
             yield Problem(
                 code="CRM261",
-                message=f"no {' or '.join(words)} before marketing subjects to {country}",
+                message=Sentence(
+                    "no {words} before marketing subjects to {country}",
+                    words=" or ".join(words),
+                    country=country,
+                ),
                 file=file,
                 severity=Severity.WARNING,
-                help=f'subject_prefix: {{{country}: "({words[0]}) "}}',
+                help=Sentence(
+                    'subject_prefix: {{{country}: "({word}) "}}', country=country, word=words[0]
+                ),
             )
     if spoken & REACHABLE and not (shop.phone and shop.reply_to):
         yield Problem(
@@ -46,8 +53,12 @@ def _look(shop: Shop, file: str) -> Iterator[Problem]:
         ratio = int(contrast(WHITE, colour) * 10) / 10
         yield Problem(
             code="CRM244",
-            message=f"white text on the shop's colour {shop.color} is {ratio}:1; "
-            f"it needs {ENOUGH:g}:1",
+            message=Sentence(
+                "white text on the shop's colour {color} is {ratio}:1; it needs {enough:g}:1",
+                color=shop.color,
+                ratio=ratio,
+                enough=ENOUGH,
+            ),
             file=file,
             severity=Severity.WARNING,
             help="take a darker `color`: buttons have white words on it",

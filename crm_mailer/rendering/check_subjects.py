@@ -18,6 +18,7 @@ from crm_mailer.definitions.tree import Key
 from crm_mailer.model import language
 from crm_mailer.model.campaign import Campaign, OrderAnchor, Step
 from crm_mailer.model.errors import RenderError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.token import KeyRing
 from crm_mailer.rendering import check_placeholders, engine, field_check, samples
 from crm_mailer.rendering.check_one import TRIAL_DAY, TRIAL_SHOP
@@ -81,11 +82,11 @@ def _unread(step: Step, file: Node, above: list[Key], known: Collection[str]) ->
         near = next((one for one in known if not language.is_other(one, code)), None)
         yield file.problem(
             "CRM138",
-            f"{why}: nobody gets this subject",
+            Sentence("{why}: nobody gets this subject", why=why),
             *above,
             "subject",
             code,
-            help=f"write it under `{near}`, as the template's file does" if near
+            help=Sentence("write it under `{near}`, as the template's file does", near=near) if near
             else did_you_mean(code, known),
             severity=Severity.WARNING,
             key=True,
@@ -153,7 +154,7 @@ def _as_written(node: Node, campaign: Campaign) -> Iterator[Problem]:
         )
         reasons = engine.refused(tree)
     except TemplateSyntaxError as error:
-        yield node.problem("CRM210", f"Jinja: {error.message}")
+        yield node.problem("CRM210", Sentence("Jinja: {message}", message=error.message))
         return
     except RecursionError:
         yield node.problem("CRM210", "Jinja: it is nested too deep")

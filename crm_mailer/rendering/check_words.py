@@ -10,6 +10,7 @@ from pathlib import Path
 
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.model import language
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering.check_page import Page
 
 #: With so many letters in a row in capitals, words shout; short names (USA, DHL) do not.
@@ -90,7 +91,7 @@ def _spam(page: Page, texts: list[str], code: str) -> Iterator[Problem]:
     for said in found.values():
         yield page.problem(
             "CRM252",
-            f"`{said}` is what spam says",
+            Sentence("`{said}` is what spam says", said=said),
             said,
             severity=Severity.ADVICE,
             help="say plainly what it is about",
@@ -104,7 +105,7 @@ def _offers(page: Page, texts: list[str], code: str) -> Iterator[Problem]:
         if match and not NOT.search(text):
             yield page.problem(
                 "CRM263",
-                f"`{match[0]}` in a mail about an order",
+                Sentence("`{match}` in a mail about an order", match=match[0]),
                 match[0],
                 severity=Severity.ADVICE,
                 help="order mail without advertising",
@@ -126,7 +127,7 @@ def _rewards(page: Page, texts: list[str], code: str) -> Iterator[Problem]:
             what = "asks for praise" if wanted else "offers something for a review"
             yield page.problem(
                 "CRM260",
-                f"this {what}",
+                Sentence("this {what}", what=what),
                 sentence.strip(),
                 severity=Severity.ERROR,
                 help="ask for an honest opinion and offer nothing, or write why it is meant "
@@ -143,7 +144,7 @@ def _shouting(page: Page, texts: list[str]) -> Iterator[Problem]:
         if match is not None:
             yield page.problem(
                 "CRM253",
-                f"`{match[0][:40].strip()}` shouts",
+                Sentence("`{strip}` shouts", strip=match[0][:40].strip()),
                 match[0],
                 severity=Severity.ADVICE,
                 help="say it in a normal voice",
@@ -163,7 +164,11 @@ def _pictures(page: Page) -> Iterator[Problem]:
         about = pictures[-1].given.get("src") or "<mj-image"
         yield page.problem(
             "CRM254",
-            f"{len(pictures)} pictures and {letters} letters of text",
+            Sentence(
+                "{number} pictures and {letters} letters of text",
+                number=len(pictures),
+                letters=letters,
+            ),
             about,
             help="write the message as text, too",
         )

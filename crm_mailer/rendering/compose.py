@@ -20,6 +20,7 @@ from crm_mailer.model.errors import RenderError
 from crm_mailer.model.message import Message
 from crm_mailer.model.moment import zone
 from crm_mailer.model.order import Order
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
 from crm_mailer.model.zones import home_zone
@@ -326,8 +327,12 @@ class Composer:
         if not available:
             self.library.get(occasion.template, "")  # says that there is no such template
         raise NoLanguage(
-            f"the template `{occasion.template}` is written in {', '.join(available)}, "
-            f"the customer reads {languages.wanted(own, country, self.shop)}",
+            Sentence(
+                "the template `{template}` is written in {available}, the customer reads {wanted}",
+                template=occasion.template,
+                available=", ".join(available),
+                wanted=languages.wanted(own, country, self.shop),
+            ),
             hint="write it in that language, or add one to `fallback` in shop.yaml",
         )
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -75,7 +76,7 @@ class Signer:
         for name in (domain, *(key.selector for key in keys)):
             if not LABELS.fullmatch(name):
                 raise SettingsError(
-                    f"`{name}` cannot be a domain or a selector of DKIM",
+                    Sentence("`{name}` cannot be a domain or a selector of DKIM", name=name),
                     hint="letters, digits, hyphens and dots, such as shop.example and mail2026",
                 )
         self.domain = domain
@@ -148,11 +149,16 @@ def read_key(path: Path, selector: str, *, is_ed25519: bool = False) -> Key:
         key = load_pem_private_key(_bytes(path, hint), password=None)
     except TypeError:
         raise SettingsError(
-            f"the key in {path} is encrypted",
-            hint=f"write it without a password: `openssl pkey -in {path.name} -out dkim.pem`",
+            Sentence("the key in {path} is encrypted", path=path),
+            hint=Sentence(
+                "write it without a password: `openssl pkey -in {name} -out dkim.pem`",
+                name=path.name,
+            ),
         ) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise SettingsError(f"there is no private key in PEM form in {path}", hint=hint) from None
+        raise SettingsError(
+            Sentence("there is no private key in PEM form in {path}", path=path), hint=hint
+        ) from None
     if is_ed25519 and isinstance(key, Ed25519PrivateKey):
         # RFC 8463: the hash is signed, not the text
         raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -165,7 +171,10 @@ def read_key(path: Path, selector: str, *, is_ed25519: bool = False) -> Key:
     if not is_ed25519 and isinstance(key, RSAPrivateKey):
         told = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return Key(selector, "rsa-sha256", _rsa(key, path), base64.b64encode(told).decode())
-    raise SettingsError(f"the key in {path} is not of the kind {wanted}", hint=hint)
+    raise SettingsError(
+        Sentence("the key in {path} is not of the kind {wanted}", path=path, wanted=wanted),
+        hint=hint,
+    )
 
 
 def _bytes(path: Path, hint: str) -> bytes:
@@ -173,7 +182,10 @@ def _bytes(path: Path, hint: str) -> bytes:
         content = path.read_bytes()
         mode = path.stat().st_mode
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}", hint=hint) from None
+        raise SettingsError(
+            Sentence("{path} cannot be read: {strerror}", path=path, strerror=error.strerror),
+            hint=hint,
+        ) from None
     if mode & stat.S_IROTH:
         log.warning("dkim_key_is_open", file=str(path), hint=f"chmod 600 {path}")
     return content
@@ -185,7 +197,12 @@ def _rsa(key: RSAPrivateKey, path: Path) -> Callable[[bytes], bytes]:
 
     if key.key_size < LEAST_BITS:
         raise SettingsError(
-            f"the key in {path} has {key.key_size} bits; receivers refuse less than {LEAST_BITS}",
+            Sentence(
+                "the key in {path} has {key_size} bits; receivers refuse less than {least_bits}",
+                path=path,
+                key_size=key.key_size,
+                least_bits=LEAST_BITS,
+            ),
             hint=HINTS["RSA"],
         )
     if key.key_size < USUAL_BITS:

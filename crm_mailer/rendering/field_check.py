@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import nodes
 
 from crm_mailer.definitions.problems import did_you_mean
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering import check_names, plurals
 from crm_mailer.rendering.context import FIELDS, KNOWN, SUBJECT, ItemFields, OrderFields, Record
 
@@ -196,7 +197,12 @@ class _Walker:
             return self.kind_of_var(node, path, name)
         if kind not in FIELDS:
             if kind is PLAIN:
-                self.unknown(node, path, name, f"`{path}` is a plain text and has no fields")
+                self.unknown(
+                    node,
+                    path,
+                    name,
+                    Sentence("`{path}` is a plain text and has no fields", path=path),
+                )
             return UNKNOWN
         if name not in FIELDS[kind]:
             self.unknown(node, path, name, _remedy(name, FIELDS[kind]))

@@ -10,6 +10,7 @@ from jinja2 import TemplateSyntaxError, nodes
 
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.model import language
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering import engine, formats, plurals, sources, stencils
 from crm_mailer.rendering.library import problem_at_line
 from crm_mailer.rendering.markup import Draft
@@ -64,8 +65,12 @@ def _parts(draft: Draft, path: Path) -> Iterator[Problem]:
         yield sources.problem_at(
             sources.place_in(file, text, include.start(1) + part.start()),
             "CRM239",
-            f"a part in `{part['language']}` stands in a template in `{draft.language}`",
+            Sentence(
+                "a part in `{language}` stands in a template in `{language2}`",
+                language=part["language"],
+                language2=draft.language,
+            ),
             width=len(part[0]),
-            help=f"include {own}",
+            help=Sentence("include {own}", own=own),
             severity=Severity.WARNING,
         )

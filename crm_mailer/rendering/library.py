@@ -14,6 +14,7 @@ from jinja2.exceptions import SecurityError, TemplateError
 from crm_mailer.definitions.problems import Problem, did_you_mean
 from crm_mailer.definitions.template_index import index
 from crm_mailer.model.errors import RenderError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering import (
     assembly,
     engine,
@@ -334,7 +335,9 @@ class TemplateLibrary:
                 self._subjects[text] = engine.TEXT.from_string(text)
             return engine.render(self._subjects[text], values)
         except (TemplateError, TypeError, ValueError, engine.TooLarge) as error:
-            raise RenderError(f"the subject `{text}`: {error}") from error
+            raise RenderError(
+                Sentence("the subject `{text}`: {error}", text=text, error=error)
+            ) from error
 
 
 def checked_draft(name: str, code: str, path: Path, root: Path) -> Draft:
@@ -380,7 +383,7 @@ def _misspelt(draft: Draft) -> Problem | None:
             shown = tag.text.split("\n")[0]
             return draft.source.problem(
                 "CRM210",
-                f"Jinja: there is no statement `{word}`",
+                Sentence("Jinja: there is no statement `{word}`", word=word),
                 max(tag.position, 0),
                 width=len(shown),
                 help=did_you_mean(word, ALLOWED),
@@ -414,7 +417,11 @@ def _wrong_pair(draft: Draft, closing: Tag | None, opened: Tag | None) -> Proble
     else:
         said, remedy = f"`{shown}` is never closed", f"write {word} where it ends"
     return draft.source.problem(
-        "CRM210", f"Jinja: {said}", max(tag.position, 0), width=len(shown), help=remedy
+        "CRM210",
+        Sentence("Jinja: {said}", said=said),
+        max(tag.position, 0),
+        width=len(shown),
+        help=remedy,
     )
 
 

@@ -11,6 +11,7 @@ from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.definitions.template_index import index
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import RenderError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.shop import Shop
 from crm_mailer.model.token import KeyRing
 from crm_mailer.rendering import aside, check_allowed, check_one, fields, replies, sources
@@ -104,7 +105,11 @@ def _missing_languages(
     return [
         Problem(
             code="CRM237",
-            message=f"the template `{name}` is not written in {', '.join(missing)}",
+            message=Sentence(
+                "the template `{name}` is not written in {missing}",
+                name=name,
+                missing=", ".join(missing),
+            ),
             file=f"{first.parent.parent.name}/{first.parent.name}/{first.name}",
             severity=Severity.WARNING,
             help="those readers get the fallback language",

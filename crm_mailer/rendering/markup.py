@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from crm_mailer.model import language
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering import clean, mjml_child, sources
 from crm_mailer.rendering.context import SUBJECT
 from crm_mailer.rendering.faults import TemplateFault
@@ -244,7 +245,7 @@ def check_words(draft: Draft, html: str) -> None:
             raise TemplateFault(
                 draft.source.problem(
                     "CRM220",
-                    f"MJML drops `{tag.text}` here",
+                    Sentence("MJML drops `{text}` here", text=tag.text),
                     tag.position,
                     width=len(tag.text),
                     help="write a number here; MJML computes with widths, heights and font links",
@@ -256,5 +257,7 @@ def refuse(draft: Draft, error: MjmlError) -> TemplateFault:
     """What MJML said, as a fault of the template (MJML mostly tells no place)."""
     said = draft.masked.plain(str(error)).removesuffix(" in root template")
     return TemplateFault(
-        draft.source.problem("CRM221", f"MJML: {said}", 0, help="is a tag not closed?")
+        draft.source.problem(
+            "CRM221", Sentence("MJML: {said}", said=said), 0, help="is a tag not closed?"
+        )
     )

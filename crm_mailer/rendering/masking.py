@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from jinja2 import Environment, TemplateSyntaxError
 
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering import tokens
 from crm_mailer.rendering.faults import TemplateFault
 from crm_mailer.rendering.sources import Source
@@ -173,7 +174,7 @@ def _not_closed(source: Source, position: int, braces: str) -> TemplateFault:
     return TemplateFault(
         source.problem(
             "CRM210",
-            f"Jinja: the tag that begins with `{braces}` is not closed",
+            Sentence("Jinja: the tag that begins with `{braces}` is not closed", braces=braces),
             position,
             width=len(braces),
             help="a tag is `{{ field }}` or `{% statement %}`",
@@ -193,7 +194,7 @@ def _tokens(source: Source) -> list[tuple[str, str]]:
         raise TemplateFault(
             source.problem(
                 "CRM210",
-                f"Jinja: {error.message}",
+                Sentence("Jinja: {message}", message=error.message),
                 found.start() if found else position,
                 help="a tag is `{{ field }}` or `{% statement %}`",
                 width=2,

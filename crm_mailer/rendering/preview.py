@@ -344,7 +344,7 @@ def composed_or_refused(composer: Composer, occasion: Occasion, now: datetime) -
     try:
         return composer.compose(occasion, now)
     except UnsafeHeader as error:
-        raise RenderError(f"no mail can be made: {error}") from error
+        raise RenderError(Sentence("no mail can be made: {error}", error=error)) from error
 
 
 def shown(composed: Composed, *, fallback: str, place: str, anchored: str, made_up: str) -> Preview:

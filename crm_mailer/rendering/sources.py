@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from crm_mailer.definitions.problems import Problem, Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering.faults import TemplateFault
 
 MAX_FILE_BYTES = 256_000
@@ -172,7 +173,7 @@ class _Reader:
         asked = problem_at(
             place,
             "CRM201",
-            f"the included file `{wanted['path']}` does not exist",
+            Sentence("the included file `{path}` does not exist", path=wanted["path"]),
             width=width,
             help="the path is relative to the file that includes it",
         )
@@ -223,7 +224,10 @@ class _Reader:
                 Problem(
                     code="CRM202",
                     file=file,
-                    message=f"with its includes it is larger than {MAX_EXPANDED // 1000} kB",
+                    message=Sentence(
+                        "with its includes it is larger than {max_expanded} kB",
+                        max_expanded=MAX_EXPANDED // 1000,
+                    ),
                 )
             )
 
@@ -245,7 +249,10 @@ def _text_of(path: Path, name: str, asked: Problem | None) -> str:
                 Problem(
                     code="CRM202",
                     file=name,
-                    message=f"the file is larger than {MAX_FILE_BYTES // 1000} kB",
+                    message=Sentence(
+                        "the file is larger than {max_file_bytes} kB",
+                        max_file_bytes=MAX_FILE_BYTES // 1000,
+                    ),
                 )
             )
         text = path.read_bytes().decode("utf-8-sig")
@@ -256,7 +263,7 @@ def _text_of(path: Path, name: str, asked: Problem | None) -> str:
             Problem(
                 code="CRM203",
                 file=name,
-                message=f"the file is not UTF-8 text (byte {error.start})",
+                message=Sentence("the file is not UTF-8 text (byte {start})", start=error.start),
                 help="save it as UTF-8 in your editor",
             )
         ) from None

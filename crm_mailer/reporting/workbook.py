@@ -19,6 +19,7 @@ import xlsxwriter
 from xlsxwriter.exceptions import XlsxWriterException
 
 from crm_mailer.model.errors import CannotWrite, NotPossible
+from crm_mailer.model.sentence import Sentence
 
 #: Excel's own bounds; the first row is the header.
 MAX_ROWS, MAX_LETTERS = 1_048_575, 32_767
@@ -121,7 +122,8 @@ def write(
     """
     if path.suffix.lower() != ".xlsx":
         raise NotPossible(
-            f"{path.name} is no name of an Excel file", hint=f"name it {path.stem or 'report'}.xlsx"
+            Sentence("{name} is no name of an Excel file", name=path.name),
+            hint=Sentence("name it {what}.xlsx", what=path.stem or "report"),
         )
     with _new_file(path, is_forced=is_forced) as draft, _new_book(draft) as book:
         book.set_properties({"title": _clean(title)})
@@ -156,12 +158,16 @@ def _new_book(draft: Path) -> Iterator[Any]:
 def _new_file(path: Path, *, is_forced: bool) -> Iterator[Path]:
     """A draft beside the file, which takes its place when all is written."""
     exists = CannotWrite(
-        f"{path} is there already", hint="name another file, or add --force to replace it"
+        Sentence("{path} is there already", path=path),
+        hint="name another file, or add --force to replace it",
     )
     if path.exists() and not is_forced:
         raise exists
     if not path.parent.is_dir():
-        raise CannotWrite(f"there is no folder {path.parent}", hint="make it, or name another one")
+        raise CannotWrite(
+            Sentence("there is no folder {parent}", parent=path.parent),
+            hint="make it, or name another one",
+        )
     draft = path.with_name(f".{path.stem[:100]}-{secrets.token_hex(4)}.xlsx")
     try:
         yield draft
@@ -170,7 +176,11 @@ def _new_file(path: Path, *, is_forced: bool) -> Iterator[Path]:
         raise exists from error
     except (OSError, XlsxWriterException) as error:
         raise CannotWrite(
-            f"{path} cannot be written: {getattr(error, 'strerror', None) or error}",
+            Sentence(
+                "{path} cannot be written: {what}",
+                path=path,
+                what=getattr(error, "strerror", None) or error,
+            ),
             hint="look at the folder's name and rights, and at the free space",
         ) from error
     finally:

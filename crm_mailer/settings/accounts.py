@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from crm_mailer.model import domains
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings.fields import GROUPS, PREFIX, Field, account_fields, kind_field
 from crm_mailer.settings.typed import did_you_mean, find_value
 from crm_mailer.settings.values import AccountSettings, OauthSettings, Settings, is_loopback
@@ -46,7 +47,8 @@ def declared(
     tables = tree.get(TABLE, {})
     if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
         raise SettingsError(
-            f"{path}: each account is a table of its own", hint="such as [accounts.newsletter]"
+            Sentence("{path}: each account is a table of its own", path=path),
+            hint="such as [accounts.newsletter]",
         )
     return [_declared(name, written, environment, path) for name in sorted(tables)]
 
@@ -95,7 +97,7 @@ def check_variables(
     for name in environment:
         if name.startswith(start) and not {name, name.removesuffix("_FILE")} & known:
             raise SettingsError(
-                f"{name} belongs to no {what} of crm-mailer.toml",
+                Sentence("{name} belongs to no {what} of crm-mailer.toml", name=name, what=what),
                 hint=did_you_mean(name, known, f"name the {what} there: {example}"),
             )
 
@@ -143,7 +145,7 @@ def table(account: AccountSettings) -> str:
 def _check_smtp(account: AccountSettings, where: str) -> None:
     if not account.host:
         raise SettingsError(
-            f"{where}.host is missing",
+            Sentence("{where}.host is missing", where=where),
             hint='name the mail server, or say what else it is: kind = "ses", "folder" or "null"',
         )
     check_host(account.host, where)
@@ -152,12 +154,16 @@ def _check_smtp(account: AccountSettings, where: str) -> None:
     oauth = account.oauth
     if account.auth in ("plain", "login") and oauth.is_set:
         raise SettingsError(
-            f"{where}.auth is {account.auth}, but {where}.oauth is for xoauth2",
+            Sentence(
+                "{where}.auth is {auth}, but {where}.oauth is for xoauth2",
+                where=where,
+                auth=account.auth,
+            ),
             hint='set auth = "xoauth2", or remove the oauth keys',
         )
     if account.auth == "xoauth2" and not oauth.is_set:
         raise SettingsError(
-            f"{where}.auth is xoauth2, but no token can be got",
+            Sentence("{where}.auth is xoauth2, but no token can be got", where=where),
             hint="set oauth.token_file, or oauth.token_url with client_id and refresh_token",
         )
     if oauth.is_set:
@@ -174,7 +180,9 @@ def check_host(host: str, where: str) -> None:
         domains.wire_place(host)
     except UnicodeError:
         raise SettingsError(
-            f"{where}.host is {host}, which is no name of a server",
+            Sentence(
+                "{where}.host is {host}, which is no name of a server", where=where, host=host
+            ),
             hint="write it as the provider does, or in its xn-- form",
         ) from None
 
@@ -187,7 +195,11 @@ def check_login_in_clear(host: str, username: str, where: str) -> None:
     """
     if username and not is_loopback(host.casefold()):
         raise SettingsError(
-            f"{where}.tls is none, and everybody on the way to {host} could read the password",
+            Sentence(
+                "{where}.tls is none, and everybody on the way to {host} could read the password",
+                where=where,
+                host=host,
+            ),
             hint='set tls = "starttls" or "implicit" (and ca_file for a certificate of your own), '
             "or remove username and password",
         )
@@ -197,18 +209,20 @@ def _check_oauth(account: AccountSettings, where: str) -> None:
     oauth = account.oauth
     if oauth.token_file and oauth.token_url:
         raise SettingsError(
-            f"{where}.oauth has both token_file and token_url", hint="keep the one that is used"
+            Sentence("{where}.oauth has both token_file and token_url", where=where),
+            hint="keep the one that is used",
         )
     if not account.username:
         raise SettingsError(
-            f"{where}.username is missing", hint="a token is shown together with the login name"
+            Sentence("{where}.username is missing", where=where),
+            hint="a token is shown together with the login name",
         )
     if oauth.token_url:
         check_address(oauth.token_url, f"{where}.oauth.token_url", is_secret=True)
         for key in ("client_id", "refresh_token"):
             if not getattr(oauth, key):
                 raise SettingsError(
-                    f"{where}.oauth.{key} is missing",
+                    Sentence("{where}.oauth.{key} is missing", where=where, key=key),
                     hint="token_url wants client_id and refresh_token",
                 )
 
@@ -217,7 +231,7 @@ def _check_ses(account: AccountSettings, where: str) -> None:
     if bool(account.access_key) != bool(account.secret_key):
         missing = "secret_key" if account.access_key else "access_key"
         raise SettingsError(
-            f"{where}.{missing} is missing",
+            Sentence("{where}.{missing} is missing", where=where, missing=missing),
             hint="set both keys, or neither: then boto3 looks for them in its own places",
         )
     if account.endpoint:
@@ -232,9 +246,13 @@ def check_address(address: str, where: str, *, is_secret: bool = False) -> None:
     except ValueError:
         url, host = urlsplit(""), ""
     if not host or url.scheme not in ("https", "http"):
-        raise SettingsError(f"{where} is no web address", hint="such as https://example.com/")
+        raise SettingsError(
+            Sentence("{where} is no web address", where=where), hint="such as https://example.com/"
+        )
     if url.scheme == "http" and (is_secret or not is_loopback(host)):
-        raise SettingsError(f"{where} is not encrypted", hint="use an address with https://")
+        raise SettingsError(
+            Sentence("{where} is not encrypted", where=where), hint="use an address with https://"
+        )
 
 
 def _check_lanes(accounts: Iterable[AccountSettings], path: Path) -> None:
@@ -247,7 +265,12 @@ def _check_lanes(accounts: Iterable[AccountSettings], path: Path) -> None:
         if missing:
             to = "" if len(missing) == len(GROUPS) else f" to {', '.join(missing)}"
             raise SettingsError(
-                f"{path}: no account takes {stream.value} mail{to}",
+                Sentence(
+                    "{path}: no account takes {value} mail{to}",
+                    path=path,
+                    value=stream.value,
+                    to=to,
+                ),
                 hint="leave `streams` and `providers` of one account empty: it takes the rest",
             )
 
@@ -265,11 +288,16 @@ def check_stays_here(settings: Settings) -> None:
             _refuse(f"{where}.{key}", getattr(account, key) or "Amazon's own")
         token_url = account.oauth.token_url
         if token_url and not is_loopback(urlsplit(token_url).hostname or ""):
-            _refuse(f"{where}.oauth.token_url", token_url)
+            _refuse(Sentence("{where}.oauth.token_url", where=where), token_url)
 
 
 def _refuse(where: str, what: str) -> None:
     raise SettingsError(
-        f"{where} is {what}, but {PREFIX}ENV=test allows this machine only",
+        Sentence(
+            "{where} is {what}, but {prefix}ENV=test allows this machine only",
+            where=where,
+            what=what,
+            prefix=PREFIX,
+        ),
         hint="unset it to send for real",
     )

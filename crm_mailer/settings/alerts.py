@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings import accounts
 from crm_mailer.settings.fields import PREFIX
 from crm_mailer.settings.typed import did_you_mean
@@ -25,7 +26,7 @@ def check(settings: Settings, path: Path) -> None:
     for one in told.mail:
         if not _ADDRESS.match(one):
             raise SettingsError(
-                f"{where}.mail: `{one}` is no mail address",
+                Sentence("{where}.mail: `{one}` is no mail address", where=where, one=one),
                 hint='such as mail = "ops@shop.example"',
             )
     if told.webhook:
@@ -33,7 +34,11 @@ def check(settings: Settings, path: Path) -> None:
     names = [one.name for one in settings.accounts]
     if told.account and told.account not in names:
         raise SettingsError(
-            f"{where}.account: there is no account `{told.account}`",
+            Sentence(
+                "{where}.account: there is no account `{account}`",
+                where=where,
+                account=told.account,
+            ),
             hint=did_you_mean(told.account, names, "name one of your accounts, or leave it out"),
         )
 
@@ -47,6 +52,9 @@ def check_stays_here(settings: Settings) -> None:
     url = settings.alerts.webhook
     if url and not is_loopback(urlsplit(url).hostname or ""):
         raise SettingsError(
-            f"alerts.webhook names another machine, but {PREFIX}ENV=test allows this one only",
+            Sentence(
+                "alerts.webhook names another machine, but {prefix}ENV=test allows this one only",
+                prefix=PREFIX,
+            ),
             hint="unset it to tell for real",
         )

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings.values import Settings
 
 #: From the mildest to the gravest: the share from which each acts.
@@ -25,7 +26,14 @@ def check(settings: Settings, path: Path) -> None:
         first, second = getattr(settings.guards, mild), getattr(settings.guards, grave)
         if first > second:
             raise SettingsError(
-                f"{path}: guards.{mild} ({first}) is above guards.{grave} ({second}), so it "
-                "never acts",
+                Sentence(
+                    "{path}: guards.{mild} ({first}) is above guards.{grave} ({second}), so it "
+                    "never acts",
+                    path=path,
+                    mild=mild,
+                    first=first,
+                    grave=grave,
+                    second=second,
+                ),
                 hint="they rise: spam_warn, spam_half, spam_stop, as 10, 20, 30",
             )

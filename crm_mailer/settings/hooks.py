@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from crm_mailer.model.errors import SettingsError
 from crm_mailer.model.hook import HookKind
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.webhook import EVENTS, PREFIX_OF_SECRETS
 from crm_mailer.settings import accounts
 from crm_mailer.settings.accounts import Declared
@@ -65,7 +66,8 @@ def declared(tree: Mapping[str, Any], path: Path) -> list[Declared]:
             isinstance(one, dict) for one in tables.values()
         ):
             raise SettingsError(
-                f"{path}: each of {table} is a table of its own", hint=f"such as {EXAMPLES[table]}"
+                Sentence("{path}: each of {table} is a table of its own", path=path, table=table),
+                hint=Sentence("such as {examples}", examples=EXAMPLES[table]),
             )
         found += [_declared(table, name, fields, path) for name in sorted(tables)]
     return found
@@ -74,8 +76,15 @@ def declared(tree: Mapping[str, Any], path: Path) -> list[Declared]:
 def _declared(table: str, name: str, fields: tuple[Field, ...], path: Path) -> Declared:
     if not _NAME.match(name):
         raise SettingsError(
-            f"{path}: [{table}.{name}]: `{name}` cannot be a name",
-            hint=f"use small letters, digits and dashes, such as {EXAMPLES[table]}",
+            Sentence(
+                "{path}: [{table}.{name}]: `{name}` cannot be a name",
+                path=path,
+                table=table,
+                name=name,
+            ),
+            hint=Sentence(
+                "use small letters, digits and dashes, such as {examples}", examples=EXAMPLES[table]
+            ),
         )
     prefix = f"{table}.{name}"
     own = tuple(replace(one, name=f"{prefix}.{one.name}") for one in fields)
@@ -121,7 +130,8 @@ def build_webhooks(
         accounts.check_address(one.url, f"{where}.url")
         if "@" in one.url.partition("//")[2].partition("/")[0]:
             raise SettingsError(
-                f"{where}.url holds a login", hint="the signature says who we are; see `secret`"
+                Sentence("{where}.url holds a login", where=where),
+                hint="the signature says who we are; see `secret`",
             )
         _check_key(one.secret, f"{where}.secret")
     return made
@@ -133,7 +143,7 @@ def _hook(one: Declared, values: Mapping[str, Any], path: Path) -> HookSettings:
     kind = given.pop("kind") or one.name
     if kind not in _KINDS:
         raise SettingsError(
-            f"{where}.kind: nothing of the kind `{kind}` is known",
+            Sentence("{where}.kind: nothing of the kind `{kind}` is known", where=where, kind=kind),
             hint=did_you_mean(kind, _KINDS, f"it may be {', '.join(_KINDS)}"),
         )
     made = HookSettings(name=one.name, kind=HookKind(kind), **given)
@@ -146,13 +156,16 @@ def _check_hook(one: HookSettings, where: str) -> None:
     for key in _NEEDS.get(one.kind, ("secret",)):
         if not getattr(one, key):
             raise SettingsError(
-                f"{where}.{key} is missing",
+                Sentence("{where}.{key} is missing", where=where, key=key),
                 hint="without it anybody could send; see docs/webhooks.md",
             )
     if one.kind in _OWN_SECRET and len(one.secret) < LEAST_SECRET:
         raise SettingsError(
-            f"{where}.secret is too short to keep anybody out",
-            hint=f"use {LEAST_SECRET} characters or more, such as of `openssl rand -hex 20`",
+            Sentence("{where}.secret is too short to keep anybody out", where=where),
+            hint=Sentence(
+                "use {least_secret} characters or more, such as of `openssl rand -hex 20`",
+                least_secret=LEAST_SECRET,
+            ),
         )
 
 
@@ -167,8 +180,11 @@ def _check_key(secret: str, where: str) -> None:
         is_long = len(secret) >= LEAST_SECRET
     if not is_long:
         raise SettingsError(
-            f"{where} is missing or too short",
-            hint=f"such as {PREFIX_OF_SECRETS} with what `openssl rand -base64 32` prints",
+            Sentence("{where} is missing or too short", where=where),
+            hint=Sentence(
+                "such as {prefix_of_secrets} with what `openssl rand -base64 32` prints",
+                prefix_of_secrets=PREFIX_OF_SECRETS,
+            ),
         )
 
 
@@ -181,6 +197,12 @@ def check_stays_here(settings: Settings) -> None:
     for one in settings.webhooks:
         if not is_loopback(urlsplit(one.url).hostname or ""):
             raise SettingsError(
-                f"{OUT}.{one.name}.url is {one.url}, but {PREFIX}ENV=test allows this machine only",
+                Sentence(
+                    "{out}.{name}.url is {url}, but {prefix}ENV=test allows this machine only",
+                    out=OUT,
+                    name=one.name,
+                    url=one.url,
+                    prefix=PREFIX,
+                ),
                 hint="unset it to tell for real",
             )

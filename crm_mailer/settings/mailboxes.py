@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings import accounts
 from crm_mailer.settings.accounts import Declared
 from crm_mailer.settings.fields import mailbox_fields
@@ -30,14 +31,17 @@ def declared(tree: Mapping[str, Any], path: Path) -> list[Declared]:
     tables = tree.get(TABLE, {})
     if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
         raise SettingsError(
-            f"{path}: each mailbox is a table of its own", hint=f"such as {EXAMPLE}"
+            Sentence("{path}: each mailbox is a table of its own", path=path),
+            hint=Sentence("such as {example}", example=EXAMPLE),
         )
     for name in tables:
         if not _NAME.match(name) or name == FIRST.name:
             why = "is taken" if name == FIRST.name else "cannot be the name of a mailbox"
             raise SettingsError(
                 f"{path}: [{TABLE}.{name}]: `{name}` {why}",
-                hint=f"use small letters, digits and dashes, such as {EXAMPLE}",
+                hint=Sentence(
+                    "use small letters, digits and dashes, such as {example}", example=EXAMPLE
+                ),
             )
     prefixes = [(name, f"{TABLE}.{name}") for name in sorted(tables)]
     return [
@@ -67,18 +71,22 @@ def check(settings: Settings, path: Path) -> None:
     for one in settings.mailboxes:
         where = f"{path}: {table(one)}"
         if not one.host:
-            raise SettingsError(f"{where}.host is missing", hint="name its IMAP server")
+            raise SettingsError(
+                Sentence("{where}.host is missing", where=where), hint="name its IMAP server"
+            )
         accounts.check_host(one.host, where)
         _check_login(one, where)
         _check_first_contact(one, where)
         if one.move_done_to.casefold() == one.folder.casefold():
             raise SettingsError(
-                f"{where}.move_done_to is the folder that is read", hint="name another folder"
+                Sentence("{where}.move_done_to is the folder that is read", where=where),
+                hint="name another folder",
             )
         other = seen.setdefault((one.account, one.folder), table(one))
         if other != table(one):
             raise SettingsError(
-                f"{where} is the same mailbox as {other}", hint="remove one of the two tables"
+                Sentence("{where} is the same mailbox as {other}", where=where, other=other),
+                hint="remove one of the two tables",
             )
 
 
@@ -88,30 +96,41 @@ def _check_login(one: ImapSettings, where: str) -> None:
     oauth = one.oauth
     if one.auth in ("plain", "login") and oauth.is_set:
         raise SettingsError(
-            f"{where}.auth is {one.auth}, but {where}.oauth is for xoauth2",
+            Sentence(
+                "{where}.auth is {auth}, but {where}.oauth is for xoauth2",
+                where=where,
+                auth=one.auth,
+            ),
             hint='set auth = "xoauth2", or remove the oauth keys',
         )
     if one.auth == "xoauth2" and not oauth.is_set:
         raise SettingsError(
-            f"{where}.auth is xoauth2, but no token can be got",
+            Sentence("{where}.auth is xoauth2, but no token can be got", where=where),
             hint="set oauth.token_file, oauth.token_command, or oauth.token_url with client_id "
             "and refresh_token",
         )
     ways = ("token_file", "token_command", "token_url")
     if len(given := [name for name in ways if getattr(oauth, name)]) > 1:
         raise SettingsError(
-            f"{where}.oauth has both {given[0]} and {given[1]}", hint="keep the one that is used"
+            Sentence(
+                "{where}.oauth has both {given} and {given2}",
+                where=where,
+                given=given[0],
+                given2=given[1],
+            ),
+            hint="keep the one that is used",
         )
     if oauth.is_set and not one.username:
         raise SettingsError(
-            f"{where}.username is missing", hint="a token is shown together with the login name"
+            Sentence("{where}.username is missing", where=where),
+            hint="a token is shown together with the login name",
         )
     if oauth.token_url:
         accounts.check_address(oauth.token_url, f"{where}.oauth.token_url", is_secret=True)
         for key in ("client_id", "refresh_token"):
             if not getattr(oauth, key):
                 raise SettingsError(
-                    f"{where}.oauth.{key} is missing",
+                    Sentence("{where}.oauth.{key} is missing", where=where, key=key),
                     hint="token_url wants client_id and refresh_token",
                 )
 
@@ -123,6 +142,10 @@ def _check_first_contact(one: ImapSettings, where: str) -> None:
         date.fromisoformat(one.first_contact)
     except ValueError as error:
         raise SettingsError(
-            f"{where}.first_contact is `{one.first_contact}`",
+            Sentence(
+                "{where}.first_contact is `{first_contact}`",
+                where=where,
+                first_contact=one.first_contact,
+            ),
             hint="write new, all, or a day such as 2026-11-01",
         ) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings import accounts, alerts, guards, hooks, mailboxes
 from crm_mailer.settings.fields import FIELDS, PREFIX, Field
 from crm_mailer.settings.typed import did_you_mean, find_value
@@ -109,12 +110,17 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: {error}", hint="correct the line that it names") from error
     except UnicodeDecodeError as error:
         raise SettingsError(
-            f"{path} cannot be read: it is not UTF-8 text (byte {error.start})",
+            Sentence(
+                "{path} cannot be read: it is not UTF-8 text (byte {start})",
+                path=path,
+                start=error.start,
+            ),
             hint="save the file with the encoding UTF-8",
         ) from error
     except OSError as error:
         raise SettingsError(
-            f"{path} cannot be read: {error.strerror}", hint="look at the file's rights"
+            Sentence("{path} cannot be read: {strerror}", path=path, strerror=error.strerror),
+            hint="look at the file's rights",
         ) from error
 
 
@@ -141,4 +147,6 @@ def _check_names(
             hint = accounts.hint_for(name, further) or did_you_mean(
                 name, known, "see docs/settings.md for the list"
             )
-            raise SettingsError(f"{path}: unknown setting `{name}`", hint=hint)
+            raise SettingsError(
+                Sentence("{path}: unknown setting `{name}`", path=path, name=name), hint=hint
+            )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import SettingsError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings.fields import Field
 
 #: How the environment spells yes and no.
@@ -33,7 +34,12 @@ def find_value(
             text = secret.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"{variable}_FILE: {secret} cannot be read: {error}",
+                Sentence(
+                    "{variable}_FILE: {secret} cannot be read: {error}",
+                    variable=variable,
+                    secret=secret,
+                    error=error,
+                ),
                 hint="name a readable text file, or unset the variable",
             ) from error
         if text:  # an empty file holds no secret: a service's file that nobody has filled in
@@ -62,7 +68,8 @@ def typed(field: Field, value: Any, where: str) -> Any:
     if not isinstance(value, str):
         shown = "" if field.is_secret else f", not {value!r}"
         raise SettingsError(
-            f"{where} must be text{shown}", hint='write it in quotes: name = "value"'
+            Sentence("{where} must be text{shown}", where=where, shown=shown),
+            hint='write it in quotes: name = "value"',
         )
     if field.choices:
         _check_choice(field, value, where)
@@ -78,7 +85,12 @@ def did_you_mean(word: str, words: Iterable[str], otherwise: str = "") -> str:
 def _check_choice(field: Field, value: str, where: str) -> None:
     if value not in field.choices:
         raise SettingsError(
-            f"{where} must be one of {', '.join(field.choices)}, not {value!r}",
+            Sentence(
+                "{where} must be one of {choices}, not {value!r}",
+                where=where,
+                choices=", ".join(field.choices),
+                value=value,
+            ),
             hint=did_you_mean(value, field.choices, f"such as {field.choices[0]}"),
         )
 
@@ -90,12 +102,19 @@ def _number(field: Field, value: Any, where: str) -> int:
         number = int(value)
     except ValueError:
         raise SettingsError(
-            f"{where} must be a whole number, not {value!r}", hint=f"such as {field.default}"
+            Sentence("{where} must be a whole number, not {value!r}", where=where, value=value),
+            hint=Sentence("such as {default}", default=field.default),
         ) from None
     if not field.least <= number <= field.most:
         raise SettingsError(
-            f"{where} must lie between {field.least} and {field.most}, not at {number}",
-            hint=f"the default is {field.default}",
+            Sentence(
+                "{where} must lie between {least} and {most}, not at {number}",
+                where=where,
+                least=field.least,
+                most=field.most,
+                number=number,
+            ),
+            hint=Sentence("the default is {default}", default=field.default),
         )
     return number
 
@@ -105,7 +124,10 @@ def _yes_or_no(value: Any, where: str) -> bool:
         return value
     word = value.strip().lower() if isinstance(value, str) else ""
     if word not in (*YES, *NO):
-        raise SettingsError(f"{where} must be true or false, not {value!r}", hint="without quotes")
+        raise SettingsError(
+            Sentence("{where} must be true or false, not {value!r}", where=where, value=value),
+            hint="without quotes",
+        )
     return word in YES
 
 
@@ -113,7 +135,8 @@ def _words(field: Field, value: Any, where: str) -> tuple[str, ...]:
     words = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise SettingsError(
-            f"{where} must be a list of words, not {value!r}", hint='such as ["one", "two"]'
+            Sentence("{where} must be a list of words, not {value!r}", where=where, value=value),
+            hint='such as ["one", "two"]',
         )
     if field.choices:
         for word in words:
@@ -132,5 +155,6 @@ def _day(value: Any, where: str) -> date | None:
         return date.fromisoformat(value)
     except (TypeError, ValueError):
         raise SettingsError(
-            f"{where} must be a day, not {value!r}", hint="such as 2026-11-01"
+            Sentence("{where} must be a day, not {value!r}", where=where, value=value),
+            hint="such as 2026-11-01",
         ) from None

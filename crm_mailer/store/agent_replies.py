@@ -15,6 +15,7 @@ from crm_mailer.model.campaign import Stream
 from crm_mailer.model.consent import NEVER, RECORDED
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.reply import BounceKind, ReplyKind
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.standing import Standing
 from crm_mailer.model.task import TaskState
 from crm_mailer.model.touch import TouchKind, TouchState
@@ -193,7 +194,8 @@ def get_task(connection: sa.Connection, task_id: int, *, for_change: bool = Fals
     row = connection.execute(query.with_for_update() if for_change else query).first()
     if row is None:
         raise NotFound(
-            f"there is no task {task_id}", hint="`crm-mailer case tasks` lists what is open"
+            Sentence("there is no task {task_id}", task_id=task_id),
+            hint="`crm-mailer case tasks` lists what is open",
         )
     return AskedTask(
         id=row.id,

@@ -17,6 +17,7 @@ from crm_mailer.model.money import Money
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import Evidence
 from crm_mailer.model.score import Score
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import scores
 from crm_mailer.store.tables import (
     customer_identities,
@@ -113,8 +114,10 @@ def find_by_address(connection: sa.Connection, who: str) -> int:
         return int(named[0])
     near = difflib.get_close_matches(wanted, _neighbours(connection, wanted), 1, cutoff=0.75)
     raise NotFound(
-        f"there is no customer `{who}`",
-        hint=f"did you mean {near[0]}?" if near else "`crm-mailer customer list` has all",
+        Sentence("there is no customer `{who}`", who=who),
+        hint=Sentence("did you mean {near}?", near=near[0])
+        if near
+        else "`crm-mailer customer list` has all",
     )
 
 

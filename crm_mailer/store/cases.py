@@ -23,6 +23,7 @@ from crm_mailer.model.errors import NotFound
 from crm_mailer.model.money import Money
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store.tables import case_events, cases, customers, order_events, orders, replies
 
 
@@ -95,7 +96,8 @@ def get(connection: sa.Connection, case_id: int, *, for_change: bool = False) ->
     row = connection.execute(query.with_for_update() if for_change else query).first()
     if row is None:
         raise NotFound(
-            f"there is no case {case_id}", hint="`crm-mailer case list` shows the open ones"
+            Sentence("there is no case {case_id}", case_id=case_id),
+            hint="`crm-mailer case list` shows the open ones",
         )
     return case_of(row)
 
@@ -274,7 +276,7 @@ def find_order(connection: sa.Connection, number: str, customer_id: int) -> int:
     ).first()
     if row is None:
         raise NotFound(
-            f"this customer has no order {number!r}",
+            Sentence("this customer has no order {number!r}", number=number),
             hint="`crm-mailer customer show` lists the customer's orders",
         )
     return int(row.id)

@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.errors import NotPossible, StoreError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import facts, migrate, witnesses
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import Instant, Store
@@ -88,8 +89,12 @@ def compare(source: Store, target: Store) -> list[Copied]:
             mine, theirs = _digest(one, table), _digest(other, table)
             if mine != theirs:
                 raise Different(
-                    f"the table {table.name} differs: {mine.rows:,} rows here, "
-                    f"{theirs.rows:,} in the copy",
+                    Sentence(
+                        "the table {name} differs: {rows:,} rows here, {rows2:,} in the copy",
+                        name=table.name,
+                        rows=mine.rows,
+                        rows2=theirs.rows,
+                    ),
                     hint="was something written meanwhile? Stop the daemon, empty the target "
                     "and copy again",
                 )
@@ -139,7 +144,7 @@ def _begin(target: Store, name: str, now: datetime) -> None:
         before = facts.find(connection, SOURCE)
         if before is None and (full := _first_full(connection)):
             raise NotPossible(
-                f"the target is not empty: its table {full} has rows",
+                Sentence("the target is not empty: its table {full} has rows", full=full),
                 hint="name an empty database; `crm-mailer db copy` makes the tables itself",
             )
         if before is None:

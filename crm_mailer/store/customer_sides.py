@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model.case import UNDER_WAY
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store import tables as t
 
@@ -57,7 +58,7 @@ def head(connection: sa.Connection, customer_id: int) -> Head:
     )
     row = connection.execute(query).first()
     if row is None:
-        raise NotFound(f"there is no customer {customer_id}")
+        raise NotFound(Sentence("there is no customer {customer_id}", customer_id=customer_id))
     stop = t.suppressions.c
     stops = connection.execute(
         sa.select(stop.reason, stop.source, stop.at)

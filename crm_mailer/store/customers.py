@@ -13,6 +13,7 @@ from crm_mailer.model import address as addresses
 from crm_mailer.model.consent import BY, PAGE, Word, is_reported, stronger
 from crm_mailer.model.customer import ConsentBasis, Customer, Gender, Occupation
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import (
     benefits,
     birthday_mails,
@@ -123,7 +124,7 @@ def get(connection: sa.Connection, customer_id: int) -> Customer:
     """
     found = find_by_ids(connection, [customer_id]).get(customer_id)
     if found is None:
-        raise NotFound(f"there is no customer {customer_id}")
+        raise NotFound(Sentence("there is no customer {customer_id}", customer_id=customer_id))
     return found
 
 

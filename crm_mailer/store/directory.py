@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model.address import key, masked
 from crm_mailer.model.errors import NotFound, NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import birthday_mails, case_files, reopening
 from crm_mailer.store import tables as t
 from crm_mailer.store.bulk import among
@@ -46,7 +47,10 @@ def find_customer(connection: sa.Connection, who: str) -> int:
     id_ = int(who) if len(who) < 16 else 0
     found = connection.scalar(sa.select(t.customers.c.id).where(t.customers.c.id == id_))
     if found is None:
-        raise NotFound(f"there is no customer {who}", hint="`crm-mailer customer list` has all")
+        raise NotFound(
+            Sentence("there is no customer {who}", who=who),
+            hint="`crm-mailer customer list` has all",
+        )
     return int(found)
 
 
@@ -128,7 +132,11 @@ def correct(
         )
         if owner not in (None, customer_id):
             raise NotPossible(
-                f"{changes['email']} belongs to customer {owner} already",
+                Sentence(
+                    "{email} belongs to customer {owner} already",
+                    email=changes["email"],
+                    owner=owner,
+                ),
                 hint="two customers cannot share an address",
             )
         if changes["email_key"]:

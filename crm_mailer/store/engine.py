@@ -26,6 +26,7 @@ from crm_mailer.model.errors import (
     StoreError,
     StoreRefused,
 )
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store.turns import Turn
 
 #: What `read` and `write` give; rooms name it without knowing the library.
@@ -250,7 +251,10 @@ def _write_turn(connection: sa.Connection, synchronous: str) -> Iterator[None]:
     raw, known = connection.connection.dbapi_connection, connection.info
     if known.get(_ONLY_READ):
         place = connection.engine.url.database
-        raise StoreError(f"the database cannot be written: {place} (no room)", hint=_MAKE_ROOM)
+        raise StoreError(
+            Sentence("the database cannot be written: {place} (no room)", place=place),
+            hint=_MAKE_ROOM,
+        )
     assert isinstance(raw, sqlite3.Connection)
     if known["synchronous"] != synchronous:
         raw.execute(f"PRAGMA synchronous={synchronous}")
@@ -317,17 +321,21 @@ def open_store(url: str) -> Store:
         return Store(url)
     except (ValueError, sa.exc.ArgumentError) as error:
         raise SettingsError(
-            f"`database` is no address of a database that we know: {error}",
+            Sentence("`database` is no address of a database that we know: {error}", error=error),
             hint="such as sqlite:////srv/shop/crm-mailer.db or postgresql+psycopg://user@host/shop",
         ) from error
     except ModuleNotFoundError as error:
         raise SettingsError(
-            f"PostgreSQL needs one more package: {error}",
+            Sentence("PostgreSQL needs one more package: {error}", error=error),
             hint="install it with `pip install 'crm-mailer[postgres]'`",
         ) from error
     except OSError as error:
         raise StoreError(
-            f"the database's folder cannot be made: {error.filename}: {error.strerror}",
+            Sentence(
+                "the database's folder cannot be made: {filename}: {strerror}",
+                filename=error.filename,
+                strerror=error.strerror,
+            ),
             hint="look at `database` in crm-mailer.toml",
         ) from error
 
@@ -423,7 +431,10 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
         if encoding != "UTF8":
             raw.close()
             raise SettingsError(
-                f"the database keeps text as {encoding}, not as UTF8: names would be lost",
+                Sentence(
+                    "the database keeps text as {encoding}, not as UTF8: names would be lost",
+                    encoding=encoding,
+                ),
                 hint="make another one: CREATE DATABASE shop ENCODING 'UTF8' TEMPLATE template0",
             )
         try:
@@ -456,7 +467,7 @@ def _of_sqlite(error: sa.exc.DBAPIError, place: str) -> CrmMailerError | None:
     text = str(error.orig)
     if "locked" in text or "busy" in text:
         return StoreBusy(
-            f"the database is locked by another program: {place}",
+            Sentence("the database is locked by another program: {place}", place=place),
             hint="close it there, or try again; the daemon may be running",
         )
     for signs, what, hint in _SQLITE_FAULTS:
@@ -491,24 +502,30 @@ def _of_postgres(error: sa.exc.DBAPIError, place: str) -> CrmMailerError | None:
     state = getattr(error.orig, "sqlstate", None) or ""
     if state == STOOD_STILL:
         return StoreDown(
-            f"the database server has ended a transaction that stood still: {place}",
+            Sentence(
+                "the database server has ended a transaction that stood still: {place}", place=place
+            ),
             hint="this process was stopped or very slow; nothing is half done: do it again",
         )
     if state in BUSY:
         return StoreBusy(
-            f"the database server let others go first: {place}",
+            Sentence("the database server let others go first: {place}", place=place),
             hint="nothing is half done: do it again",
         )
     if state == READ_ONLY:
         return StoreDown(
-            f"the database server only lets us read: {place}",
+            Sentence("the database server only lets us read: {place}", place=place),
             hint="is it a standby, or is its disk full? name the server that is written to as "
             "`database` in crm-mailer.toml; nothing is half done",
         )
     text = " ".join(str(error.orig).split())
     if state == NO_RIGHTS:
         return StoreRefused(
-            f"the database server does not let this user do that: {place} ({text})",
+            Sentence(
+                "the database server does not let this user do that: {place} ({text})",
+                place=place,
+                text=text,
+            ),
             hint="name the user who made the tables in `database` of crm-mailer.toml, or give this "
             "one the rights: GRANT, or REASSIGN OWNED",
         )
@@ -516,17 +533,21 @@ def _of_postgres(error: sa.exc.DBAPIError, place: str) -> CrmMailerError | None:
         return None
     if state.startswith("3D") or ("database" in text and _MISSING in text):
         return SettingsError(
-            f"the database server has no such database: {place}",
+            Sentence("the database server has no such database: {place}", place=place),
             hint="make it: createdb --encoding=UTF8 NAME, then `crm-mailer db upgrade`",
         )
     if state.startswith("28") or any(sign in text for sign in _REFUSALS):
         return StoreRefused(
-            f"the database server refuses the login: {place} ({text})",
+            Sentence(
+                "the database server refuses the login: {place} ({text})", place=place, text=text
+            ),
             hint="look at user and password in `database` of crm-mailer.toml, and at pg_hba.conf",
         )
     if not state or state.startswith(SERVER_AWAY):
         return StoreDown(
-            f"the database server does not answer: {place} ({text})",
+            Sentence(
+                "the database server does not answer: {place} ({text})", place=place, text=text
+            ),
             hint="look at `database` in crm-mailer.toml and at the server; nothing is half done",
         )
     return None

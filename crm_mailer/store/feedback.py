@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.feedback import Feedback, FeedbackKind, UnlearntReply, UnlearntReview
 from crm_mailer.model.reply import Intent, ReplyKind, Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.touch import TouchKind
 from crm_mailer.store.tables import customers, feedback, orders, replies, reviews, touches
 
@@ -84,7 +85,10 @@ def get_reply(connection: sa.Connection, reply_id: int) -> UnlearntReply:
     """
     row = connection.execute(_unlearnt_replies().where(replies.c.id == reply_id)).first()
     if row is None:
-        raise NotFound(f"there is no reply {reply_id}", hint="see `crm-mailer inbox list`")
+        raise NotFound(
+            Sentence("there is no reply {reply_id}", reply_id=reply_id),
+            hint="see `crm-mailer inbox list`",
+        )
     return _reply(row)
 
 

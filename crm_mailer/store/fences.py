@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from crm_mailer.model.errors import LeaseLost
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import leases
 from crm_mailer.store.engine import Queued, Store
 
@@ -39,7 +40,7 @@ class Fence:
         )
         if not held:
             raise LeaseLost(
-                f"another process has `{self.name}` now",
+                Sentence("another process has `{name}` now", name=self.name),
                 hint="nothing is lost: it goes on from what was saved",
             )
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.tables import hook_events, hook_refusals, hook_requests
 
@@ -114,7 +115,8 @@ def get(connection: sa.Connection, request_id: int) -> HookRequest:
     row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(
-            f"there is no request {request_id}", hint="`crm-mailer outbox webhooks` lists them"
+            Sentence("there is no request {request_id}", request_id=request_id),
+            hint="`crm-mailer outbox webhooks` lists them",
         )
     return _request(row)
 
@@ -206,7 +208,10 @@ def retry(connection: sa.Connection, request_id: int) -> None:
     )
     if connection.execute(statement).rowcount == 0:
         raise NotFound(
-            f"request {request_id} was not set aside, or what it said was let go",
+            Sentence(
+                "request {request_id} was not set aside, or what it said was let go",
+                request_id=request_id,
+            ),
             hint="`crm-mailer outbox webhooks` lists those that were",
         )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import places
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.places import UNFETCHED, RawMail
@@ -278,7 +279,7 @@ def get(connection: sa.Connection, inbound_id: int) -> InboundMail:
     row = connection.execute(sa.select(inbound).where(inbound.c.id == inbound_id)).one_or_none()
     if row is None:
         raise NotFound(
-            f"there is no received mail {inbound_id}",
+            Sentence("there is no received mail {inbound_id}", inbound_id=inbound_id),
             hint="`crm-mailer inbox quarantine` lists those that could not be read",
         )
     return _inbound(row)
@@ -341,7 +342,8 @@ def retry(connection: sa.Connection, inbound_id: int) -> None:
     )
     if connection.execute(statement).rowcount == 0:
         raise NotFound(
-            f"mail {inbound_id} is not in quarantine", hint="see `crm-mailer inbox quarantine`"
+            Sentence("mail {inbound_id} is not in quarantine", inbound_id=inbound_id),
+            hint="see `crm-mailer inbox quarantine`",
         )
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from crm_mailer.model.errors import AlreadyRunning, SchemaAhead, SchemaBehind, StoreError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import bulk, facts, leases, witnesses
 from crm_mailer.store.bundled import bundled
 from crm_mailer.store.engine import Store
@@ -75,7 +76,10 @@ def upgrade(
             raise _ahead(current)
         if current is None and set(sa.inspect(connection).get_table_names()) - {VERSION.name}:
             raise StoreError(
-                f"{store.url.render_as_string()} holds tables, but not of a version that we know",
+                Sentence(
+                    "{render_as_string} holds tables, but not of a version that we know",
+                    render_as_string=store.url.render_as_string(),
+                ),
                 hint="is it another program's? name another: `database` in crm-mailer.toml",
             )
         missing = _chain(known)[_place(known, current) + 1 :]
@@ -114,8 +118,11 @@ def _refuse_living(
     ).first()  # fmt: skip
     if alive is not None:
         raise AlreadyRunning(
-            f"a program that cannot go on after this upgrade is at work: pid {alive.pid} on "
-            f"{alive.host}",
+            Sentence(
+                "a program that cannot go on after this upgrade is at work: pid {pid} on {host}",
+                pid=alive.pid,
+                host=alive.host,
+            ),
             hint="stop all daemons, upgrade, then start the new ones",
         )
 
@@ -234,7 +241,9 @@ def _heads(known: Mapping[str, Migration]) -> set[str]:
 
 def _ahead(current: str) -> SchemaAhead:
     return SchemaAhead(
-        f"the database has schema {current}, which this program does not know",
+        Sentence(
+            "the database has schema {current}, which this program does not know", current=current
+        ),
         hint="install the newer crm_mailer that wrote it, or restore a backup",
     )
 

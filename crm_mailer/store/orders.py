@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.order import Order, OrderItem, OrderState
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import bulk
 from crm_mailer.store.tables import order_events, order_items, orders, reviews
 
@@ -90,7 +91,7 @@ def get(connection: sa.Connection, order_id: int) -> Order:
     """
     row = connection.execute(sa.select(orders).where(orders.c.id == order_id)).first()
     if row is None:
-        raise NotFound(f"there is no order {order_id}")
+        raise NotFound(Sentence("there is no order {order_id}", order_id=order_id))
     items = _items(connection, [order_id]).get(order_id, [])
     facts = _facts(row)
     return Order(

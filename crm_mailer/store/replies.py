@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from crm_mailer.model import address as addresses
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.reply import Evidence, Intent, ReplyKind, Rung, Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.touch import TouchKind
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.tables import (
@@ -260,7 +261,10 @@ def get(connection: sa.Connection, reply_id: int) -> ReplyRow:
     """
     row = connection.execute(_rows().where(replies.c.id == reply_id)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no reply {reply_id}", hint="see `crm-mailer inbox list`")
+        raise NotFound(
+            Sentence("there is no reply {reply_id}", reply_id=reply_id),
+            hint="see `crm-mailer inbox list`",
+        )
     return _row(row)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.errors import NotFound, NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.task import NewTask, Task, TaskState
 from crm_mailer.store import reviews
 from crm_mailer.store.tables import customers, orders, tasks
@@ -59,7 +60,8 @@ def get(connection: sa.Connection, task_id: int) -> Task:
     row = connection.execute(_select().where(tasks.c.id == task_id)).first()
     if row is None:
         raise NotFound(
-            f"there is no task {task_id}", hint="`crm-mailer case tasks` lists what is open"
+            Sentence("there is no task {task_id}", task_id=task_id),
+            hint="`crm-mailer case tasks` lists what is open",
         )
     return _task(row)
 
@@ -73,7 +75,7 @@ def finish(connection: sa.Connection, task_id: int, now: datetime) -> Task:
     """
     task = get(connection, task_id)
     if task.state is TaskState.DONE:
-        raise NotPossible(f"task {task_id} is done already")
+        raise NotPossible(Sentence("task {task_id} is done already", task_id=task_id))
     connection.execute(
         tasks.update().where(tasks.c.id == task_id).values(state=TaskState.DONE.value, done_at=now)
     )

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.tables import webhook_endpoints, webhook_messages
 
@@ -106,7 +107,8 @@ def enable(connection: sa.Connection, name: str) -> None:
     """
     if find_endpoint(connection, name) is None:
         raise NotFound(
-            f"there is no webhook `{name}`", hint="`crm-mailer outbox webhooks` lists them"
+            Sentence("there is no webhook `{name}`", name=name),
+            hint="`crm-mailer outbox webhooks` lists them",
         )
     _change(connection, name, disabled_at=None, why="", failures=0, rests_until=None)
 
@@ -243,7 +245,8 @@ def replay(connection: sa.Connection, message_id: int, now: datetime) -> None:
     )
     if connection.execute(statement).rowcount == 0:
         raise NotFound(
-            f"there is no message {message_id}", hint="`crm-mailer outbox webhooks` lists them"
+            Sentence("there is no message {message_id}", message_id=message_id),
+            hint="`crm-mailer outbox webhooks` lists them",
         )
 
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crm_mailer.model.errors import StoreBusy, StoreError
+from crm_mailer.model.sentence import Sentence
 
 #: Bytes of write-ahead log from which on it is brought into the database.
 CHECKPOINT_AT = 8 << 20
@@ -84,7 +85,7 @@ class Turn:
             self._until = 0.0
             self._leave_queue()
             raise StoreBusy(
-                f"the database is locked by another program: {self.file}",
+                Sentence("the database is locked by another program: {file}", file=self.file),
                 hint="close it there, or try again; the daemon may be running",
             )
         return False
@@ -142,7 +143,11 @@ class Turn:
             for file in opened:
                 os.close(file)
             raise StoreError(
-                f"the database cannot be written: {error.filename}: {error.strerror}",
+                Sentence(
+                    "the database cannot be written: {filename}: {strerror}",
+                    filename=error.filename,
+                    strerror=error.strerror,
+                ),
                 hint="look at the rights of the file and its folder: whoever runs the program "
                 "must own them",
             ) from error
@@ -156,7 +161,11 @@ class Turn:
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
                 return False
             raise StoreError(
-                f"the database's folder knows no locks: {self.file} ({error.strerror})",
+                Sentence(
+                    "the database's folder knows no locks: {file} ({strerror})",
+                    file=self.file,
+                    strerror=error.strerror,
+                ),
                 hint="put the database on a disk of this machine, not on a network share",
             ) from error
         return True

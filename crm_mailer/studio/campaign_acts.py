@@ -24,6 +24,7 @@ from crm_mailer.app.campaign_story import Head
 from crm_mailer.i18n import _, n_
 from crm_mailer.model.campaign import Mode
 from crm_mailer.model.errors import NotFound, NotPossible
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.studio import campaign_one, given
 from crm_mailer.studio.desk import Asked, Desk, Done
 from crm_mailer.studio.formats import word
@@ -108,7 +109,7 @@ def _question(what: str) -> Callable[[Asked, Head], Question]:
         "release": _ask_release,
     }
     if what not in known:
-        raise NotFound(f"`{what}` cannot be done to a campaign")
+        raise NotFound(Sentence("`{what}` cannot be done to a campaign", what=what))
     return known[what]
 
 
@@ -203,7 +204,7 @@ def do(asked: Asked) -> Done:
     elif what in set(Mode):
         said = _switch(asked, top, Mode(what))
     else:
-        raise NotFound(f"`{what}` cannot be done to a campaign")
+        raise NotFound(Sentence("`{what}` cannot be done to a campaign", what=what))
     campaign_story.look_again(asked.app)
     return Done(to=_page(top.campaign.id), said=said)
 

@@ -14,6 +14,7 @@ from crm_mailer.app.campaign_story import Counts, Head, Progress, StepStory
 from crm_mailer.app.remembered import Told
 from crm_mailer.i18n import _
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 from crm_mailer.studio import campaign_charts, campaign_drawing, campaign_words, flow, given
 from crm_mailer.studio.desk import Asked, Desk, as_json
@@ -177,7 +178,7 @@ def step_page(asked: Asked) -> Mapping[str, Any]:
     names = [one.step.id for one in story.steps]
     if asked.path["step"] not in names:
         raise NotFound(
-            f"the campaign has no step `{asked.path['step']}`",
+            Sentence("the campaign has no step `{step}`", step=asked.path["step"]),
             hint=_("there are: {names}").format(names=", ".join(names)),
         )
     place = names.index(asked.path["step"])

@@ -36,6 +36,7 @@ from crm_mailer.app import App, mail_looks, today
 from crm_mailer.app.staff import Caller
 from crm_mailer.i18n import _, n_, say
 from crm_mailer.model.errors import CrmMailerError, NotFound, StoreError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.staff import Noted
 from crm_mailer.studio import formats, spans
 from crm_mailer.studio.roles import Role
@@ -95,7 +96,7 @@ class Asked:
         with suppress(ValueError):
             if 0 <= (found := int(self.path[name])) < 2**63:
                 return found
-        raise NotFound(f"{self.path[name]} is no number")
+        raise NotFound(Sentence("{path} is no number", path=self.path[name]))
 
 
 Look = Callable[[Asked], Mapping[str, Any]]

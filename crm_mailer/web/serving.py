@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from crm_mailer.model.errors import CannotWrite
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.web.limits import Limits, patient
 
 LOOPBACK = "127.0.0.1"
@@ -44,7 +45,7 @@ def open_port(port: int | None, *, usual: int, host: str = LOOPBACK) -> socket.s
         door.listen(512)
         return door
     raise CannotWrite(
-        f"port {usual if port is None else port} of {host} is taken",
+        Sentence("port {what} of {host} is taken", what=usual if port is None else port, host=host),
         hint="choose another with --port; --port 0 takes any that is free",
     )
 

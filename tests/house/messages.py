@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from pathlib import Path
@@ -12,8 +14,11 @@ import click
 from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
+import crm_mailer
 from crm_mailer.app.campaign_looks import Standing
 from crm_mailer.cli import GROUPS, demo, group
+from crm_mailer.definitions import codes
+from crm_mailer.definitions.problems import Severity
 from crm_mailer.learning import sayings
 from crm_mailer.model.address import AddressKind
 from crm_mailer.model.benefit import BenefitKind, GrantState, Proof, Use
@@ -29,6 +34,7 @@ from crm_mailer.model.customer import (
     ShoppingAge,
 )
 from crm_mailer.model.delivery import EvidenceKind, OutcomeKind, Verdict
+from crm_mailer.model.errors import CrmMailerError
 from crm_mailer.model.flag import FlagKind
 from crm_mailer.model.health import Grade, HealthFigure
 from crm_mailer.model.order import OrderState
@@ -50,6 +56,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "crm_mailer"
 #: Where people are spoken to.
 DOORS = ("cli", "studio")
+
+#: What makes a finding, beside the errors themselves.
+FINDINGS = ("Fault", "Problem", "RowProblem", "_complain", "_fault", "_problem", "_refuse",
+            "problem", "problem_at", "problem_at_line", "unknown")  # fmt: skip
+#: By what names findings and errors are given their words, beside the first.
+TELLING = ("message", "help", "hint", "remedy", "what", "why")
 
 #: Codes that people read as words: see `show.word`.
 CODES: dict[str, Iterable[type[Enum]]] = {
@@ -179,7 +191,7 @@ PATTERNS = {
     "rest.replace('_', ' ')": "CODES",
     "kind": "CODES, studio/campaign_words.py",
     "SKIP_SENTENCES[SkipReason(code)] if known else 'not known'": "SKIP_SENTENCES",
-    "text": "learning/sayings.py",
+    "text": "learning/sayings.py, and plain text that a catalogue may have as it stands",
     "what": "learning/sayings.py",
     "pattern": "learning/sayings.py",
     "SAID": "learning/sayings.py",
@@ -190,6 +202,10 @@ PATTERNS = {
     "f\"mail {mail.state.replace('_', ' ')}\"": "CODES",
     "why": "CODES",
     "order.unpaid_reason.replace('_', ' ')": "model/unpaid.py",
+    "self.severity": "definitions/codes.yaml",
+    "self.title": "definitions/codes.yaml",
+    "self.why": "definitions/codes.yaml",
+    "self.remedy": "definitions/codes.yaml",
 }
 
 #: What stands in `_(...)` where it is no literal -> the lists above that it comes from.
@@ -230,7 +246,8 @@ VARIABLES = {
 
 def needed() -> set[str]:
     """Every text that people may read."""
-    texts = (*written(), *of_looks(), *of_sentences(), *of_lists(), *of_codes(), *of_help())
+    texts = (*written(), *of_looks(), *of_sentences(), *of_errors(), *of_findings(), *of_lists(),
+             *of_codes(), *of_help())  # fmt: skip
     return {text for text in texts if text}
 
 
@@ -276,6 +293,73 @@ def of_sentences() -> Iterator[str]:
     for one in sentences():
         if isinstance(one, ast.Constant) and isinstance(one.value, str):
             yield one.value
+
+
+def tellings() -> Iterator[tuple[Path, ast.expr]]:
+    """What errors and findings say: what stands where one is made, and in variables for it."""
+    made = {*error_names(), *FINDINGS}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and _called(node) in made:
+                named = (one.value for one in node.keywords if one.arg in TELLING)
+                for one in (*node.args, *named):
+                    yield from ((path, part) for part in _branches(one))
+            elif isinstance(node, ast.Assign) and _assigned(node) in TELLING:
+                yield from ((path, part) for part in _branches(node.value))
+
+
+def of_errors() -> Iterator[str]:
+    """What errors and findings say in plain words, and what an error says that is told no words."""
+    for _path, one in tellings():
+        if isinstance(one, ast.Constant) and isinstance(one.value, str) and " " in one.value:
+            yield one.value
+    for kind in error_kinds():
+        yield (kind.__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+
+def error_kinds() -> Iterator[type[CrmMailerError]]:
+    """Every error of ours, wherever it is defined."""
+    for module in pkgutil.walk_packages(crm_mailer.__path__, "crm_mailer."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    waiting = [CrmMailerError]
+    for kind in waiting:
+        yield kind
+        waiting.extend(one for one in kind.__subclasses__() if one.__module__.startswith("crm_"))
+
+
+def error_names() -> set[str]:
+    """Their names."""
+    return {kind.__name__ for kind in error_kinds()}
+
+
+def of_findings() -> Iterator[str]:
+    """What the codes of findings mean."""
+    for code in codes.registry().values():
+        yield from (code.title, code.why, code.remedy)
+    yield from Severity
+
+
+def _called(node: ast.Call) -> str:
+    at = node.func
+    return at.id if isinstance(at, ast.Name) else at.attr if isinstance(at, ast.Attribute) else ""
+
+
+def _assigned(node: ast.Assign) -> str:
+    to = node.targets[0]
+    name = to.id if isinstance(to, ast.Name) else to.attr if isinstance(to, ast.Attribute) else ""
+    return name.strip("_")
+
+
+def _branches(node: ast.expr) -> Iterator[ast.expr]:
+    """The texts that an expression may become."""
+    match node:
+        case ast.IfExp():
+            yield from (*_branches(node.body), *_branches(node.orelse))
+        case ast.BoolOp():
+            yield from (part for value in node.values for part in _branches(value))
+        case _:
+            yield node
 
 
 def patterns() -> set[str]:

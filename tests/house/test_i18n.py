@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -87,6 +88,25 @@ def test_every_text_that_reaches_us_by_a_variable_is_in_a_list() -> None:
 
 def test_every_pattern_that_reaches_a_sentence_by_a_variable_is_in_a_list() -> None:
     assert messages.patterns() == set(messages.PATTERNS)
+
+
+def test_what_errors_say_can_be_translated() -> None:
+    """A text that is put together is a Sentence: its pattern is in the catalogue."""
+    put_together = (ast.JoinedStr, ast.BinOp)
+    found = [
+        f"{path.relative_to(messages.ROOT)}:{one.lineno}: {ast.unparse(one)}"
+        for path, one in messages.tellings()
+        if isinstance(one, put_together) and re.search("[a-z]{2}", _constants(one))
+    ]
+    assert found == []
+
+
+def _constants(node: ast.expr) -> str:
+    return " ".join(
+        str(one.value)
+        for one in ast.walk(node)
+        if isinstance(one, ast.Constant) and isinstance(one.value, str)
+    )
 
 
 def test_the_lists_say_what_their_modules_say() -> None:
