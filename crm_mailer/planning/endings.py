@@ -49,14 +49,20 @@ def end_exited(
         with store.read() as connection:
             exited = exits.list_exited(connection, fellows, since=since)
         ended += in_turns(store, exited, partial(touches.end, reason=SkipReason.EXITED, now=now))
-    return ended + sum(_end_unwanted(store, one, look) for one, _ in campaigns)
+    asked = {one.id: one for one, _ in campaigns if _may_lose(one)}
+    with store.read() as connection:  # most have nothing that waits: a shop's past newsletters
+        unended = touches.list_unended(connection, list(asked))
+    return ended + sum(_end_unwanted(store, asked[name], look) for name in sorted(unended))
+
+
+def _may_lose(campaign: Campaign) -> bool:
+    """Whether its file can end what was planned: by another date, or by its audience."""
+    is_moving = isinstance(campaign.anchor, (DateAnchor, FestivalAnchor))
+    return is_moving or Exit.AUDIENCE_LEFT in campaign.exits
 
 
 def _end_unwanted(store: Store, campaign: Campaign, look: Look) -> int:
     """End what is for another date, or for who left the audience."""
-    is_moving = isinstance(campaign.anchor, (DateAnchor, FestivalAnchor))
-    if not is_moving and Exit.AUDIENCE_LEFT not in campaign.exits:
-        return 0
     with store.read() as connection:
         found = wanted.list_by_file(connection, campaign, look)
     return sum(

@@ -301,6 +301,26 @@ def list_waiting(connection: sa.Connection, names: Sequence[str]) -> Sequence[in
     return connection.execute(query).scalars().all()
 
 
+def list_unended(connection: sa.Connection, names: Sequence[str]) -> set[str]:
+    """Those of the campaigns `names` for which something is unsent."""
+    if not names:
+        return set()
+    asking = _unended(connection.dialect.name)
+    rows = asking.rows(connection, {"names": json.dumps([[name] for name in names])})
+    return {name for (name,) in rows}
+
+
+@lru_cache(maxsize=4)
+def _unended(dialect: str) -> Prepared:
+    """Made once: each tick asks. One look per campaign: there may be a million mails of it."""
+    named = bulk.as_rows(dialect, {"name": sa.Text()}, "names").c.name
+    found = sa.exists().where(
+        touches.c.campaign == named,
+        touches.c.state.in_([sa.literal(state.value, sa.Text) for state in UNSENT]),
+    )
+    return Prepared(sa.select(named).where(found))
+
+
 def list_held_by_file(connection: sa.Connection, names: Sequence[str]) -> Sequence[int]:
     """What waits because the file of its campaign, one of `names`, was gone or a draft."""
     if not names:

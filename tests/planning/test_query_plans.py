@@ -23,8 +23,10 @@ from crm_mailer.model.campaign import (
     SegmentAnchor,
 )
 from crm_mailer.model.order import OrderState
+from crm_mailer.model.touch import TouchState
 from crm_mailer.planning import plan
 from crm_mailer.store.engine import Store
+from crm_mailer.store.tables import touches
 from tests.conftest import StandingClock
 from tests.delivering.letters import PlainRenderer
 from tests.planning.people import NOON, SHOP, campaign, customer, definitions, order
@@ -203,3 +205,20 @@ def test_campaigns_with_one_anchor_ask_for_its_events_once(
     assert sum("AS told" in text for text, _ in told) == 1
     assert sum("EXISTS" in text and "AS anchor" in text for text, _ in told) == 1
     assert scanned(sqlite_store, told) == set()
+
+
+def test_past_newsletters_are_asked_about_in_one_statement(sqlite_store: Store) -> None:
+    def statements(past: int) -> int:
+        anchor = DateAnchor(day=NOON.date() + DAY)
+        news = definitions(*(campaign(f"{past}-{n}", anchor=anchor) for n in range(past)))
+        customer(sqlite_store, f"reader-{past}")
+        plan(sqlite_store, news, now=NOON, is_saved=True)
+        with sqlite_store.write() as connection:
+            connection.execute(sa.update(touches).values(state=TouchState.ACCEPTED))
+        plan(sqlite_store, news, now=NOON + MINUTE, is_saved=True)
+        with asked(sqlite_store) as told:
+            plan(sqlite_store, news, now=NOON + 2 * MINUTE, is_saved=True)
+        assert scanned(sqlite_store, told) == set()
+        return len(told)
+
+    assert statements(40) <= statements(2)
