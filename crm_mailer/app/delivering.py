@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import astuple, fields, replace
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from crm_mailer import delivering
@@ -191,13 +192,27 @@ def _wake_changed(app: App) -> None:
 
 
 def _mark(app: App, name: str) -> str:
-    """Changes with every setting of an account; nobody can read a password out of it."""
+    """Changes with every setting of an account, and with what is in the files that they name.
+
+    Nobody can read a password out of it.
+    """
     for one in app.settings.accounts:
         if one.name == name:
             key = app.keys.keys[app.keys.current]
-            said = repr(astuple(one)).encode("utf-8", "surrogatepass")
-            return blake2b(said, key=key, person=b"account", digest_size=10).hexdigest()
+            made = blake2b(key=key, person=b"account", digest_size=10)
+            made.update(repr(astuple(one)).encode("utf-8", "surrogatepass"))
+            for file in (one.ca_file, one.oauth.token_file):
+                made.update(blake2b(_content(file)).digest())
+            return made.hexdigest()
     return ""
+
+
+def _content(file: str) -> bytes:
+    """What is in a file now; nothing where it cannot be read, which its use says better."""
+    try:
+        return Path(file).read_bytes() if file else b""
+    except OSError:
+        return b""
 
 
 def _rests(app: App, given: Ways) -> dict[str, Rest]:

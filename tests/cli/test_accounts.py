@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import trustme
 
 from crm_mailer.app import App, delivering, operating
 from crm_mailer.app.ways import ways
@@ -278,6 +279,29 @@ def test_a_new_start_lets_an_account_rest_on_unless_a_person_has_changed_it(
         delivering.send(app)
 
     assert server.verbs.count("AUTH") == 1 + is_tried
+
+
+@pytest.mark.parametrize("is_mended", [False, True], ids=["as it was", "other certificates"])
+def test_other_content_of_a_file_that_an_account_names_is_tried_at_a_new_start(
+    opened: Opened, clock: StandingClock, tmp_path: Path, is_mended: bool
+) -> None:
+    ours = tmp_path / "ours.pem"
+    trustme.CA().cert_pem.write_to_path(str(ours))
+    with fault_server(REFUSING, extensions=("AUTH PLAIN",)) as server:
+        more = f'username = "u"\npassword = "x"\nca_file = "{ours}"'
+        app = opened("[smtp]\n" + smtp(server.port, more))
+        letters(app, 1)
+        delivering.send(app)
+        app.close()
+        clock.forward(minutes=1)
+        if is_mended:
+            with ours.open("a") as file:
+                file.write("# one more\n")
+        app = opened("[smtp]\n" + smtp(server.port, more))
+        delivering.recover(app)
+        delivering.send(app)
+
+    assert server.verbs.count("AUTH") == 1 + is_mended
 
 
 def test_what_an_account_is_set_up_with_cannot_be_read_from_its_rest(opened: Opened) -> None:
