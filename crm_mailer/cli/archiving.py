@@ -89,7 +89,7 @@ def _list(app: App, as_json: bool) -> None:
         show.json_(found)
         return
     show.table(
-        [_("folder"), _("messages"), _("attempts"), _("mails from"), _("to"), _("archived")],
+        [_("folder"), _("messages"), _("attempts"), _("mails from"), _("mails to"), _("archived")],
         [(f"archive/{one.folder}", f"{one.counts.get('messages', 0):,}",
           f"{one.counts.get('deliveries', 0):,}", one.first_touch, one.last_touch,
           show.local(one.at, app.zone)) for one in found],

@@ -54,7 +54,7 @@ def run_(app: App, rebuild: bool, as_json: bool) -> None:
         show.good(n_("1 customer grew into a key customer: see `crm-mailer case tasks`",
                      "{number} customers grew into key customers: see `crm-mailer case tasks`",
                      report.grown))  # fmt: skip
-    show.table([_("segment"), _("came in"), _("left")],
+    show.table([_("segment"), _("came in"), _("went out")],
                [(one.segment, one.came_in or "", one.left or "") for one in report.changes
                 if one.came_in or one.left],
                right=(1, 2), empty=_("nobody came into a segment or left one"))  # fmt: skip

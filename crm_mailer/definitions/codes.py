@@ -19,13 +19,17 @@ Said = Annotated[str, Field(min_length=1)]
 
 
 class Code(Strict):
-    """One kind of finding. `severity` is the gravest that a finding of this code can have."""
+    """One kind of finding. `severity` is the gravest that a finding of this code can have.
+
+    `example` is what stands in a file, unless it is told `in_words`.
+    """
 
     severity: Severity
     title: Said
     why: Said
     remedy: Said
     example: Said
+    in_words: bool = False
 
     def as_text(self, code: str) -> Sentence:
         """What `check --explain` prints."""
@@ -36,7 +40,7 @@ class Code(Strict):
             title=Sentence(self.title),
             why=Sentence(self.why),
             remedy=Sentence(self.remedy),
-            example=self.example,
+            example=Sentence(self.example),
         )
 
 

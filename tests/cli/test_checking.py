@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from crm_mailer.definitions import codes
+from crm_mailer.i18n import say
+from crm_mailer.model.errors import NotFound
 from tests.cli.conftest import Run
 
 
@@ -67,8 +71,40 @@ def test_a_code_is_explained(run: Run, code: str) -> None:
     assert "Example: " in said
 
 
+@pytest.fixture
+def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_MAILER_LANGUAGE", "zh_CN")
+
+
+#: How a code is explained in Chinese: code, severity, title, why, remedy, example.
+EXPLAINED = re.compile(
+    r"(CRM\d{3})（(错误|警告|建议)）：(.+)\n\n(.+)\n\n处理办法：(.+)\n示例：    (.+)\n"
+)
+HAN = re.compile("[\u4e00-\u9fff]")
+
+
+@pytest.mark.usefixtures("chinese")
+def test_every_code_is_explained_in_chinese(run: Run) -> None:
+    for code, one in codes.registry().items():
+        found = EXPLAINED.fullmatch(said := run("check", "--explain", code).stdout)
+
+        assert found, said
+        assert found[1] == code
+        assert all(HAN.search(text) for text in found.groups()[2:5]), said
+        assert found[6] == one.example or (one.in_words and HAN.search(found[6])), said
+
+
 def test_an_unknown_code_is_a_usage_error(run: Run) -> None:
     assert run("check", "--explain", "CRM999").exit_code == 2
+
+
+@pytest.mark.usefixtures("chinese")
+def test_an_unknown_code_is_refused_in_chinese(run: Run) -> None:
+    error = run("check", "--explain", "CRM998").exception
+
+    assert isinstance(error, NotFound)
+    assert say(str(error)) == "没有错误代码 `CRM998`"
+    assert say(error.hint).startswith("是不是想写 `CRM")
 
 
 def test_schemas_are_printed_or_written(run: Run, tmp_path: Path) -> None:

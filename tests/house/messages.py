@@ -206,6 +206,7 @@ PATTERNS = {
     "self.title": "definitions/codes.yaml",
     "self.why": "definitions/codes.yaml",
     "self.remedy": "definitions/codes.yaml",
+    "self.example": "definitions/codes.yaml, where it is told in words",
 }
 
 #: What stands in `_(...)` where it is no literal -> the lists above that it comes from.
@@ -337,6 +338,8 @@ def of_findings() -> Iterator[str]:
     """What the codes of findings mean."""
     for code in codes.registry().values():
         yield from (code.title, code.why, code.remedy)
+        if code.in_words:
+            yield code.example
     yield from Severity
 
 
