@@ -192,9 +192,9 @@ def read_codes(path: Path) -> list[str]:
         if path.stat().st_size > MAX_BYTES:
             raise SourceError(
                 Sentence(
-                    "{path}: the file is larger than {max_bytes} MB",
+                    "{path}: the file is larger than {number} MB",
                     path=path,
-                    max_bytes=MAX_BYTES // 1_000_000,
+                    number=MAX_BYTES // 1_000_000,
                 )
             )
         text = path.read_bytes().decode("utf-8-sig")
@@ -203,7 +203,7 @@ def read_codes(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         hint = "save it with the encoding UTF-8"
         raise SourceError(
-            Sentence("{path}: not UTF-8 text (byte {start})", path=path, start=error.start),
+            Sentence("{path}: not UTF-8 text (byte {number})", path=path, number=error.start),
             hint=hint,
         ) from None
     rows = list(_rows(path, text))
@@ -211,7 +211,7 @@ def read_codes(path: Path) -> list[str]:
     if wrong:
         shown = ", ".join(map(str, wrong[:SHOWN])) + (" ..." if len(wrong) > SHOWN else "")
         raise SourceError(
-            Sentence("{path}: no code in row {shown}", path=path, shown=shown),
+            Sentence("{path}: no code in row {rows}", path=path, rows=shown),
             hint="a code has up to 40 characters without blanks; nothing was loaded",
         )
     if not rows:
@@ -288,9 +288,12 @@ def decide(
         customer_id = directory.find_customer(connection, who) if who else None
         asked = benefit_approvals.list_asked(connection, benefit, customer_id=customer_id)
         if not asked:
-            whom = f"{who} does not wait" if who else "nobody waits"
             raise NotPossible(
-                Sentence("{whom} for `{benefit}` to be allowed", whom=whom, benefit=benefit),
+                Sentence(
+                    "{who} does not wait for `{benefit}` to be allowed", who=who, benefit=benefit
+                )
+                if who
+                else Sentence("nobody waits for `{benefit}` to be allowed", benefit=benefit),
                 hint=Sentence("`crm-mailer benefit show {benefit}` has who waits", benefit=benefit),
             )
         ids = [one.grant_id for one in asked]

@@ -40,9 +40,14 @@ def amount(text: str, currency: str) -> Money:
         )
     money = Money.of(Decimal(match[2]), (match[1] or match[3] or currency).upper())
     if money.minor <= 0 or money.amount != Decimal(match[2]):
-        what = "nothing" if money.minor <= 0 else f"more exact than {money.currency} can be paid"
         raise NotPossible(
-            Sentence("`{text}` is {what}", text=text, what=what),
+            Sentence("`{text}` is nothing", text=text)
+            if money.minor <= 0
+            else Sentence(
+                "`{text}` is more exact than {currency} can be paid",
+                text=text,
+                currency=money.currency,
+            ),
             hint="leave --amount out where nothing is paid",
         )
     return money
@@ -130,8 +135,16 @@ def keep_file(path: Path, home: Path, case_id: int) -> str:
                 hint="name one photo or document at a time",
             )
         if not 0 < size <= LARGEST_FILE:
-            why = "is empty" if not size else f"is larger than {LARGEST_FILE // 1_000_000} MB"
-            raise NotPossible(f"{path} {why}", hint="put a film on the web and give --link")
+            raise NotPossible(
+                Sentence(
+                    "{path} is larger than {number} MB",
+                    path=path,
+                    number=LARGEST_FILE // 1_000_000,
+                )
+                if size
+                else Sentence("{path} is empty", path=path),
+                hint="put a film on the web and give --link",
+            )
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
     except OSError as error:

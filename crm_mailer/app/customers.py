@@ -86,7 +86,7 @@ def add_tag(app: App, who: str, tag: str, *, by: str, is_pinned: bool) -> str:
     word = " ".join(tag.split())
     if not word or len(word) > LONGEST_TAG:
         raise NotPossible(
-            Sentence("a tag has 1 to {longest_tag} letters", longest_tag=LONGEST_TAG),
+            Sentence("a tag has 1 to {number} letters", number=LONGEST_TAG),
             hint="use `customer note` for more words",
         )
     with app.store.write() as connection:
@@ -138,7 +138,7 @@ def flag(
         customer_id = directory.find_customer(connection, who)
         if case is not None and cases.get(connection, case).customer_id != customer_id:
             raise NotPossible(
-                Sentence("case {case} is another customer's", case=case),
+                Sentence("case {number} is another customer's", number=case),
                 hint="`crm-mailer case list` has the numbers",
             )
         new = NewFlag(
@@ -176,7 +176,7 @@ def unflag(app: App, who: str, why: str, *, by: str) -> list[Flag]:
         standing = flags.remove(connection, customer_id, why.strip(), by=by, now=now)
         if not standing:
             raise NotPossible(
-                Sentence("customer {customer_id} is on no blacklist", customer_id=customer_id),
+                Sentence("customer {number} is on no blacklist", number=customer_id),
                 hint="`crm-mailer customer flag list` has all",
             )
         tags.add_note(connection, customer_id, f"unflagged: {why.strip()}", now=now, by=by)
@@ -264,7 +264,7 @@ def _address(connection: Connection, customer_id: int) -> str:
     address = directory.address_of(connection, customer_id)
     if not address:
         raise NotPossible(
-            Sentence("no mail address of customer {customer_id} is known", customer_id=customer_id),
+            Sentence("no mail address of customer {number} is known", number=customer_id),
             hint="`crm-mailer customer set --email` adds it",
         )
     return address
