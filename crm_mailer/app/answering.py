@@ -291,7 +291,8 @@ def _obstacle(matter: Matter) -> tuple[str, str]:
 
 def _notes(app: App, matter: Matter, template: str, is_fallback: bool) -> list[str]:
     """What an agent should know before this leaves."""
-    customer, letter, found = matter.customer, matter.letter, []
+    customer, letter = matter.customer, matter.letter
+    found: list[str] = []
     facts = {state: at.astimezone(app.zone) for state, at in matter.facts.items()}
     clash = disputes.clash(matter.codes[0], facts) if matter.case_id is not None else ""
     if clash:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import CannotWrite, NotPossible, StoreError
+from crm_mailer.model.json_reasons import reason
 from crm_mailer.model.sentence import Sentence
 
 FOLDER, MANIFEST, PART, _LOCK = "archive", "manifest.json", ".part", ".lock"
@@ -210,7 +211,7 @@ def read_manifest(folder: Path) -> Manifest:
             Sentence(
                 "the manifest of an archive cannot be read: {file}: {why}",
                 file=folder / MANIFEST,
-                why=error,
+                why=reason(error),
             ),
             hint="bring back the folder from a copy of it",
         ) from error

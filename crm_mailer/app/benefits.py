@@ -199,7 +199,9 @@ def read_codes(path: Path) -> list[str]:
             )
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise SourceError(f"{path}: {error.strerror or error}") from None
+        raise SourceError(
+            Sentence("{file}: {why}", file=path, why=error.strerror or error)
+        ) from None
     except UnicodeDecodeError as error:
         hint = "save it with the encoding UTF-8"
         raise SourceError(
@@ -228,7 +230,9 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, str]]:
         mark = ";" if ";" in text.partition("\n")[0] else "\t" if "\t" in text else ","
         cells = list(csv.reader(io.StringIO(text), delimiter=mark))
     except csv.Error as error:
-        raise SourceError(f"{path}: {error}", hint="one code on each line") from None
+        raise SourceError(
+            Sentence("{file}: {why}", file=path, why=error), hint="one code on each line"
+        ) from None
     header = [cell.strip().casefold() for cell in cells[0]] if cells else []
     names = ("code", "coupon", "coupon code", "discount code", "voucher", "优惠码")
     place = next((header.index(name) for name in names if name in header), None)

@@ -148,7 +148,9 @@ def keep_file(path: Path, home: Path, case_id: int) -> str:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
     except OSError as error:
-        raise NotFound(f"{path}: {error.strerror}", hint="look at the path") from None
+        raise NotFound(
+            Sentence("{file}: {why}", file=path, why=error.strerror), hint="look at the path"
+        ) from None
     name = re.sub(r"[^\w.-]+", "_", path.name)[-80:]
     kept = Path(EVIDENCE) / str(case_id) / f"{digest}-{name}"
     try:
@@ -160,6 +162,7 @@ def keep_file(path: Path, home: Path, case_id: int) -> str:
         partial.replace(home / kept)
     except OSError as error:
         raise CannotWrite(
-            f"{home / kept}: {error.strerror}", hint="look at the free space"
+            Sentence("{file}: {why}", file=home / kept, why=error.strerror),
+            hint="look at the free space",
         ) from None
     return f"file:{kept.as_posix()}"

@@ -17,6 +17,7 @@ from crm_mailer.listening import beside_wish, complaints, kinds, letters
 from crm_mailer.listening.kinds import SortedMail
 from crm_mailer.listening.letters import Letter, Part
 from crm_mailer.model.errors import NotFound, SourceError
+from crm_mailer.model.json_reasons import reason
 from crm_mailer.model.reply import Evidence, Intent, ReplyKind
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.words import Words
@@ -191,7 +192,9 @@ def _told(line: bytes) -> tuple[str, str, str]:
             raise SourceError(
                 Sentence("the line is longer than {number} MB", number=most), hint=example
             ) from error
-        raise SourceError(Sentence("is not JSON: {why}", why=error), hint=example) from error
+        raise SourceError(
+            Sentence("is not JSON: {why}", why=reason(error)), hint=example
+        ) from error
     body = told.get("body", told.get("text")) if isinstance(told, dict) else None
     if not isinstance(body, str):
         raise SourceError("has no text `body`", hint=example)

@@ -11,7 +11,7 @@ from crm_mailer.app import cases as learn
 from crm_mailer.app import course_fates, names, privacy, segmenting
 from crm_mailer.app.segmenting import Explanation
 from crm_mailer.app.wiring import App
-from crm_mailer.model import zones
+from crm_mailer.model import customer_notes, zones
 from crm_mailer.model.choices import Birthday
 from crm_mailer.model.customer import BuyingBehaviour, Customer, Personality
 from crm_mailer.model.errors import NotPossible
@@ -151,14 +151,8 @@ def flag(
         )
         is_new = flags.add(connection, new, now)
         if is_new:
-            tags.add_note(connection, customer_id, _flag_note(new), now=now, by=by)
+            tags.add_note(connection, customer_id, customer_notes.flagged(new), now=now, by=by)
     return is_new
-
-
-def _flag_note(new: NewFlag) -> str:
-    case = f"case {new.case_id}" if new.case_id else ""
-    evidence = ", ".join(filter(None, (new.evidence, case)))
-    return f"flagged ({new.kind}): {new.reason}" + (f" [{evidence}]" if evidence else "")
 
 
 def unflag(app: App, who: str, why: str, *, by: str) -> list[Flag]:
@@ -179,7 +173,8 @@ def unflag(app: App, who: str, why: str, *, by: str) -> list[Flag]:
                 Sentence("customer {number} is on no blacklist", number=customer_id),
                 hint="`crm-mailer customer flag list` has all",
             )
-        tags.add_note(connection, customer_id, f"unflagged: {why.strip()}", now=now, by=by)
+        note = customer_notes.unflagged(why.strip())
+        tags.add_note(connection, customer_id, note, now=now, by=by)
     return standing
 
 
@@ -233,7 +228,7 @@ def suppress(app: App, who: str, why: str, *, by: str) -> str:
         suppressions.add(
             connection, address, SuppressionReason.BY_HAND, source=by, evidence=why, at=now
         )
-        tags.add_note(connection, customer_id, f"suppressed: {why}", now=now, by=by)
+        tags.add_note(connection, customer_id, customer_notes.suppressed(why), now=now, by=by)
     return address
 
 
@@ -254,8 +249,8 @@ def unsuppress(app: App, who: str, why: str, *, by: str) -> list[str]:
                 hint="nothing has to be done",
             )
         suppressions.lift(connection, address)
-        was = ", ".join(held)
-        tags.add_note(connection, customer_id, f"mailed again (was {was}): {why}", now=now, by=by)
+        note = customer_notes.mailed_again(held, why)
+        tags.add_note(connection, customer_id, note, now=now, by=by)
         privacy.forget_erasure(app, connection, customer_id)
     return [reason.value for reason in held]
 
