@@ -25,7 +25,7 @@ from crm_mailer.model.campaign import Stream
 from crm_mailer.model.delivery import OutcomeKind
 from crm_mailer.model.errors import CrmMailerError, NotPossible
 from crm_mailer.model.message import Message
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.rendering import notes
 from crm_mailer.rendering.headers import UnsafeHeader
 from crm_mailer.settings.values import is_loopback
@@ -173,7 +173,7 @@ def _post(app: App, due: Sequence[News], post_: Post) -> str:
     url = app.settings.alerts.webhook
     is_near = is_loopback(urlsplit(url).hostname or "")
     if app.settings.clock and not is_near:
-        return "this is a rehearsal: only this machine is told"
+        return Sentence("this is a rehearsal: only this machine is told")
     content = alert_words.body(url, app.shop_or_default.name, due, app.zone)
     try:
         told = post_(url, {}, content, may_be_private=is_near or app.settings.alerts.private)
@@ -220,7 +220,7 @@ def _mail_to(app: App, recipient: str, due: Sequence[News]) -> str:
     shop = app.shop_or_default
     sender = shop.orders_sender or shop.sender
     if not sender:
-        return "campaigns/shop.yaml names no `orders_sender` and no `sender`"
+        return Sentence("campaigns/shop.yaml names no `orders_sender` and no `sender`")
     try:
         message = notes.write(
             sender=sender,
@@ -237,13 +237,13 @@ def _mail_to(app: App, recipient: str, due: Sequence[News]) -> str:
 
 
 def _by_some_outlet(app: App, message: Message) -> str:
-    why = "no account may be used"
+    why: str = Sentence("no account may be used")
     for outlet in _outlets(app):
         outcome = single.hand_over(outlet.transport, message)
         # what may have arrived goes by the next way, too: twice is better than not at all
         if outcome.kind is OutcomeKind.ACCEPTED:
             return ""
-        why = f"{outlet.name}: {outcome.code or outcome.phase.value} {outcome.text}".strip()
+        why = Sentences(f"{outlet.name}: {outcome.code or outcome.phase.value}", outcome.text)
     return why
 
 

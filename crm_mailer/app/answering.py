@@ -10,7 +10,7 @@ from crm_mailer.app import cases, matters
 from crm_mailer.app.matters import Matter
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.problems import did_you_mean
-from crm_mailer.learning import answers, disputes, replying
+from crm_mailer.learning import answers, disputes, replying, sayings
 from crm_mailer.learning.replying import Sent
 from crm_mailer.model import language as languages
 from crm_mailer.model.agent_reply import AgentReply
@@ -24,7 +24,9 @@ from crm_mailer.rendering import letters, replies
 from crm_mailer.rendering.replies import Known
 
 LONGEST = 100_000
-RELAYED = "it goes through the marketplace's relay: no links to your shop, no addresses in it"
+RELAYED = Sentence(
+    "it goes through the marketplace's relay: no links to your shop, no addresses in it"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ def send(app: App, draft: Draft) -> Sent:
     left = [f"[[{name}]]" for name in draft.blanks]
     if left:
         raise NotPossible(
-            Sentence("to be filled in before it may leave: {left}", left=", ".join(left)),
+            Sentence("to be filled in before it may leave: {blanks}", blanks=", ".join(left)),
             hint='--set 1="..." fills the first one, --edit opens your editor',
         )
     if not draft.text.strip():
@@ -131,7 +133,7 @@ def edited(draft: Draft, written: str) -> Draft:
     """
     subject, words = letters.with_subject(written.lstrip("\ufeff\n"))
     if len(words) > LONGEST:
-        raise NotPossible(Sentence("the answer has more than {longest:,} letters", longest=LONGEST))
+        raise NotPossible(Sentence("the answer has more than {number:,} letters", number=LONGEST))
     return _with_words(draft, subject or draft.subject, letters.tidy(words))
 
 
@@ -198,8 +200,8 @@ def _filled_in(subject: str, text: str, values: Mapping[str, str]) -> tuple[str,
         if key not in names and key not in numbers:
             known = ", ".join(f"{place}: {name}" for place, name in enumerate(names, start=1))
             raise NotPossible(
-                Sentence("the draft has no blank `{key}`", key=key),
-                hint=Sentence("it has {known}", known=known) if known else "",
+                Sentence("the draft has no blank `{name}`", name=key),
+                hint=Sentence("it has {blanks}", blanks=known) if known else "",
             )
     first, _line, rest = replies.with_values(head + text, values).partition("\n")
     return first, rest
@@ -216,10 +218,10 @@ def _template(app: App, matter: Matter, wanted: str, now: datetime) -> answers.S
         name = wanted if wanted in app.templates.names else f"{replies.FOLDER}{wanted}"
         if name not in app.templates.names:
             raise NotFound(
-                Sentence("there is no canned reply `{wanted}`", wanted=wanted),
+                Sentence("there is no canned reply `{name}`", name=wanted),
                 hint=did_you_mean(name, available) or "`crm-mailer case templates` lists them",
             )
-        return answers.Suggestion(template=name, why="as you said")
+        return answers.Suggestion(template=name, why=Sentence("as you said"))
     order = matter.order
     situation = answers.Situation(
         codes=matter.codes,
@@ -278,36 +280,52 @@ def _obstacle(matter: Matter) -> tuple[str, str]:
     if reason is None:
         return "", ""
     platform = (matter.order.platform if matter.order else "") or matter.customer.source_platform
-    way = f"answer on {platform}" if platform else "answer on the platform or by phone"
     done = f"crm-mailer case note {matter.case_id} TEXT --answered"
     if matter.case_id is None:
         done = f"crm-mailer case done {matter.task_id}"
-    return (
-        f"the answer cannot be mailed: {SKIP_SENTENCES[reason]}",
-        f"{way}, then `{done}`",
-    )
+    why = Sentence("the answer cannot be mailed: {why}", why=Sentence(SKIP_SENTENCES[reason]))
+    if not platform:
+        return why, Sentence("answer on the platform or by phone, then `{command}`", command=done)
+    return why, Sentence("answer on {platform}, then `{command}`", platform=platform, command=done)
 
 
 def _notes(app: App, matter: Matter, template: str, is_fallback: bool) -> list[str]:
     """What an agent should know before this leaves."""
-    customer, letter, found = matter.customer, matter.letter, []
+    customer, letter = matter.customer, matter.letter
+    found: list[str] = []
     facts = {state: at.astimezone(app.zone) for state, at in matter.facts.items()}
     clash = disputes.clash(matter.codes[0], facts) if matter.case_id is not None else ""
     if clash:
-        found.append(f"the facts disagree: {clash}")
+        found.append(Sentence("the facts disagree: {what}", what=sayings.heard(clash)))
     if is_fallback:
-        found.append(f"there is no such reply in the customer's language ({customer.language})")
+        found.append(
+            Sentence(
+                "there is no such reply in the customer's language ({language})",
+                language=customer.language,
+            )
+        )
     if matter.standing.is_relay:
         found.append(RELAYED)
     sender, known = (letter.sender if letter else ""), customer.email or ""
     if sender and known and sender.casefold() != known.casefold():
-        found.append(f"they wrote from {sender}; the answer goes to {known}")
+        found.append(
+            Sentence(
+                "they wrote from {sender}; the answer goes to {address}",
+                sender=sender,
+                address=known,
+            )
+        )
     is_stopped = refusal(matter.standing, Stream.MARKETING) in _STOPPED
     if template == f"{replies.FOLDER}mail-stop" and not is_stopped:
         who = customer.email or customer.id
-        found.append(f"it says that marketing stopped: `crm-mailer customer suppress {who}` first")
+        found.append(
+            Sentence(
+                "it says that marketing stopped: `crm-mailer customer suppress {who}` first",
+                who=who,
+            )
+        )
     if OrderState.DISPUTED in matter.facts:
-        found.append("a dispute is open on the platform: answer there, too")
+        found.append(Sentence("a dispute is open on the platform: answer there, too"))
     return found
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import CannotWrite, NotPossible, StoreError
+from crm_mailer.model.json_reasons import reason
 from crm_mailer.model.sentence import Sentence
 
 FOLDER, MANIFEST, PART, _LOCK = "archive", "manifest.json", ".part", ".lock"
@@ -93,7 +94,9 @@ def held(home: Path) -> Iterator[Path]:
 @contextmanager
 def plain_errors(
     folder: Path,
-    hint: str = "is the disk full? nothing was deleted that is not in the archive; do it again",
+    hint: str = Sentence(
+        "is the disk full? nothing was deleted that is not in the archive; do it again"
+    ),
 ) -> Iterator[None]:
     """Faults of the disk as one clear line."""
     try:
@@ -101,8 +104,8 @@ def plain_errors(
     except OSError as error:
         raise CannotWrite(
             Sentence(
-                "the archive cannot be written: {what}: {why}",
-                what=error.filename or folder,
+                "the archive cannot be written: {file}: {why}",
+                file=error.filename or folder,
                 why=error.strerror or error,
             ),
             hint=hint,
@@ -176,9 +179,9 @@ def read_lines(folder: Path, file: File) -> list[str]:
     except (OSError, EOFError) as error:
         raise StoreError(
             Sentence(
-                "the archive cannot be read: {folder}: {error}",
-                folder=folder / file.name,
-                error=error,
+                "the archive cannot be read: {file}: {why}",
+                file=folder / file.name,
+                why=error,
             ),
             hint="bring back the folder from a copy of it",
         ) from error
@@ -186,8 +189,7 @@ def read_lines(folder: Path, file: File) -> list[str]:
     if not is_right or len(lines) != file.rows:
         raise StoreError(
             Sentence(
-                "a file of the archive is not as it was written: {folder}",
-                folder=folder / file.name,
+                "a file of the archive is not as it was written: {file}", file=folder / file.name
             ),
             hint="bring it back from a copy; what it should hold is in the manifest beside it",
         )
@@ -207,9 +209,9 @@ def read_manifest(folder: Path) -> Manifest:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(
             Sentence(
-                "the manifest of an archive cannot be read: {folder}: {error}",
-                folder=folder / MANIFEST,
-                error=error,
+                "the manifest of an archive cannot be read: {file}: {why}",
+                file=folder / MANIFEST,
+                why=reason(error),
             ),
             hint="bring back the folder from a copy of it",
         ) from error

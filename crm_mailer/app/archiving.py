@@ -87,13 +87,11 @@ def _before(app: App, year: int, month: int) -> datetime:
     youngest = now.year * 12 + now.month - 1 - YOUNGEST
     if year * 12 + month - 1 > youngest:
         raise NotPossible(
-            Sentence(
-                "mails of the last {youngest} months are still worked with", youngest=YOUNGEST
-            ),
+            Sentence("mails of the last {number} months are still worked with", number=YOUNGEST),
             hint=Sentence(
-                "--before {youngest:04}-{youngest2:02} or earlier",
-                youngest=youngest // 12,
-                youngest2=youngest % 12 + 1,
+                "--before {year:04}-{month:02} or earlier",
+                year=youngest // 12,
+                month=youngest % 12 + 1,
             ),
         )
     return now.replace(year=year, month=month, day=1, hour=0, minute=0, second=0, microsecond=0)
@@ -199,9 +197,9 @@ def _compare(app: App, place: Path, known: Manifest, first: int, until: int) -> 
 
 def _changed(place: Path) -> NotPossible:
     return NotPossible(
-        Sentence("mails of {name} changed while they were archived", name=place.name),
+        Sentence("mails of {month} changed while they were archived", month=place.name),
         hint=Sentence(
-            "remove the folder {place} and do it again; nothing of it has left", place=place
+            "remove the folder {folder} and do it again; nothing of it has left", folder=place
         ),
     )
 
@@ -266,8 +264,8 @@ def find(app: App, touch_id: int) -> dict[str, list[Any]]:
     if found := rows_of(app, [touch_id]):
         return found
     raise NotFound(
-        Sentence("mail {touch_id} is not in the archive", touch_id=touch_id),
-        hint=Sentence("`crm-mailer outbox show {touch_id}` says where it is", touch_id=touch_id),
+        Sentence("mail {number} is not in the archive", number=touch_id),
+        hint=Sentence("`crm-mailer outbox show {number}` says where it is", number=touch_id),
     )
 
 
@@ -359,7 +357,7 @@ def still(app: App) -> Iterator[Archived]:
     with files.held(app.home) as folder:
         if broken := sorted(folder.glob(f"*{files.PART}")):
             raise NotPossible(
-                Sentence("archiving {stem} was broken off", stem=broken[0].stem),
+                Sentence("archiving {month} was broken off", month=broken[0].stem),
                 hint="run `crm-mailer db archive --before ...` to its end first",
             )
         yield Archived(app, folder)

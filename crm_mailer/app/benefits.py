@@ -192,18 +192,20 @@ def read_codes(path: Path) -> list[str]:
         if path.stat().st_size > MAX_BYTES:
             raise SourceError(
                 Sentence(
-                    "{path}: the file is larger than {max_bytes} MB",
+                    "{path}: the file is larger than {number} MB",
                     path=path,
-                    max_bytes=MAX_BYTES // 1_000_000,
+                    number=MAX_BYTES // 1_000_000,
                 )
             )
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise SourceError(f"{path}: {error.strerror or error}") from None
+        raise SourceError(
+            Sentence("{file}: {why}", file=path, why=error.strerror or error)
+        ) from None
     except UnicodeDecodeError as error:
         hint = "save it with the encoding UTF-8"
         raise SourceError(
-            Sentence("{path}: not UTF-8 text (byte {start})", path=path, start=error.start),
+            Sentence("{path}: not UTF-8 text (byte {number})", path=path, number=error.start),
             hint=hint,
         ) from None
     rows = list(_rows(path, text))
@@ -211,7 +213,7 @@ def read_codes(path: Path) -> list[str]:
     if wrong:
         shown = ", ".join(map(str, wrong[:SHOWN])) + (" ..." if len(wrong) > SHOWN else "")
         raise SourceError(
-            Sentence("{path}: no code in row {shown}", path=path, shown=shown),
+            Sentence("{path}: no code in row {rows}", path=path, rows=shown),
             hint="a code has up to 40 characters without blanks; nothing was loaded",
         )
     if not rows:
@@ -228,7 +230,9 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, str]]:
         mark = ";" if ";" in text.partition("\n")[0] else "\t" if "\t" in text else ","
         cells = list(csv.reader(io.StringIO(text), delimiter=mark))
     except csv.Error as error:
-        raise SourceError(f"{path}: {error}", hint="one code on each line") from None
+        raise SourceError(
+            Sentence("{file}: {why}", file=path, why=error), hint="one code on each line"
+        ) from None
     header = [cell.strip().casefold() for cell in cells[0]] if cells else []
     names = ("code", "coupon", "coupon code", "discount code", "voucher", "优惠码")
     place = next((header.index(name) for name in names if name in header), None)
@@ -288,9 +292,12 @@ def decide(
         customer_id = directory.find_customer(connection, who) if who else None
         asked = benefit_approvals.list_asked(connection, benefit, customer_id=customer_id)
         if not asked:
-            whom = f"{who} does not wait" if who else "nobody waits"
             raise NotPossible(
-                Sentence("{whom} for `{benefit}` to be allowed", whom=whom, benefit=benefit),
+                Sentence(
+                    "{who} does not wait for `{benefit}` to be allowed", who=who, benefit=benefit
+                )
+                if who
+                else Sentence("nobody waits for `{benefit}` to be allowed", benefit=benefit),
                 hint=Sentence("`crm-mailer benefit show {benefit}` has who waits", benefit=benefit),
             )
         ids = [one.grant_id for one in asked]

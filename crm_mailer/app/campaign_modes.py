@@ -87,7 +87,7 @@ def refuse_other_word(app: App, campaign: str, *, shown: int, typed: str) -> Non
     if typed.strip().replace(",", "") != word_for(campaign, shown):
         raise NotPossible(
             "what you typed does not match: nothing was changed",
-            hint=Sentence("type {word_for}", word_for=word_for(campaign, shown)),
+            hint=Sentence("type {word}", word=word_for(campaign, shown)),
         )
     now = planning.count_new(app, (campaign,)) if shown > ASK_ABOVE else shown
     if now != shown:

@@ -123,9 +123,7 @@ def put_trial(app: App, campaign: str, text: str) -> None:
     path = _trial_path(app, names.campaign(app, campaign).id)
     whole = text.replace("\r\n", "\n").encode()
     if len(whole) > MAX_BYTES:
-        raise NotPossible(
-            Sentence("the text is larger than {max_bytes} kB", max_bytes=MAX_BYTES // 1000)
-        )
+        raise NotPossible(Sentence("the text is larger than {number} kB", number=MAX_BYTES // 1000))
     _make(path.parent)
     try:
         path.write_bytes(whole)

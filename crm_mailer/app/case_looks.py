@@ -199,9 +199,13 @@ class Unchanged:
             return
         with self._app.store.read() as connection:
             last = store_cases.list_events(connection, self._case)[-1]
+        kind = last.kind.value.replace("_", " ")
         raise NotPossible(
             Sentence(
-                "case {case} changed since you opened it: {what}", case=self._case, what=_what(last)
+                "case {number} changed since you opened it: {who}: {what}",
+                number=self._case,
+                who=last.by or _by_whom(last),
+                what=Sentence(kind),
             ),
             hint="look at it once more; then do it again, if it is still right",
         )
@@ -212,9 +216,9 @@ def reasons() -> dict[str, str]:
     return {code: in_words(code) for code in REASONS}
 
 
-def _what(event: CaseEvent) -> str:
-    who = event.by or ("the customer" if event.reply_id else "the program")
-    return f"{who}: {event.kind.value.replace('_', ' ')}"
+def _by_whom(event: CaseEvent) -> Sentence:
+    """Whose doing it was, where nobody is named."""
+    return Sentence("the customer") if event.reply_id else Sentence("the program")
 
 
 def _card(one: BoardCase, now: datetime) -> Card:

@@ -40,9 +40,14 @@ def amount(text: str, currency: str) -> Money:
         )
     money = Money.of(Decimal(match[2]), (match[1] or match[3] or currency).upper())
     if money.minor <= 0 or money.amount != Decimal(match[2]):
-        what = "nothing" if money.minor <= 0 else f"more exact than {money.currency} can be paid"
         raise NotPossible(
-            Sentence("`{text}` is {what}", text=text, what=what),
+            Sentence("`{text}` is nothing", text=text)
+            if money.minor <= 0
+            else Sentence(
+                "`{text}` is more exact than {currency} can be paid",
+                text=text,
+                currency=money.currency,
+            ),
             hint="leave --amount out where nothing is paid",
         )
     return money
@@ -130,12 +135,22 @@ def keep_file(path: Path, home: Path, case_id: int) -> str:
                 hint="name one photo or document at a time",
             )
         if not 0 < size <= LARGEST_FILE:
-            why = "is empty" if not size else f"is larger than {LARGEST_FILE // 1_000_000} MB"
-            raise NotPossible(f"{path} {why}", hint="put a film on the web and give --link")
+            raise NotPossible(
+                Sentence(
+                    "{path} is larger than {number} MB",
+                    path=path,
+                    number=LARGEST_FILE // 1_000_000,
+                )
+                if size
+                else Sentence("{path} is empty", path=path),
+                hint="put a film on the web and give --link",
+            )
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
     except OSError as error:
-        raise NotFound(f"{path}: {error.strerror}", hint="look at the path") from None
+        raise NotFound(
+            Sentence("{file}: {why}", file=path, why=error.strerror), hint="look at the path"
+        ) from None
     name = re.sub(r"[^\w.-]+", "_", path.name)[-80:]
     kept = Path(EVIDENCE) / str(case_id) / f"{digest}-{name}"
     try:
@@ -147,6 +162,7 @@ def keep_file(path: Path, home: Path, case_id: int) -> str:
         partial.replace(home / kept)
     except OSError as error:
         raise CannotWrite(
-            f"{home / kept}: {error.strerror}", hint="look at the free space"
+            Sentence("{file}: {why}", file=home / kept, why=error.strerror),
+            hint="look at the free space",
         ) from None
     return f"file:{kept.as_posix()}"

@@ -22,6 +22,7 @@ from crm_mailer.model.sentence import Sentence
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 #: Names the browser to use.
 VARIABLE = "CRM_MAILER_CHROMIUM"
+ENDED = Sentence("the browser has ended")
 #: Seconds for everything, and for one page with its pictures.
 SECONDS, LOAD_SECONDS = 60.0, 15.0
 #: No mail is taller; a fault must not fill the memory.
@@ -146,11 +147,12 @@ class Line:
         try:
             os.write(self._write, json.dumps(question).encode() + b"\0")
         except OSError:
-            raise _silent("has ended") from None
+            raise _silent(ENDED) from None
         while (answer := self._heard(self._end)).get("id") != self._number:
             pass
         if "error" in answer:
-            raise _silent(f"says: {answer['error'].get('message', '')}")
+            words = answer["error"].get("message", "")
+            raise _silent(Sentence("the browser says: {words}", words=words))
         result: dict[str, Any] = answer["result"]
         return result
 
@@ -166,19 +168,19 @@ class Line:
             left = end - time.monotonic()
             if left <= 0 or not select.select([self._read], [], [], left)[0]:
                 if is_patient:
-                    raise _silent("does not answer")
+                    raise _silent(Sentence("the browser does not answer"))
                 raise TimeoutError
             piece = os.read(self._read, 1 << 16)
             if not piece:
-                raise _silent("has ended")
+                raise _silent(ENDED)
             self._buffer += piece
         message, _end, self._buffer = self._buffer.partition(b"\0")
         heard: dict[str, Any] = json.loads(message)
         return heard
 
 
-def _silent(how: str) -> ServiceDown:
+def _silent(what: Sentence) -> ServiceDown:
     return ServiceDown(
-        Sentence("the browser {how}", how=how),
+        what,
         hint=Sentence("try another one: {variable}=/path/to/chromium", variable=VARIABLE),
     )

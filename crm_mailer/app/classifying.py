@@ -17,6 +17,7 @@ from crm_mailer.listening import beside_wish, complaints, kinds, letters
 from crm_mailer.listening.kinds import SortedMail
 from crm_mailer.listening.letters import Letter, Part
 from crm_mailer.model.errors import NotFound, SourceError
+from crm_mailer.model.json_reasons import reason
 from crm_mailer.model.reply import Evidence, Intent, ReplyKind
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.words import Words
@@ -90,7 +91,8 @@ def classify(
             with _opened(name, stdin) as file:
                 yield from _file(name, file, words, now)
         except OSError as error:
-            yield Unreadable(where=name, why=f"cannot be read: {error.strerror or error}")
+            why = Sentence("cannot be read: {why}", why=error.strerror or error)
+            yield Unreadable(where=name, why=why)
 
 
 def classify_letter(letter: Letter, words: Words, now: datetime, language: str = "") -> Classified:
@@ -134,9 +136,10 @@ def _file(
     if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         raw = head + file.read(MAIL_BYTES + 1 - len(head))
         if not raw.strip():
-            yield Unreadable(where=name, why="is empty")
+            yield Unreadable(where=name, why=Sentence("is empty"))
         elif len(raw) > MAIL_BYTES:
-            yield Unreadable(where=name, why=f"is larger than {MAIL_BYTES // 1024**2} MB")
+            most = MAIL_BYTES // 1024**2
+            yield Unreadable(where=name, why=Sentence("is larger than {number} MB", number=most))
         else:
             yield classify_letter(letters.read(raw), words, now)
         return
@@ -174,18 +177,24 @@ def _told(line: bytes) -> tuple[str, str, str]:
     Raises:
         SourceError: it is no JSON object with a text `body`.
     """
-    example = 'a line is such as {"subject": "Re: order 12", "body": "Where is it?", "lang": "en"}'
+    example = Sentence(
+        'a line is such as {"subject": "Re: order 12", "body": "Where is it?", "lang": "en"}'
+    )
     try:
         told: Any = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise SourceError(
-            Sentence("is not UTF-8 text (byte {start})", start=error.start), hint=example
+            Sentence("is not UTF-8 text (byte {number})", number=error.start), hint=example
         ) from error
     except (ValueError, RecursionError) as error:
         if len(line) >= LINE_BYTES:
-            why = f"the line is longer than {LINE_BYTES // 1024**2} MB"
-            raise SourceError(why, hint=example) from error
-        raise SourceError(Sentence("is not JSON: {error}", error=error), hint=example) from error
+            most = LINE_BYTES // 1024**2
+            raise SourceError(
+                Sentence("the line is longer than {number} MB", number=most), hint=example
+            ) from error
+        raise SourceError(
+            Sentence("is not JSON: {why}", why=reason(error)), hint=example
+        ) from error
     body = told.get("body", told.get("text")) if isinstance(told, dict) else None
     if not isinstance(body, str):
         raise SourceError("has no text `body`", hint=example)

@@ -119,9 +119,9 @@ def refuse_wrong_clock(app: App) -> None:
         here = datetime.fromtimestamp(wall(), UTC)
         raise SettingsError(
             Sentence(
-                "this machine's clock says {here:%Y-%m-%d %H:%M}Z, which is before this program "
-                "was written: nothing is sent",
-                here=here,
+                "this machine's clock says {time}, which is before this program was written: "
+                "nothing is sent",
+                time=f"{here:%Y-%m-%d %H:%M}Z",
             ),
             hint="set it by the network's time (chrony, systemd-timesyncd); it goes on by itself",
         )
@@ -129,15 +129,16 @@ def refuse_wrong_clock(app: App) -> None:
     if abs(seconds) > WRONG:
         raise SettingsError(
             Sentence(
-                "this machine's clock is {told} the database's: nothing is sent", told=told(seconds)
+                "this machine's clock is {seconds:.0f} s ahead of the database's: nothing is sent",
+                seconds=seconds,
+            )
+            if seconds > 0
+            else Sentence(
+                "this machine's clock is {seconds:.0f} s behind the database's: nothing is sent",
+                seconds=-seconds,
             ),
             hint="set both by the network's time (chrony, systemd-timesyncd); it goes on by itself",
         )
-
-
-def told(seconds: float) -> str:
-    """A difference in words."""
-    return f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'}"
 
 
 def parse_clock(text: str) -> SetClock:

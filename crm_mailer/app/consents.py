@@ -61,10 +61,10 @@ def note(
         if day is not None and day.year not in YEARS:
             raise NotPossible(
                 Sentence(
-                    "{day} is no day of {years} to {years2}",
+                    "{day} is no day of {first} to {last}",
                     day=day,
-                    years=YEARS[0],
-                    years2=YEARS[-1],
+                    first=YEARS[0],
+                    last=YEARS[-1],
                 ),
                 hint="a yes that never ends needs no --until",
             )
@@ -73,10 +73,7 @@ def note(
     ends_at = None if until is None else at_local(until, 23, 59, app.zone)
     if not proof.strip() or len(proof) > LONGEST_PROOF:
         raise NotPossible(
-            Sentence(
-                "a consent needs a proof of 1 to {longest_proof} letters",
-                longest_proof=LONGEST_PROOF,
-            ),
+            Sentence("a consent needs a proof of 1 to {number} letters", number=LONGEST_PROOF),
             hint="say where it can be seen, such as `paper form 12, fair of May`",
         )
     if ends_at is not None and ends_at <= given_at:
@@ -110,8 +107,7 @@ def _behind(app: App, before: Word | None, given_at: datetime, *, is_yes: bool) 
     if before.at.astimezone(app.zone).date() > given_at.astimezone(app.zone).date():
         raise NotPossible(
             Sentence(
-                "something later is known, of {astimezone:%F}",
-                astimezone=before.at.astimezone(app.zone),
+                "something later is known, of {day}", day=before.at.astimezone(app.zone).date()
             ),
             hint="`crm-mailer customer consent` without options shows it",
         )
@@ -124,6 +120,6 @@ def _given_at(app: App, on: date | None, now: datetime) -> datetime:
     at = at_local(on, 12, 0, app.zone)
     if at.date() > now.astimezone(app.zone).date():
         raise NotPossible(
-            Sentence("{on} has not come yet", on=on), hint="give the day on which it was said"
+            Sentence("{day} has not come yet", day=on), hint="give the day on which it was said"
         )
     return min(at, now)

@@ -134,7 +134,7 @@ def adaptive_of(app: App, name: str) -> Adaptive:
             Sentence(
                 "the curve `{name}` is a ladder: what customers do does not change it", name=name
             ),
-            hint=Sentence("adaptive ones are: {known}", known=", ".join(known)) if known else "",
+            hint=Sentence("adaptive ones are: {names}", names=", ".join(known)) if known else "",
         )
     return _of_shop(app, found.adaptive)
 
@@ -214,7 +214,7 @@ def note_hits(
         mail = signals.find_mail(connection, touch_id)
         if mail is None:
             raise NotFound(
-                Sentence("no mail {touch_id} has left", touch_id=touch_id),
+                Sentence("no mail {number} has left", number=touch_id),
                 hint="`crm-mailer outbox list`",
             )
         found = judge(

@@ -11,7 +11,7 @@ from crm_mailer.app import cases as learn
 from crm_mailer.app import course_fates, names, privacy, segmenting
 from crm_mailer.app.segmenting import Explanation
 from crm_mailer.app.wiring import App
-from crm_mailer.model import zones
+from crm_mailer.model import customer_notes, zones
 from crm_mailer.model.choices import Birthday
 from crm_mailer.model.customer import BuyingBehaviour, Customer, Personality
 from crm_mailer.model.errors import NotPossible
@@ -86,7 +86,7 @@ def add_tag(app: App, who: str, tag: str, *, by: str, is_pinned: bool) -> str:
     word = " ".join(tag.split())
     if not word or len(word) > LONGEST_TAG:
         raise NotPossible(
-            Sentence("a tag has 1 to {longest_tag} letters", longest_tag=LONGEST_TAG),
+            Sentence("a tag has 1 to {number} letters", number=LONGEST_TAG),
             hint="use `customer note` for more words",
         )
     with app.store.write() as connection:
@@ -138,7 +138,7 @@ def flag(
         customer_id = directory.find_customer(connection, who)
         if case is not None and cases.get(connection, case).customer_id != customer_id:
             raise NotPossible(
-                Sentence("case {case} is another customer's", case=case),
+                Sentence("case {number} is another customer's", number=case),
                 hint="`crm-mailer case list` has the numbers",
             )
         new = NewFlag(
@@ -151,14 +151,8 @@ def flag(
         )
         is_new = flags.add(connection, new, now)
         if is_new:
-            tags.add_note(connection, customer_id, _flag_note(new), now=now, by=by)
+            tags.add_note(connection, customer_id, customer_notes.flagged(new), now=now, by=by)
     return is_new
-
-
-def _flag_note(new: NewFlag) -> str:
-    case = f"case {new.case_id}" if new.case_id else ""
-    evidence = ", ".join(filter(None, (new.evidence, case)))
-    return f"flagged ({new.kind}): {new.reason}" + (f" [{evidence}]" if evidence else "")
 
 
 def unflag(app: App, who: str, why: str, *, by: str) -> list[Flag]:
@@ -176,10 +170,11 @@ def unflag(app: App, who: str, why: str, *, by: str) -> list[Flag]:
         standing = flags.remove(connection, customer_id, why.strip(), by=by, now=now)
         if not standing:
             raise NotPossible(
-                Sentence("customer {customer_id} is on no blacklist", customer_id=customer_id),
+                Sentence("customer {number} is on no blacklist", number=customer_id),
                 hint="`crm-mailer customer flag list` has all",
             )
-        tags.add_note(connection, customer_id, f"unflagged: {why.strip()}", now=now, by=by)
+        note = customer_notes.unflagged(why.strip())
+        tags.add_note(connection, customer_id, note, now=now, by=by)
     return standing
 
 
@@ -233,7 +228,7 @@ def suppress(app: App, who: str, why: str, *, by: str) -> str:
         suppressions.add(
             connection, address, SuppressionReason.BY_HAND, source=by, evidence=why, at=now
         )
-        tags.add_note(connection, customer_id, f"suppressed: {why}", now=now, by=by)
+        tags.add_note(connection, customer_id, customer_notes.suppressed(why), now=now, by=by)
     return address
 
 
@@ -254,8 +249,8 @@ def unsuppress(app: App, who: str, why: str, *, by: str) -> list[str]:
                 hint="nothing has to be done",
             )
         suppressions.lift(connection, address)
-        was = ", ".join(held)
-        tags.add_note(connection, customer_id, f"mailed again (was {was}): {why}", now=now, by=by)
+        note = customer_notes.mailed_again(held, why)
+        tags.add_note(connection, customer_id, note, now=now, by=by)
         privacy.forget_erasure(app, connection, customer_id)
     return [reason.value for reason in held]
 
@@ -264,7 +259,7 @@ def _address(connection: Connection, customer_id: int) -> str:
     address = directory.address_of(connection, customer_id)
     if not address:
         raise NotPossible(
-            Sentence("no mail address of customer {customer_id} is known", customer_id=customer_id),
+            Sentence("no mail address of customer {number} is known", number=customer_id),
             hint="`crm-mailer customer set --email` adds it",
         )
     return address

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from crm_mailer.model import address, standing_back
 from crm_mailer.model.consent import RECORDED, ConsentRules
+from crm_mailer.model.customer_notes import heard
 from crm_mailer.model.flag import Flag
 from crm_mailer.model.money import Money
 from crm_mailer.model.reply import REASONS
@@ -214,9 +215,10 @@ def _own(known: Known, past: Past) -> Iterator[Event]:
         text = Sentence("became known to the shop through {platform}", platform=origin)
     yield Event(at=row["created_at"], kind=EventKind.CUSTOMER, text=text)
     for note in past.notes:
-        noted = Sentence("note: {text}", text=_short(note["text"]))
+        words = heard(_short(note["text"]))
+        noted = Sentence("note: {text}", text=words)
         if note["by"]:
-            noted = Sentence("note ({by}): {text}", by=note["by"], text=_short(note["text"]))
+            noted = Sentence("note ({by}): {text}", by=note["by"], text=words)
         yield Event(at=note["at"], kind=EventKind.NOTE, text=noted)
     for one in past.suppressions:
         text = Sentence(

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from crm_mailer.app import customer_looks, customers, rfm
 from crm_mailer.app.customer_looks import KINDS, PAGE, Moment, Trait, Wanted
 from crm_mailer.i18n import _, say
+from crm_mailer.model import customer_notes
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.flag import FlagKind
 from crm_mailer.studio import customer_side_pages, formats, privacy_pages, rfm_pages
@@ -99,7 +100,7 @@ def look_one(asked: Asked) -> Mapping[str, Any]:
         "score_words": [say(one) for one in (*score.words, *score.value_words)],
         "traits": [_trait(one) for one in customer_looks.traits(asked.app, number)],
         "notes": [
-            {"at": one.at, "by": one.by, "text": one.text}
+            {"at": one.at, "by": one.by, "text": say(customer_notes.heard(one.text))}
             for one in customer_looks.notes(asked.app, number)
         ],
         "flag_kinds": list(FlagKind),

@@ -186,6 +186,7 @@ PATTERNS = {
     "name": "segmenting/happenings.py",
     "sentence or 'not sent'": "SKIP_SENTENCES",
     "SKIP_SENTENCES[made.reason]": "SKIP_SENTENCES",
+    "SKIP_SENTENCES[reason]": "SKIP_SENTENCES",
     "state": "CODES",
     "state.replace('_', ' ')": "CODES",
     "rest.replace('_', ' ')": "CODES",
