@@ -82,7 +82,7 @@ def read_segments(
     for node, shape in files:
         faults: list[Problem] = []
         if shape.id in segments:
-            what = f"another file has the id `{shape.id}` already"
+            what = Sentence("another file has the id `{id}` already", id=shape.id)
             faults.append(node.problem("CRM118", what, "id"))
         rule = _rule_of(node, faults, segments=ids, lists=lists, campaigns=campaigns)
         problems.extend(faults)
@@ -213,8 +213,14 @@ def read_rule(
 def _oddities(node: Node, rule: Rule) -> Iterator[Problem]:
     """A rule that nobody can meet, or everybody does, is right and surely not meant."""
     odd = {
-        False: ("CRM141", "this rule holds for nobody: its lines contradict one another"),
-        True: ("CRM142", "this rule holds for everybody: its lines leave nobody out"),
+        False: (
+            "CRM141",
+            Sentence("this rule holds for nobody: its lines contradict one another"),
+        ),
+        True: (
+            "CRM142",
+            Sentence("this rule holds for everybody: its lines leave nobody out"),
+        ),
     }
     found = verdict(rule)
     if found is not None:
@@ -248,7 +254,7 @@ class _Reader:
     def _line(self, parent: Node, key: str, value: Node) -> Rule:
         self.lines += 1
         if self.lines == _MOST_LINES + 1:
-            what = f"a rule has at most {_MOST_LINES} lines"
+            what = Sentence("a rule has at most {most} lines", most=_MOST_LINES)
             self._fault(value, "CRM107", what, "tag the customers, or make segments of its parts")
         if key in ("all", "any"):
             parts = self._list(key, value)
@@ -265,7 +271,7 @@ class _Reader:
             remedy = "write the field's name itself, such as `r: {at_most: 3}`"
         self.problems.append(
             parent.problem(
-                "CRM104", Sentence("unknown field `{key}`", key=key), key, key=True, help=remedy
+                "CRM104", Sentence("unknown field `{name}`", name=key), key, key=True, help=remedy
             )
         )
         return EVERYBODY
@@ -329,14 +335,15 @@ class _Reader:
     def _comparison(self, field: Field, parent: Node, word: str, value: Node) -> Rule:
         if word in field.operators:
             return self._compare(field, Operator(word), value)
-        known = list(Operator)
         remedy = did_you_mean(_SIGNS.get(word, word), field.operators)
         if word in {Operator.IS_NOT, Operator.NOT_IN} and field.is_many:
-            remedy = f"write `not: {{{field.name}: ...}}`: a customer can have several"
-        verb = "does not go with" if word in known else "is no comparison for"
-        self.problems.append(
-            parent.problem("CRM107", f"`{word}` {verb} `{field.name}`", word, key=True, help=remedy)
-        )
+            remedy = Sentence(
+                "write `not: {{{name}: ...}}`: a customer can have several", name=field.name
+            )
+        what = Sentence("`{word}` is no comparison for `{name}`", word=word, name=field.name)
+        if word in list(Operator):
+            what = Sentence("`{word}` does not go with `{name}`", word=word, name=field.name)
+        self.problems.append(parent.problem("CRM107", what, word, key=True, help=remedy))
         return EVERYBODY
 
     def _compare(self, field: Field, operator: Operator, node: Node) -> Rule:
@@ -364,7 +371,7 @@ class _Reader:
             )
             return ()
         if len(node.items) > _MOST_VALUES:
-            what = f"a list has at most {_MOST_VALUES} values"
+            what = Sentence("a list has at most {most} values", most=_MOST_VALUES)
             self._fault(node, "CRM107", what, "tag the customers and ask for the tag")
         return tuple(self._value(field, item, Operator.IS) for item in node.items)
 
@@ -417,14 +424,14 @@ class _Reader:
             return None
         number = int(text) if len(text) < 15 else field.highest + 1
         if not field.lowest <= number <= field.highest:
-            limits = f"{field.lowest} to {field.highest}"
             self._fault(
                 node,
                 "CRM107",
                 Sentence(
-                    "`{name}` goes from {limits}, not `{text}`",
+                    "`{name}` goes from {lowest} to {highest}, not `{text}`",
                     name=field.name,
-                    limits=limits,
+                    lowest=field.lowest,
+                    highest=field.highest,
                     text=text,
                 ),
             )
@@ -432,7 +439,9 @@ class _Reader:
 
     def _money(self, field: Field, node: Node, text: str) -> Decimal | None:
         if not MONEY.fullmatch(text):
-            what = f"`{field.name}` is an amount in US dollars, not `{text}`"
+            what = Sentence(
+                "`{name}` is an amount in US dollars, not `{text}`", name=field.name, text=text
+            )
             self._fault(node, "CRM106", what, "such as 250 or 99.50")
             return None
         return Decimal(text)
@@ -461,7 +470,7 @@ class _Reader:
         fits = not field.pattern or re.fullmatch(field.pattern, text)
         is_piece = operator in (Operator.CONTAINS, Operator.BEGINS_WITH)
         if not is_piece and not fits:
-            what = f"`{text}` is not written as a {field.name} is"
+            what = Sentence("`{text}` is not written as a {name} is", text=text, name=field.name)
             self._fault(node, "CRM107", what, Sentence("such as {example}", example=field.example))
         if field.name == "time_zone" and not is_piece:
             try:
@@ -504,7 +513,7 @@ def _without_rings(
             parts_first(left.values())
         except Ring as ring:
             first = min(ring.path)
-            what = f"segments speak of each other in a ring: {ring}"
+            what = Sentence("segments speak of each other in a ring: {ring}", ring=ring)
             remedy = "take `segment:` out of one of them"
             problems.append(nodes[first].problem("CRM130", what, "rule", help=remedy, key=True))
             for id_ in ring.path:
