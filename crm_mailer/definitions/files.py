@@ -193,7 +193,6 @@ def _stands_in(source: Source, line: int) -> bool:
 
 PLAIN: dict[str, tuple[str, Sentence]] = {
     "missing": ("CRM105", Sentence("`{key}` is missing")),
-    "extra_forbidden": ("CRM104", Sentence("unknown key `{key}`")),
     "string_type": ("CRM106", Sentence("`{key}` is one text")),
     "int_parsing": ("CRM106", Sentence("`{key}` is a whole number")),
     "int_type": ("CRM106", Sentence("`{key}` is a whole number")),

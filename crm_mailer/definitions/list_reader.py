@@ -103,12 +103,12 @@ def _contents(path: Path, _written_at: int, size: int) -> _Contents:
         text = raw.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError:
         return _Contents(
-            trouble=Sentence("is not UTF-8 text"), help="save it with the encoding UTF-8"
+            trouble=Sentence("is not UTF-8 text"), help=Sentence("save it with the encoding UTF-8")
         )
     except OSError as error:
         return _Contents(trouble=Sentence("cannot be read: {why}", why=reason(error)))
     if "\0" in text:
-        return _Contents(trouble=Sentence("is no text"), help="save the sheet as CSV")
+        return _Contents(trouble=Sentence("is no text"), help=Sentence("save the sheet as CSV"))
     return _sorted_out(list(_rows(text)))
 
 
