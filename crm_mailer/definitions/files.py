@@ -18,7 +18,7 @@ from crm_mailer.definitions.foreign_words import in_words
 from crm_mailer.definitions.problems import Problem, did_you_mean, nearest, raise_all
 from crm_mailer.definitions.tree import Builder, Key, Node, Place, Source
 from crm_mailer.model.os_reasons import reason
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, sentence
 
 __all__ = [
     "RULE",
@@ -199,6 +199,7 @@ PLAIN: dict[str, tuple[str, Sentence]] = {
     "int_from_float": ("CRM106", Sentence("`{key}` is a whole number")),
     "float_parsing": ("CRM106", Sentence("`{key}` is a number")),
     "float_type": ("CRM106", Sentence("`{key}` is a number")),
+    "decimal_type": ("CRM106", Sentence("`{key}` is a number")),
     "decimal_parsing": ("CRM106", Sentence("`{key}` is a number")),
     "bool_parsing": ("CRM106", Sentence("`{key}` is true or false")),
     "bool_type": ("CRM106", Sentence("`{key}` is true or false")),
@@ -231,14 +232,22 @@ PLAIN: dict[str, tuple[str, Sentence]] = {
     "string_too_long": ("CRM107", Sentence("`{key}` is longer than {max_length} characters")),
 }
 
+#: What a text looks like that fits the patterns of shapes.
+LOOKS = {
+    "^[A-Z]{2}$": Sentence("two capital letters such as CN"),
+    "^[A-Z]{3}$": Sentence("three capital letters such as USD"),
+    "^[a-z0-9_-]+$": Sentence("small letters, digits, `_` and `-`"),
+    "[a-z]{2}": Sentence("two small letters such as en"),
+}
+
 
 class Fault(ValueError):
     """Raised in a validator: a fault with its code, a plain sentence and a remedy."""
 
     def __init__(self, code: str, message: str, help: str = "") -> None:
-        super().__init__(message)
+        super().__init__(sentence(message))
         self.code = code
-        self.help = help
+        self.help = sentence(help)
 
 
 def _problems_of(
@@ -286,7 +295,9 @@ def _one_problem(node: Node, model: type[pydantic.BaseModel], detail: ErrorDetai
         return _not_allowed(node, path, str(context.get("expected", "")))
     code, said = PLAIN.get(kind, ("CRM107", Sentence("`{key}`: {words}")))
     parts = {**context, "key": key, "words": in_words(detail["msg"])}
-    return node.problem(code, Sentence(said.pattern, **parts), *path, key=kind == "missing")
+    message = Sentence(said.pattern, **parts)
+    remedy = LOOKS.get(str(context.get("pattern")), "")
+    return node.problem(code, message, *path, key=kind == "missing", help=remedy)
 
 
 def _not_allowed(node: Node, path: Sequence[Key], expected: str) -> Problem:

@@ -33,9 +33,9 @@ _YAML = (
     Sentence("expected escape sequence of {count} hexdecimal numbers, but found {found}"),
     Sentence("expected a digit or '.', but found {found}"),
     Sentence("expected a digit, but found {found}"),
+    Sentence("expected {wanted} or {other}, but got {found}"),
     Sentence("expected {wanted}, but found {found}"),
     Sentence("expected {wanted} but found {found}"),
-    Sentence("expected {wanted}, but got {found}"),
     Sentence("more indented follow up line than first in a block scalar"),
 )
 #: Of regular expressions.

@@ -62,7 +62,7 @@ class HealthFile(Strict):
             if limit.is_more_better != usual.is_more_better and limit.warn != limit.bad:
                 raise Fault(
                     "CRM107",
-                    _turned(figure, limit, is_below=usual.is_more_better),
+                    _turned(figure, limit),
                     Sentence(
                         "swap them, or write both: {{warn: {warn:g}, bad: {bad:g}}}",
                         warn=usual.warn,
@@ -72,10 +72,10 @@ class HealthFile(Strict):
         return self
 
 
-def _turned(figure: HealthFigure, limit: Limit, *, is_below: bool) -> Sentence:
+def _turned(figure: HealthFigure, limit: Limit) -> Sentence:
     """That the two limits of a figure stand the wrong way round."""
     parts = {"figure": figure.value, "bad": limit.bad, "warn": limit.warn}
-    if is_below:
+    if limit.bad < limit.warn:
         return Sentence("`bad` of `{figure}` ({bad:g}) lies below its `warn` ({warn:g})", **parts)
     return Sentence("`bad` of `{figure}` ({bad:g}) lies above its `warn` ({warn:g})", **parts)
 

@@ -76,7 +76,8 @@ def time_of_day(text: Any) -> tuple[int, int]:
 def slug(text: Any) -> str:
     """An id: lower-case letters, digits and hyphens."""
     if not isinstance(text, str) or not SLUG.fullmatch(text) or len(text) > 60:
-        near = re.sub(r"[^a-z0-9]+", "-", shown(text).lower()).strip("-")
+        said = text if isinstance(text, str) else ""
+        near = re.sub(r"[^a-z0-9]+", "-", said.lower()).strip("-")
         hint = Sentence("such as `{id}`", id=near or "win-back")
         raise Fault("CRM117", "an id has lower-case letters, digits and hyphens only", hint)
     return text
