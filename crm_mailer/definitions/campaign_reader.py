@@ -13,7 +13,7 @@ from crm_mailer.definitions.campaign_faults import Known, faults_of, kind_of
 from crm_mailer.definitions.campaign_shape import AnchorShape, CampaignFile, StepShape, TrialShape
 from crm_mailer.definitions.files import Node, parse_yaml, read_text, validate
 from crm_mailer.definitions.problems import Problem, did_you_mean
-from crm_mailer.definitions.segment_reader import read_rule
+from crm_mailer.definitions.rule_reader import read_rule
 from crm_mailer.definitions.when_reader import BEST, calendar_anchor, window_of
 from crm_mailer.definitions.written import spelled
 from crm_mailer.model.campaign import (
