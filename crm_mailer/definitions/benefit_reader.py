@@ -40,9 +40,7 @@ def _code(text: Any) -> Any:
     if len(code) > LONGEST_CODE:
         raise Fault(
             "CRM190",
-            Sentence(
-                "the code is longer than {longest_code} characters", longest_code=LONGEST_CODE
-            ),
+            Sentence("the code is longer than {most} characters", most=LONGEST_CODE),
         )
     if any(letter.isspace() or letter in ",;|" for letter in code):
         raise Fault(
@@ -58,23 +56,26 @@ def _pattern(text: Any) -> Any:
     rest = PLACE.sub("", pattern)
     if "{" in rest or "}" in rest or not PLACE.search(pattern):
         raise Fault(
-            "CRM190", Sentence("`{what}` has no place for chance", what=pattern), "such as BDAY-{8}"
+            "CRM190",
+            Sentence("`{code}` has no place for chance", code=pattern),
+            "such as BDAY-{8}",
         )
     chance = pattern_chance(pattern)
     if chance < LEAST_CHANCE:
-        message = f"`{pattern}` leaves {chance} letters to chance: such codes can be guessed"
+        message = Sentence(
+            "`{code}` leaves {chance} letters to chance: such codes can be guessed",
+            code=pattern,
+            chance=chance,
+        )
         raise Fault(
             "CRM190",
             message,
-            Sentence("at least {least_chance}, such as BDAY-{{8}}", least_chance=LEAST_CHANCE),
+            Sentence("at least {least}, such as BDAY-{{8}}", least=LEAST_CHANCE),
         )
     if len(rest) + chance > LONGEST_CODE:
         raise Fault(
             "CRM190",
-            Sentence(
-                "the codes would be longer than {longest_code} characters",
-                longest_code=LONGEST_CODE,
-            ),
+            Sentence("the codes would be longer than {most} characters", most=LONGEST_CODE),
         )
     return pattern
 
@@ -205,7 +206,9 @@ def _faults(
     if shape.code is not None:
         other = codes.setdefault(shape.code.upper(), shape.id)
         if other != shape.id:
-            message = f"the benefit `{other}` has the code `{shape.code}` already"
+            message = Sentence(
+                "the benefit `{other}` has the code `{code}` already", other=other, code=shape.code
+            )
             help_ = "an order that names it could not be told apart"
             yield node.problem("CRM190", message, *here, "code", help=help_)
     if shape.limit.per is not None and shape.limit.per_customer is None:
@@ -223,10 +226,12 @@ def _proof_faults(
     proofs = _proofs(shape, source)
     is_shipping = shape.kind is BenefitKind.FREE_SHIPPING
     if Proof.FREE_SHIPPING in proofs and not is_shipping:
-        message = f"free shipping does not show that a {shape.kind.value} was used"
+        message = Sentence("free shipping does not show that a coupon was used")
+        if shape.kind is BenefitKind.GIFT:
+            message = Sentence("free shipping does not show that a gift was used")
         yield node.problem("CRM190", message, *here, "redeemed_by")
     if source is CodeSource.NONE and proofs & {Proof.CODE, Proof.NOTE}:
-        message = "there is no code that an order could show"
+        message = Sentence("there is no code that an order could show")
         help_ = "write `code:` or `codes:`"
         yield node.problem("CRM190", message, *here, "redeemed_by", help=help_)
     if not proofs:

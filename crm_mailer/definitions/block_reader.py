@@ -128,7 +128,7 @@ class BlockReader:
         if text is None:
             return Listed(file="")
         if self.lists is None:
-            what = f"a `{name}` belongs into a segment"
+            what = Sentence("a `{name}` belongs into a segment", name=name)
             self._fault(node, "CRM107", what, "write a segment of it and use `segment:` here")
             return Listed(file=text)
         return read_list(text, self.lists, node, self.problems)
@@ -141,9 +141,10 @@ class BlockReader:
         if ago := _AGO.fullmatch(text):
             return int(ago[1]) * (7 if ago[2] == "w" else 1)
         if not _DAY.fullmatch(text):
-            shown = f"`{text}` is no day" if text else "a day belongs here"
+            is_no_day = Sentence("`{shown}` is no day", shown=text)
+            what = is_no_day if text else Sentence("a day belongs here")
             remedy = "such as 2026-11-20, 30d ago, today, yesterday"
-            self._fault(node, "CRM111", shown, remedy)
+            self._fault(node, "CRM111", what, remedy)
             return None
         try:
             found = date.fromisoformat(text)
@@ -176,14 +177,17 @@ class BlockReader:
         parts: dict[str, Any] = {}
         for key, value in node.entries.items():
             if key not in readers:
-                what, remedy = f"unknown key `{key}` in `{name}`", did_you_mean(key, readers)
+                what = Sentence("unknown key `{key}` in `{name}`", key=key, name=name)
+                remedy = did_you_mean(key, readers)
                 self.problems.append(node.problem("CRM104", what, key, key=True, help=remedy))
                 continue
             read = readers[key](value)
             if read is not None:
                 parts[key] = read
         if is_turned(parts.get("since"), parts.get("until")):
-            what = f"`until` of `{name}` is before its `since`: nothing lies between them"
+            what = Sentence(
+                "`until` of `{name}` is before its `since`: nothing lies between them", name=name
+            )
             self.problems.append(
                 node.problem("CRM107", what, "until", help="change one of the two days")
             )
@@ -226,7 +230,7 @@ class BlockReader:
     def _one_of(self, node: Node, name: str, known: Collection[str]) -> str | None:
         text = self._text(node)
         if text is not None and text not in known:
-            what = f"`{text}` is not known as `{name}`"
+            what = Sentence("`{text}` is not known as `{name}`", text=text, name=name)
             self._fault(node, "CRM107", what, did_you_mean(text, known))
             return None
         return text
@@ -265,7 +269,7 @@ class BlockReader:
     ) -> tuple[int, int | None]:
         """From where to where one comparison goes."""
         if key not in _COUNTS:
-            what = f"`{key}` is no comparison here"
+            what = Sentence("`{key}` is no comparison here", key=key)
             remedy = did_you_mean(key, _COUNTS)
             self.problems.append(node.problem("CRM107", what, key, key=True, help=remedy))
             return 0, None
@@ -310,7 +314,7 @@ class BlockReader:
         if text is None:
             return None
         if not MONEY.fullmatch(text):
-            what = f"an amount in US dollars is needed here, not `{text}`"
+            what = Sentence("an amount in US dollars is needed here, not `{text}`", text=text)
             self._fault(node, "CRM106", what, "such as 250 or 99.50")
             return None
         return int(Decimal(text) * 100)

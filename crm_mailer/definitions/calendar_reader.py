@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from crm_mailer.definitions.files import Fault, Node, Strict, read_yaml, validate
 from crm_mailer.definitions.problems import Problem, Severity, did_you_mean, raise_all
-from crm_mailer.definitions.written import SLUG, Country, Text
+from crm_mailer.definitions.written import SLUG, Country, Text, shown
 from crm_mailer.model import public_holidays
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.festivals import (
@@ -43,7 +43,7 @@ LONGEST_SHIFT = 120
 _SHIFTED = re.compile(r"(?P<day>.+?)\s*(?:(?P<sign>[+-])\s*(?P<days>[0-9]{1,3})\s*d)?")
 _FIXED = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
 _NTH = re.compile(r"(\w+) ([a-z]{3})[a-z]* of ([a-z]{3})[a-z]*")
-HOW = (
+HOW = Sentence(
     "write 11-11, `4th thu of nov`, `last sun of may`, easter, `orthodox easter`, one of them with "
     "`+ 1d` or `- 7d`, or a list of days such as [2027-02-06]"
 )
@@ -75,7 +75,7 @@ def day_rule(value: Any) -> Days:
     if match is None or rule is None:
         raise Fault(
             "CRM111",
-            Sentence("`{what}` is no day", what=value if isinstance(value, str) else "this"),
+            Sentence("`{shown}` is no day", shown=shown(value)),
             HOW,
         )
     number = int(match["days"] or 0)
@@ -83,9 +83,7 @@ def day_rule(value: Any) -> Days:
         raise Fault(
             "CRM111",
             Sentence(
-                "`{value}` is more than {longest_shift} days away",
-                value=value,
-                longest_shift=LONGEST_SHIFT,
+                "`{text}` is more than {farthest} days away", text=value, farthest=LONGEST_SHIFT
             ),
             HOW,
         )
@@ -96,9 +94,10 @@ def _given(text: Any) -> date:
     try:
         return date.fromisoformat(text)
     except (TypeError, ValueError):
-        shown = text if isinstance(text, str) else "this"
         raise Fault(
-            "CRM111", Sentence("`{shown}` is no day that exists", shown=shown), "such as 2027-02-06"
+            "CRM111",
+            Sentence("`{shown}` is no day that exists", shown=shown(text)),
+            "such as 2027-02-06",
         ) from None
 
 
@@ -183,7 +182,7 @@ class CalendarFile(Strict):
     festivals: dict[str, FestivalShape] = Field(default_factory=dict)
 
 
-def read_festivals(path: Path, problems: list[Problem], shown: str = "") -> dict[str, Festival]:
+def read_festivals(path: Path, problems: list[Problem], name: str = "") -> dict[str, Festival]:
     """All festivals by id: the shop's own beside, or in place of, those that ship.
 
     A shop needs no such file. Wrong festivals are left out and named in `problems`.
@@ -192,7 +191,7 @@ def read_festivals(path: Path, problems: list[Problem], shown: str = "") -> dict
     if not path.exists():
         return known
     try:
-        found, faults = _read(path, shown)
+        found, faults = _read(path, name)
     except DefinitionError as error:
         problems.extend(error.problems)
         return known
@@ -214,9 +213,9 @@ def shipped() -> Mapping[str, Festival]:
 
 
 def _read(
-    path: Path, shown: str, *, is_checked: bool = True
+    path: Path, name: str, *, is_checked: bool = True
 ) -> tuple[dict[str, Festival], list[Problem]]:
-    node = read_yaml(path, shown)
+    node = read_yaml(path, name)
     shape = validate(node, CalendarFile)
     found: dict[str, Festival] = {}
     problems: list[Problem] = []
@@ -249,10 +248,12 @@ def _faults(
 ) -> Iterator[Problem]:
     here: tuple[str | int, ...] = ("festivals", id_)
     if not SLUG.fullmatch(id_):
-        message = f"`{id_}`: an id has lower-case letters, digits and hyphens only"
+        message = Sentence("`{id}`: an id has lower-case letters, digits and hyphens only", id=id_)
         yield node.problem("CRM117", message, *here, key=True)
     if one.days and (one.on is not None or one.holiday is not None):
-        message = "`days` has the days of each country: `on` and `holiday` belong into its lines"
+        message = Sentence(
+            "`days` has the days of each country: `on` and `holiday` belong into its lines"
+        )
         yield node.problem("CRM160", message, *here, key=True)
         return
     for number, line in enumerate(one.days or [_only_line(one)]):
@@ -262,7 +263,7 @@ def _faults(
             yield fault
     alone = sum(not line.countries for line in one.days)
     if alone > 1:
-        message = "two lines without `countries`: only one can be for everybody else"
+        message = Sentence("two lines without `countries`: only one can be for everybody else")
         yield node.problem("CRM160", message, *here, key=True)
 
 
@@ -275,7 +276,7 @@ def _line_fault(
     if line.holiday is None:
         return _on_fault(node, here, line)
     if not line.of and not line.countries:
-        message = f"whose holiday is `{line.holiday}`?"
+        message = Sentence("whose holiday is `{holiday}`?", holiday=line.holiday)
         help_ = "add `countries: [IN]` (each by its own calendar) or `of: IN` (one calendar)"
         return node.problem("CRM160", message, *here, "holiday", help=help_)
     return _holiday_fault(node, here, line) if is_checked else None
@@ -293,7 +294,7 @@ def _holiday_fault(node: Node, here: tuple[str | int, ...], line: LineShape) -> 
     whose = [line.of] if line.of else sorted(line.countries)
     for country in whose:
         if country not in public_holidays.countries():
-            message = f"the public holidays of `{country}` are not known"
+            message = Sentence("the public holidays of `{country}` are not known", country=country)
             help_ = "give the days: `on: [2027-02-06, 2028-01-26]`"
             return node.problem("CRM160", message, *here, "holiday", help=help_)
     without = [
@@ -304,7 +305,11 @@ def _holiday_fault(node: Node, here: tuple[str | int, ...], line: LineShape) -> 
     if not without:
         return None
     names = {name for country in without for name in public_holidays.in_year(country, TRIAL_YEAR)}
-    message = f"`{line.holiday}` is no public holiday of {', '.join(without)}"
+    message = Sentence(
+        "`{holiday}` is no public holiday of {countries}",
+        holiday=line.holiday,
+        countries=", ".join(without),
+    )
     return node.problem(
         "CRM160",
         message,

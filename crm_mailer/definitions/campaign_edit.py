@@ -33,7 +33,7 @@ def with_mode(text: str, mode: Mode) -> str:
     if changed is None or not _differs_in_mode_only(before, _read(changed), mode):
         raise NotPossible(
             "the mode of this file cannot be changed from here",
-            hint=Sentence("write the line `mode: {value}` into it yourself", value=mode.value),
+            hint=Sentence("write the line `mode: {mode}` into it yourself", mode=mode.value),
         )
     return changed
 

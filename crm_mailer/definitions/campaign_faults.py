@@ -87,23 +87,29 @@ def _anchor_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Pr
             "the anchor is one of order, segment, birthday, first_order, anniversary, reply, "
             "review, date, festival, monthly"
         )
-        help_ = f"there are {len(named)}: {', '.join(named)}" if named else "such as {order: paid}"
+        there = Sentence("there are {count}: {names}", count=len(named), names=", ".join(named))
+        help_ = there if named else Sentence("such as {order: paid}")
         yield node.problem("CRM119", message, "anchor", help=help_)
         return
     yield from anchor_faults(node, anchor, known.festivals)
     if _is_dated(anchor) != (kind_of(shape) is Kind.EDM):
-        expected = "a date" if kind_of(shape) is Kind.EDM else "an event, not a date"
-        message = f"a campaign of kind {kind_of(shape)} is started by {expected}"
-        yield node.problem("CRM119", message, "anchor")
+        yield node.problem("CRM119", _starts(kind_of(shape)), "anchor")
     if anchor.segment is not None and anchor.segment not in known.segments:
-        help_ = did_you_mean(anchor.segment, known.segments)
-        message = f"no segment `{anchor.segment}`"
-        yield node.problem("CRM116", message, "anchor", "segment", help=help_)
+        near = did_you_mean(anchor.segment, known.segments)
+        message = Sentence("no segment `{segment}`", segment=anchor.segment)
+        yield node.problem("CRM116", message, "anchor", "segment", help=near)
     answers = (anchor.order, anchor.reply, anchor.review)
     if shape.stream is Stream.TRANSACTIONAL and all(one is None for one in answers):
-        message = f"a mail anchored at `{named[0]}` is marketing"
+        message = Sentence("a mail anchored at `{anchor}` is marketing", anchor=named[0])
         yield node.problem("CRM120", message, "stream", help="write `stream: marketing`")
     yield from _exit_faults(node, shape)
+
+
+def _starts(kind: Kind) -> Sentence:
+    """What starts a campaign of this kind."""
+    if kind is Kind.EDM:
+        return Sentence("a campaign of kind edm is started by a date")
+    return Sentence("a campaign of kind {kind} is started by an event, not a date", kind=kind.value)
 
 
 def _exit_faults(node: Node, shape: CampaignFile) -> Iterator[Problem]:
@@ -117,11 +123,11 @@ def _exit_fault(
     """What this anchor can never meet."""
     anchor, needs_order = shape.anchor, exit_ in EXIT_STATES
     if needs_order and anchor.order is None:
-        message = f"`{exit_}` needs an anchor at an order"
+        message = Sentence("`{exit}` needs an anchor at an order", exit=exit_.value)
     elif needs_order and anchor.order is EXIT_STATES[exit_]:
-        message = f"`{exit_}` is what starts this campaign"
+        message = Sentence("`{exit}` is what starts this campaign", exit=exit_.value)
     elif exit_ is Exit.SEGMENT_LEFT and anchor.segment is None:
-        message = f"`{exit_}` needs an anchor at a segment"
+        message = Sentence("`{exit}` needs an anchor at a segment", exit=exit_.value)
     else:
         return
     yield node.problem("CRM127", message, *path)
@@ -130,21 +136,23 @@ def _exit_fault(
 def _goal_faults(node: Node, shape: CampaignFile) -> Iterator[Problem]:
     """What is wrong with the goal and the rule of exit."""
     if shape.goal is None and shape.exit in (ExitRule.CONVERTED, ExitRule.EITHER):
-        message = f"`exit: {shape.exit}` needs a goal"
+        message = Sentence("`exit: {exit}` needs a goal", exit=shape.exit.value)
         yield node.problem("CRM132", message, "exit", help="such as `goal: {when: bought}`")
     if shape.goal is not None:
         yield from _exit_fault(node, shape, shape.goal.when, "goal", "when")
     is_unmatched = shape.exit in (ExitRule.UNMATCHED, ExitRule.EITHER)
     if (is_unmatched or Exit.AUDIENCE_LEFT in shape.stop_when) and shape.audience is None:
         where = "exit" if is_unmatched else "stop_when"
-        message = "without an audience nobody leaves it"
+        message = Sentence("without an audience nobody leaves it")
         yield node.problem("CRM132", message, where, help="write an `audience:`")
     for number, step in enumerate(shape.steps):
         if step.after is not None and step.wait is not None:
-            message = "`after` counts from the event, `wait` from the step before: one of them"
+            message = Sentence(
+                "`after` counts from the event, `wait` from the step before: one of them"
+            )
             yield node.problem("CRM134", message, "steps", number, "wait")
         elif step.wait is not None and number == 0:
-            message = "the first step has none before it"
+            message = Sentence("the first step has none before it")
             yield node.problem("CRM134", message, "steps", 0, "wait", help="write `after:`")
 
 
@@ -161,13 +169,13 @@ def _trial_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Pro
             seen.add(arm.id)
             if arm.template is not None and arm.template not in known.templates:
                 help_ = did_you_mean(arm.template, known.templates)
-                message = f"no template `{arm.template}`"
+                message = Sentence("no template `{template}`", template=arm.template)
                 yield node.problem("CRM115", message, *here, "template", help=help_)
         if step.test and shape.stream is Stream.TRANSACTIONAL:
-            message = "order mail is not tested on customers"
+            message = Sentence("order mail is not tested on customers")
             yield node.problem("CRM133", message, "steps", number, "test")
     if shape.hold_out and shape.stream is Stream.TRANSACTIONAL:
-        message = "order mail is owed to every customer"
+        message = Sentence("order mail is owed to every customer")
         yield node.problem("CRM133", message, "hold_out", help="leave `hold_out` out")
 
 
@@ -179,7 +187,8 @@ def _crowd_faults(node: Node, shape: CampaignFile) -> Iterator[Problem]:
         warning = Severity.WARNING
         yield node.problem("CRM135", message, "anchor", help=help_, severity=warning)
     if shape.warm_first and shape.warm_first >= shape.valid_for:
-        message = f"the coldest would leave {spelled(shape.warm_first)} later: too late"
+        later = spelled(shape.warm_first)
+        message = Sentence("the coldest would leave {later} later: too late", later=later)
         yield node.problem("CRM128", message, "warm_first", help="make `valid_for` longer")
 
 
@@ -216,11 +225,17 @@ def _step_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Prob
         else:
             missing = [code for code in known.shop.languages if code not in languages]
             if missing:
-                message = f"`{step.template}` is not there in {', '.join(missing)}"
+                message = Sentence(
+                    "`{template}` is not there in {languages}",
+                    template=step.template,
+                    languages=", ".join(missing),
+                )
                 warning = Severity.WARNING
                 yield node.problem("CRM123", message, *here, severity=warning)
         if step.id is not None and step.id in seen:
-            message = f"step {seen[step.id] + 1} has the id `{step.id}` already"
+            message = Sentence(
+                "step {number} has the id `{id}` already", number=seen[step.id] + 1, id=step.id
+            )
             yield node.problem("CRM118", message, "steps", number, "id")
         seen.setdefault(step.id or f"step-{number + 1}", number)
 
@@ -245,7 +260,11 @@ def _text_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Prob
             code for code in known.shop.languages if code in written and language.lacks(value, code)
         ]
         if missing:
-            message = f"`{name}` has a text for some languages, and none for {', '.join(missing)}"
+            message = Sentence(
+                "`{name}` has a text for some languages, and none for {languages}",
+                name=name,
+                languages=", ".join(missing),
+            )
             help_ = "those readers get it in another language, in the middle of their own"
             warning = Severity.WARNING
             yield node.problem("CRM136", message, "vars", name, help=help_, severity=warning)
@@ -254,23 +273,31 @@ def _text_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Prob
 def _live_faults(node: Node, shape: CampaignFile, known: Known) -> Iterator[Problem]:
     is_live = shape.mode is not Mode.DRAFT
     if is_live and shape.id is None:
-        message = f"a campaign whose mode is {shape.mode} needs an `id`"
+        mode = shape.mode.value
+        message = Sentence("a campaign whose mode is {mode} needs an `id`", mode=mode)
         yield node.problem("CRM121", message, help="add `id: ` with a short name that stays")
     for number, step in enumerate(shape.steps):
         if is_live and step.id is None:
-            message = f"step {number + 1} of a campaign whose mode is {shape.mode} needs an `id`"
+            message = Sentence(
+                "step {number} of a campaign whose mode is {mode} needs an `id`",
+                number=number + 1,
+                mode=shape.mode.value,
+            )
             yield node.problem("CRM121", message, "steps", number)
     if is_live and known.shop.name and not _has_sender(known.shop, shape.stream):
-        message = f"the shop has no address that {shape.stream} mail could come from"
+        message = Sentence(
+            "the shop has no address that {stream} mail could come from", stream=shape.stream.value
+        )
         help_ = "set `sender` in shop.yaml"
         yield node.problem("CRM129", message, "stream", help=help_)
     if shape.stream is Stream.MARKETING and not known.shop.postal_address:
         severity = Severity.ERROR if is_live else Severity.WARNING
-        message = "marketing mail needs the shop's postal address"
+        message = Sentence("marketing mail needs the shop's postal address")
         help_ = "set `postal_address` in shop.yaml"
         yield node.problem("CRM122", message, "stream", help=help_, severity=severity)
     if shape.valid_for < timedelta(hours=12) and shape.stream is Stream.MARKETING:
-        message = f"valid for {spelled(shape.valid_for)} only: quiet hours can outlast it"
+        span = spelled(shape.valid_for)
+        message = Sentence("valid for {span} only: quiet hours can outlast it", span=span)
         yield node.problem("CRM128", message, "valid_for", severity=Severity.WARNING)
 
 
@@ -284,17 +311,21 @@ def _hold_faults(
         message = "order mail leaves at once: it has no undo window"
         yield node.problem("CRM131", message, "hold", help="leave `hold` out")
     elif shape.hold > LONGEST_HOLD:
-        message = f"{spelled(shape.hold)} is longer than a day"
+        message = Sentence("{span} is longer than a day", span=spelled(shape.hold))
         yield node.problem("CRM131", message, "hold", help="such as `hold: 10m`")
     elif shape.hold >= shape.valid_for:
-        message = f"mails are valid for {spelled(shape.valid_for)}: none would ever leave"
+        span = spelled(shape.valid_for)
+        message = Sentence("mails are valid for {span}: none would ever leave", span=span)
         yield node.problem("CRM131", message, "hold")
     else:
         for number, (before, after) in enumerate(pairwise(offsets or ()), start=1):
             if after - before <= shape.hold:
-                message = (
-                    f"step {number + 1} comes {spelled(after - before)} after step {number}: "
-                    f"within the undo window only the later one leaves"
+                message = Sentence(
+                    "step {number} comes {span} after step {before}: "
+                    "within the undo window only the later one leaves",
+                    number=number + 1,
+                    span=spelled(after - before),
+                    before=number,
                 )
                 yield node.problem("CRM131", message, "hold", severity=Severity.WARNING)
 

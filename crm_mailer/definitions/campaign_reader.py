@@ -13,7 +13,7 @@ from crm_mailer.definitions.campaign_faults import Known, faults_of, kind_of
 from crm_mailer.definitions.campaign_shape import AnchorShape, CampaignFile, StepShape, TrialShape
 from crm_mailer.definitions.files import Node, parse_yaml, read_text, validate
 from crm_mailer.definitions.problems import Problem, did_you_mean
-from crm_mailer.definitions.segment_reader import read_rule
+from crm_mailer.definitions.rule_reader import read_rule
 from crm_mailer.definitions.when_reader import BEST, calendar_anchor, window_of
 from crm_mailer.definitions.written import spelled
 from crm_mailer.model.campaign import (
@@ -277,12 +277,19 @@ def _place_fault(node: Node, shape: CampaignFile, known: Known) -> Problem | Non
     curve = known.curves[shape.curve]
     if curve.adaptive is not None and len(waiting) < len(shape.steps):
         placed = next(n for n, step in enumerate(shape.steps) if step.after is not None)
-        message = f"`after` cannot be set: the curve `{shape.curve}` decides when"
+        message = Sentence(
+            "`after` cannot be set: the curve `{curve}` decides when", curve=shape.curve
+        )
         return node.problem("CRM180", message, "steps", placed, "after", help="leave it out")
     places = len(curve.offsets)
     if len(waiting) <= places:
         return None
-    message = f"{len(waiting)} steps, but the curve `{shape.curve}` has {places} places"
+    message = Sentence(
+        "{steps} steps, but the curve `{curve}` has {places} places",
+        steps=len(waiting),
+        curve=shape.curve,
+        places=places,
+    )
     help_ = "add `after:` to the step"
     return node.problem("CRM113", message, "steps", waiting[places], help=help_)
 
@@ -290,8 +297,12 @@ def _place_fault(node: Node, shape: CampaignFile, known: Known) -> Problem | Non
 def _order_faults(node: Node, offsets: list[timedelta]) -> Iterator[Problem]:
     for number in range(1, len(offsets)):
         if offsets[number] <= offsets[number - 1]:
-            message = (
-                f"step {number + 1} is due {spelled(offsets[number])} after the anchor, "
-                f"not later than step {number} ({spelled(offsets[number - 1])})"
+            message = Sentence(
+                "step {number} is due {span} after the anchor, "
+                "not later than step {before} ({earlier})",
+                number=number + 1,
+                span=spelled(offsets[number]),
+                before=number,
+                earlier=spelled(offsets[number - 1]),
             )
             yield node.problem("CRM126", message, "steps", number)

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from crm_mailer.definitions.files import Fault, Node, Strict
 from crm_mailer.definitions.problems import Problem
-from crm_mailer.definitions.written import Duration, TimeOfDay, TimeZone
+from crm_mailer.definitions.written import Duration, TimeOfDay, TimeZone, shown
 from crm_mailer.model.business_calendar import OfficeHours
 from crm_mailer.model.reply import Severity
 from crm_mailer.model.sentence import Sentence
@@ -34,10 +34,9 @@ def _holiday_country(text: Any) -> str:
     import holidays  # slow to import: only for a file that names a country
 
     if not isinstance(text, str) or text not in holidays.list_supported_countries():
-        shown = text if isinstance(text, str) else "this"
         help_ = "two capital letters such as CN, or none; add single days as `days_off`"
         raise Fault(
-            "CRM107", Sentence("the holidays of `{shown}` are not known", shown=shown), help_
+            "CRM107", Sentence("the holidays of `{shown}` are not known", shown=shown(text)), help_
         )
     return str(text)
 
@@ -116,22 +115,28 @@ def faults_of(node: Node, shape: CasesShape) -> Iterator[Problem]:
     """What is written rightly and cannot be meant; `node` is the whole file."""
     calendar = shape.calendar
     if calendar.until <= calendar.from_ and calendar.until != (0, 0):
-        message = f"`until` {_time(calendar.until)} is not after `from` {_time(calendar.from_)}"
+        message = Sentence(
+            "`until` {until} is not after `from` {start}",
+            until=_time(calendar.until),
+            start=_time(calendar.from_),
+        )
         help_ = 'write "00:00" for midnight; an office that never closes has `calendar: always`'
         place = ("cases", "calendar", "until" if _says_until(node) else "from")
         yield node.problem("CRM107", message, *place, help=help_)
     for day in sorted(set(calendar.days_off) & set(calendar.days_on)):
-        message = f"{day} is a day off and a day on"
+        message = Sentence("{day} is a day off and a day on", day=day)
         yield node.problem("CRM107", message, "cases", "calendar", "days_on")
     for severity in Severity:
         own = getattr(shape.targets, severity.value)
         for name in ("first_response", "update", "solution"):
             if getattr(own, name) == timedelta(0):
-                message = f"`{name}` is no time at all"
+                message = Sentence("`{name}` is no time at all", name=name)
                 yield node.problem("CRM107", message, "cases", "targets", severity.value, name)
         target = shape.targets.of(severity)
         if target.solution < target.first_response:
-            message = f"{severity.value}: a solution is due before the first answer"
+            message = Sentence(
+                "{severity}: a solution is due before the first answer", severity=severity.value
+            )
             yield node.problem("CRM107", message, "cases", "targets", severity.value)
 
 

@@ -168,9 +168,9 @@ def _unknown(node: Node, key: str, known: Iterable[str]) -> list[Problem]:
     return [
         node.problem(
             "CRM104",
-            Sentence(
-                "unknown {what} `{name}`", what="field" if key == "columns" else "state", name=name
-            ),
+            Sentence("unknown field `{name}`", name=name)
+            if key == "columns"
+            else Sentence("unknown state `{name}`", name=name),
             key,
             name,
             key=True,
@@ -188,7 +188,7 @@ def _check_positions(node: Node) -> None:
         [
             node.problem(
                 "CRM107",
-                Sentence("unknown field `{text}`", text=item.text),
+                Sentence("unknown field `{name}`", name=item.text),
                 "positions",
                 place,
                 help=did_you_mean(item.text, FIELDS),

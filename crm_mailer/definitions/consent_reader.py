@@ -18,6 +18,7 @@ from crm_mailer.model.consent import (
     CountryRule,
     WriteTo,
 )
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.tracking import ASKING
 
 _SOFT = CountryRule(write_to=WriteTo.BUYERS)
@@ -74,7 +75,7 @@ def consent_faults(node: Node, shape: ConsentShape) -> Iterator[Problem]:
     if shape.others is not None:
         places.append((("others",), shape.others))
     if places and shape.rules == "recorded":
-        message = f"`{places[0][0][0]}` counts only with `rules: by_country`"
+        message = Sentence("`{key}` counts only with `rules: by_country`", key=places[0][0][0])
         yield node.problem("CRM107", message, "consent", places[0][0][0])
     for place, one in places:
         for key in ("after_purchase", "after_inquiry"):
@@ -82,13 +83,15 @@ def consent_faults(node: Node, shape: ConsentShape) -> Iterator[Problem]:
             if length is None:
                 continue
             if one.write_to != "buyers":
-                message = f"`{key}` has no meaning with `write_to: {one.write_to}`"
+                message = Sentence(
+                    "`{key}` has no meaning with `write_to: {whom}`", key=key, whom=one.write_to
+                )
                 yield node.problem("CRM107", message, "consent", *place, key)
             elif length <= timedelta(0):
-                message = f"`{key}` must be longer than nothing, such as 365d"
+                message = Sentence("`{key}` must be longer than nothing, such as 365d", key=key)
                 yield node.problem("CRM107", message, "consent", *place, key)
         if one.renewed and one.after_purchase is None:
-            message = "`renewed` needs `after_purchase`: what has no end is not renewed"
+            message = Sentence("`renewed` needs `after_purchase`: what has no end is not renewed")
             yield node.problem("CRM107", message, "consent", *place, "renewed")
 
 

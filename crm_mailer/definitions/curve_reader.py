@@ -102,7 +102,7 @@ def _classes(written: Any) -> Any:
     known = [one.value for one in ValueClass]
     for name in written if isinstance(written, dict) else ():
         if name not in known:
-            help_ = did_you_mean(str(name), known) or f"one of {', '.join(known)}"
+            help_ = did_you_mean(str(name), known)
             raise Fault("CRM107", Sentence("`{name}` is no class of value", name=name), help_)
     return written
 
@@ -206,10 +206,12 @@ def _adaptive(shape: AdaptiveShape) -> Adaptive:
 def _faults(node: Node, name: str, one: CurveShape) -> list[Problem]:
     faults = []
     if not SLUG.fullmatch(name):
-        message = f"`{name}`: a name has lower-case letters, digits and hyphens only"
+        message = Sentence(
+            "`{name}`: a name has lower-case letters, digits and hyphens only", name=name
+        )
         faults.append(node.problem("CRM117", message, "curves", name, key=True))
     if (one.at is None) == (one.adaptive is None):
-        message = f"`{name}` has either `at` (a ladder) or `adaptive`"
+        message = Sentence("`{name}` has either `at` (a ladder) or `adaptive`", name=name)
         faults.append(node.problem("CRM105", message, "curves", name, key=True))
     elif one.at is not None:
         faults.extend(_ladder_faults(node, name, one.at))
@@ -252,7 +254,9 @@ def _ladder_faults(node: Node, name: str, offsets: Sequence[timedelta]) -> list[
     for place, (earlier, later) in enumerate(pairwise(offsets), start=1):
         if later <= earlier:
             here, before = written.items[place], written.items[place - 1]
-            message = f"`{here.text}` does not come after `{before.text}`"
+            message = Sentence(
+                "`{later}` does not come after `{earlier}`", later=here.text, earlier=before.text
+            )
             return [here.problem("CRM112", message, help=_as_gaps(written))]
     return []
 
@@ -263,4 +267,7 @@ def _as_gaps(written: Node) -> str:
     for item in written.items:
         moment += duration(item.text)
         places.append(spelled(moment))
-    return f"places count from the anchor; if gaps were meant, write [{', '.join(places)}]"
+    return Sentence(
+        "places count from the anchor; if gaps were meant, write [{places}]",
+        places=", ".join(places),
+    )

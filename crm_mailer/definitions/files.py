@@ -14,9 +14,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
+from crm_mailer.definitions.foreign_words import in_words
 from crm_mailer.definitions.problems import Problem, did_you_mean, nearest, raise_all
 from crm_mailer.definitions.tree import Builder, Key, Node, Place, Source
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.os_reasons import reason
+from crm_mailer.model.sentence import Sentence, sentence
 
 __all__ = [
     "RULE",
@@ -84,7 +86,13 @@ def parse_yaml(text: str, shown: str) -> Node:
         raise_all([_letter_problem(source, text, error)])
     except (YAMLError, ValueError) as error:
         raise_all(
-            [Problem(code="CRM101", message=Sentence("not YAML: {error}", error=error), file=shown)]
+            [
+                Problem(
+                    code="CRM101",
+                    message=Sentence("not YAML: {words}", words=in_words(error)),
+                    file=shown,
+                )
+            ]
         )
     return node
 
@@ -113,31 +121,20 @@ def read_text(path: Path, name: str) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise_all(
-            [Problem(code="CRM100", message=Sentence("cannot be read: {why}", why=why), file=name)]
-        )
+        message = Sentence("cannot be read: {why}", why=reason(error))
+        raise_all([Problem(code="CRM100", message=message, file=name)])
     if len(raw) > MAX_BYTES:
-        message = f"is larger than {MAX_BYTES // 1000} kB"
+        message = Sentence("is larger than {size} kB", size=MAX_BYTES // 1000)
         raise_all([Problem(code="CRM100", message=message, file=name)])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise_all(
-            [
-                Problem(
-                    code="CRM100",
-                    message=Sentence(
-                        "is not UTF-8 text (byte {start}, line {line})",
-                        start=error.start,
-                        line=line,
-                    ),
-                    file=name,
-                    help="save the file with the encoding UTF-8",
-                )
-            ]
+        message = Sentence(
+            "is not UTF-8 text (byte {byte}, line {line})", byte=error.start, line=line
         )
+        help_ = "save the file with the encoding UTF-8"
+        raise_all([Problem(code="CRM100", message=message, file=name, help=help_)])
     return text
 
 
@@ -152,12 +149,12 @@ def _letter_problem(source: Source, text: str, error: ReaderError) -> Problem:
 
 def _syntax_problem(source: Source, error: MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
-    words = " ".join(str(error.problem or error.context or "not YAML").split())
+    words = in_words(error.problem or error.context or "not YAML")
     is_no_key = "could not find expected ':'" in words
     if is_no_key and error.context_mark is not None:
         mark = error.context_mark  # the line itself, not the one after it
     place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(0, 0)
-    remedy = ""
+    remedy: str = ""
     if "found character '\\t'" in words or "\t" in words:
         remedy = "indent with blanks, not with tabs"
     elif is_no_key:
@@ -172,7 +169,8 @@ def _syntax_problem(source: Source, error: MarkedYAMLError) -> Problem:
         remedy = 'put text with a colon into quotes: "like: this"'
     elif "expected <block end>" in words or "did not find expected key" in words:
         remedy = "lines of one block begin in the same column"
-    return source.problem(place, "CRM101", Sentence("not YAML: {words}", words=words), help=remedy)
+    message = Sentence("not YAML: {words}", words=words)
+    return source.problem(place, "CRM101", message, help=remedy)
 
 
 def _begins_a_line(source: Source, place: Place) -> bool:
@@ -193,34 +191,53 @@ def _stands_in(source: Source, line: int) -> bool:
 
 # ------------------------------------------------------- pydantic's faults, in plain words
 
-PLAIN: dict[str, tuple[str, str]] = {
-    "missing": ("CRM105", "`{key}` is missing"),
-    "extra_forbidden": ("CRM104", "unknown key `{key}`"),
-    "string_type": ("CRM106", "`{key}` is one text"),
-    "int_parsing": ("CRM106", "`{key}` is a whole number"),
-    "int_type": ("CRM106", "`{key}` is a whole number"),
-    "int_from_float": ("CRM106", "`{key}` is a whole number"),
-    "float_parsing": ("CRM106", "`{key}` is a number"),
-    "float_type": ("CRM106", "`{key}` is a number"),
-    "decimal_parsing": ("CRM106", "`{key}` is a number"),
-    "bool_parsing": ("CRM106", "`{key}` is true or false"),
-    "bool_type": ("CRM106", "`{key}` is true or false"),
-    "list_type": ("CRM106", "`{key}` is a list: [a, b] or one `- a` per line"),
-    "tuple_type": ("CRM106", "`{key}` is a list: [a, b] or one `- a` per line"),
-    "dict_type": ("CRM106", "`{key}` is a block of `key: value` lines"),
-    "model_type": ("CRM106", "`{key}` is a block of `key: value` lines"),
-    "model_attributes_type": ("CRM106", "`{key}` is a block of `key: value` lines"),
-    "date_from_datetime_parsing": ("CRM111", "`{key}` is a day that exists, such as 2026-11-20"),
-    "date_parsing": ("CRM111", "`{key}` is a day that exists, such as 2026-11-20"),
-    "date_type": ("CRM111", "`{key}` is a day, such as 2026-11-20"),
-    "greater_than_equal": ("CRM107", "`{key}` must be at least {ge}"),
-    "greater_than": ("CRM107", "`{key}` must be more than {gt}"),
-    "less_than_equal": ("CRM107", "`{key}` must be at most {le}"),
-    "less_than": ("CRM107", "`{key}` must be less than {lt}"),
-    "too_short": ("CRM107", "`{key}` needs at least {min_length}"),
-    "too_long": ("CRM107", "`{key}` has more than {max_length}"),
-    "string_too_short": ("CRM107", "`{key}` is empty"),
-    "string_too_long": ("CRM107", "`{key}` is longer than {max_length} characters"),
+PLAIN: dict[str, tuple[str, Sentence]] = {
+    "missing": ("CRM105", Sentence("`{key}` is missing")),
+    "string_type": ("CRM106", Sentence("`{key}` is one text")),
+    "int_parsing": ("CRM106", Sentence("`{key}` is a whole number")),
+    "int_type": ("CRM106", Sentence("`{key}` is a whole number")),
+    "int_from_float": ("CRM106", Sentence("`{key}` is a whole number")),
+    "float_parsing": ("CRM106", Sentence("`{key}` is a number")),
+    "float_type": ("CRM106", Sentence("`{key}` is a number")),
+    "decimal_type": ("CRM106", Sentence("`{key}` is a number")),
+    "decimal_parsing": ("CRM106", Sentence("`{key}` is a number")),
+    "bool_parsing": ("CRM106", Sentence("`{key}` is true or false")),
+    "bool_type": ("CRM106", Sentence("`{key}` is true or false")),
+    "list_type": ("CRM106", Sentence("`{key}` is a list: [a, b] or one `- a` per line")),
+    "tuple_type": ("CRM106", Sentence("`{key}` is a list: [a, b] or one `- a` per line")),
+    "dict_type": ("CRM106", Sentence("`{key}` is a block of `key: value` lines")),
+    "model_type": ("CRM106", Sentence("`{key}` is a block of `key: value` lines")),
+    "model_attributes_type": ("CRM106", Sentence("`{key}` is a block of `key: value` lines")),
+    "date_from_datetime_parsing": (
+        "CRM111",
+        Sentence("`{key}` is a day that exists, such as 2026-11-20"),
+    ),
+    "date_parsing": ("CRM111", Sentence("`{key}` is a day that exists, such as 2026-11-20")),
+    "date_from_datetime_inexact": ("CRM111", Sentence("`{key}` is a day, such as 2026-11-20")),
+    "date_type": ("CRM111", Sentence("`{key}` is a day, such as 2026-11-20")),
+    "greater_than_equal": ("CRM107", Sentence("`{key}` must be at least {ge}")),
+    "greater_than": ("CRM107", Sentence("`{key}` must be more than {gt}")),
+    "less_than_equal": ("CRM107", Sentence("`{key}` must be at most {le}")),
+    "less_than": ("CRM107", Sentence("`{key}` must be less than {lt}")),
+    "too_short": ("CRM107", Sentence("`{key}` needs at least {min_length}")),
+    "too_long": ("CRM107", Sentence("`{key}` has more than {max_length}")),
+    "string_pattern_mismatch": ("CRM107", Sentence("`{key}` does not fit the pattern `{pattern}`")),
+    "finite_number": ("CRM107", Sentence("`{key}` is a number")),
+    "int_parsing_size": ("CRM107", Sentence("`{key}` is too large")),
+    "decimal_max_places": (
+        "CRM107",
+        Sentence("`{key}` has more than {decimal_places} digits after its dot"),
+    ),
+    "string_too_short": ("CRM107", Sentence("`{key}` is empty")),
+    "string_too_long": ("CRM107", Sentence("`{key}` is longer than {max_length} characters")),
+}
+
+#: What a text looks like that fits the patterns of shapes.
+LOOKS = {
+    "^[A-Z]{2}$": Sentence("two capital letters such as CN"),
+    "^[A-Z]{3}$": Sentence("three capital letters such as USD"),
+    "^[a-z0-9_-]+$": Sentence("small letters, digits, `_` and `-`"),
+    "[a-z]{2}": Sentence("two small letters such as en"),
 }
 
 
@@ -228,9 +245,9 @@ class Fault(ValueError):
     """Raised in a validator: a fault with its code, a plain sentence and a remedy."""
 
     def __init__(self, code: str, message: str, help: str = "") -> None:
-        super().__init__(message)
+        super().__init__(sentence(message))
         self.code = code
-        self.help = help
+        self.help = sentence(help)
 
 
 def _problems_of(
@@ -268,7 +285,7 @@ def _one_problem(node: Node, model: type[pydantic.BaseModel], detail: ErrorDetai
     if kind == "extra_forbidden":
         remedy = did_you_mean(str(path[-1]), _keys_at(model, path[:-1]))
         return node.problem(
-            "CRM104", Sentence("unknown key `{path}`", path=path[-1]), *path, key=True, help=remedy
+            "CRM104", Sentence("unknown key `{name}`", name=path[-1]), *path, key=True, help=remedy
         )
     cause = context.get("error")
     if isinstance(cause, Fault):
@@ -276,21 +293,20 @@ def _one_problem(node: Node, model: type[pydantic.BaseModel], detail: ErrorDetai
         return node.problem(cause.code, str(cause), *path, key=is_key, help=cause.help)
     if kind in {"enum", "literal_error"}:
         return _not_allowed(node, path, str(context.get("expected", "")))
-    code, sentence = PLAIN.get(kind, ("CRM107", "`{key}`: " + _escaped(detail["msg"])))
-    message = sentence.format(key=key, **context)
-    return node.problem(code, message, *path, key=kind == "missing")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
+    code, said = PLAIN.get(kind, ("CRM107", Sentence("`{key}`: {words}")))
+    parts = {**context, "key": key, "words": in_words(detail["msg"])}
+    message = Sentence(said.pattern, **parts)
+    remedy = LOOKS.get(str(context.get("pattern")), "")
+    return node.problem(code, message, *path, key=kind == "missing", help=remedy)
 
 
 def _not_allowed(node: Node, path: Sequence[Key], expected: str) -> Problem:
     allowed = re.findall(r"'([^']*)'", expected)
     there = node.get(*path)
     written = there.text if there is not None else ""
-    remedy = did_you_mean(written, allowed) if written else "known: " + ", ".join(allowed)
-    message = f"`{written}` is not known as `{_name_of(path)}`"
+    known = Sentence("known: {names}", names=", ".join(allowed))
+    remedy = did_you_mean(written, allowed) if written else known
+    message = Sentence("`{text}` is not known as `{name}`", text=written, name=_name_of(path))
     return node.problem("CRM107", message, *path, help=remedy)
 
 
@@ -299,7 +315,7 @@ def _name_of(path: Sequence[Key]) -> str:
     name = ""
     for step in path:
         name += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if name else step
-    return name or "the file"
+    return name or Sentence("the file")
 
 
 def _keys_at(model: type[pydantic.BaseModel], path: Sequence[Key]) -> list[str]:

@@ -55,21 +55,14 @@ class HealthFile(Strict):
                     "CRM107",
                     Sentence(
                         "no `{figure}` is higher than {highest:g}",
-                        figure=figure,
+                        figure=figure.value,
                         highest=_HIGHEST[UNITS[figure]],
                     ),
                 )
             if limit.is_more_better != usual.is_more_better and limit.warn != limit.bad:
-                order = "below" if usual.is_more_better else "above"
                 raise Fault(
                     "CRM107",
-                    Sentence(
-                        "`bad` of `{figure}` ({bad:g}) lies {order} its `warn` ({warn:g})",
-                        figure=figure,
-                        bad=limit.bad,
-                        order=order,
-                        warn=limit.warn,
-                    ),
+                    _turned(figure, limit),
                     Sentence(
                         "swap them, or write both: {{warn: {warn:g}, bad: {bad:g}}}",
                         warn=usual.warn,
@@ -77,6 +70,14 @@ class HealthFile(Strict):
                     ),
                 )
         return self
+
+
+def _turned(figure: HealthFigure, limit: Limit) -> Sentence:
+    """That the two limits of a figure stand the wrong way round."""
+    parts = {"figure": figure.value, "bad": limit.bad, "warn": limit.warn}
+    if limit.bad < limit.warn:
+        return Sentence("`bad` of `{figure}` ({bad:g}) lies below its `warn` ({warn:g})", **parts)
+    return Sentence("`bad` of `{figure}` ({bad:g}) lies above its `warn` ({warn:g})", **parts)
 
 
 def rules(shape: HealthFile) -> HealthRules:

@@ -189,6 +189,6 @@ def _ignored(folder: Path) -> list[Problem]:
 
 
 def _twice(shown: str, other: Campaign) -> Problem:
-    message = f"the id `{other.id}` belongs to {other.path} already"
+    message = Sentence("the id `{id}` belongs to {path} already", id=other.id, path=other.path)
     help_ = "give this campaign an `id` of its own"
     return Source(shown, ()).problem(Place(0, 0), "CRM118", message, help=help_)

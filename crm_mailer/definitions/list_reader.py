@@ -12,7 +12,9 @@ from pathlib import Path
 from crm_mailer.definitions.files import Node
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.model.address import key
+from crm_mailer.model.os_reasons import reason
 from crm_mailer.model.segment_blocks import Listed
+from crm_mailer.model.sentence import Sentence
 
 MAX_BYTES = 100_000_000
 #: What the column of addresses, or of customers' numbers, is called by those who make lists.
@@ -54,41 +56,59 @@ def read_list(name: str, folder: ListFolder, node: Node, problems: list[Problem]
 
     path = folder.path / name
     if not _NAME.fullmatch(name):
-        fault(f"`{name}` is no name of a list", "a .csv or .txt file beside the segment's file")
+        what = Sentence("`{name}` is no name of a list", name=name)
+        fault(what, Sentence("a .csv or .txt file beside the segment's file"))
         return Listed(file=name)
     if not path.is_file():
-        near = sorted(one.name for one in folder.path.glob("*.csv"))
-        there = f"there are {', '.join(near[:5])}" if near else f"put it into {folder.shown}/"
-        fault(f"there is no list {folder.shown}/{name}", there)
+        what = Sentence("there is no list {file}", file=f"{folder.shown}/{name}")
+        fault(what, _where(folder))
         return Listed(file=name)
     stat = path.stat()
     found = _contents(path, stat.st_mtime_ns, stat.st_size)
     if found.trouble:
-        fault(f"{folder.shown}/{name} {found.trouble}", found.help)
+        file = f"{folder.shown}/{name}"
+        fault(Sentence("{file} {trouble}", file=file, trouble=found.trouble), found.help)
     elif not found.addresses and not found.numbers:
-        fault(f"the list {name} is empty: nobody is on it", "", Severity.WARNING)
+        what = Sentence("the list {name} is empty: nobody is on it", name=name)
+        fault(what, "", Severity.WARNING)
     elif found.odd:
-        rows = "1 row" if found.odd == 1 else f"{found.odd} rows"
-        what = f"{rows} of {name} have neither a mail address nor a number"
-        fault(what, f"the first is line {found.first_odd}", Severity.WARNING)
+        what = Sentence("1 row of {name} have neither a mail address nor a number", name=name)
+        if found.odd > 1:
+            what = Sentence(
+                "{count} rows of {name} have neither a mail address nor a number",
+                count=found.odd,
+                name=name,
+            )
+        fault(what, Sentence("the first is line {line}", line=found.first_odd), Severity.WARNING)
     return Listed(file=name, addresses=found.addresses, numbers=found.numbers)
+
+
+def _where(folder: ListFolder) -> Sentence:
+    """Which lists there are; where there is none, the place of one."""
+    near = sorted(one.name for one in folder.path.glob("*.csv"))
+    if near:
+        return Sentence("there are {names}", names=", ".join(near[:5]))
+    return Sentence("put it into {folder}/", folder=folder.shown)
 
 
 @lru_cache(maxsize=64)
 def _contents(path: Path, _written_at: int, size: int) -> _Contents:
     """What the file says; read anew when it is written anew."""
     if size > MAX_BYTES:
-        return _Contents(trouble=f"is larger than {MAX_BYTES // 1_000_000} MB")
+        most = MAX_BYTES // 1_000_000
+        return _Contents(trouble=Sentence("is larger than {size} MB", size=most))
     try:
         raw = path.read_bytes()
         is_utf16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
         text = raw.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError:
-        return _Contents(trouble="is not UTF-8 text", help="save it with the encoding UTF-8")
+        return _Contents(
+            trouble=Sentence("is not UTF-8 text"), help=Sentence("save it with the encoding UTF-8")
+        )
     except OSError as error:
-        return _Contents(trouble=f"cannot be read: {error.strerror or error}")
+        return _Contents(trouble=Sentence("cannot be read: {why}", why=reason(error)))
     if "\0" in text:
-        return _Contents(trouble="is no text", help="save the sheet as CSV")
+        return _Contents(trouble=Sentence("is no text"), help=Sentence("save the sheet as CSV"))
     return _sorted_out(list(_rows(text)))
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NoReturn
 
 from crm_mailer.model.errors import DefinitionError
-from crm_mailer.model.sentence import Sentence, sentence
+from crm_mailer.model.sentence import Sentence, Sentences, sentence
 
 MAX_SHOWN = 160
 
@@ -66,8 +66,11 @@ class Problem:
         Args:
             say: puts a sentence into the reader's language.
         """
-        severity, message = say(Sentence(self.severity)), say(sentence(self.message))
-        rows = [f"{severity}[{self.code}]: {message}", f"  --> {self.place}"]
+        return say(self._told())
+
+    def _told(self) -> Sentence:
+        first = Sentences(Sentence(self.severity), f"[{self.code}]: ", self.message, between="")
+        rows: list[str] = [first, f"  --> {self.place}"]
         if self.line and self.source.strip():
             number = str(self.line)
             line, column = _excerpt(self.source, self.column)
@@ -75,9 +78,9 @@ class Problem:
             rows.append(f"{number:>5} | {line}")
             rows.append(f"      | {_indent(line[: column - 1])}{'^' * max(1, _wide(marked))}")
         if self.help:
-            told = say(Sentence("help: {hint}", hint=self.help))
-            rows.append(f"      = {told}")
-        return "\n".join(rows)
+            told = Sentence("help: {hint}", hint=self.help)
+            rows.append(Sentences("      = ", told, between=""))
+        return Sentences(*rows, between="\n")
 
     def as_json(self) -> dict[str, str | int]:
         """The fault for programs."""
@@ -100,7 +103,7 @@ def raise_all(problems: Sequence[Problem]) -> NoReturn:
         DefinitionError: always; its `problems` are these.
     """
     error = DefinitionError(
-        "\n".join(problem.as_text() for problem in problems),
+        Sentences(*(problem.as_text() for problem in problems), between="\n"),
         hint="`crm-mailer check` shows all faults; `check --explain CODE` says more about one",
     )
     error.problems = tuple(problems)
@@ -127,7 +130,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if not names:
         return ""
     few = ", ".join(names[:12]) + (" ..." if len(names) > 12 else "")
-    return Sentence("known: {value}", value=few)
+    return Sentence("known: {names}", names=few)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from crm_mailer.definitions.problems import Problem, raise_errors
+from crm_mailer.model.sentence import Sentence
 
 COLUMNS = ("date", "currency", "usd")
 ONE = Decimal(1)
@@ -63,20 +64,23 @@ def read_rates(path: Path) -> Rates:
 
 def _entry(cells: list[str]) -> tuple[date, str, Decimal]:
     if len(cells) != len(COLUMNS):
-        raise ValueError(f"a rate is date,currency,usd; here are {len(cells)} values")
+        what = Sentence("a rate is date,currency,usd; here are {count} values", count=len(cells))
+        raise ValueError(what)
     try:
         day = date.fromisoformat(cells[0])
     except ValueError:
-        raise ValueError(f"`{cells[0]}` is no day such as 2026-11-01") from None
+        what = Sentence("`{text}` is no day such as 2026-11-01", text=cells[0])
+        raise ValueError(what) from None
     currency = cells[1].upper()
     if len(currency) != 3 or not currency.isalpha():
-        raise ValueError(f"`{cells[1]}` is no currency such as EUR")
+        raise ValueError(Sentence("`{text}` is no currency such as EUR", text=cells[1]))
     try:
         value = Decimal(cells[2])
     except InvalidOperation:
-        raise ValueError(f"`{cells[2]}` is no number such as 1.08") from None
+        what = Sentence("`{text}` is no number such as 1.08", text=cells[2])
+        raise ValueError(what) from None
     if not (value.is_finite() and value > 0):
-        raise ValueError(f"`{cells[2]}` is no rate: it must be more than 0")
+        raise ValueError(Sentence("`{text}` is no rate: it must be more than 0", text=cells[2]))
     return day, currency, value
 
 

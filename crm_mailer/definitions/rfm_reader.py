@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from crm_mailer.definitions.files import Fault, Node, Strict, read_yaml, validate
 from crm_mailer.definitions.problems import Problem, did_you_mean
-from crm_mailer.definitions.written import SLUG, Duration, Text, spelled
+from crm_mailer.definitions.written import SLUG, Duration, Text, shown, spelled
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.score import DEFAULT_PROFILE, RfmProfile
 from crm_mailer.model.sentence import Sentence
@@ -38,11 +38,10 @@ def _high(text: Any) -> Any:
         return ABOVE_MEAN
     if isinstance(text, str) and text.isdigit() and 2 <= int(text) <= 5:
         return int(text)
-    shown = text if isinstance(text, str) else "this"
     raise Fault(
         "CRM107",
-        Sentence("`{shown}` is no mark to be high from", shown=shown),
-        Sentence("write 2 to 5, or {above_mean}", above_mean=ABOVE_MEAN),
+        Sentence("`{shown}` is no mark to be high from", shown=shown(text)),
+        "write 2 to 5, or above_mean",
     )
 
 
@@ -73,12 +72,12 @@ class RfmFile(Strict):
     profiles: Annotated[dict[str, ProfileShape], Field(min_length=1)]
 
 
-def read_rfm(path: Path, problems: list[Problem], shown: str = "") -> RfmProfiles | None:
+def read_rfm(path: Path, problems: list[Problem], name: str = "") -> RfmProfiles | None:
     """What the file says; the default table without a file; None, and `problems`, when wrong."""
     if not path.exists():
         return RfmProfiles()
     try:
-        node = read_yaml(path, shown)
+        node = read_yaml(path, name)
         shape = validate(node, RfmFile)
     except DefinitionError as error:
         problems.extend(error.problems)
@@ -119,19 +118,21 @@ def _four(limits: Sequence[int] | None) -> tuple[int, int, int, int] | None:
 
 def _use_faults(node: Node, shape: RfmFile) -> Iterator[Problem]:
     if shape.use not in shape.profiles:
-        message = f"there is no profile `{shape.use}`"
+        message = Sentence("there is no profile `{name}`", name=shape.use)
         help_ = did_you_mean(shape.use, shape.profiles)
         yield node.problem("CRM107", message, "use", help=help_)
 
 
 def _faults(node: Node, name: str, shape: ProfileShape) -> Iterator[Problem]:
     if not SLUG.fullmatch(name):
-        message = f"`{name}`: a name has lower-case letters, digits and hyphens only"
+        message = Sentence(
+            "`{name}`: a name has lower-case letters, digits and hyphens only", name=name
+        )
         yield node.problem("CRM117", message, "profiles", name, key=True)
     limits = {"days": shape.days, "orders": shape.orders, "usd": shape.usd}
     for key, given in limits.items():
         if given is not None and shape.quantiles is not None:
-            message = f"`{key}` and `quantiles` both say where marks change"
+            message = Sentence("`{key}` and `quantiles` both say where marks change", key=key)
             help_ = "keep one of them"
             yield node.problem("CRM107", message, "profiles", name, key, help=help_, key=True)
     yield from _sequence(node, name, "days", shape.days, is_rising=True)
@@ -139,7 +140,7 @@ def _faults(node: Node, name: str, shape: ProfileShape) -> Iterator[Problem]:
     yield from _sequence(node, name, "orders", shape.orders, is_rising=False)
     yield from _sequence(node, name, "usd", shape.usd, is_rising=False)
     if shape.window is not None and (shape.window.days < 1 or shape.window.seconds):
-        message = f"`{spelled(shape.window)}`: a window is whole days"
+        message = Sentence("`{span}`: a window is whole days", span=spelled(shape.window))
         yield node.problem("CRM110", message, "profiles", name, "window", help="such as 730d")
 
 
@@ -149,8 +150,11 @@ def _sequence(
     """The limits stand in the order of the marks 5, 4, 3, 2."""
     for place, (before, after) in enumerate(pairwise(limits or ()), start=1):
         if after == before or (after > before) != is_rising:
-            what = "more" if is_rising else "less"
-            message = f"`{after}` must be {what} than `{before}`"
+            message = Sentence("`{after}` must be less than `{before}`", after=after, before=before)
+            if is_rising:
+                message = Sentence(
+                    "`{after}` must be more than `{before}`", after=after, before=before
+                )
             help_ = "the limits of the marks 5, 4, 3 and 2, in this order"
             yield node.problem("CRM107", message, "profiles", name, key, place, help=help_)
             return

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from crm_mailer.definitions.problems import did_you_mean, nearest
 from crm_mailer.model import language
 from crm_mailer.model.segment_blocks import Day
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.zones import BY_COUNTRY
 
 #: What people write for countries, and what is meant.
@@ -39,12 +40,15 @@ def odd_text(field: str, text: str, *, is_piece: bool = False) -> Odd | None:
     """
     match field:
         case "country" if not is_piece and text not in _COUNTRIES:
-            return Odd(f"there is no country `{text}`", _meant(text, _COUNTRY_MEANT, "RU"))
+            what = Sentence("there is no country `{text}`", text=text)
+            return Odd(what, _meant(text, _COUNTRY_MEANT, "RU"))
         case "language" if not is_piece and not _is_language(text):
-            return Odd(f"there is no language `{text}`", _meant(text, _LANGUAGE_MEANT, "ru"))
+            what = Sentence("there is no language `{text}`", text=text)
+            return Odd(what, _meant(text, _LANGUAGE_MEANT, "ru"))
         case "mail_domain" if "@" in text:
             domain = text.rpartition("@")[2]
-            return Odd("a mail domain has no @", f"write `{domain}`" if domain else "")
+            remedy = Sentence("write `{domain}`", domain=domain) if domain else ""
+            return Odd(Sentence("a mail domain has no @"), remedy)
         case _:
             return None
 
@@ -56,7 +60,7 @@ def odd_campaign(text: str, known: Collection[str] | None) -> Odd | None:
     remedy = did_you_mean(text, known) if nearest(text, known) else (
         "right only for a campaign whose file is gone and whose mails are meant"
     )  # fmt: skip
-    return Odd(f"there is no campaign `{text}`", remedy)
+    return Odd(Sentence("there is no campaign `{id}`", id=text), remedy)
 
 
 def is_turned(since: Day | None, until: Day | None) -> bool:
@@ -73,4 +77,6 @@ def _is_language(text: str) -> bool:
 
 def _meant(text: str, meant: dict[str, str], example: str) -> str:
     found = meant.get(text)
-    return f"did you mean `{found}`?" if found else f"two letters by ISO, such as `{example}`"
+    if found:
+        return Sentence("did you mean `{name}`?", name=found)
+    return Sentence("two letters by ISO, such as `{example}`", example=example)

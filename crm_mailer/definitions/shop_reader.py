@@ -11,6 +11,7 @@ from pydantic import Field
 from crm_mailer.definitions.cases_reader import CasesShape, faults_of, rules_of
 from crm_mailer.definitions.consent_reader import ConsentShape, consent_faults, consent_rules
 from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
+from crm_mailer.definitions.foreign_words import in_words
 from crm_mailer.definitions.health_reader import HealthFile, rules
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.definitions.when_reader import LeapDay, Place
@@ -27,6 +28,7 @@ from crm_mailer.definitions.written import (
     Url,
 )
 from crm_mailer.model.errors import DefinitionError
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.shop import ReturnPath, Shop
 from crm_mailer.model.tracking import Opens, Tracking
 
@@ -156,12 +158,18 @@ def _faults(node: Node, shape: ShopFile) -> list[Problem]:
     try:
         re.compile(shape.order_number_pattern)
     except re.error as error:
-        message = f"`order_number_pattern` is no regular expression: {error}"
+        message = Sentence(
+            "`order_number_pattern` is no regular expression: {error}", error=in_words(error)
+        )
         faults.append(node.problem("CRM107", message, "order_number_pattern"))
     quiet = shape.quiet_hours
     length = quiet.until - quiet.from_
     if (length if length >= 0 else length + 24) > 18:
-        message = f"quiet from {quiet.from_} until {quiet.until} leaves less than six hours a day"
+        message = Sentence(
+            "quiet from {start} until {end} leaves less than six hours a day",
+            start=quiet.from_,
+            end=quiet.until,
+        )
         faults.append(node.problem("CRM107", message, "quiet_hours"))
     if not shape.sender:
         faults.append(
@@ -175,6 +183,6 @@ def _faults(node: Node, shape: ShopFile) -> list[Problem]:
     if not shape.languages:
         faults.append(node.problem("CRM107", "`languages` is empty", "languages"))
     if not set(shape.fallback) & set(shape.languages):
-        message = "`fallback` names none of the shop's `languages`"
+        message = Sentence("`fallback` names none of the shop's `languages`")
         faults.append(node.problem("CRM125", message, "fallback", severity=Severity.WARNING))
     return [*faults, *faults_of(node, shape.cases), *consent_faults(node, shape.consent)]

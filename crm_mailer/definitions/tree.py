@@ -191,7 +191,7 @@ class Builder:
             self._refuse(
                 event,
                 "CRM108",
-                Sentence("nested deeper than {max_depth} levels", max_depth=MAX_DEPTH),
+                Sentence("nested deeper than {most} levels", most=MAX_DEPTH),
             )
             raise_all(self.problems)
         kind = "map" if isinstance(event, MappingStartEvent) else "list"
@@ -228,7 +228,7 @@ class Builder:
                 event,
                 "CRM103",
                 Sentence(
-                    "the key `{text}` stands already in line {first}", text=node.text, first=first
+                    "the key `{key}` stands already in line {line}", key=node.text, line=first
                 ),
             )
         return node.text

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from crm_mailer.definitions.files import Fault, Node, Strict
 from crm_mailer.definitions.problems import Problem, Severity, did_you_mean
-from crm_mailer.definitions.written import TIME_SCHEMA, spelled, time_of_day
+from crm_mailer.definitions.written import TIME_SCHEMA, shown, spelled, time_of_day
 from crm_mailer.model.campaign import (
     Anchor,
     BirthdayAnchor,
@@ -47,10 +47,9 @@ def days_before(text: Any) -> int:
     """
     match = _SHIFT.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        shown = text if isinstance(text, str) else "this"
         raise Fault(
             "CRM110",
-            Sentence("`{shown}` is no number of days", shown=shown),
+            Sentence("`{shown}` is no number of days", shown=shown(text)),
             "write 0d, -3d (before) or 1d",
         )
     number = int(match[2])
@@ -125,7 +124,7 @@ def anchor_faults(
     named = shape.festival
     if named is not None and named.name not in festivals:
         help_ = did_you_mean(named.name, festivals)
-        message = f"no festival `{named.name}`"
+        message = Sentence("no festival `{name}`", name=named.name)
         yield node.problem("CRM161", message, "anchor", "festival", "name", help=help_)
 
 
@@ -151,10 +150,9 @@ def place(text: Any) -> str:
     """
     if isinstance(text, str) and _PLACE.fullmatch(text.strip()):
         return text.strip()
-    shown = text if isinstance(text, str) else "this"
     raise Fault(
         "CRM107",
-        Sentence("`{shown}` is no country or province", shown=shown),
+        Sentence("`{shown}` is no country or province", shown=shown(text)),
         "such as RU or US-HI",
     )
 
@@ -170,7 +168,7 @@ def leap_day(text: Any) -> tuple[int, int]:
         return days[text.strip()]
     raise Fault(
         "CRM107",
-        Sentence("`{what}` is no such day", what=text if isinstance(text, str) else "this"),
+        Sentence("`{shown}` is no such day", shown=shown(text)),
         "02-28 or 03-01",
     )
 
@@ -195,13 +193,20 @@ def spread_faults(
 ) -> Iterator[Problem]:
     """A spread that would carry mails into the night, or beyond their time."""
     if spread > LONGEST_SPREAD:
-        message = f"{spelled(spread)} is more than {spelled(LONGEST_SPREAD)}"
+        message = Sentence(
+            "{span} is more than {most}", span=spelled(spread), most=spelled(LONGEST_SPREAD)
+        )
         yield node.problem("CRM162", message, "spread", help="such as `spread: 1h`")
     elif spread >= valid_for:
-        message = f"mails are valid for {spelled(valid_for)}: some would be late when they are due"
+        message = Sentence(
+            "mails are valid for {span}: some would be late when they are due",
+            span=spelled(valid_for),
+        )
         yield node.problem("CRM162", message, "spread")
     elif spread and isinstance(send_at, tuple) and _is_cut_off(send_at, spread, shop):
-        message = f"the quiet hours from {shop.quiet_from} on begin before all mails have left"
+        message = Sentence(
+            "the quiet hours from {hour} on begin before all mails have left", hour=shop.quiet_from
+        )
         help_ = "the others would leave on the next morning: begin earlier, or spread less"
         yield node.problem("CRM162", message, "spread", help=help_, severity=Severity.WARNING)
 
@@ -240,13 +245,17 @@ def window_faults(
         if not is_quiet(hour, quiet_from=shop.quiet_from, quiet_until=shop.quiet_until)
     )
     if not any(window.has_hour(hour) for hour in loud):
-        message = (
-            f"the shop is quiet from {shop.quiet_from} until {shop.quiet_until}: it never opens"
+        message = Sentence(
+            "the shop is quiet from {start} until {end}: it never opens",
+            start=shop.quiet_from,
+            end=shop.quiet_until,
         )
         yield node.problem("CRM163", message, "window")
     elif isinstance(send_at, tuple) and not window.has_hour(send_at[0]):
         at = "{:02d}:{:02d}".format(*send_at)
-        message = f"`send_at` is {at}, outside the window: mails wait until it opens"
+        message = Sentence(
+            "`send_at` is {at}, outside the window: mails wait until it opens", at=at
+        )
         yield node.problem("CRM163", message, "window", severity=Severity.WARNING)
 
 

@@ -243,11 +243,13 @@ def _phrase_faults(node: Node, file: _LexiconFile) -> Iterator[Problem]:
 
 def _phrase_fault(phrase: str, sets: Mapping[str, tuple[str, ...]]) -> str:
     if phrase.count("(") != phrase.count(")"):
-        return "a bracket has no partner"
+        return Sentence("a bracket has no partner")
     if _EMPTY_OPTION.search(phrase):
-        return "one of the words in the brackets may be missing: put the `?` behind the bracket"
+        return Sentence(
+            "one of the words in the brackets may be missing: put the `?` behind the bracket"
+        )
     unknown = [name for name in _SET.findall(phrase) if name not in sets]
-    return f"there is no set `{unknown[0]}` in this file" if unknown else ""
+    return Sentence("there is no set `{name}` in this file", name=unknown[0]) if unknown else ""
 
 
 def _unknown(node: Node, block: str, code: str, known: Iterable[str]) -> Problem:

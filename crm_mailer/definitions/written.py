@@ -43,7 +43,7 @@ def duration(text: Any) -> timedelta:
     if match is None:
         raise Fault(
             "CRM110",
-            Sentence("`{shown}` is no duration", shown=_shown(text)),
+            Sentence("`{shown}` is no duration", shown=shown(text)),
             "write 30m, 12h, 4d or 2w",
         )
     span = timedelta(**{UNITS[match[2]]: int(match[1])})
@@ -67,7 +67,7 @@ def time_of_day(text: Any) -> tuple[int, int]:
     if match is None:
         raise Fault(
             "CRM111",
-            Sentence("`{shown}` is no time of day", shown=_shown(text)),
+            Sentence("`{shown}` is no time of day", shown=shown(text)),
             'write "10:00", 24 hours',
         )
     return int(match[1]), int(match[2])
@@ -76,8 +76,9 @@ def time_of_day(text: Any) -> tuple[int, int]:
 def slug(text: Any) -> str:
     """An id: lower-case letters, digits and hyphens."""
     if not isinstance(text, str) or not SLUG.fullmatch(text) or len(text) > 60:
-        near = re.sub(r"[^a-z0-9]+", "-", _shown(text).lower()).strip("-")
-        hint = f"such as `{near}`" if near else "such as `win-back`"
+        said = text if isinstance(text, str) else ""
+        near = re.sub(r"[^a-z0-9]+", "-", said.lower()).strip("-")
+        hint = Sentence("such as `{id}`", id=near or "win-back")
         raise Fault("CRM117", "an id has lower-case letters, digits and hyphens only", hint)
     return text
 
@@ -87,7 +88,7 @@ def language(text: Any) -> str:
     if not isinstance(text, str) or not LANGUAGE.fullmatch(text):
         raise Fault(
             "CRM125",
-            Sentence("`{shown}` is no language code", shown=_shown(text)),
+            Sentence("`{shown}` is no language code", shown=shown(text)),
             "such as en, ru, es",
         )
     return text
@@ -99,32 +100,31 @@ def time_zone(text: Any) -> str:
         return ZoneInfo(text).key
     except (ValueError, OSError, KeyError, TypeError):
         raise Fault(
-            "CRM124", Sentence("`{shown}` is no time zone", shown=_shown(text)), _zone_hint(text)
+            "CRM124", Sentence("`{shown}` is no time zone", shown=shown(text)), _zone_hint(text)
         ) from None
 
 
 def _zone_hint(text: Any) -> str:
     """The zone that was surely meant, such as Asia/Shanghai for Asia/Shanghay or for Shanghai."""
     names = available_timezones() - {"localtime", "Factory"}
-    word = _shown(text).strip().casefold().replace(" ", "_")
+    word = shown(text).strip().casefold().replace(" ", "_")
     by_city = {name.rpartition("/")[2].casefold(): name for name in sorted(names)}
     cities = difflib.get_close_matches(word, by_city, n=1, cutoff=0.75)
     if cities and "/" not in word:
-        return f"did you mean `{by_city[cities[0]]}`?"
-    near = did_you_mean(_shown(text), names)
-    return near if near.startswith("did") else "such as Asia/Shanghai, Europe/Moscow, UTC"
+        return Sentence("did you mean `{name}`?", name=by_city[cities[0]])
+    near = did_you_mean(shown(text), names)
+    is_near = near.startswith("did")
+    return near if is_near else Sentence("such as Asia/Shanghai, Europe/Moscow, UTC")
 
 
-def _pattern(pattern: re.Pattern[str], code: str, what: str, hint: str) -> BeforeValidator:
-    """A text that must look like this, or be empty."""
+def _pattern(pattern: re.Pattern[str], code: str, said: Sentence, hint: str) -> BeforeValidator:
+    """A text that must look like this, or be empty; else `said` of what is `{shown}`."""
 
     def check(text: Any) -> str:
         if text is None or text == "":
             return ""
         if not isinstance(text, str) or not pattern.fullmatch(text.strip()):
-            raise Fault(
-                code, Sentence("`{shown}` is no {what}", shown=_shown(text), what=what), hint
-            )
+            raise Fault(code, Sentence(said.pattern, shown=shown(text)), hint)
         return text.strip()
 
     return BeforeValidator(check)
@@ -134,8 +134,9 @@ def _optional(text: Any) -> Any:
     return "" if text is None else text
 
 
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else "this"
+def shown(value: Any) -> str:
+    """A value as a message names it: what was written, where that is a text."""
+    return value if isinstance(value, str) else Sentence("this")
 
 
 def _as_text(pattern: str = "", **more: Any) -> WithJsonSchema:
@@ -170,24 +171,42 @@ TimeZone = Annotated[str, BeforeValidator(time_zone), WithJsonSchema({"type": "s
 Text = Annotated[str, BeforeValidator(_optional), _as_text()]
 MailAddress = Annotated[
     str,
-    _pattern(MAIL, "CRM129", "mail address", "such as hello@shop.com"),
+    _pattern(
+        MAIL,
+        "CRM129",
+        Sentence("`{shown}` is no mail address"),
+        Sentence("such as hello@shop.com"),
+    ),
     _as_text(r"[^@\s]+@[^@\s]+\.[^@\s]+"),
 ]
 Host = Annotated[
     str,
-    _pattern(HOST, "CRM107", "domain", "such as bounce.shop.com"),
+    _pattern(
+        HOST, "CRM107", Sentence("`{shown}` is no domain"), Sentence("such as bounce.shop.com")
+    ),
     _as_text(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"),
 ]
 Url = Annotated[
     str,
-    _pattern(URL, "CRM107", "web address", "begin with https://"),
+    _pattern(
+        URL, "CRM107", Sentence("`{shown}` is no web address"), Sentence("begin with https://")
+    ),
     _as_text("[Hh][Tt][Tt][Pp][Ss]?://.*", examples=["https://shop.example"]),
 ]
 Country = Annotated[
     str,
-    _pattern(COUNTRY, "CRM107", "country", "two capital letters such as CN"),
+    _pattern(
+        COUNTRY,
+        "CRM107",
+        Sentence("`{shown}` is no country"),
+        Sentence("two capital letters such as CN"),
+    ),
     _as_text(COUNTRY.pattern),
 ]
 Color = Annotated[
-    str, _pattern(COLOR, "CRM107", "colour", 'write "#0b6e6e" in quotes'), _as_text(COLOR.pattern)
+    str,
+    _pattern(
+        COLOR, "CRM107", Sentence("`{shown}` is no colour"), Sentence('write "#0b6e6e" in quotes')
+    ),
+    _as_text(COLOR.pattern),
 ]

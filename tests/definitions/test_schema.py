@@ -11,7 +11,7 @@ import pytest
 from crm_mailer.definitions import schema
 from crm_mailer.definitions.files import Node, Place, Source, parse_yaml, read_yaml, validate
 from crm_mailer.definitions.problems import Problem
-from crm_mailer.definitions.segment_reader import read_rule
+from crm_mailer.definitions.rule_reader import read_rule
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.segment_fields import BLOCKS, FIELDS, FieldType
 from crm_mailer.store.bundled import bundled

@@ -11,7 +11,8 @@ import pytest
 
 from crm_mailer.definitions.files import parse_yaml
 from crm_mailer.definitions.problems import Problem
-from crm_mailer.definitions.segment_reader import read_rule, read_segments
+from crm_mailer.definitions.rule_reader import read_rule
+from crm_mailer.definitions.segment_reader import read_segments
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule, Segment
 from crm_mailer.model.segment_blocks import Bounds, Contact, Listed, Move, Passage, Purchase

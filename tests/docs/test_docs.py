@@ -23,7 +23,8 @@ from crm_mailer.definitions.files import parse_yaml
 from crm_mailer.definitions.library import load
 from crm_mailer.definitions.problems import Problem
 from crm_mailer.definitions.rfm_reader import read_rfm
-from crm_mailer.definitions.segment_reader import read_rule, read_segments
+from crm_mailer.definitions.rule_reader import read_rule
+from crm_mailer.definitions.segment_reader import read_segments
 from crm_mailer.definitions.shop_reader import read_shop
 from crm_mailer.definitions.template_index import index
 from crm_mailer.definitions.words_reader import read_words

@@ -203,6 +203,7 @@ PATTERNS = {
     "f\"mail {mail.state.replace('_', ' ')}\"": "CODES",
     "why": "CODES",
     "order.unpaid_reason.replace('_', ' ')": "model/unpaid.py",
+    "said.pattern": "definitions/files.py, foreign_words.py, written.py",
     "self.severity": "definitions/codes.yaml",
     "self.title": "definitions/codes.yaml",
     "self.why": "definitions/codes.yaml",
