@@ -119,9 +119,6 @@ def letters_of(keys: KeyRing, benefit: Benefit) -> Letters:
 
 
 def _tell_empty(connection: Connection, benefit: Benefit, now: datetime) -> None:
-    is_pool = benefit.source is CodeSource.POOL
-    load = f"`crm-mailer benefit load {benefit.id} FILE`"
-    more = load if is_pool else Sentence("raise its `limit` in campaigns/benefits.yaml")
     if benefit.on_empty is OnEmpty.SEND_WITHOUT:
         message = Sentence(
             "nothing is left of the benefit {name}: its mails are sent without it", name=benefit.id
@@ -130,7 +127,13 @@ def _tell_empty(connection: Connection, benefit: Benefit, now: datetime) -> None
         message = Sentence(
             "nothing is left of the benefit {name}: its mails are left out", name=benefit.id
         )
-    hint = Sentence("{what}, then `crm-mailer outbox retry`", what=more)
+    hint = (
+        Sentence("`crm-mailer benefit load {name} FILE`, then `crm-mailer outbox retry`",
+                 name=benefit.id)
+        if benefit.source is CodeSource.POOL
+        else Sentence("raise its `limit` in campaigns/benefits.yaml, then "
+                      "`crm-mailer outbox retry`")
+    )  # fmt: skip
     alerts.raise_(connection, f"benefit:{benefit.id}/empty", message, hint=hint, now=now)
 
 

@@ -127,11 +127,12 @@ def undo(app: App, reply_id: int, *, by: str) -> Outcome:
 def _judgeable(connection: Connection, reply_id: int) -> ReplyRow:
     row = replies.get(connection, reply_id)
     if row.kind in judging.UNJUDGEABLE or not (row.own_text or row.subject):
+        kind = row.kind.replace("_", " ")
         raise NotPossible(
             Sentence(
-                "reply {reply_id} is no letter of a customer ({replace})",
+                "reply {reply_id} is no letter of a customer ({kind})",
                 reply_id=reply_id,
-                replace=row.kind.replace("_", " "),
+                kind=Sentence(kind),
             ),
             hint="`crm-mailer inbox list --kind human` lists those",
         )

@@ -106,7 +106,7 @@ def _look_at_addresses(app: App, to: Sequence[str], *, is_suppressed_too: bool) 
             wire_address(address)
         except UnsafeHeader as error:
             raise NotPossible(
-                Sentence("`{address}` cannot be mailed: {error}", address=address, error=error)
+                Sentence("`{address}` cannot be mailed: {why}", address=address, why=error)
             ) from error
     with app.store.read() as connection:
         found = {address: suppressions.find(connection, address) for address in to}
@@ -114,13 +114,17 @@ def _look_at_addresses(app: App, to: Sequence[str], *, is_suppressed_too: bool) 
         if not why or is_suppressed_too:
             continue
         reason = why[0].reason.value.replace("_", " ")
-        stops = "every mail" if why[0].scope is Scope.ALL else "marketing mail"
         raise NotPossible(
             Sentence(
-                "{address} is suppressed ({reason}: no {stops})",
+                "{address} is suppressed ({why}: no mail at all)",
                 address=address,
-                reason=reason,
-                stops=stops,
+                why=Sentence(reason),
+            )
+            if why[0].scope is Scope.ALL
+            else Sentence(
+                "{address} is suppressed ({why}: no marketing mail)",
+                address=address,
+                why=Sentence(reason),
             ),
             hint="another address, or --even-suppressed if it is your own",
         )

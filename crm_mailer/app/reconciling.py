@@ -330,7 +330,8 @@ def _read_done(app: App, box: Any, day: date) -> int:
                 raw_folder=app.raw_folder, now=app.clock.now(), first_contact=day,
             ).new  # fmt: skip
     except CrmMailerError as error:
-        raise _unread(f"{box.name}, folder {box.move_done_to}", str(error)) from error
+        name = Sentence("{name}, folder {folder}", name=box.name, folder=box.move_done_to)
+        raise _unread(name, str(error)) from error
 
 
 def _unread(name: str, why: str) -> ServiceDown:
