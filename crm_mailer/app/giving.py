@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from crm_mailer import logs
 from crm_mailer.app.wiring import App
 from crm_mailer.delivering.permission import Giving
+from crm_mailer.learning import sayings
 from crm_mailer.model import benefit as words
 from crm_mailer.model.benefit import ALPHABET, Benefit, CodeSource, GrantState, OnEmpty
 from crm_mailer.model.customer import Customer
@@ -198,7 +199,9 @@ def _add_task(
         NewTask(
             kind=TaskKind.APPROVE_BENEFIT,
             key=f"benefit:{benefit.id}:{local_day(now, app.zone)}",
-            text=f"allow or deny the benefit {benefit.id}: `crm-mailer benefit show {benefit.id}`",
+            text=sayings.ALLOW_BENEFIT.format(
+                name=benefit.id, command=f"`crm-mailer benefit show {benefit.id}`"
+            ),
             due_at=due_at,
         ),
         now,
