@@ -110,21 +110,21 @@ def _look_at_addresses(app: App, to: Sequence[str], *, is_suppressed_too: bool) 
             ) from error
     with app.store.read() as connection:
         found = {address: suppressions.find(connection, address) for address in to}
-    for address, why in found.items():
-        if not why or is_suppressed_too:
+    for address, rows in found.items():
+        if not rows or is_suppressed_too:
             continue
-        reason = why[0].reason.value.replace("_", " ")
+        why = rows[0].reason.value.replace("_", " ")
         raise NotPossible(
             Sentence(
                 "{address} is suppressed ({why}: no mail at all)",
                 address=address,
-                why=Sentence(reason),
+                why=Sentence(why),
             )
-            if why[0].scope is Scope.ALL
+            if rows[0].scope is Scope.ALL
             else Sentence(
                 "{address} is suppressed ({why}: no marketing mail)",
                 address=address,
-                why=Sentence(reason),
+                why=Sentence(why),
             ),
             hint="another address, or --even-suppressed if it is your own",
         )
