@@ -27,7 +27,7 @@ from crm_mailer.model.errors import (
     NotPossible,
     StoreError,
 )
-from crm_mailer.model.sentence import Sentence, Sentences
+from crm_mailer.model.sentence import Sentence, Sentences, sentence
 from crm_mailer.store import copying, health, leases, migrate, soundness, witnesses
 from crm_mailer.store.copying import Copied
 from crm_mailer.store.engine import Store, open_store
@@ -337,7 +337,7 @@ def refuse_senders(app: App, *, is_told: bool) -> None:
         alive = [
             Sentence(
                 "{what} pid {pid} on {host}",
-                what=one.name.partition(":")[0],
+                what=sentence(one.name.partition(":")[0]),
                 pid=one.pid,
                 host=one.host,
             )
