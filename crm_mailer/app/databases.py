@@ -27,7 +27,7 @@ from crm_mailer.model.errors import (
     NotPossible,
     StoreError,
 )
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, Sentences, sentence
 from crm_mailer.store import copying, health, leases, migrate, soundness, witnesses
 from crm_mailer.store.copying import Copied
 from crm_mailer.store.engine import Store, open_store
@@ -134,8 +134,8 @@ def _refuse_pooler(store: Store) -> None:
     if store.is_pooled():
         raise NotPossible(
             Sentence(
-                "a pooler stands between us and the database: {render_as_string}",
-                render_as_string=store.url.render_as_string(),
+                "a pooler stands between us and the database: {address}",
+                address=store.url.render_as_string(),
             ),
             hint="name the server itself for this command: set CRM_MAILER_DATABASE to its address",
         )
@@ -151,7 +151,7 @@ def _part(file: Path) -> Iterator[Path]:
         yield part
     except (OSError, sqlite3.Error) as error:
         raise CannotWrite(
-            Sentence("{file} cannot be written: {error}", file=file, error=error)
+            Sentence("{file} cannot be written: {why}", file=file, why=error)
         ) from error
     finally:
         for name in (part, *_beside(part), *_locks(part)):
@@ -186,7 +186,7 @@ def _check(part: Path, file: Path) -> None:
         found = [str(error)]
     if found != ["ok"]:
         raise StoreError(
-            Sentence("the copy is damaged: {file}: {found}", file=file, found="; ".join(found)),
+            Sentence("the copy is damaged: {file}: {why}", file=file, why="; ".join(found)),
             hint="`crm-mailer db verify` looks at the database itself",
         )
 
@@ -248,8 +248,8 @@ def _fill_server(store: Store, file: Path, now: datetime) -> PutBack:
     if tables:
         raise NotPossible(
             Sentence(
-                "the database is not empty: {render_as_string}",
-                render_as_string=store.url.render_as_string(),
+                "the database is not empty: {address}",
+                address=store.url.render_as_string(),
             ),
             hint="make a new one (`createdb`), name it as `database` in crm-mailer.toml and "
             "restore again; the old one stays as it is",
@@ -298,7 +298,7 @@ def _read_whole(file: Path, part: Path) -> None:
         raise  # the disk, not the file
     except sqlite3.DatabaseError as error:
         raise StoreError(
-            Sentence("{file} is damaged: {error}", file=file, error=error),
+            Sentence("{file} is damaged: {why}", file=file, why=error),
             hint="take another backup",
         ) from error
     _check(part, file)
@@ -335,13 +335,20 @@ def refuse_senders(app: App, *, is_told: bool) -> None:
         if app.store.is_sqlite or not is_told or witnesses.restored(connection) is not None:
             return
         alive = [
-            f"{one.name.partition(':')[0]} pid {one.pid} on {one.host}"
+            Sentence(
+                "{what} pid {pid} on {host}",
+                what=sentence(one.name.partition(":")[0]),
+                pid=one.pid,
+                host=one.host,
+            )
             for kind in (leases.DAEMON, leases.WORKER)
             for one in leases.list_in_force(connection, kind, now)
         ]
     if alive:
         raise AlreadyRunning(
-            Sentence("mails leave from this database: {alive}", alive=", ".join(alive)),
+            Sentence(
+                "mails leave from this database: {names}", names=Sentences(*alive, between=", ")
+            ),
             hint="stop all daemons and workers, on every host, and do it again; one that was "
             "killed counts as gone after a minute",
         )

@@ -156,7 +156,9 @@ def resolve(app: App, number: int, *, is_sent: bool, by: str) -> Record:
     if not _settle_by_hand(app, number, is_sent=is_sent, by=by):
         state = record.touch.state.value.replace("_", " ")
         raise NotPossible(
-            Sentence("mail {number} is not in doubt: it is {state}", number=number, state=state),
+            Sentence(
+                "mail {number} is not in doubt: it is {state}", number=number, state=Sentence(state)
+            ),
             hint="`crm-mailer outbox doubt` lists those that are",
         )
     return outbox.show(app, number)

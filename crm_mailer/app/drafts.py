@@ -54,9 +54,9 @@ def keep(home: Path, what: str, who: str, words: Kept) -> None:
     except OSError as error:
         raise CannotWrite(
             Sentence(
-                "your words cannot be kept in {path}: {strerror}",
+                "your words cannot be kept in {path}: {why}",
                 path=path,
-                strerror=error.strerror,
+                why=error.strerror or error,
             ),
             hint="make room or correct the folder's rights",
         ) from error

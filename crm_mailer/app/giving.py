@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from crm_mailer import logs
 from crm_mailer.app.wiring import App
 from crm_mailer.delivering.permission import Giving
+from crm_mailer.learning import sayings
 from crm_mailer.model import benefit as words
 from crm_mailer.model.benefit import ALPHABET, Benefit, CodeSource, GrantState, OnEmpty
 from crm_mailer.model.customer import Customer
@@ -119,9 +120,6 @@ def letters_of(keys: KeyRing, benefit: Benefit) -> Letters:
 
 
 def _tell_empty(connection: Connection, benefit: Benefit, now: datetime) -> None:
-    is_pool = benefit.source is CodeSource.POOL
-    load = f"`crm-mailer benefit load {benefit.id} FILE`"
-    more = load if is_pool else Sentence("raise its `limit` in campaigns/benefits.yaml")
     if benefit.on_empty is OnEmpty.SEND_WITHOUT:
         message = Sentence(
             "nothing is left of the benefit {name}: its mails are sent without it", name=benefit.id
@@ -130,7 +128,13 @@ def _tell_empty(connection: Connection, benefit: Benefit, now: datetime) -> None
         message = Sentence(
             "nothing is left of the benefit {name}: its mails are left out", name=benefit.id
         )
-    hint = Sentence("{what}, then `crm-mailer outbox retry`", what=more)
+    hint = (
+        Sentence("`crm-mailer benefit load {name} FILE`, then `crm-mailer outbox retry`",
+                 name=benefit.id)
+        if benefit.source is CodeSource.POOL
+        else Sentence("raise its `limit` in campaigns/benefits.yaml, then "
+                      "`crm-mailer outbox retry`")
+    )  # fmt: skip
     alerts.raise_(connection, f"benefit:{benefit.id}/empty", message, hint=hint, now=now)
 
 
@@ -195,7 +199,9 @@ def _add_task(
         NewTask(
             kind=TaskKind.APPROVE_BENEFIT,
             key=f"benefit:{benefit.id}:{local_day(now, app.zone)}",
-            text=f"allow or deny the benefit {benefit.id}: `crm-mailer benefit show {benefit.id}`",
+            text=sayings.ALLOW_BENEFIT.format(
+                name=benefit.id, command=f"`crm-mailer benefit show {benefit.id}`"
+            ),
             due_at=due_at,
         ),
         now,

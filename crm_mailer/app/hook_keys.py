@@ -14,6 +14,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from crm_mailer.model.sentence import Sentence
+
 #: By the version that an envelope of SNS names.
 _HASHES: dict[str, hashes.HashAlgorithm] = {"1": hashes.SHA1(), "2": hashes.SHA256()}
 
@@ -55,9 +57,9 @@ def fits_curve(public_key: str, signature: bytes, signed: bytes) -> bool:
     try:
         key = serialization.load_der_public_key(base64.b64decode(public_key, validate=True))
     except (ValueError, binascii.Error) as error:
-        raise NoKey("`public_key` in the settings is no key") from error
+        raise NoKey(Sentence("`public_key` in the settings is no key")) from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise NoKey("`public_key` in the settings is no key of an elliptic curve")
+        raise NoKey(Sentence("`public_key` in the settings is no key of an elliptic curve"))
     try:
         key.verify(signature, signed, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from crm_mailer.app import hook_keys
 from crm_mailer.model.hook import HookKind, NotJson, read_json
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings import HookSettings
 
 #: How long each sender goes on trying: a request that is older was kept by somebody.
@@ -112,15 +113,15 @@ def _sns(hook: HookSettings, request: Incoming, home: Path, now: datetime) -> Pr
     envelope = _json(request)
     names = _SNS_SIGNED.get(str(envelope.get("Type")))
     if names is None or not isinstance(envelope.get("MessageId"), str):
-        raise Refused("no envelope of Amazon SNS")
+        raise Refused(Sentence("no envelope of Amazon SNS"))
     if str(envelope.get("TopicArn")) not in hook.topics:
-        raise Refused("a topic that `topics` does not name")
+        raise Refused(Sentence("a topic that `topics` does not name"))
     signed = "".join(f"{name}\n{envelope[name]}\n" for name in names if name in envelope)
     _check_place(str(envelope.get("SigningCertURL", "")))
     version, shown = str(envelope.get("SignatureVersion")), str(envelope.get("Signature", ""))
     place = home / hook.certificates
     if not hook_keys.fits_certificates(place, version, _base64(shown), signed.encode(), now):
-        raise Refused("the signature does not fit any of our certificates")
+        raise Refused(Sentence("the signature does not fit any of our certificates"))
     _check_age(hook.kind, _instant(envelope.get("Timestamp")), now)
     return Proven(topic=str(envelope["Type"]), key=envelope["MessageId"][:200])
 
@@ -130,9 +131,9 @@ def _check_place(url: str) -> None:
     try:
         where = urlsplit(url)
     except ValueError:
-        raise Refused("the certificate's address is none") from None
+        raise Refused(Sentence("the certificate's address is none")) from None
     if where.scheme != "https" or not _SNS_HOST.fullmatch(where.hostname or ""):
-        raise Refused("the certificate's address is not Amazon's")
+        raise Refused(Sentence("the certificate's address is not Amazon's"))
 
 
 # ------------------------------------------------------------------ the others
@@ -146,7 +147,7 @@ def _sendgrid(hook: HookSettings, request: Incoming, _home: Path, now: datetime)
     except hook_keys.NoKey as error:
         raise Refused(str(error)) from error
     if not fits:
-        raise Refused("the signature does not fit")
+        raise Refused(Sentence("the signature does not fit"))
     _check_age(hook.kind, _instant(said), now)
     return Proven(topic="", key=request.digest)
 
@@ -154,11 +155,11 @@ def _sendgrid(hook: HookSettings, request: Incoming, _home: Path, now: datetime)
 def _mailgun(hook: HookSettings, request: Incoming, _home: Path, now: datetime) -> Proven:
     block = _json(request).get("signature")
     if not isinstance(block, dict):
-        raise Refused("there is no signature")
+        raise Refused(Sentence("there is no signature"))
     said, token, shown = (str(block.get(n, "")) for n in ("timestamp", "token", "signature"))
     mac = hmac.new(hook.secret.encode(), f"{said}{token}".encode(), hashlib.sha256)
     if not is_same(shown, mac.hexdigest()):
-        raise Refused("the signature does not fit")
+        raise Refused(Sentence("the signature does not fit"))
     _check_age(hook.kind, _instant(said), now)
     # the signature does not cover what it stands beside: a token that comes again with another
     # event is a forgery, see `hooks.keep`
@@ -171,7 +172,7 @@ def _login(hook: HookSettings, request: Incoming, _home: Path, _now: datetime) -
     is_named = not hook.username or is_same(name, hook.username)
     shown = [request.path_secret, bearer(request), password if is_named else ""]
     if not any(one for one in [is_same(word, hook.secret) for word in shown]):
-        raise Refused("the secret is missing or wrong")
+        raise Refused(Sentence("the secret is missing or wrong"))
     return Proven(topic="", key=request.digest)
 
 
@@ -192,11 +193,11 @@ def _woocommerce(hook: HookSettings, request: Incoming, _home: Path, _now: datet
 def _check_hmac(hook: HookSettings, request: Incoming, header: str) -> None:
     mac = hmac.new(hook.secret.encode(), request.body, hashlib.sha256).digest()
     if not is_same(request.get(header).strip(), base64.b64encode(mac).decode()):
-        raise Refused("the signature does not fit")
+        raise Refused(Sentence("the signature does not fit"))
 
 
 def _no_door(_hook: HookSettings, _request: Incoming, _home: Path, _now: datetime) -> Proven:
-    raise Refused("orders come to /orders")
+    raise Refused(Sentence("orders come to /orders"))
 
 
 _PROOFS: dict[HookKind, Callable[[HookSettings, Incoming, Path, datetime], Proven]] = {
@@ -218,9 +219,9 @@ def _json(request: Incoming) -> dict[str, Any]:
     try:
         found = read_json(request.body)
     except NotJson as error:  # where it breaks is told by no reason: reasons are counted
-        raise Refused("the body is no JSON") from error
+        raise Refused(Sentence("the body is no JSON")) from error
     if not isinstance(found, dict):
-        raise Refused("the body is no JSON object")
+        raise Refused(Sentence("the body is no JSON object"))
     return found
 
 
@@ -252,8 +253,8 @@ def _instant(told: Any) -> datetime | None:
 
 def _check_age(kind: HookKind, at: datetime | None, now: datetime) -> None:
     if at is None:
-        raise Refused("there is no time")
+        raise Refused(Sentence("there is no time"))
     if at < now - OLDEST[kind]:
-        raise Refused("it is too old")
+        raise Refused(Sentence("it is too old"))
     if at > now + AHEAD:
-        raise Refused("its time is yet to come: does a clock go wrong?")
+        raise Refused(Sentence("its time is yet to come: does a clock go wrong?"))

@@ -22,6 +22,7 @@ from crm_mailer.importing import Manner
 from crm_mailer.listening import notices
 from crm_mailer.model.errors import StoreError
 from crm_mailer.model.hook import HookKind, NotJson, read_json
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings import HookSettings
 from crm_mailer.store import hooks
 from crm_mailer.store.hooks import HookRequest, NewRequest, Refusal, SourceFigures
@@ -105,7 +106,7 @@ def keep(app: App, hook: HookSettings, incoming: Incoming, proven: Proven) -> Re
         known = hooks.find(connection, hook.name, request.key)
     is_other = known is not None and known.digest != request.digest
     if is_other and hook.kind is HookKind.MAILGUN:
-        raise Refused("a signature was used a second time, for something else")
+        raise Refused(Sentence("a signature was used a second time, for something else"))
     return Receipt(source=hook.name, key=request.key, is_new=False, is_other=is_other)
 
 

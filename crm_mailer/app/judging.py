@@ -10,7 +10,7 @@ from typing import Any
 
 from crm_mailer.app import cases
 from crm_mailer.app.wiring import App
-from crm_mailer.learning import judging
+from crm_mailer.learning import judging, sayings
 from crm_mailer.listening import learner
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.judgement import Judgement, Said
@@ -94,8 +94,8 @@ def judge(
                 before=known.before if known else said,
             ),
         )
-        word = "a complaint" if is_complaint else "no complaint"
-        return _bring(app, connection, reply_id, said, after, by=by, why=f"judged {word}")
+        why = sayings.JUDGED if is_complaint else sayings.JUDGED_NONE
+        return _bring(app, connection, reply_id, said, after, by=by, why=why)
 
 
 def undo(app: App, reply_id: int, *, by: str) -> Outcome:
@@ -120,18 +120,19 @@ def undo(app: App, reply_id: int, *, by: str) -> Outcome:
         counts = judgements.counts(connection)
         if not learner.is_enough(counts.judged, counts.complaints):
             learners.drop(connection, COMPLAINTS)
-        why = "the judgement was taken back"
-        return _bring(app, connection, reply_id, said, known.before, by=by, why=why)
+        back = sayings.TAKEN_BACK
+        return _bring(app, connection, reply_id, said, known.before, by=by, why=back)
 
 
 def _judgeable(connection: Connection, reply_id: int) -> ReplyRow:
     row = replies.get(connection, reply_id)
     if row.kind in judging.UNJUDGEABLE or not (row.own_text or row.subject):
+        kind = row.kind.replace("_", " ")
         raise NotPossible(
             Sentence(
-                "reply {reply_id} is no letter of a customer ({replace})",
+                "reply {reply_id} is no letter of a customer ({kind})",
                 reply_id=reply_id,
-                replace=row.kind.replace("_", " "),
+                kind=Sentence(kind),
             ),
             hint="`crm-mailer inbox list --kind human` lists those",
         )

@@ -106,21 +106,25 @@ def _look_at_addresses(app: App, to: Sequence[str], *, is_suppressed_too: bool) 
             wire_address(address)
         except UnsafeHeader as error:
             raise NotPossible(
-                Sentence("`{address}` cannot be mailed: {error}", address=address, error=error)
+                Sentence("`{address}` cannot be mailed: {why}", address=address, why=error)
             ) from error
     with app.store.read() as connection:
         found = {address: suppressions.find(connection, address) for address in to}
-    for address, why in found.items():
-        if not why or is_suppressed_too:
+    for address, rows in found.items():
+        if not rows or is_suppressed_too:
             continue
-        reason = why[0].reason.value.replace("_", " ")
-        stops = "every mail" if why[0].scope is Scope.ALL else "marketing mail"
+        why = rows[0].reason.value.replace("_", " ")
         raise NotPossible(
             Sentence(
-                "{address} is suppressed ({reason}: no {stops})",
+                "{address} is suppressed ({why}: no mail at all)",
                 address=address,
-                reason=reason,
-                stops=stops,
+                why=Sentence(why),
+            )
+            if rows[0].scope is Scope.ALL
+            else Sentence(
+                "{address} is suppressed ({why}: no marketing mail)",
+                address=address,
+                why=Sentence(why),
             ),
             hint="another address, or --even-suppressed if it is your own",
         )

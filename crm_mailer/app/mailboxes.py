@@ -78,7 +78,7 @@ def chosen(app: App, names: Sequence[str] = ()) -> tuple[ImapSettings, ...]:
         if name not in known:
             raise NotFound(
                 Sentence("there is no mailbox `{name}`", name=name),
-                hint=Sentence("there is: {known}", known=", ".join(known)),
+                hint=Sentence("there is: {names}", names=", ".join(known)),
             )
     return tuple(one for one in every if not names or one.name in names)
 
@@ -316,8 +316,8 @@ def fetch_again(app: App, mail: InboundMail) -> None:
     if box is None:
         raise NotPossible(
             Sentence(
-                "mail {id} lies in {account}, which is not configured any more",
-                id=mail.id,
+                "mail {number} lies in {account}, which is not configured any more",
+                number=mail.id,
                 account=row.account,
             ),
             hint="add the mailbox to crm-mailer.toml again",
@@ -334,6 +334,6 @@ def fetch_again(app: App, mail: InboundMail) -> None:
         is_gone = places.forget_unfetched(connection, mail.id)
     if is_gone:
         raise NotPossible(
-            Sentence("mail {id} is not on the server any more", id=mail.id),
+            Sentence("mail {number} is not on the server any more", number=mail.id),
             hint="it is not in quarantine any longer",
         )

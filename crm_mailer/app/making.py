@@ -57,7 +57,9 @@ def campaign(
         NotFound: there is no such campaign or template.
     """
     id_ = starters.slug(name)
-    _refuse_taken("campaign", id_, app.definitions.campaigns)
+    _refuse_taken(
+        Sentence("there is a campaign `{id}` already", id=id_), id_, app.definitions.campaigns
+    )
     way = f"../../{checking.SCHEMAS}/{schema.file_name('campaign')}"
     if copied:
         original = names.campaign(app, copied)
@@ -86,7 +88,9 @@ def segment(app: App, name: str, *, title: str = "", copied: str = "") -> Made:
         NotFound: there is no such segment.
     """
     id_ = starters.slug(name)
-    _refuse_taken("segment", id_, app.definitions.segments)
+    _refuse_taken(
+        Sentence("there is a segment `{id}` already", id=id_), id_, app.definitions.segments
+    )
     folder = app.home / "campaigns" / "segments"
     way = f"../../{checking.SCHEMAS}/{schema.file_name('segment')}"
     if copied:
@@ -149,7 +153,7 @@ def template(
 def _original(copied: str, there: Mapping[str, Mapping[str, Path]]) -> Mapping[str, Path]:
     if copied and copied not in there:
         raise NotFound(
-            Sentence("there is no template `{copied}`", copied=copied),
+            Sentence("there is no template `{name}`", name=copied),
             hint=did_you_mean(copied, there),
         )
     return there[copied] if copied else {}
@@ -180,7 +184,7 @@ def _template(app: App, wanted: str) -> str:
     there = index(app.templates_folder)
     if wanted and wanted not in there:
         raise NotFound(
-            Sentence("there is no template `{wanted}`", wanted=wanted),
+            Sentence("there is no template `{name}`", name=wanted),
             hint=did_you_mean(wanted, there) or "`crm-mailer new template NAME` makes one",
         )
     found = wanted or next((one for one in FIRST_CHOICE if one in there), "")
@@ -209,12 +213,9 @@ def _segment_file(folder: Path, id_: str) -> Path:
     return by_name if by_name.is_file() else next(others, by_name)
 
 
-def _refuse_taken(what: str, id_: str, known: Mapping[str, object]) -> None:
+def _refuse_taken(told: Sentence, id_: str, known: Mapping[str, object]) -> None:
     if id_ in known:
-        raise NotPossible(
-            Sentence("there is a {what} `{id}` already", what=what, id=id_),
-            hint="take another name; nothing was written",
-        )
+        raise NotPossible(told, hint="take another name; nothing was written")
 
 
 def _refuse_file(path: Path) -> None:

@@ -24,7 +24,9 @@ CODE_OF_TASK: dict[str, str] = {
     TaskKind.CHANGE_ORDER: "ask.change_order",
     TaskKind.REVIEW: "review",
 }
-SERIOUS = "serious (P1): have somebody else read it, or call the customer, before it leaves"
+SERIOUS = Sentence(
+    "serious (P1): have somebody else read it, or call the customer, before it leaves"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,25 +59,32 @@ def of_case(connection: Connection, case_id: int) -> Matter:
     if case.merged_into_id is not None:
         raise NotPossible(
             Sentence(
-                "case {case_id} was merged into case {merged_into_id}",
+                "case {case_id} was merged into case {into}",
                 case_id=case_id,
-                merged_into_id=case.merged_into_id,
+                into=case.merged_into_id,
             ),
             hint=Sentence(
-                "answer there: `crm-mailer case reply {merged_into_id}`",
-                merged_into_id=case.merged_into_id,
+                "answer there: `crm-mailer case reply {case_id}`",
+                case_id=case.merged_into_id,
             ),
         )
     if case.state not in UNDER_WAY:
+        state = case.state.replace("_", " ")
         raise NotPossible(
-            Sentence("case {case_id} is {state}", case_id=case_id, state=case.state),
+            Sentence("case {case_id} is {state}", case_id=case_id, state=Sentence(state)),
             hint=Sentence("`crm-mailer case reopen {case_id}` takes it up again", case_id=case_id),
         )
     letter = agent_replies.find_letter(connection, case_id)
     later = [code for code in (letter.reasons if letter else ()) if code != case.reason]
     notes = [SERIOUS] if case.severity is Severity.P1 else []
     if case.channel is not Channel.EMAIL:
-        notes.append(f"they told it by another way ({case.channel}): answer there if you can")
+        kind = case.channel.replace("_", " ")
+        notes.append(
+            Sentence(
+                "they told it by another way ({channel}): answer there if you can",
+                channel=Sentence(kind),
+            )
+        )
     return _matter(
         connection,
         f"case:{case_id}",
@@ -162,7 +171,11 @@ def _order(
     known = messages.find_orders(connection, ids)
     found = answers.likely_order([known[one] for one in ids])
     if found is not None:
-        return found, (f"the letter names no order; {found.number} must be meant: check it",)
+        return found, (
+            Sentence(
+                "the letter names no order; {number} must be meant: check it", number=found.number
+            ),
+        )
     if known:
-        return None, ("the letter names no order, and the customer has several",)
-    return None, ("no order of this customer is known",)
+        return None, (Sentence("the letter names no order, and the customer has several"),)
+    return None, (Sentence("no order of this customer is known"),)

@@ -23,28 +23,43 @@ def campaign(app: App, name: str) -> Campaign:
         DefinitionError: its file has errors.
         NotFound: there is none.
     """
-    return _named(app, name, app.definitions.campaigns, "campaign", file=name)
+    return _named(
+        app,
+        name,
+        app.definitions.campaigns,
+        Sentence("there is no campaign `{name}`", name=name),
+        file=name,
+    )
 
 
 def segment(app: App, name: str) -> Segment:
     """The segment of this name; errors as for `campaign`."""
-    return _named(app, name, app.definitions.segments, "segment", file=name)
+    return _named(
+        app,
+        name,
+        app.definitions.segments,
+        Sentence("there is no segment `{name}`", name=name),
+        file=name,
+    )
 
 
 def curve(app: App, name: str) -> Curve:
     """The curve of this name; errors as for `campaign`."""
-    return _named(app, name, app.definitions.curves, "curve", file="curves")
+    return _named(
+        app,
+        name,
+        app.definitions.curves,
+        Sentence("there is no curve `{name}`", name=name),
+        file="curves",
+    )
 
 
-def _named(app: App, name: str, known: Mapping[str, T], kind: str, *, file: str) -> T:
+def _named(app: App, name: str, known: Mapping[str, T], told: Sentence, *, file: str) -> T:
     if name in known:
         return known[name]
     if broken := _faults(app, file):
         raise_all(broken)
-    raise NotFound(
-        Sentence("there is no {kind} `{name}`", kind=kind, name=name),
-        hint=did_you_mean(name, known),
-    )
+    raise NotFound(told, hint=did_you_mean(name, known))
 
 
 def _faults(app: App, file: str) -> list[Problem]:

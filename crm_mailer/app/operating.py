@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from crm_mailer.app.wiring import App
 from crm_mailer.delivering import witness
 from crm_mailer.delivering.warming import HeldBack
 from crm_mailer.model.errors import AlreadyRunning, StoreError
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, Sentences, sentence
 from crm_mailer.store import alerts, doubts, health, lanes, leases, migrate, pauses
 from crm_mailer.store.alerts import Alert
 from crm_mailer.store.engine import open_store
@@ -110,7 +111,7 @@ def status(app: App) -> Status:
         alerts=open_alerts,
         probably_sent=probably_sent,
         daemon=daemon,
-        workers=[f"pid {one.pid} on {one.host} since {one.since:%F %T}Z" for one in workers],
+        workers=[_process(one.pid, one.host, f"{one.since:%F %T}Z") for one in workers],
         fleet=working,
         figures=figures,
         campaigns_live=len(live),
@@ -155,8 +156,7 @@ def hold_file(app: App, database: Path) -> Iterator[None]:
             file.seek(0)
             raise AlreadyRunning(
                 Sentence(
-                    "another daemon works on this database: {what}",
-                    what=file.read().strip() or "unknown",
+                    "another daemon works on this database: {daemon}", daemon=_holder(file.read())
                 ),
                 hint="stop it first; PostgreSQL allows several",
             ) from None
@@ -165,6 +165,19 @@ def hold_file(app: App, database: Path) -> Iterator[None]:
         file.flush()
         yield
         file.truncate(0)
+
+
+def _process(pid: object, host: str, since: str) -> Sentence:
+    """Which process it is."""
+    return Sentence("pid {pid} on {host} since {time}", pid=pid, host=host, time=since)
+
+
+def _holder(written: str) -> str:
+    """Who holds a lock, by what they wrote into its file."""
+    known = re.fullmatch(r"pid (\d+) on (.+) since (\S+ \S+)", written.strip())
+    if known is None:
+        return sentence(written.strip()) or Sentence("unknown")
+    return _process(*known.groups())
 
 
 def _opened(path: Path) -> TextIO:
@@ -181,9 +194,12 @@ def _resting(app: App) -> str:
     now, names = app.clock.now(), [one.name for one in app.settings.accounts] or [lanes.SANDBOX]
     with app.store.read() as connection:
         rests = [lanes.find(connection, name) for name in names]
-    return "; ".join(
-        f"{rest.message} (until {rest.until:%F %T}Z)" for rest in rests if rest and now < rest.until
+    told = (
+        Sentence("{why} (until {time})", why=rest.message, time=f"{rest.until:%F %T}Z")
+        for rest in rests
+        if rest and now < rest.until
     )
+    return Sentences(*told, between="; ")
 
 
 def _next_step(

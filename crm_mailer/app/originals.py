@@ -123,14 +123,14 @@ def raw_bytes(app: App, reply_id: int) -> bytes:
     except OSError as error:
         raise NotFound(
             Sentence(
-                "the mail of reply {reply_id} cannot be read: {strerror}",
+                "the mail of reply {reply_id} cannot be read: {why}",
                 reply_id=reply_id,
-                strerror=error.strerror,
+                why=error.strerror or error,
             ),
             hint=Sentence(
-                "look for {raw_path} in {raw_folder}",
-                raw_path=mail.raw_path,
-                raw_folder=app.raw_folder,
+                "look for {file} in {folder}",
+                file=mail.raw_path,
+                folder=app.raw_folder,
             ),
         ) from None
 

@@ -238,6 +238,6 @@ def known_campaign(app: App, campaign: str) -> None:
         known = {*app.definitions.campaigns, *touches.campaigns(connection)}
     if campaign not in known:
         raise NotFound(
-            Sentence("there is no campaign `{campaign}`", campaign=campaign),
+            Sentence("there is no campaign `{name}`", name=campaign),
             hint=did_you_mean(campaign, sorted(known)),
         )

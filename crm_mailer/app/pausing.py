@@ -68,9 +68,13 @@ def scope_of(
         known_campaign(app, campaign)
         return pauses.CAMPAIGN + campaign
     if lane is not None:
-        return pauses.LANE + _known("lane", lane, lane_names())
+        return pauses.LANE + _known(
+            lane, lane_names(), Sentence("there is no lane `{name}`", name=lane)
+        )
     if account is not None:
-        return pauses.ACCOUNT + _known("account", account, account_names(app))
+        return pauses.ACCOUNT + _known(
+            account, account_names(app), Sentence("there is no account `{name}`", name=account)
+        )
     return pauses.ALL
 
 
@@ -148,10 +152,9 @@ def account_names(app: App) -> list[str]:
     return [one.name for one in app.settings.accounts] or [lanes.SANDBOX]
 
 
-def _known(kind: str, name: str, known: list[str]) -> str:
+def _known(name: str, known: list[str], told: Sentence) -> str:
     if name not in known:
-        hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
-        raise NotFound(Sentence("there is no {kind} `{name}`", kind=kind, name=name), hint=hint)
+        raise NotFound(told, hint=did_you_mean(name, known))
     return name
 
 

@@ -14,6 +14,10 @@ from crm_mailer.model.campaign import Campaign, SegmentAnchor
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.segment import Segment
 from crm_mailer.model.segment_order import spoken_of
+from crm_mailer.model.sentence import Sentence
+
+#: How a segment is named among the files, before its id.
+SEGMENT = "the segment "
 
 
 def file_versions(app: App, campaign: Campaign) -> dict[str, str]:
@@ -29,8 +33,15 @@ def file_versions(app: App, campaign: Campaign) -> dict[str, str]:
     segments = app.definitions.segments
     for id_ in sorted(_segments_of(campaign, segments)):
         rule = segments[id_].rule if id_ in segments else None
-        found[f"the segment {id_}"] = _digest(repr(_plain(rule)))
+        found[f"{SEGMENT}{id_}"] = _digest(repr(_plain(rule)))
     return found
+
+
+def in_words(name: str) -> str:
+    """One of these names for people."""
+    if not name.startswith(SEGMENT):
+        return name
+    return Sentence("the segment {name}", name=name.removeprefix(SEGMENT))
 
 
 def _version(path: Path) -> str:

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 from crm_mailer import planning
 from crm_mailer.app import planning as acts
-from crm_mailer.app.plan_files import file_versions
+from crm_mailer.app.plan_files import file_versions, in_words
 from crm_mailer.app.plan_looks import Fingerprint, Readers
 from crm_mailer.app.wiring import App
 from crm_mailer.model.campaign import Campaign, Mode
 from crm_mailer.model.errors import CannotWrite, NotPossible, SourceError
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.planning import PlanReport
 from crm_mailer.planning.decisions import Decision
 from crm_mailer.store import waiting
@@ -82,7 +82,8 @@ def save(app: App, campaigns: Sequence[str], path: Path) -> PlanReport:
         path.write_text(json.dumps(said, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     except OSError as error:
         raise CannotWrite(
-            f"{path}: {error.strerror}", hint="look at the rights of the folder and the free space"
+            Sentence("{path}: {why}", path=path, why=error.strerror or error),
+            hint="look at the rights of the folder and the free space",
         ) from error
     return report
 
@@ -96,14 +97,17 @@ def read(path: Path) -> SavedPlan:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         if said.pop("format") != FORMAT:
-            raise ValueError("another version of the program wrote it")
+            raise ValueError(Sentence("another version of the program wrote it"))
         campaigns = tuple(SavedCampaign(**one) for one in said["campaigns"])
         return SavedPlan(at=datetime.fromisoformat(said["at"]), campaigns=campaigns)
     except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}", hint="look at the name") from error
+        raise SourceError(
+            Sentence("{path}: {why}", path=path, why=error.strerror or error),
+            hint="look at the name",
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SourceError(
-            Sentence("{path} is no saved plan: {error}", path=path, error=error),
+            Sentence("{path} is no saved plan: {why}", path=path, why=error),
             hint="`crm-mailer plan --save FILE` writes one",
         ) from error
 
@@ -136,7 +140,10 @@ def apply_saved(app: App, path: Path) -> Applied:
     ]
     if changes:
         raise NotPossible(
-            "the plan does not hold any more, nothing was saved:\n  " + "\n  ".join(changes),
+            Sentence(
+                "the plan does not hold any more, nothing was saved:\n  {changes}",
+                changes=Sentences(*changes, between="\n  "),
+            ),
             hint="look at it again: `crm-mailer plan --save FILE`",
         )
     return Applied(report=acts.apply(app, names, is_by_hand=True), before=done)
@@ -231,18 +238,18 @@ def _changes(
     """What keeps the plan from being applied, as sentences; nothing where it was applied before."""
     if is_done:
         return []
-    found = []
+    found: list[str] = []
     if campaign.mode is Mode.DRAFT:
-        found.append(f"{then.id}: its mode is draft")
+        found.append(Sentence("{campaign}: its mode is draft", campaign=then.id))
     if then.version != now.version:
-        found.append(f"{then.id}: its file was changed")
+        found.append(Sentence("{campaign}: its file was changed", campaign=then.id))
     found += [
-        f"{then.id}: the template {name} was changed"
+        Sentence("{campaign}: the template {name} was changed", campaign=then.id, name=name)
         for name in sorted({*then.templates, *now.templates})
         if then.templates.get(name) != now.templates.get(name)
     ]
     found += [
-        f"{then.id}: {name} was changed"
+        Sentence("{campaign}: {file} was changed", campaign=then.id, file=in_words(name))
         for name in sorted({*then.files, *now.files})
         if then.files.get(name) != now.files.get(name)
     ]
@@ -250,9 +257,18 @@ def _changes(
         return found  # who is left out anyway may be others by now
     if then.audience != now.audience:
         found.append(
-            f"{then.id}: the audience changed: {then.planned:,} mails and {then.left_out:,} left "
-            f"out then, {now.planned:,} and {now.left_out:,} now"
+            Sentence(
+                "{campaign}: the audience changed: {before:,} mails and {out_before:,} left out "
+                "then, {after:,} and {out_after:,} now",
+                campaign=then.id,
+                before=then.planned,
+                out_before=then.left_out,
+                after=now.planned,
+                out_after=now.left_out,
+            )
         )
     elif then.times != now.times:
-        found.append(f"{then.id}: mails would leave at other times than then")
+        found.append(
+            Sentence("{campaign}: mails would leave at other times than then", campaign=then.id)
+        )
     return found

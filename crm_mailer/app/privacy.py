@@ -158,9 +158,9 @@ def erase(app: App, who: str, *, by: str, is_forced: bool = False) -> Erasure:
     if person.erased_at is not None:
         raise NotPossible(
             Sentence(
-                "customer {id} was erased on {erased_at:%Y-%m-%d}",
-                id=person.id,
-                erased_at=person.erased_at,
+                "customer {number} was erased on {day}",
+                number=person.id,
+                day=f"{person.erased_at:%Y-%m-%d}",
             )
         )
     if person.open_cases and not is_forced:

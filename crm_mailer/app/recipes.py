@@ -13,7 +13,7 @@ from crm_mailer.app.clocks import SetClock
 from crm_mailer.app.wiring import App
 from crm_mailer.model.errors import NotFound, RenderError
 from crm_mailer.model.message import Message, NotRendered
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.store import outbox as rows
 from crm_mailer.store.outbox import Recipe, Record
 
@@ -57,11 +57,12 @@ def recipe(app: App, number: int) -> Remade:
             ),
         )
     if found is None:
+        state = record.touch.state.value.replace("_", " ")
         raise NotFound(
             Sentence(
-                "mail {number} was never rendered: it is {replace}",
+                "mail {number} was never rendered: it is {state}",
                 number=number,
-                replace=record.touch.state.value.replace("_", " "),
+                state=Sentence(state),
             ),
             hint="`crm-mailer preview` shows what it would look like",
         )
@@ -85,8 +86,12 @@ def content(app: App, number: int) -> bytes:
     made = recipe(app, number)
     if not made.is_same:
         raise NotFound(
-            f"the bytes of mail {number} were not kept, and it cannot be made again as it was: "
-            + "; ".join(made.differences),
+            Sentence(
+                "the bytes of mail {number} were not kept, and it cannot be made again as it was: "
+                "{why}",
+                number=number,
+                why=Sentences(*made.differences, between="; "),
+            ),
             hint=Sentence(
                 "`crm-mailer outbox show {number} --recipe` tells what it was made from",
                 number=number,
@@ -99,12 +104,24 @@ def _changed_files(app: App, found: Recipe) -> tuple[str, ...]:
     """Files that are not what they were: with others the mail cannot be made again."""
     version = _template_version(app, found.template, found.language)
     if version is None:
-        return (f"the template {found.template} ({found.language}) is not there any more",)
+        return (
+            Sentence(
+                "the template {name} ({language}) is not there any more",
+                name=found.template,
+                language=found.language,
+            ),
+        )
     if version != found.template_version:
-        return (f"the template {found.template} ({found.language}) was changed since",)
+        return (
+            Sentence(
+                "the template {name} ({language}) was changed since",
+                name=found.template,
+                language=found.language,
+            ),
+        )
     campaign = app.definitions.campaigns.get(found.campaign)
     if campaign is None:
-        return (f"the file of the campaign {found.campaign} is gone or wrong",)
+        return (Sentence("the file of the campaign {name} is gone or wrong", name=found.campaign),)
     return ()
 
 
@@ -141,11 +158,23 @@ def _why_different(
     changed = _differences(fields, _fields_of(made.snapshot))
     campaign = app.definitions.campaigns[found.campaign]
     if campaign.version != found.campaign_version:
-        changed = (*changed, f"the campaign {found.campaign} was changed since it was planned")
+        changed = (
+            *changed,
+            Sentence("the campaign {name} was changed since it was planned", name=found.campaign),
+        )
     if made.language != found.language:
-        changed = (*changed, f"the customer reads {made.language} now, not {found.language}")
+        changed = (
+            *changed,
+            Sentence(
+                "the customer reads {language} now, not {before}",
+                language=made.language,
+                before=found.language,
+            ),
+        )
     return changed or (
-        "headers, such as addresses and links in shop.yaml or the DKIM key, were changed since",
+        Sentence(
+            "headers, such as addresses and links in shop.yaml or the DKIM key, were changed since"
+        ),
     )
 
 
@@ -170,7 +199,12 @@ def _fields_of(snapshot: bytes) -> dict[str, object]:
 def _differences(then: dict[str, object], now: dict[str, object]) -> tuple[str, ...]:
     """Fields that are not what they were, as sentences."""
     return tuple(
-        f"{name} was {_told(then.get(name))}, is {_told(now.get(name))} now"
+        Sentence(
+            "{name} was {before}, is {after} now",
+            name=name,
+            before=_told(then.get(name)),
+            after=_told(now.get(name)),
+        )
         for name in sorted({*then, *now})
         if then.get(name) != now.get(name)
     )

@@ -330,7 +330,8 @@ def _read_done(app: App, box: Any, day: date) -> int:
                 raw_folder=app.raw_folder, now=app.clock.now(), first_contact=day,
             ).new  # fmt: skip
     except CrmMailerError as error:
-        raise _unread(f"{box.name}, folder {box.move_done_to}", str(error)) from error
+        name = Sentence("{name}, folder {folder}", name=box.name, folder=box.move_done_to)
+        raise _unread(name, str(error)) from error
 
 
 def _unread(name: str, why: str) -> ServiceDown:
@@ -405,14 +406,33 @@ def _trust(app: App, gap: Gap, done: Reconciled, *, by: str, is_alone: bool) -> 
             alerts.end(connection, witness.ALERT, now)
         staff.note(
             connection, Noted.ACT, at=now, who=by, path="db reconcile",
-            said=f"reconciled up to {gap.until:%F %T}Z: {done.accepted} mails had left, "
-            f"{done.in_doubt} may have, {done.skipped} skipped, {done.order_mail} order mails "
-            f"{'held' if gap.is_order_mail_held else 'let go'}, {done.wishes} wishes put back, "
-            f"{done.read} received mails read, {done.erased} persons erased again",
+            said=_in_words(gap, done),
         )  # fmt: skip
     witness.write(app.journal_folder, replace(mark, number=number, at=now), is_anew=True)
     optouts.begin_anew(app.journal_folder)
     return waits_for
+
+
+def _in_words(gap: Gap, done: Reconciled) -> Sentence:
+    """What was done, for the log."""
+    order_mail = (
+        Sentence("{number} order mails held", number=done.order_mail)
+        if gap.is_order_mail_held
+        else Sentence("{number} order mails let go", number=done.order_mail)
+    )
+    return Sentence(
+        "reconciled up to {time}: {accepted} mails had left, {in_doubt} may have, {skipped} "
+        "skipped, {order_mail}, {wishes} wishes put back, {read} received mails read, {erased} "
+        "persons erased again",
+        time=f"{gap.until:%F %T}Z",
+        accepted=done.accepted,
+        in_doubt=done.in_doubt,
+        skipped=done.skipped,
+        order_mail=order_mail,
+        wishes=done.wishes,
+        read=done.read,
+        erased=done.erased,
+    )
 
 
 def _call_others(connection: Connection, folder: str, *, is_alone: bool) -> None:

@@ -188,7 +188,7 @@ def choose(
     steps = [one.id for one in found.steps]
     if step and step not in steps:
         raise NotFound(
-            Sentence("the campaign `{id}` has no step `{step}`", id=found.id, step=step),
+            Sentence("the campaign `{name}` has no step `{step}`", name=found.id, step=step),
             hint=did_you_mean(step, steps),
         )
     written = found.steps[steps.index(step) if step else 0]
@@ -218,18 +218,18 @@ def _arm(app: App, campaign: Campaign, step: Step, reader: Customer | None, arm:
     if arm and not ids:
         raise NotFound(
             Sentence(
-                "the step `{id}` of `{id2}` has no A/B test, so no `{arm}`",
-                id=step.id,
-                id2=campaign.id,
+                "the step `{step}` of `{campaign}` has no A/B test, so no `{arm}`",
+                step=step.id,
+                campaign=campaign.id,
                 arm=arm,
             )
         )
     if arm and arm not in ids:
         raise NotFound(
             Sentence(
-                "the test of `{id}`, step `{id2}`, has no arm `{arm}`",
-                id=campaign.id,
-                id2=step.id,
+                "the test of `{campaign}`, step `{step}`, has no arm `{arm}`",
+                campaign=campaign.id,
+                step=step.id,
                 arm=arm,
             ),
             hint=did_you_mean(arm, ids),
@@ -261,9 +261,14 @@ def _order(app: App, number: str, reader: Customer | None) -> Order:
     with app.store.read() as connection:
         found = messages.find_order_id(connection, number, reader.id if reader else None)
         if found is None:
-            whose = f" of {reader.email}" if reader else ""
             raise NotFound(
-                Sentence("there is no order `{number}`{whose}", number=number, whose=whose),
+                Sentence(
+                    "there is no order `{number}` of {who}",
+                    number=number,
+                    who=reader.email or f"#{reader.id}",
+                )
+                if reader
+                else Sentence("there is no order `{number}`", number=number),
                 hint="without --order the preview takes the last one that fits",
             )
         return messages.find_orders(connection, [found])[found]

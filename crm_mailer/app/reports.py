@@ -87,7 +87,7 @@ def worklist(app: App, name: str, *, limit: int) -> Worklist:
     if name not in WorklistName.__members__.values():
         raise NotFound(
             Sentence("there is no worklist {name!r}", name=name),
-            hint=Sentence("they are: {worklistname}", worklistname=", ".join(WorklistName)),
+            hint=Sentence("they are: {names}", names=", ".join(WorklistName)),
         )
     return worklists.worklist(
         app.store, WorklistName(name), now=app.clock.now(), place=app.zone, limit=limit

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from crm_mailer.app.wiring import App
 from crm_mailer.model.moment import local_day
+from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.model.staff import Noted
 from crm_mailer.store import facts, partitions, retention, staff
 from crm_mailer.store.engine import Connection
@@ -271,10 +272,14 @@ def _note(app: App, done: Purge, by: str) -> None:
         "stuck": done.stuck,
         "fault": done.fault,
     }
-    parts = [f"{one.table} {one.rows}" for one in done.purged if one.rows]
+    parts: list[str] = [f"{one.table} {one.rows}" for one in done.purged if one.rows]
     if done.stuck:
-        parts.append(f"{done.stuck} files could not be removed ({done.fault})")
-    said = ", ".join(parts)
+        parts.append(
+            Sentence(
+                "{number} files could not be removed ({why})", number=done.stuck, why=done.fault
+            )
+        )
+    said = Sentences(*parts, between=", ")
     with app.store.write() as connection:
         facts.put(connection, _LAST, told, done.at)
         if said:

@@ -11,7 +11,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option, by_option, number_argument
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, say
 from crm_mailer.model.errors import CannotWrite, NotPossible
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _show(draft: Draft) -> None:
     show.raw(draft.text.rstrip("\n"))
     show.line()
     for note in draft.notes:
-        show.warn(note)
+        show.warn(say(note))
     if draft.answered:
         show.warn(_("this letter was answered already; --again sends another answer"))
     if draft.obstacle:

@@ -121,10 +121,10 @@ def _show_status(app: App, state: Status) -> None:
         (_("sending"), _("REFUSED: {why}").format(why=say(state.restored)) if state.restored
          else _("PAUSED: `crm-mailer resume` goes on") if state.is_paused
          else state.mail_server or _("sandbox")),
-        (_("sending rests"), state.resting),
+        (_("sending rests"), say(state.resting)),
         (_("mailbox"), state.mailbox or _("not configured")),
         *_mailbox_facts(app, state),
-        (_("daemon"), state.daemon or _("not running")),
+        (_("daemon"), say(state.daemon) or _("not running")),
         (_("campaigns"), _("{live} live of {all}").format(
             live=state.campaigns_live, all=state.campaigns)),
         (_("problems in files"), state.problems or ""),
@@ -165,7 +165,7 @@ def _mailbox_facts(app: App, state: Status) -> list[tuple[str, object]]:
     for box in state.mailboxes:
         name = f" {box.name}" if len(state.mailboxes) > 1 else ""
         facts += [
-            (_("mailbox trouble") + name, box.trouble),
+            (_("mailbox trouble") + name, say(box.trouble)),
             (_("last fetched") + name, show.local(box.synced_at, app.zone)),
             (_("mails missing") + name, box.missing or ""),
         ]

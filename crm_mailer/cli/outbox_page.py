@@ -121,7 +121,7 @@ def recipe(app: App, made: Remade) -> None:
                     "`crm-mailer outbox show NUMBER --eml` writes it"))  # fmt: skip
         return
     for why in made.differences:
-        show.warn(why)
+        show.warn(say(why))
     show.note(_("it cannot be made again as it was; the fields above are those that it used"))
 
 

@@ -8,7 +8,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, n_, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -75,7 +75,7 @@ def _read_again(app: App, number: int) -> None:
     if why is None:
         show.good(_("request {number} was read").format(number=number))
     else:
-        show.warn(_("request {number} cannot be read: {why}").format(number=number, why=why))
+        show.warn(_("request {number} cannot be read: {why}").format(number=number, why=say(why)))
 
 
 def _in(app: App, came: Overview) -> None:
@@ -90,7 +90,8 @@ def _in(app: App, came: Overview) -> None:
     if came.failed:
         show.table(
             [_("request"), _("source"), _("topic"), _("came"), _("why it was set aside")],
-            [(one.id, one.source, one.topic, show.local(one.received_at, app.zone), one.error)
+            [(one.id, one.source, one.topic, show.local(one.received_at, app.zone),
+              say(one.error))
              for one in came.failed],
             right=(0,),
             title=_("Set aside: --read NUMBER tries again"),
@@ -98,7 +99,7 @@ def _in(app: App, came: Overview) -> None:
     if came.refusals:
         show.table(
             [_("source"), _("times"), _("last"), _("why it was turned away")],
-            [(one.source, one.times, show.local(one.last_at, app.zone), one.reason)
+            [(one.source, one.times, show.local(one.last_at, app.zone), say(one.reason))
              for one in came.refusals],
             right=(1,),
             title=_("Turned away"),

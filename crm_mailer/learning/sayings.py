@@ -33,6 +33,9 @@ WROTE_AFTER = "the customer wrote {days} days after"
 NOT_THROUGH = "our answer did not get through: {why}"
 REACH = "{what}; reach the customer in another way"
 OF_CASE = "case {number}: {what}"
+NO_COMPLAINT = "no complaint: {what}"
+JUDGED, JUDGED_NONE = "judged a complaint", "judged no complaint"
+TAKEN_BACK = "the judgement was taken back"
 IN_ARBITRATION = "arbitration opened"
 LIABLE = "decided: the seller is liable"
 NOT_LIABLE = "decided: the seller is not liable"
@@ -51,12 +54,14 @@ HAS_LEFT = "{what} (it left on {day})"
 NOBODY = "somebody unknown"
 GRAVE_STRANGER = "{severity}: unhappy mail from {who}, not among the customers: {words}"
 STRANGER = "unhappy mail from {who}, not among the customers: {words}"
+ALLOW_BENEFIT = "allow or deny the benefit {name}: {command}"
 UNREADABLE = "{what} {number} could not be handled by the program: read it yourself"
 
 #: Whole notes, the longer ones first: the first that fits is it.
 _NOTES = (
     ARRIVED, NOT_SHIPPED, NOT_DELIVERED, IN_HAND, WAS_REFUNDED, WAS_SHIPPED,
-    GRAVE_STRANGER, STRANGER, UNREADABLE,
+    GRAVE_STRANGER, STRANGER, UNREADABLE, ALLOW_BENEFIT,
+    NO_COMPLAINT, JUDGED, JUDGED_NONE, TAKEN_BACK,
     HAS_LEFT, OF_ORDER, THANK_ORDER, ANSWER_ORDER, THANK, ANSWER, REACH, NOT_THROUGH, WROTE_AFTER,
     TOOK_IN, INTO,
     FOLLOWS, TOLD, OVERDUE, DUE, STARS, CHANGED, FIRST_ANSWER, AN_ANSWER, A_SOLUTION, THE_DEADLINE,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model.case import UNDER_WAY
 from crm_mailer.model.touch import TouchKind
-from crm_mailer.store import pauses
+from crm_mailer.store import pauses, said
 from crm_mailer.store import tables as t
 
 
@@ -62,10 +62,12 @@ def figures(connection: sa.Connection, now: datetime) -> Figures:
         suppressions=_count(connection, t.suppressions),
         last_order_at=connection.scalar(sa.select(sa.func.max(t.orders.c.placed_at))),
         last_sync_at=connection.scalar(sa.select(sa.func.max(t.mailboxes.c.synced_at))),
-        mailbox_trouble=connection.scalar(
-            sa.select(t.mailboxes.c.trouble).where(t.mailboxes.c.trouble != "").limit(1)
-        )
-        or "",
+        mailbox_trouble=said.tell(
+            connection.scalar(
+                sa.select(t.mailboxes.c.trouble).where(t.mailboxes.c.trouble != "").limit(1)
+            )
+            or ""
+        ),
     )
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.sentence import Sentence
+from crm_mailer.store import said
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.tables import hook_events, hook_refusals, hook_requests
 
@@ -273,7 +274,10 @@ def refuse(connection: sa.Connection, source: str, reason: str, times: int, now:
 def list_refusals(connection: sa.Connection) -> list[Refusal]:
     """What was turned away, the latest first."""
     query = sa.select(hook_refusals).order_by(hook_refusals.c.last_at.desc())
-    return [Refusal(**row._mapping) for row in connection.execute(query)]
+    return [
+        Refusal(**{**row._mapping, "reason": said.tell(row.reason)})
+        for row in connection.execute(query)
+    ]
 
 
 def figures(connection: sa.Connection) -> list[SourceFigures]:
@@ -299,7 +303,7 @@ def figures(connection: sa.Connection) -> list[SourceFigures]:
 
 def _storable(text: str) -> str:
     """Text that any database takes."""
-    return text[:1_000].replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return said.keep(text, 1_000).replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _bodiless() -> sa.Select[Any]:
@@ -308,4 +312,4 @@ def _bodiless() -> sa.Select[Any]:
 
 
 def _request(row: sa.Row[Any]) -> HookRequest:
-    return HookRequest(**row._mapping)
+    return HookRequest(**{**row._mapping, "error": said.tell(row.error)})

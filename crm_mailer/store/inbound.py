@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.sentence import Sentence
-from crm_mailer.store import places
+from crm_mailer.store import places, said
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.places import UNFETCHED, RawMail
 from crm_mailer.store.tables import inbound, mailboxes
@@ -201,7 +201,9 @@ def note_trouble(connection: sa.Connection, account: str, folder: str, trouble: 
     """The mailbox cannot be read, and why; shown until it can."""
     row = open_mailbox(connection, account, folder)
     connection.execute(
-        sa.update(mailboxes).where(mailboxes.c.id == row.id).values(trouble=trouble[:500])
+        sa.update(mailboxes)
+        .where(mailboxes.c.id == row.id)
+        .values(trouble=said.keep(trouble, 1_000))
     )
 
 
@@ -354,7 +356,8 @@ def counts(connection: sa.Connection) -> dict[str, int]:
 
 
 def _mailbox(row: sa.Row[tuple[object, ...]]) -> MailboxRow:
-    return MailboxRow(**{name: getattr(row, name) for name in MailboxRow.__dataclass_fields__})
+    found = {name: getattr(row, name) for name in MailboxRow.__dataclass_fields__}
+    return MailboxRow(**{**found, "trouble": said.tell(found["trouble"])})
 
 
 def _inbound(row: sa.Row[tuple[object, ...]]) -> InboundMail:

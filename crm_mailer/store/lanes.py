@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from crm_mailer.model.sentence import pack, unpack
 from crm_mailer.store import facts
 
 _PREFIX = "lane:"
@@ -38,7 +39,7 @@ def find(connection: sa.Connection, lane: str) -> Rest | None:
     return Rest(
         until=until,
         faults=value["faults"],
-        message=value["message"],
+        message=unpack(value["message"]),
         mark=value.get("mark", ""),  # what an older program wrote has none
     )
 
@@ -48,7 +49,7 @@ def rest(connection: sa.Connection, lane: str, why: Rest, now: datetime) -> None
     value = {
         "until": int(why.until.timestamp()),
         "faults": why.faults,
-        "message": why.message,
+        "message": pack(why.message),
         "mark": why.mark,
     }
     facts.put(connection, _PREFIX + lane, value, now)

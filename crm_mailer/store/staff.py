@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_mailer.model.staff import Noted, Role
+from crm_mailer.store import said as sayings
 from crm_mailer.store.engine import upsert
 from crm_mailer.store.tables import studio_log, studio_sessions, studio_users
 
@@ -177,7 +178,12 @@ def note(
     """Write down what was done."""
     connection.execute(
         studio_log.insert().values(
-            at=at, who=who, what=what.value, path=path, said=said, address=address
+            at=at,
+            who=who,
+            what=what.value,
+            path=path,
+            said=sayings.keep(said, 1_000),
+            address=address,
         )
     )
 
@@ -206,7 +212,10 @@ def list_log(
         .order_by(row.id.desc())
         .limit(limit)
     )
-    return [LogLine(**found._mapping) for found in connection.execute(query)]
+    return [
+        LogLine(**{**found._mapping, "said": sayings.tell(found.said)})
+        for found in connection.execute(query)
+    ]
 
 
 def count_failures(

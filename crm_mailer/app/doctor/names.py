@@ -101,7 +101,7 @@ def _unsigned() -> Iterator[Finding]:
 
 def spf(domain: str, domains: Domains, resolver: Resolver) -> Iterator[Finding]:
     """Whether the domain lets our relays send in its name."""
-    what = f"spf {domain}"
+    about = f"spf {domain}"
     addresses = [one for relay in domains.relays for one in resolver.addresses(relay)]
     verdicts: list[Verdict] = []
     look = Spf(resolver)
@@ -110,7 +110,7 @@ def spf(domain: str, domains: Domains, resolver: Resolver) -> Iterator[Finding]:
         verdicts.append(look.verdict(domain, address))
         if verdicts[-1] in (Verdict.NONE, Verdict.ERROR):
             break
-    yield _spf_finding(what, domain, verdicts, look, knows_relay=bool(addresses))
+    yield _spf_finding(about, domain, verdicts, look, knows_relay=bool(addresses))
 
 
 def _spf_finding(
@@ -162,10 +162,10 @@ def tags(record: str) -> dict[str, str]:
 
 def dmarc(domain: str, domains: Domains, resolver: Resolver) -> Iterator[Finding]:
     """Whether there is a policy, whether anybody hears of failures, and what aligns."""
-    what, found = f"dmarc {domain}", _dmarc_record(domain, resolver)
+    about, found = f"dmarc {domain}", _dmarc_record(domain, resolver)
     if found is None:
         yield fault(
-            what,
+            about,
             Sentence("there is no DMARC record: Gmail and Yahoo refuse bulk mail"),
             Sentence("add a TXT record to _dmarc.{domain}: \"v=DMARC1; p=none; "
                      "rua=mailto:dmarc@{domain}\"", domain=domain),
@@ -174,21 +174,21 @@ def dmarc(domain: str, domains: Domains, resolver: Resolver) -> Iterator[Finding
     policy = found.get("p", "").lower()
     if policy not in ("none", "quarantine", "reject"):
         yield fault(
-            what,
+            about,
             Sentence("the DMARC record has no policy that there is: p={policy}", policy=policy),
             Sentence("p is none, quarantine or reject"),
         )
         return
     if "rua" not in found:
         yield warning(
-            what,
+            about,
             Sentence("p={policy}, but nobody is told of failures", policy=policy),
             Sentence("add rua=mailto:dmarc@{domain}", domain=domain),
         )
     elif policy == "none":
-        yield ok(what, Sentence("p=none: enough for bulk rules; after 30 quiet days, quarantine"))
+        yield ok(about, Sentence("p=none: enough for bulk rules; after 30 quiet days, quarantine"))
     else:
-        yield ok(what, Sentence("p={policy}", policy=policy))
+        yield ok(about, Sentence("p={policy}", policy=policy))
     yield from _alignment(domain, domains, found)
 
 
@@ -199,16 +199,16 @@ def _alignment(domain: str, domains: Domains, found: dict[str, str]) -> Iterator
     is_dkim = bool(domains.signer) and _agrees(
         domains.signer, domain, is_strict=found.get("adkim", "r").lower() == "s"
     )
-    what = f"alignment {domain}"
+    about = f"alignment {domain}"
     if is_spf or is_dkim:
         yield ok(
-            what,
+            about,
             Sentence("{names} bear the sender's domain",
                      names=" + ".join([*["SPF"] * is_spf, *["DKIM"] * is_dkim])),
         )  # fmt: skip
     else:
         yield fault(
-            what,
+            about,
             Sentence("neither the return path ({path}) nor our signature bears the sender's domain",
                      path=path),
             Sentence("take a bounce_domain below {domain}, or sign with it", domain=domain),
@@ -230,72 +230,72 @@ def _dmarc_record(domain: str, resolver: Resolver) -> dict[str, str] | None:
 
 def dkim(selector: str, key: str, domains: Domains, resolver: Resolver) -> Iterator[Finding]:
     """Whether the public half in the DNS belongs to the key that we sign with."""
-    what, name = f"dkim {selector}", f"{selector}._domainkey.{domains.signer}"
+    about, name = f"dkim {selector}", f"{selector}._domainkey.{domains.signer}"
     wanted = Sentence("the TXT record of {name} has to be \"v=DKIM1; k={kind}; p={key}\"",
                       name=name, kind="rsa" if len(key) > 60 else "ed25519", key=key)  # fmt: skip
     records = resolver.texts(name)
     if not records:
-        yield fault(what, Sentence("there is no record at {name}", name=name), wanted)
+        yield fault(about, Sentence("there is no record at {name}", name=name), wanted)
         return
     found = tags(records[0])
     told = "".join(found.get("p", "").split())
     if not told:
-        yield fault(what, Sentence("the key at {name} is revoked", name=name), wanted)
+        yield fault(about, Sentence("the key at {name} is revoked", name=name), wanted)
     elif told != key:
         yield fault(
-            what, Sentence("the record at {name} is another key than ours", name=name), wanted
+            about, Sentence("the record at {name} is another key than ours", name=name), wanted
         )
     elif 60 < len(told) < SHORT_KEY:
         yield warning(
-            what,
+            about,
             Sentence("the key is short"),
             Sentence("make one of 2048 bits and publish it under a new selector"),
         )
     elif "y" in found.get("t", "").split(":"):
         yield warning(
-            what,
+            about,
             Sentence("the record says that we are only testing (t=y)"),
             Sentence("take t=y out: until then signatures count for nothing"),
         )
     else:
-        yield ok(what, Sentence("the record matches the key"))
+        yield ok(about, Sentence("the record matches the key"))
 
 
 def bounces(domains: Domains, resolver: Resolver) -> Iterator[Finding]:
     """Whether bounces can come back."""
-    what = f"mx {domains.bounces}"
+    about = f"mx {domains.bounces}"
     hosts = resolver.mail_hosts(domains.bounces)
     if not hosts:
         yield fault(
-            what,
+            about,
             Sentence("{domain} takes no mail, so bounces are lost", domain=domains.bounces),
             Sentence("add an MX record that leads to the mailbox we read, or take bounce_domain "
                      "out of shop.yaml"),
         )  # fmt: skip
     elif not any(resolver.addresses(host) for host in hosts):
         yield fault(
-            what,
+            about,
             Sentence("the MX {host} has no address", host=hosts[0]),
             Sentence("give it an A record"),
         )
     else:
-        yield ok(what, Sentence("bounces come back by {host}", host=hosts[0]))
+        yield ok(about, Sentence("bounces come back by {host}", host=hosts[0]))
 
 
 def reverse(relay: str, resolver: Resolver) -> Iterator[Finding]:
     """Of a mail server of the shop's own: whether its addresses lead back to a name of it."""
-    what = f"ptr {relay}"
+    about = f"ptr {relay}"
     for address in resolver.addresses(relay):
         names = resolver.names(address)
         if not any(address in resolver.addresses(name) for name in names):
             yield warning(
-                what,
+                about,
                 Sentence("{address} has no name that leads back to it", address=address),
                 Sentence("if this server sends to receivers itself, ask your host to set the PTR "
                          "record to {relay}", relay=relay),
             )  # fmt: skip
             return
-    yield ok(what, Sentence("its addresses have names"))
+    yield ok(about, Sentence("its addresses have names"))
 
 
 def is_aligned(name: str, domain: str) -> bool:

@@ -39,7 +39,7 @@ def accounts(app: App, now: datetime) -> Iterator[Finding]:
 
 
 def _account(app: App, settings: AccountSettings, now: datetime) -> Iterator[Finding]:
-    what = f"smtp {settings.name}"
+    about = f"smtp {settings.name}"
     if settings.kind != "smtp":
         yield _other(app, settings)
         return
@@ -49,14 +49,14 @@ def _account(app: App, settings: AccountSettings, now: datetime) -> Iterator[Fin
     except OpeningFailed as failure:
         outcome = failure.outcome
         yield fault(
-            what,
+            about,
             Sentence("{place}: {phase}: {why}", place=account.place, phase=outcome.phase.value,
                      why=outcome.text),
             Sentence("look at smtp.host, smtp.port, smtp.tls, smtp.username and its password"),
         )  # fmt: skip
         return
     except CrmMailerError as error:
-        yield fault(what, str(error), error.hint)
+        yield fault(about, str(error), error.hint)
         return
     told = [name for name in ("PIPELINING", "8BITMIME", "SMTPUTF8") if name in opening.extensions]
     size = opening.extensions.get("SIZE", "")
@@ -64,12 +64,12 @@ def _account(app: App, settings: AccountSettings, now: datetime) -> Iterator[Fin
         told.append(f"SIZE {int(size) // 1_000_000} MB")
     if "PIPELINING" not in opening.extensions:
         yield warning(
-            what,
+            about,
             Sentence("{place} lets us in, but takes one command at a time: it will be slow",
                      place=account.place),
         )  # fmt: skip
     else:
-        yield ok(what, Sentence("{place} lets us in: {told}", place=account.place,
+        yield ok(about, Sentence("{place} lets us in: {told}", place=account.place,
                                 told=", ".join(told)))  # fmt: skip
     if ends is not None:
         yield _certificate(f"certificate {settings.host}", ends, now)
@@ -108,17 +108,17 @@ def _certificate(what: str, ends: datetime, now: datetime) -> Finding:
 
 
 def _other(app: App, settings: AccountSettings) -> Finding:
-    what = f"{settings.kind} {settings.name}"
+    about = f"{settings.kind} {settings.name}"
     if settings.kind == "folder":
         folder = Path(app.home / (settings.folder or f"{app.settings.outbox}/{settings.name}"))
-        return ok(what, Sentence("mails become files in {folder}", folder=str(folder)))
+        return ok(about, Sentence("mails become files in {folder}", folder=str(folder)))
     if settings.kind == "null":
-        return warning(what, Sentence("mails go nowhere"), Sentence("for rehearsals only"))
+        return warning(about, Sentence("mails go nowhere"), Sentence("for rehearsals only"))
     try:
         ways.ways(app)
     except CrmMailerError as error:
-        return fault(what, str(error), error.hint)
-    return skipped(what, Sentence("not asked: a look would cost a request"))
+        return fault(about, str(error), error.hint)
+    return skipped(about, Sentence("not asked: a look would cost a request"))
 
 
 def inboxes(app: App) -> Iterator[Finding]:
@@ -134,16 +134,16 @@ def inboxes(app: App) -> Iterator[Finding]:
 
 
 def _inbox(app: App, box: ImapSettings) -> Finding:
-    what = f"imap {box.name}"
+    about = f"imap {box.name}"
     try:
         with ImapMailbox(mailboxes.account(app, box)) as mailbox:
             opened = mailbox.open()
             offers = mailbox.capabilities()
     except CrmMailerError as error:
-        return fault(what, str(error), error.hint)
+        return fault(about, str(error), error.hint)
     told = [name for name in ("IDLE", "UIDPLUS", "MOVE") if name in offers]
     said = Sentence("{place}: {folder}, {told}, next UID {uid}", place=box.place, folder=box.folder,
                     told=", ".join(told) or "-", uid=opened.uidnext)  # fmt: skip
     if "IDLE" not in offers:
-        return warning(what, said, Sentence("without IDLE we look every minute"))
-    return ok(what, said)
+        return warning(about, said, Sentence("without IDLE we look every minute"))
+    return ok(about, said)

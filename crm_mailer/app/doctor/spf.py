@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from crm_mailer.app.doctor.resolver import Resolver
+from crm_mailer.model.sentence import Sentence
 
 #: RFC 7208, 4.6.4: mechanisms that ask the DNS.
 MOST_LOOKUPS = 10
@@ -36,7 +37,7 @@ _SIGNS = {
 
 
 class _Broken(Exception):
-    """The record cannot be followed; the words say why."""
+    """The record cannot be followed; a sentence says why."""
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ class Spf:
 
     def _check(self, domain: str, address: Address) -> Verdict:
         if domain in self._seen:
-            raise _Broken(f"it comes back to {domain}")
+            raise _Broken(Sentence("it comes back to {domain}", domain=domain))
         self._seen.append(domain)
         record = self._record(domain)
         if record is None:
@@ -81,7 +82,9 @@ class Spf:
             self._count()
             found = self._check(redirect, address)
             if found is Verdict.NONE:
-                raise _Broken(f"it leads to {redirect}, which has no record")
+                raise _Broken(
+                    Sentence("it leads to {domain}, which has no record", domain=redirect)
+                )
             return found
         return Verdict.NEUTRAL
 
@@ -91,7 +94,13 @@ class Spf:
             if text.lower() == "v=spf1" or text.lower().startswith("v=spf1 ")
         ]  # fmt: skip
         if len(records) > 1:
-            raise _Broken(f"{domain} has {len(records)} records; one is allowed")
+            raise _Broken(
+                Sentence(
+                    "{domain} has {number} records; one is allowed",
+                    domain=domain,
+                    number=len(records),
+                )
+            )
         return records[0] if records else None
 
     def _matches(self, mechanism: str, domain: str, address: Address) -> bool:
@@ -111,7 +120,7 @@ class Spf:
                 self._count()
                 return False  # seldom used, and never for a shop's relay
             case _:
-                raise _Broken(f"`{mechanism}` is no part of SPF")
+                raise _Broken(Sentence("`{mechanism}` is no part of SPF", mechanism=mechanism))
 
     def _included(self, domain: str, address: Address) -> bool:
         self._count()
@@ -119,7 +128,7 @@ class Spf:
         found = self._check(domain, address)
         self._seen = before
         if found is Verdict.NONE:
-            raise _Broken(f"it includes {domain}, which has no record")
+            raise _Broken(Sentence("it includes {domain}, which has no record", domain=domain))
         return found is Verdict.PASS
 
     def _hosts(self, kind: str, place: str, address: Address) -> bool:
@@ -140,11 +149,11 @@ class Spf:
     def _count(self) -> None:
         self.lookups += 1
         if self.lookups > MOST_LOOKUPS:
-            raise _Broken(f"it needs more than {MOST_LOOKUPS} lookups")
+            raise _Broken(Sentence("it needs more than {number} lookups", number=MOST_LOOKUPS))
 
 
 def _is_within(address: Address, network: str) -> bool:
     try:
         return address in ipaddress.ip_network(network, strict=False)
     except ValueError:
-        raise _Broken(f"`{network}` is no address") from None
+        raise _Broken(Sentence("`{network}` is no address", network=network)) from None
