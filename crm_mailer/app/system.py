@@ -292,8 +292,15 @@ def _run(
         done = subprocess.run(  # type: ignore[call-overload]
             command, capture_output=True, text=True, check=False, timeout=patience, **how
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         raise NotPossible(Sentence("{trouble}: {why}", trouble=trouble, why=error)) from error
+    except subprocess.TimeoutExpired as error:
+        late = Sentence(
+            "`{command}` has not ended in {seconds} seconds",
+            command=command[0],
+            seconds=error.timeout,
+        )
+        raise NotPossible(trouble, hint=late) from error
     if done.returncode != 0:
         said = " ".join(f"{done.stderr}{done.stdout}".split())
         raise NotPossible(

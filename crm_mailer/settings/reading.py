@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,11 @@ def _read_file(path: Path) -> dict[str, Any]:
             ),
             hint="save the file with the encoding UTF-8",
         ) from error
+    except (ValueError, RecursionError) as error:  # of thousands of digits, or of brackets
+        raise SettingsError(
+            Sentence("{path} cannot be read: a value in it is too long or too deep", path=path),
+            hint="write it as docs/settings.md shows it",
+        ) from error
     except OSError as error:
         raise SettingsError(
             Sentence("{path} cannot be read: {why}", path=path, why=error.strerror),
@@ -149,9 +154,14 @@ def _check_names(
     known = {field.name for field in fields}
     for name in written:
         if name not in known:
-            hint = accounts.hint_for(name, further) or did_you_mean(
-                name, known, Sentence("see docs/settings.md for the list")
-            )
+            hint = accounts.hint_for(name, further) or _meant(name, known)
             raise SettingsError(
                 Sentence("{path}: unknown setting `{name}`", path=path, name=name), hint=hint
             )
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    """What an unknown setting should have been."""
+    if any(one.startswith(f"{name}.") for one in known):
+        return Sentence("it is a table: write [{name}] and its settings below", name=name)
+    return did_you_mean(name, known, Sentence("see docs/settings.md for the list"))

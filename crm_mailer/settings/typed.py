@@ -33,20 +33,22 @@ def find_value(
         try:
             text = secret.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                Sentence(
-                    "{variable}_FILE: {file} cannot be read: {why}",
-                    variable=variable,
-                    file=secret,
-                    why=error,
-                ),
-                hint="name a readable text file, or unset the variable",
-            ) from error
+            raise _unread(variable, secret, error) from error
         if text:  # an empty file holds no secret: a service's file that nobody has filled in
             return typed(field, text, variable), str(secret)
     if field.name in written:
         return typed(field, written[field.name], f"{path}: {field.name}"), str(path)
     return typed(field, field.default, field.name), "default"
+
+
+def _unread(variable: str, file: Path, error: OSError | UnicodeDecodeError) -> SettingsError:
+    why = error if isinstance(error, OSError) else Sentence("it is not UTF-8 text")
+    return SettingsError(
+        Sentence(
+            "{variable}_FILE: {file} cannot be read: {why}", variable=variable, file=file, why=why
+        ),
+        hint="name a readable text file, or unset the variable",
+    )
 
 
 def typed(field: Field, value: Any, where: str) -> Any:
