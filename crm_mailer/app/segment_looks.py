@@ -339,7 +339,7 @@ def _replacing(path: Path) -> Any:
 
 def _read(app: App, text: str, problems: list[Problem]) -> Segment | None:
     if len(text) > LONGEST_RULE:
-        what = f"is longer than {LONGEST_RULE:,} letters"
+        what = Sentence("is longer than {number} letters", number=f"{LONGEST_RULE:,}")
         problems.append(Problem(code="CRM100", message=what, file="rule"))
         return None
     known = app.definitions.segments
@@ -357,7 +357,7 @@ def _read(app: App, text: str, problems: list[Problem]) -> Segment | None:
         others = [one for id_, one in known.items() if id_ != found.id]
         parts_first([*others, found])
     except Ring as ring:
-        what = f"segments speak of each other in a ring: {ring}"
+        what = Sentence("segments speak of each other in a ring: {ring}", ring=ring)
         problems.append(Problem(code="CRM130", message=what, file="rule"))
         return None
     return found

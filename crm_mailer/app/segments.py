@@ -98,11 +98,11 @@ def find(app: App, target: str) -> tuple[Segment, tuple[Problem, ...]]:
     )
     if found is None:
         raise_errors(problems)
-        raise NotFound(Sentence("there is no segment in {target}", target=target))
+        raise NotFound(Sentence("there is no segment in {file}", file=target))
     try:
         parts_first([*_others(app, found).values(), found])
     except Ring as ring:
-        what = f"segments speak of each other in a ring: {ring}"
+        what = Sentence("segments speak of each other in a ring: {ring}", ring=ring)
         raise_all([Problem(code="CRM130", message=what, file=target)])
     return found, tuple(problems)
 
@@ -303,12 +303,12 @@ def note_growth(app: App) -> int:
         return growth.add_tasks(connection, app.clock.now())
 
 
-def _meant(name: str) -> str:
+def _meant(name: str) -> Sentence:
     """The remedy for an unknown dimension: the nearest one that begins alike, else all of them."""
     near = nearest(name, distributions.DIMENSIONS)
     if near and near[0] == name[:1].lower():
-        return f"did you mean `{near}`?"
-    return "known: " + ", ".join(distributions.DIMENSIONS)
+        return Sentence("did you mean `{name}`?", name=near)
+    return Sentence("known: {names}", names=", ".join(distributions.DIMENSIONS))
 
 
 def _yaml(id_: str, name: str, file: str) -> str:
@@ -340,7 +340,7 @@ def _path_of(app: App, target: str) -> Path:
         if path.is_file():
             return path
     raise NotFound(
-        Sentence("there is no file {target}", target=target), hint="name a segment or its file"
+        Sentence("there is no file {file}", file=target), hint="name a segment or its file"
     )
 
 

@@ -39,7 +39,7 @@ def check(file: Path) -> None:
     )
     if done.returncode:
         raise StoreError(
-            Sentence("{file} is damaged: {last}", file=file, last=_last(done.stderr)),
+            Sentence("{file} is damaged: {why}", file=file, why=_last(done.stderr)),
             hint="take another backup",
         )
 
@@ -75,7 +75,7 @@ def _run(name: str, url: sa.URL, *words: str) -> None:
         ) from error
     if done.returncode:
         raise StoreError(
-            Sentence("{name} says: {last}", name=name, last=_last(done.stderr)),
+            Sentence("{name} says: {said}", name=name, said=_last(done.stderr)),
             hint=Sentence(
                 "the {name} of this machine must not be older than the server", name=name
             ),
@@ -96,4 +96,4 @@ def _program(name: str) -> str:
 def _last(words: str) -> str:
     """The program's own words: where it fails, the first line says why."""
     lines = [line for line in words.splitlines() if line.strip()]
-    return " ".join(lines[0].split()) if lines else "nothing"
+    return " ".join(lines[0].split()) if lines else Sentence("nothing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from threading import BoundedSemaphore
@@ -14,6 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from crm_mailer.app.wiring import App
 from crm_mailer.model.errors import NotFound, NotPossible
+from crm_mailer.model.recalled import recalled
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.staff import LONGEST, Noted, Role, check_password, plain_name
 from crm_mailer.store import staff as rows
@@ -31,6 +32,13 @@ TRIES, TRIES_OF_ADDRESS, TRIES_OF_NAME = 5, 20, 50
 _CHECKING = BoundedSemaphore(2)
 #: Argon2id with the parameters of RFC 9106 for little memory; older hashes are made anew.
 _HASHER = PasswordHasher()
+#: What is written down of users.
+_ADDED = Sentence("user {name} added as {role}")
+_REMOVED = Sentence("user {name} removed")
+_CHANGED = Sentence("user {name} is {role} now")
+_NEW_PASSWORD = Sentence("password of {name} changed")
+_EVERYWHERE = Sentence("everywhere")
+_WRITTEN = (_ADDED, _REMOVED, _CHANGED, _NEW_PASSWORD, _EVERYWHERE)
 
 
 class LoginFailed(NotPossible):
@@ -76,10 +84,10 @@ def add(app: App, name: str, role: Role, password: str, *, by: str, now: datetim
     with app.store.write() as connection:
         if not rows.add_user(connection, plain, role, hashed, now):
             raise NotPossible(
-                Sentence("there is a user `{plain}` already", plain=plain),
+                Sentence("there is a user `{name}` already", name=plain),
                 hint="`crm-mailer studio user list`",
             )
-        _note(connection, by, f"user {plain} added as {role.value}", now)
+        _note(connection, by, _ADDED.format(name=plain, role=role.value), now)
     return _known(app, plain)
 
 
@@ -94,7 +102,7 @@ def remove(app: App, name: str, *, by: str, now: datetime) -> None:
         user, others = _one_of(connection, name)
         _keep_an_admin(user, others)
         rows.remove_user(connection, user.name)
-        _note(connection, by, f"user {user.name} removed", now)
+        _note(connection, by, _REMOVED.format(name=user.name), now)
 
 
 def change_role(app: App, name: str, role: Role, *, by: str, now: datetime) -> User:
@@ -104,7 +112,7 @@ def change_role(app: App, name: str, role: Role, *, by: str, now: datetime) -> U
         if role is not Role.ADMIN:
             _keep_an_admin(user, others)
         rows.set_role(connection, user.name, role)
-        _note(connection, by, f"user {user.name} is {role.value} now", now)
+        _note(connection, by, _CHANGED.format(name=user.name, role=role.value), now)
     return _known(app, user.name)
 
 
@@ -123,7 +131,7 @@ def change_password(
     with app.store.write() as connection:
         rows.set_password(connection, user.name, hashed, now)
         ended = rows.end_all(connection, user.name, but=digest(keep) if keep else "")
-        _note(connection, by, f"password of {user.name} changed", now)
+        _note(connection, by, _NEW_PASSWORD.format(name=user.name), now)
     return ended
 
 
@@ -257,7 +265,7 @@ def logout(app: App, held: str, now: datetime, *, is_everywhere: bool = False) -
         if is_everywhere:
             rows.end_all(connection, found.user)
         rows.note(connection, Noted.LOGOUT, at=now, who=found.user, address=found.address,
-                  said="everywhere" if is_everywhere else "")  # fmt: skip
+                  said=str(_EVERYWHERE) if is_everywhere else "")  # fmt: skip
 
 
 def digest(held: str) -> str:
@@ -279,9 +287,10 @@ def note(
 def log(
     app: App, *, what: str = "", who: str = "", before: int | None = None, limit: int = 100
 ) -> list[LogLine]:
-    """What was done, the last first."""
+    """What was done, the last first; what we ourselves wrote down is a sentence."""
     with app.store.read() as connection:
-        return rows.list_log(connection, what=what, who=who, before=before, limit=limit)
+        lines = rows.list_log(connection, what=what, who=who, before=before, limit=limit)
+    return [replace(one, said=recalled(one.said, _WRITTEN)) for one in lines]
 
 
 def _note(connection: Connection, by: str, said: str, now: datetime) -> None:

@@ -85,11 +85,11 @@ def install(root: Path, share: Path) -> Installed:
         book.close()
     except OSError as error:
         raise CannotWrite(
-            f"{error.filename}: {error.strerror or error}",
+            Sentence("{file}: {why}", file=error.filename, why=error.strerror or error),
             hint="what is written so far does no harm: run it again when this is put right",
         ) from error
     if root == MACHINE and Path("/run/systemd/system").is_dir():
-        _run(["systemctl", "daemon-reload"], "systemd did not read its units anew")
+        _run(["systemctl", "daemon-reload"], Sentence("systemd did not read its units anew"))
     return Installed(
         written=tuple(MACHINE / one for one in book.written),
         kept=tuple(MACHINE / one for one in book.kept),
@@ -194,7 +194,12 @@ def _make_shop(root: Path, program: Path) -> None:
     user = pwd.getpwnam(USER)
     _run(
         command,
-        f"{USER} cannot run {program}, or cannot write in {MACHINE / HOME}",
+        Sentence(
+            "{user} cannot run {program}, or cannot write in {folder}",
+            user=USER,
+            program=program,
+            folder=MACHINE / HOME,
+        ),
         patience=None,  # it may bring a large database to a new schema
         user=user.pw_uid,
         group=user.pw_gid,
@@ -213,13 +218,13 @@ def _make_user() -> None:
     home = str(MACHINE / HOME)
     plain = ["useradd", "--system", "--user-group", "--home-dir", home]
     command = [sysusers, str(MACHINE / USERS)] if sysusers else [*plain, USER]
-    _run(command, f"the user {USER} cannot be made")
+    _run(command, Sentence("the user {user} cannot be made", user=USER))
     try:
         pwd.getpwnam(USER)
     except KeyError:
         raise NotFound(
             Sentence("{command} made no user {user}", command=command[0], user=USER),
-            hint=Sentence("make it by hand: {plain} {user}", plain=" ".join(plain), user=USER),
+            hint=Sentence("make it by hand: {command}", command=" ".join([*plain, USER])),
         ) from None
 
 
@@ -259,24 +264,24 @@ def _check_reach(program: Path) -> None:
                 "{program} is not there: a service needs the installed program", program=program
             ),
             hint=Sentence(
-                "install it: python3 -m venv {parent}, then pip install crm-mailer there",
-                parent=Path(SHIPPED_PROGRAM).parent.parent,
+                "install it: python3 -m venv {folder}, then pip install crm-mailer there",
+                folder=Path(SHIPPED_PROGRAM).parent.parent,
             ),
         )
     for one in (program, Path(sys.executable).resolve(), bundled("deploy")):
         if any(one.is_relative_to(folder) for folder in HIDDEN):
             raise NotPossible(
-                Sentence("{one} lies where a service may not look", one=one),
+                Sentence("{path} lies where a service may not look", path=one),
                 hint=Sentence(
-                    "install the program elsewhere, such as {parent}, "
+                    "install the program elsewhere, such as {folder}, "
                     "with the Python of the system",
-                    parent=Path(SHIPPED_PROGRAM).parents[2],
+                    folder=Path(SHIPPED_PROGRAM).parents[2],
                 ),
             )
 
 
 def _run(
-    command: list[str], trouble: str, *, patience: float | None = PATIENCE, **how: object
+    command: list[str], trouble: Sentence, *, patience: float | None = PATIENCE, **how: object
 ) -> None:
     """Run another program to its end; after `patience` seconds it is killed, None: never.
 
@@ -287,8 +292,15 @@ def _run(
         done = subprocess.run(  # type: ignore[call-overload]
             command, capture_output=True, text=True, check=False, timeout=patience, **how
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotPossible(f"{trouble}: {error}") from error
+    except OSError as error:
+        raise NotPossible(Sentence("{trouble}: {why}", trouble=trouble, why=error)) from error
+    except subprocess.TimeoutExpired as error:
+        late = Sentence(
+            "`{command}` has not ended in {seconds} seconds",
+            command=command[0],
+            seconds=error.timeout,
+        )
+        raise NotPossible(trouble, hint=late) from error
     if done.returncode != 0:
         said = " ".join(f"{done.stderr}{done.stdout}".split())
         raise NotPossible(

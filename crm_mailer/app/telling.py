@@ -14,17 +14,18 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
 from crm_mailer import logs
-from crm_mailer.app.telling_line import NotTold, Told, post
+from crm_mailer.app.telling_line import UNTOLD, NotTold, Told, post
 from crm_mailer.app.wiring import App
 from crm_mailer.model import webhook
 from crm_mailer.model.campaign import Kind
+from crm_mailer.model.recalled import recalled
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings import WebhookSettings
 from crm_mailer.settings.values import is_loopback
@@ -43,6 +44,12 @@ LONGEST_REST = timedelta(hours=24)
 #: Answers that say "not now" of the endpoint, not "no" to the message.
 NOT_NOW = frozenset({408, 425, 429})
 GONE = 410
+#: What is kept of an endpoint that is gone, and of a message that was not heard.
+_GONE = Sentence("it answered 410: gone")
+_REDIRECTED = Sentence(
+    "HTTP {code}: a redirect is not followed; write the new address into the settings"
+)
+_UNHEARD = (*UNTOLD, _REDIRECTED)
 #: Failures in a row before a person is told.
 TELL_AFTER = 5
 
@@ -230,10 +237,17 @@ def _attempt(app: App, one: WebhookSettings, message: Message, post_: Post) -> _
         told = post_(one.url, headers, body, may_be_private=is_near)
     except NotTold as error:
         return _Said(code=0, error=str(error))
-    why = "" if 200 <= told.code < 300 else f"HTTP {told.code}"
-    if 300 <= told.code < 400:
-        why += ": a redirect is not followed; write the new address into the settings"
-    return _Said(code=told.code, error=why, retry_after=told.retry_after)
+    return _Said(code=told.code, error=_refusal(told.code), retry_after=told.retry_after)
+
+
+def _refusal(code: int) -> str:
+    """What an answer says that is no "well done"; empty where it is."""
+    if 300 <= code < 400:
+        return Sentence(
+            "HTTP {code}: a redirect is not followed; write the new address into the settings",
+            code=code,
+        )
+    return "" if 200 <= code < 300 else f"HTTP {code}"
 
 
 def _note(
@@ -275,7 +289,7 @@ def _note_endpoint(
 ) -> None:
     """What an attempt says of the endpoint itself: well, resting or gone."""
     if said.code == GONE:
-        tellings.disable(connection, one.name, "it answered 410: gone", now)
+        tellings.disable(connection, one.name, _GONE, now)
         gone = Sentence("the webhook {name} says that it is gone (410)", name=one.name)
         _alert(connection, one, gone, now)
     elif said.is_down:
@@ -403,14 +417,15 @@ def _line(one: WebhookSettings, known: Endpoint | None, counts: dict[str, int]) 
         failures=known.failures if known else 0,
         rests_until=known.rests_until if known else None,
         disabled_at=known.disabled_at if known else None,
-        why=known.why if known else "",
+        why=recalled(known.why if known else "", [_GONE]),
     )
 
 
 def list_unheard(app: App, limit: int = 50) -> list[Message]:
-    """Messages that wait or were given up, the newest first."""
+    """Messages that wait or were given up, the newest first; why, as sentences."""
     with app.store.read() as connection:
-        return tellings.list_(connection, states=("waiting", "given_up"), limit=limit)
+        found = tellings.list_(connection, states=("waiting", "given_up"), limit=limit)
+    return [replace(one, error=recalled(one.error, _UNHEARD)) for one in found]
 
 
 def replay(app: App, numbers: Sequence[int]) -> None:

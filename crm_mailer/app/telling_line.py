@@ -13,6 +13,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urlsplit
 
 from crm_mailer.model import domains
+from crm_mailer.model.sentence import Sentence
 
 #: Seconds to connect, to wait for each part of an answer, and for all of it.
 CONNECT, PART, WHOLE = 5.0, 8.0, 12.0
@@ -24,6 +25,15 @@ AGENT = "crm-mailer-webhooks/1"
 
 class NotTold(Exception):
     """No answer came; whether the message arrived nobody knows, so that it is told again."""
+
+
+#: Why none came; what a system says of a line stands as it is.
+UNTOLD = (
+    Sentence("no safe connection: {why}"),
+    Sentence("no answer in time"),
+    Sentence("not an HTTP answer: {kind}"),
+    Sentence("{host} lies in a private network: say `private = true` if that is meant"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +63,14 @@ def post(url: str, headers: Mapping[str, str], body: bytes, *, may_be_private: b
         line = _connected(where, may_be_private=may_be_private)
         return _ask(line, where, headers, body)
     except ssl.SSLError as error:
-        raise NotTold(f"no safe connection: {error.reason or error}") from error
+        raise NotTold(Sentence("no safe connection: {why}", why=error.reason or error)) from error
     except TimeoutError as error:
-        raise NotTold("no answer in time") from error
+        raise NotTold(Sentence("no answer in time")) from error
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise NotTold(said) from error
     except HTTPException as error:
-        raise NotTold(f"not an HTTP answer: {type(error).__name__}") from error
+        raise NotTold(Sentence("not an HTTP answer: {kind}", kind=type(error).__name__)) from error
     finally:
         if line is not None:
             line.close()
@@ -73,7 +83,11 @@ def _connected(where: SplitResult, *, may_be_private: bool) -> socket.socket:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     fitting = [one for one in found if may_be_private or _is_public(str(one[4][0]))]
     if not fitting:
-        raise NotTold(f"{host} lies in a private network: say `private = true` if that is meant")
+        raise NotTold(
+            Sentence(
+                "{host} lies in a private network: say `private = true` if that is meant", host=host
+            )
+        )
     family, kind, protocol, _name, place = fitting[0]
     line = socket.socket(family, kind, protocol)
     try:

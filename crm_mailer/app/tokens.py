@@ -11,6 +11,7 @@ from crm_mailer.app import ways
 from crm_mailer.app.wiring import App
 from crm_mailer.delivering.oauth import TokenFailed, TokenSource
 from crm_mailer.model.errors import LoginRefused, ServiceDown
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings import ImapSettings
 
 #: How long a command may take.
@@ -33,8 +34,13 @@ def for_mailbox(app: App, box: ImapSettings) -> Callable[[str], str] | None:
         except TokenFailed as error:
             kind = LoginRefused if error.is_ours else ServiceDown
             raise kind(
-                f"no token for {box.username} at {box.place}: {error}",
-                hint=f"check the oauth settings of the mailbox {box.name}",
+                Sentence(
+                    "no token for {user} at {server}: {why}",
+                    user=box.username,
+                    server=box.place,
+                    why=error,
+                ),
+                hint=Sentence("check the oauth settings of the mailbox {name}", name=box.name),
             ) from error
 
     return token
@@ -69,10 +75,14 @@ class TokenCommand:
             )  # fmt: skip
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             why = getattr(error, "strerror", None) or type(error).__name__
-            raise TokenFailed(f"oauth.token_command: {why}", is_ours=True) from None
+            raise TokenFailed(
+                Sentence("oauth.token_command: {why}", why=why), is_ours=True
+            ) from None
         if done.returncode:
-            raise TokenFailed(f"oauth.token_command ends with {done.returncode}", is_ours=True)
+            raise TokenFailed(
+                Sentence("oauth.token_command ends with {code}", code=done.returncode), is_ours=True
+            )
         token = done.stdout.decode("utf-8", "replace").strip()
         if not token or not token.isascii() or not token.isprintable() or " " in token:
-            raise TokenFailed("oauth.token_command prints no usable token", is_ours=True)
+            raise TokenFailed(Sentence("oauth.token_command prints no usable token"), is_ours=True)
         return token

@@ -36,15 +36,16 @@ def note(app: App, number: str, reason: UnpaidReason, *, platform: str = "") -> 
             places = ", ".join(place for _id, place, _customer in found)
             raise NotPossible(
                 Sentence(
-                    "there are several orders `{number}`: {places}", number=number, places=places
+                    "there are several orders `{number}`: {platforms}",
+                    number=number,
+                    platforms=places,
                 ),
                 hint="name one with --platform",
             )
         state = unpaid.note(connection, found[0][0], reason)
     if state is not None:
+        is_now = Sentence(state.replace("_", " "))
         raise NotPossible(
-            Sentence(
-                "order {number} is {replace}", number=number, replace=state.value.replace("_", " ")
-            ),
+            Sentence("order {number} is {state}", number=number, state=is_now),
             hint="a reason is noted while an order waits for its payment",
         )

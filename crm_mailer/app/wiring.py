@@ -197,10 +197,10 @@ class App:
         if self.settings.database and told:
             raise StoreError(
                 Sentence(
-                    "there is no database at {missing}, but this folder was worked in before: "
-                    "it has {told}",
-                    missing=missing,
-                    told=" and ".join(told),
+                    "there is no database at {file}, but this folder was worked in before: "
+                    "it has {traces}",
+                    file=missing,
+                    traces=_listed(told),
                 ),
                 hint="look at `database` in crm-mailer.toml (CRM_MAILER_DATABASE), or put a backup "
                 "there with `crm-mailer db restore FILE`; only to begin with an empty one, "
@@ -268,6 +268,14 @@ def _fingerprint(home: Path) -> int:
             for path in sorted((home / name).rglob("*"))
         )
     )
+
+
+def _listed(names: list[str]) -> str:
+    """Names in a row, as a person says them."""
+    said = names[0]
+    for name in names[1:]:
+        said = Sentence("{one} and {other}", one=said, other=name)
+    return said
 
 
 def _is_filled(path: Path) -> bool:

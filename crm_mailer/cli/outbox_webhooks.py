@@ -112,7 +112,7 @@ def _out(app: App, lines: list[EndpointLine], unheard: list[Message]) -> None:
         [_("receiver"), _("web address"), _("told"), _("waiting"), _("given up"), _("rests until"),
          _("gone")],
         [(one.name, one.url, one.told, one.waiting, one.given_up,
-          show.local(one.rests_until, app.zone), one.why)
+          show.local(one.rests_until, app.zone), say(one.why))
          for one in lines],
         right=(2, 3, 4),
         empty=_("nobody is told; docs/webhooks.md says how to set up a receiver"),
@@ -123,7 +123,7 @@ def _out(app: App, lines: list[EndpointLine], unheard: list[Message]) -> None:
             [_("message"), _("receiver"), _("event"), _("state"), _("tries"), _("next try"),
              _("why")],
             [(one.id, one.endpoint, one.event, states.get(one.state, one.state), one.attempts,
-              show.local(one.next_at, app.zone), one.error)
+              show.local(one.next_at, app.zone), say(one.error))
              for one in unheard],
             right=(0, 4),
             title=_("Not heard: --replay NUMBER tells again"),

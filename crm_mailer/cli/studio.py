@@ -9,7 +9,7 @@ import click
 
 from crm_mailer.cli import Doors, pass_app, show
 from crm_mailer.cli.options import Command, Group, as_json_option, by_option
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, n_, say
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.staff import Noted, Role, check_password, plain_name
@@ -164,7 +164,7 @@ def audit(app: App, what: str | None, who: str, limit: int, as_json: bool) -> No
         return
     show.table(
         [_("when"), _("who"), _("what"), _("where"), _("it said"), _("from")],
-        [(show.local(one.at, app.zone), one.who, show.word(one.what), one.path, one.said,
+        [(show.local(one.at, app.zone), one.who, show.word(one.what), one.path, say(one.said),
           one.address) for one in found],
         empty=_("nothing is written down yet"),
     )  # fmt: skip

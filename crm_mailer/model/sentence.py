@@ -22,7 +22,7 @@ class Sentence(str):
         """`pattern` has `{name}` for each of `parts`, which may be sentences or errors."""
         for name, part in parts.items():
             if isinstance(part, BaseException):  # what it says is wanted, not its traceback
-                parts[name] = str(part)
+                parts[name] = _told(part)
         self = super().__new__(cls, pattern.format(**parts) if parts else pattern)
         self.pattern, self.parts = pattern, parts
         return self
@@ -33,12 +33,27 @@ class Sentence(str):
 
     def said(self, translate: Callable[[str], str]) -> str:
         """The sentence in the language into which `translate` puts a text."""
-        parts = {
-            name: part.said(translate) if isinstance(part, Sentence) else part
-            for name, part in self.parts.items()
-        }
+        parts = {name: _said(part, translate) for name, part in self.parts.items()}
         pattern = translate(self.pattern)
         return pattern.format(**parts) if parts else pattern
+
+
+def _said(part: object, translate: Callable[[str], str]) -> object:
+    if isinstance(part, Sentence):
+        return part.said(translate)
+    return translate(part) if isinstance(part, str) and part in OF_SYSTEMS else part
+
+
+def _told(error: BaseException) -> str:
+    """What an error says; the reason that a system gives is a part of its own."""
+    said = str(error)
+    if isinstance(error, OSError) and error.strerror in OF_SYSTEMS:
+        number, why, file = error.errno, error.strerror, error.filename
+        told = Sentence("[Errno {number}] {why}", number=number, why=why)
+        if file is not None:
+            told = Sentence("{error}: {file}", error=told, file=repr(file))
+        return told if told == said else said
+    return said
 
 
 def sentence(text: str) -> Sentence:
@@ -70,6 +85,41 @@ def unpack(kept: object) -> str:
         return Sentence(kept["say"], **parts)
     return str(kept)
 
+
+#: Why a system says that something with a file or a line did not go: known as it says it.
+OF_SYSTEMS = frozenset(
+    (
+        Sentence("No such file or directory"),
+        Sentence("Permission denied"),
+        Sentence("Operation not permitted"),
+        Sentence("Is a directory"),
+        Sentence("Not a directory"),
+        Sentence("File exists"),
+        Sentence("Directory not empty"),
+        Sentence("File name too long"),
+        Sentence("Too many levels of symbolic links"),
+        Sentence("Too many open files"),
+        Sentence("No space left on device"),
+        Sentence("Disk quota exceeded"),
+        Sentence("Read-only file system"),
+        Sentence("Input/output error"),
+        Sentence("Invalid argument"),
+        Sentence("Device or resource busy"),
+        Sentence("Text file busy"),
+        Sentence("Exec format error"),
+        Sentence("Broken pipe"),
+        Sentence("Connection refused"),
+        Sentence("Connection reset by peer"),
+        Sentence("Connection timed out"),
+        Sentence("Network is unreachable"),
+        Sentence("No route to host"),
+        Sentence("Address already in use"),
+        Sentence("Cannot assign requested address"),
+        Sentence("Name or service not known"),
+        Sentence("Temporary failure in name resolution"),
+        Sentence("No address associated with hostname"),
+    )
+)
 
 #: What is said of a value that nobody knows.
 NOT_KNOWN = Sentence("not known")

@@ -18,6 +18,9 @@ from crm_mailer.settings.typed import did_you_mean, find_value
 from crm_mailer.settings.values import AccountSettings, OauthSettings, Settings, is_loopback
 
 TABLE = "accounts"
+EXAMPLE = "[accounts.newsletter]"
+#: What a variable may belong to.
+ACCOUNT = Sentence("account")
 #: Names that already mean something: the table `[smtp]`, and the way out of a shop without any.
 TAKEN = ("smtp", "sandbox")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
@@ -48,7 +51,7 @@ def declared(
     if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
         raise SettingsError(
             Sentence("{path}: each account is a table of its own", path=path),
-            hint="such as [accounts.newsletter]",
+            hint=Sentence("such as {example}", example=EXAMPLE),
         )
     return [_declared(name, written, environment, path) for name in sorted(tables)]
 
@@ -56,11 +59,17 @@ def declared(
 def _declared(
     name: str, written: Mapping[str, Any], environment: Mapping[str, str], path: Path
 ) -> Declared:
-    if not _NAME.match(name) or name in TAKEN:
-        why = "is taken" if name in TAKEN else "cannot be the name of an account"
+    if name in TAKEN:
+        raise is_taken(path, TABLE, name, EXAMPLE)
+    if not _NAME.match(name):
         raise SettingsError(
-            f"{path}: [{TABLE}.{name}]: `{name}` {why}",
-            hint="use small letters, digits and dashes, such as [accounts.newsletter]",
+            Sentence(
+                "{path}: [{table}]: `{name}` cannot be the name of an account",
+                path=path,
+                table=f"{TABLE}.{name}",
+                name=name,
+            ),
+            hint=name_hint(EXAMPLE),
         )
     prefix = f"{TABLE}.{name}"
     field = kind_field(prefix)
@@ -70,13 +79,28 @@ def _declared(
     )
 
 
+def is_taken(path: Path, table: str, name: str, example: str) -> SettingsError:
+    """The error that a name means something else already."""
+    where = f"{table}.{name}"
+    return SettingsError(
+        Sentence("{path}: [{table}]: `{name}` is taken", path=path, table=where, name=name),
+        hint=name_hint(example),
+    )
+
+
+def name_hint(example: str) -> Sentence:
+    """What a table may be called."""
+    return Sentence("use small letters, digits and dashes, such as {example}", example=example)
+
+
 def hint_for(name: str, further: Iterable[Declared]) -> str:
     """What an unknown setting of a known account should have been; empty for other settings."""
     for one in further:
         if name.startswith(one.prefix + "."):
             known = [field.name.removeprefix(one.prefix + ".") for field in one.fields]
             wrong = name.removeprefix(one.prefix + ".")
-            return did_you_mean(wrong, known, f"kind {one.kind} has: {', '.join(known)}")
+            has = Sentence("kind {kind} has: {names}", kind=one.kind, names=", ".join(known))
+            return did_you_mean(wrong, known, has)
     return ""
 
 
@@ -84,8 +108,8 @@ def check_variables(
     environment: Mapping[str, str],
     fields: Iterable[Field],
     table: str = TABLE,
-    what: str = "account",
-    example: str = "[accounts.newsletter]",
+    what: str = ACCOUNT,
+    example: str = EXAMPLE,
 ) -> None:
     """See that no variable is meant for an account that the file does not have.
 
@@ -98,7 +122,11 @@ def check_variables(
         if name.startswith(start) and not {name, name.removesuffix("_FILE")} & known:
             raise SettingsError(
                 Sentence("{name} belongs to no {what} of crm-mailer.toml", name=name, what=what),
-                hint=did_you_mean(name, known, f"name the {what} there: {example}"),
+                hint=did_you_mean(
+                    name,
+                    known,
+                    Sentence("name the {what} there: {example}", what=what, example=example),
+                ),
             )
 
 
@@ -142,10 +170,15 @@ def table(account: AccountSettings) -> str:
     return account.name if account.name == FIRST.name else f"{TABLE}.{account.name}"
 
 
+def missing(where: str, key: str) -> Sentence:
+    """That a table lacks a setting."""
+    return Sentence("{where}.{key} is missing", where=where, key=key)
+
+
 def _check_smtp(account: AccountSettings, where: str) -> None:
     if not account.host:
         raise SettingsError(
-            Sentence("{where}.host is missing", where=where),
+            missing(where, "host"),
             hint='name the mail server, or say what else it is: kind = "ses", "folder" or "null"',
         )
     check_host(account.host, where)
@@ -209,12 +242,17 @@ def _check_oauth(account: AccountSettings, where: str) -> None:
     oauth = account.oauth
     if oauth.token_file and oauth.token_url:
         raise SettingsError(
-            Sentence("{where}.oauth has both token_file and token_url", where=where),
+            Sentence(
+                "{where}.oauth has both {first} and {second}",
+                where=where,
+                first="token_file",
+                second="token_url",
+            ),
             hint="keep the one that is used",
         )
     if not account.username:
         raise SettingsError(
-            Sentence("{where}.username is missing", where=where),
+            missing(where, "username"),
             hint="a token is shown together with the login name",
         )
     if oauth.token_url:
@@ -222,16 +260,15 @@ def _check_oauth(account: AccountSettings, where: str) -> None:
         for key in ("client_id", "refresh_token"):
             if not getattr(oauth, key):
                 raise SettingsError(
-                    Sentence("{where}.oauth.{key} is missing", where=where, key=key),
+                    missing(where, f"oauth.{key}"),
                     hint="token_url wants client_id and refresh_token",
                 )
 
 
 def _check_ses(account: AccountSettings, where: str) -> None:
     if bool(account.access_key) != bool(account.secret_key):
-        missing = "secret_key" if account.access_key else "access_key"
         raise SettingsError(
-            Sentence("{where}.{missing} is missing", where=where, missing=missing),
+            missing(where, "secret_key" if account.access_key else "access_key"),
             hint="set both keys, or neither: then boto3 looks for them in its own places",
         )
     if account.endpoint:
@@ -247,7 +284,8 @@ def check_address(address: str, where: str, *, is_secret: bool = False) -> None:
         url, host = urlsplit(""), ""
     if not host or url.scheme not in ("https", "http"):
         raise SettingsError(
-            Sentence("{where} is no web address", where=where), hint="such as https://example.com/"
+            Sentence("{where} is no web address", where=where),
+            hint=Sentence("such as {example}", example="https://example.com/"),
         )
     if url.scheme == "http" and (is_secret or not is_loopback(host)):
         raise SettingsError(
@@ -257,22 +295,27 @@ def check_address(address: str, where: str, *, is_secret: bool = False) -> None:
 
 def _check_lanes(accounts: Iterable[AccountSettings], path: Path) -> None:
     for stream in Stream:
-        missing = [
+        left = [
             group
             for group in GROUPS
             if not any(account.takes(stream, group) for account in accounts)
         ]
-        if missing:
-            to = "" if len(missing) == len(GROUPS) else f" to {', '.join(missing)}"
+        if left:
             raise SettingsError(
-                Sentence(
-                    "{path}: no account takes {value} mail{to}",
-                    path=path,
-                    value=stream.value,
-                    to=to,
-                ),
+                _untaken(path, stream, left),
                 hint="leave `streams` and `providers` of one account empty: it takes the rest",
             )
+
+
+def _untaken(path: Path, stream: Stream, groups: list[str]) -> Sentence:
+    if len(groups) == len(GROUPS):
+        return Sentence("{path}: no account takes {stream} mail", path=path, stream=stream.value)
+    return Sentence(
+        "{path}: no account takes {stream} mail to {groups}",
+        path=path,
+        stream=stream.value,
+        groups=", ".join(groups),
+    )
 
 
 def check_stays_here(settings: Settings) -> None:
@@ -285,19 +328,21 @@ def check_stays_here(settings: Settings) -> None:
         where = table(account)
         key = "host" if account.kind == "smtp" else "endpoint"
         if not account.stays_here:
-            _refuse(f"{where}.{key}", getattr(account, key) or "Amazon's own")
+            raise leaves(f"{where}.{key}", getattr(account, key) or Sentence("Amazon's own"))
         token_url = account.oauth.token_url
         if token_url and not is_loopback(urlsplit(token_url).hostname or ""):
-            _refuse(Sentence("{where}.oauth.token_url", where=where), token_url)
+            raise leaves(f"{where}.oauth.token_url", token_url)
 
 
-def _refuse(where: str, what: str) -> None:
-    raise SettingsError(
+def leaves(
+    where: str, place: str, hint: str = Sentence("unset it to send for real")
+) -> SettingsError:
+    """The error that something would reach another machine."""
+    return SettingsError(
         Sentence(
-            "{where} is {what}, but {prefix}ENV=test allows this machine only",
+            "{where} is {place}, but CRM_MAILER_ENV=test allows this machine only",
             where=where,
-            what=what,
-            prefix=PREFIX,
+            place=place,
         ),
-        hint="unset it to send for real",
+        hint=hint,
     )

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from crm_mailer.model.errors import SettingsError
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.settings import accounts
-from crm_mailer.settings.fields import PREFIX
 from crm_mailer.settings.typed import did_you_mean
 from crm_mailer.settings.values import Settings, is_loopback
 
@@ -26,8 +25,8 @@ def check(settings: Settings, path: Path) -> None:
     for one in told.mail:
         if not _ADDRESS.match(one):
             raise SettingsError(
-                Sentence("{where}.mail: `{one}` is no mail address", where=where, one=one),
-                hint='such as mail = "ops@shop.example"',
+                Sentence("{where}.mail: `{address}` is no mail address", where=where, address=one),
+                hint=Sentence("such as {example}", example='mail = "ops@shop.example"'),
             )
     if told.webhook:
         accounts.check_address(told.webhook, f"{where}.webhook")
@@ -39,7 +38,9 @@ def check(settings: Settings, path: Path) -> None:
                 where=where,
                 account=told.account,
             ),
-            hint=did_you_mean(told.account, names, "name one of your accounts, or leave it out"),
+            hint=did_you_mean(
+                told.account, names, Sentence("name one of your accounts, or leave it out")
+            ),
         )
 
 
@@ -52,9 +53,6 @@ def check_stays_here(settings: Settings) -> None:
     url = settings.alerts.webhook
     if url and not is_loopback(urlsplit(url).hostname or ""):
         raise SettingsError(
-            Sentence(
-                "alerts.webhook names another machine, but {prefix}ENV=test allows this one only",
-                prefix=PREFIX,
-            ),
+            "alerts.webhook names another machine, but CRM_MAILER_ENV=test allows this one only",
             hint="unset it to tell for real",
         )

@@ -17,7 +17,7 @@ from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.webhook import EVENTS, PREFIX_OF_SECRETS
 from crm_mailer.settings import accounts
 from crm_mailer.settings.accounts import Declared
-from crm_mailer.settings.fields import PREFIX, Field
+from crm_mailer.settings.fields import Field
 from crm_mailer.settings.typed import did_you_mean
 from crm_mailer.settings.values import HookSettings, Settings, WebhookSettings, is_loopback
 
@@ -67,7 +67,7 @@ def declared(tree: Mapping[str, Any], path: Path) -> list[Declared]:
         ):
             raise SettingsError(
                 Sentence("{path}: each of {table} is a table of its own", path=path, table=table),
-                hint=Sentence("such as {examples}", examples=EXAMPLES[table]),
+                hint=Sentence("such as {example}", example=EXAMPLES[table]),
             )
         found += [_declared(table, name, fields, path) for name in sorted(tables)]
     return found
@@ -77,14 +77,12 @@ def _declared(table: str, name: str, fields: tuple[Field, ...], path: Path) -> D
     if not _NAME.match(name):
         raise SettingsError(
             Sentence(
-                "{path}: [{table}.{name}]: `{name}` cannot be a name",
+                "{path}: [{table}]: `{name}` cannot be a name",
                 path=path,
-                table=table,
+                table=f"{table}.{name}",
                 name=name,
             ),
-            hint=Sentence(
-                "use small letters, digits and dashes, such as {examples}", examples=EXAMPLES[table]
-            ),
+            hint=accounts.name_hint(EXAMPLES[table]),
         )
     prefix = f"{table}.{name}"
     own = tuple(replace(one, name=f"{prefix}.{one.name}") for one in fields)
@@ -97,7 +95,7 @@ def check_variables(environment: Mapping[str, str], fields: list[Field]) -> None
     Raises:
         SettingsError: one is.
     """
-    for table, what in ((IN, "hook"), (OUT, "webhook")):
+    for table, what in ((IN, Sentence("hook")), (OUT, Sentence("webhook"))):
         accounts.check_variables(environment, fields, table, what, EXAMPLES[table])
 
 
@@ -144,7 +142,7 @@ def _hook(one: Declared, values: Mapping[str, Any], path: Path) -> HookSettings:
     if kind not in _KINDS:
         raise SettingsError(
             Sentence("{where}.kind: nothing of the kind `{kind}` is known", where=where, kind=kind),
-            hint=did_you_mean(kind, _KINDS, f"it may be {', '.join(_KINDS)}"),
+            hint=did_you_mean(kind, _KINDS, Sentence("it may be {kinds}", kinds=", ".join(_KINDS))),
         )
     made = HookSettings(name=one.name, kind=HookKind(kind), **given)
     _check_hook(made, where)
@@ -156,15 +154,15 @@ def _check_hook(one: HookSettings, where: str) -> None:
     for key in _NEEDS.get(one.kind, ("secret",)):
         if not getattr(one, key):
             raise SettingsError(
-                Sentence("{where}.{key} is missing", where=where, key=key),
+                accounts.missing(where, key),
                 hint="without it anybody could send; see docs/webhooks.md",
             )
     if one.kind in _OWN_SECRET and len(one.secret) < LEAST_SECRET:
         raise SettingsError(
             Sentence("{where}.secret is too short to keep anybody out", where=where),
             hint=Sentence(
-                "use {least_secret} characters or more, such as of `openssl rand -hex 20`",
-                least_secret=LEAST_SECRET,
+                "use {number} characters or more, such as of `openssl rand -hex 20`",
+                number=LEAST_SECRET,
             ),
         )
 
@@ -182,8 +180,8 @@ def _check_key(secret: str, where: str) -> None:
         raise SettingsError(
             Sentence("{where} is missing or too short", where=where),
             hint=Sentence(
-                "such as {prefix_of_secrets} with what `openssl rand -base64 32` prints",
-                prefix_of_secrets=PREFIX_OF_SECRETS,
+                "such as {prefix} with what `openssl rand -base64 32` prints",
+                prefix=PREFIX_OF_SECRETS,
             ),
         )
 
@@ -196,13 +194,5 @@ def check_stays_here(settings: Settings) -> None:
     """
     for one in settings.webhooks:
         if not is_loopback(urlsplit(one.url).hostname or ""):
-            raise SettingsError(
-                Sentence(
-                    "{out}.{name}.url is {url}, but {prefix}ENV=test allows this machine only",
-                    out=OUT,
-                    name=one.name,
-                    url=one.url,
-                    prefix=PREFIX,
-                ),
-                hint="unset it to tell for real",
-            )
+            hint = Sentence("unset it to tell for real")
+            raise accounts.leaves(f"{OUT}.{one.name}.url", one.url, hint)

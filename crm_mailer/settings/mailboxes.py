@@ -35,13 +35,17 @@ def declared(tree: Mapping[str, Any], path: Path) -> list[Declared]:
             hint=Sentence("such as {example}", example=EXAMPLE),
         )
     for name in tables:
-        if not _NAME.match(name) or name == FIRST.name:
-            why = "is taken" if name == FIRST.name else "cannot be the name of a mailbox"
+        if name == FIRST.name:
+            raise accounts.is_taken(path, TABLE, name, EXAMPLE)
+        if not _NAME.match(name):
             raise SettingsError(
-                f"{path}: [{TABLE}.{name}]: `{name}` {why}",
-                hint=Sentence(
-                    "use small letters, digits and dashes, such as {example}", example=EXAMPLE
+                Sentence(
+                    "{path}: [{table}]: `{name}` cannot be the name of a mailbox",
+                    path=path,
+                    table=f"{TABLE}.{name}",
+                    name=name,
                 ),
+                hint=accounts.name_hint(EXAMPLE),
             )
     prefixes = [(name, f"{TABLE}.{name}") for name in sorted(tables)]
     return [
@@ -71,9 +75,7 @@ def check(settings: Settings, path: Path) -> None:
     for one in settings.mailboxes:
         where = f"{path}: {table(one)}"
         if not one.host:
-            raise SettingsError(
-                Sentence("{where}.host is missing", where=where), hint="name its IMAP server"
-            )
+            raise SettingsError(accounts.missing(where, "host"), hint="name its IMAP server")
         accounts.check_host(one.host, where)
         _check_login(one, where)
         _check_first_contact(one, where)
@@ -113,16 +115,16 @@ def _check_login(one: ImapSettings, where: str) -> None:
     if len(given := [name for name in ways if getattr(oauth, name)]) > 1:
         raise SettingsError(
             Sentence(
-                "{where}.oauth has both {given} and {given2}",
+                "{where}.oauth has both {first} and {second}",
                 where=where,
-                given=given[0],
-                given2=given[1],
+                first=given[0],
+                second=given[1],
             ),
             hint="keep the one that is used",
         )
     if oauth.is_set and not one.username:
         raise SettingsError(
-            Sentence("{where}.username is missing", where=where),
+            accounts.missing(where, "username"),
             hint="a token is shown together with the login name",
         )
     if oauth.token_url:
@@ -130,7 +132,7 @@ def _check_login(one: ImapSettings, where: str) -> None:
         for key in ("client_id", "refresh_token"):
             if not getattr(oauth, key):
                 raise SettingsError(
-                    Sentence("{where}.oauth.{key} is missing", where=where, key=key),
+                    accounts.missing(where, f"oauth.{key}"),
                     hint="token_url wants client_id and refresh_token",
                 )
 
@@ -143,9 +145,9 @@ def _check_first_contact(one: ImapSettings, where: str) -> None:
     except ValueError as error:
         raise SettingsError(
             Sentence(
-                "{where}.first_contact is `{first_contact}`",
+                "{where}.first_contact is `{value}`",
                 where=where,
-                first_contact=one.first_contact,
+                value=one.first_contact,
             ),
             hint="write new, all, or a day such as 2026-11-01",
         ) from error

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from crm_mailer.model.errors import SettingsError
 from crm_mailer.model.sentence import Sentence
-from crm_mailer.settings import accounts, alerts, guards, hooks, mailboxes
+from crm_mailer.settings import accounts, alerts, guards, hooks, mailboxes, toml_words
 from crm_mailer.settings.fields import FIELDS, PREFIX, Field
 from crm_mailer.settings.typed import did_you_mean, find_value
 from crm_mailer.settings.values import (
@@ -43,7 +43,9 @@ def read_settings(home: Path, environment: Mapping[str, str] | None = None) -> S
     fields = (*FIELDS, *(field for one in (*further, *boxes, *programs) for field in one.fields))
     _check_names(written, fields, [*further, *boxes, *programs], path)
     accounts.check_variables(environment, fields)
-    accounts.check_variables(environment, fields, mailboxes.TABLE, "mailbox", mailboxes.EXAMPLE)
+    accounts.check_variables(
+        environment, fields, mailboxes.TABLE, Sentence("mailbox"), mailboxes.EXAMPLE
+    )
     hooks.check_variables(environment, [*fields])
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -107,19 +109,27 @@ def _read_file(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: {error}", hint="correct the line that it names") from error
+        raise SettingsError(
+            Sentence("{path}: {fault}", path=path, fault=toml_words.in_words(error)),
+            hint="correct the line that it names",
+        ) from error
     except UnicodeDecodeError as error:
         raise SettingsError(
             Sentence(
-                "{path} cannot be read: it is not UTF-8 text (byte {start})",
+                "{path} cannot be read: it is not UTF-8 text (byte {number})",
                 path=path,
-                start=error.start,
+                number=error.start,
             ),
             hint="save the file with the encoding UTF-8",
         ) from error
+    except (ValueError, RecursionError) as error:  # of thousands of digits, or of brackets
+        raise SettingsError(
+            Sentence("{path} cannot be read: a value in it is too long or too deep", path=path),
+            hint="write it as docs/settings.md shows it",
+        ) from error
     except OSError as error:
         raise SettingsError(
-            Sentence("{path} cannot be read: {strerror}", path=path, strerror=error.strerror),
+            Sentence("{path} cannot be read: {why}", path=path, why=error.strerror),
             hint="look at the file's rights",
         ) from error
 
@@ -144,9 +154,14 @@ def _check_names(
     known = {field.name for field in fields}
     for name in written:
         if name not in known:
-            hint = accounts.hint_for(name, further) or did_you_mean(
-                name, known, "see docs/settings.md for the list"
-            )
+            hint = accounts.hint_for(name, further) or _meant(name, known)
             raise SettingsError(
                 Sentence("{path}: unknown setting `{name}`", path=path, name=name), hint=hint
             )
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    """What an unknown setting should have been."""
+    if any(one.startswith(f"{name}.") for one in known):
+        return Sentence("it is a table: write [{name}] and its settings below", name=name)
+    return did_you_mean(name, known, Sentence("see docs/settings.md for the list"))

@@ -33,20 +33,22 @@ def find_value(
         try:
             text = secret.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                Sentence(
-                    "{variable}_FILE: {secret} cannot be read: {error}",
-                    variable=variable,
-                    secret=secret,
-                    error=error,
-                ),
-                hint="name a readable text file, or unset the variable",
-            ) from error
+            raise _unread(variable, secret, error) from error
         if text:  # an empty file holds no secret: a service's file that nobody has filled in
             return typed(field, text, variable), str(secret)
     if field.name in written:
         return typed(field, written[field.name], f"{path}: {field.name}"), str(path)
     return typed(field, field.default, field.name), "default"
+
+
+def _unread(variable: str, file: Path, error: OSError | UnicodeDecodeError) -> SettingsError:
+    why = error if isinstance(error, OSError) else Sentence("it is not UTF-8 text")
+    return SettingsError(
+        Sentence(
+            "{variable}_FILE: {file} cannot be read: {why}", variable=variable, file=file, why=why
+        ),
+        hint="name a readable text file, or unset the variable",
+    )
 
 
 def typed(field: Field, value: Any, where: str) -> Any:
@@ -66,9 +68,9 @@ def typed(field: Field, value: Any, where: str) -> Any:
     if isinstance(value, date):  # TOML has days and moments of its own
         value = value.isoformat()
     if not isinstance(value, str):
-        shown = "" if field.is_secret else f", not {value!r}"
+        is_not = Sentence("{where} must be text, not {value!r}", where=where, value=value)
         raise SettingsError(
-            Sentence("{where} must be text{shown}", where=where, shown=shown),
+            Sentence("{where} must be text", where=where) if field.is_secret else is_not,
             hint='write it in quotes: name = "value"',
         )
     if field.choices:
@@ -79,7 +81,7 @@ def typed(field: Field, value: Any, where: str) -> Any:
 def did_you_mean(word: str, words: Iterable[str], otherwise: str = "") -> str:
     """The word that was meant, as a hint."""
     near = difflib.get_close_matches(word, list(words), 1)
-    return f"did you mean `{near[0]}`?" if near else otherwise
+    return Sentence("did you mean `{name}`?", name=near[0]) if near else otherwise
 
 
 def _check_choice(field: Field, value: str, where: str) -> None:
@@ -91,7 +93,9 @@ def _check_choice(field: Field, value: str, where: str) -> None:
                 choices=", ".join(field.choices),
                 value=value,
             ),
-            hint=did_you_mean(value, field.choices, f"such as {field.choices[0]}"),
+            hint=did_you_mean(
+                value, field.choices, Sentence("such as {example}", example=field.choices[0])
+            ),
         )
 
 
@@ -103,7 +107,7 @@ def _number(field: Field, value: Any, where: str) -> int:
     except ValueError:
         raise SettingsError(
             Sentence("{where} must be a whole number, not {value!r}", where=where, value=value),
-            hint=Sentence("such as {default}", default=field.default),
+            hint=Sentence("such as {example}", example=field.default),
         ) from None
     if not field.least <= number <= field.most:
         raise SettingsError(
@@ -136,7 +140,7 @@ def _words(field: Field, value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise SettingsError(
             Sentence("{where} must be a list of words, not {value!r}", where=where, value=value),
-            hint='such as ["one", "two"]',
+            hint=Sentence("such as {example}", example='["one", "two"]'),
         )
     if field.choices:
         for word in words:
@@ -156,5 +160,5 @@ def _day(value: Any, where: str) -> date | None:
     except (TypeError, ValueError):
         raise SettingsError(
             Sentence("{where} must be a day, not {value!r}", where=where, value=value),
-            hint="such as 2026-11-01",
+            hint=Sentence("such as {example}", example="2026-11-01"),
         ) from None

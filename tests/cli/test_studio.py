@@ -17,6 +17,7 @@ from urllib.request import urlopen
 import pytest
 from click.testing import CliRunner
 
+from crm_mailer import i18n
 from crm_mailer.app import App
 from crm_mailer.cli import demo, studio
 from crm_mailer.cli.beside import Beside
@@ -94,6 +95,8 @@ def test_users_change_and_go_and_all_is_written_down(run: Run, file: str) -> Non
     ]  # fmt: skip
     assert {line["who"] for line in log} == {"Wei"}
     assert "user lin removed" in run("studio", "audit", "--what", "user").stdout
+    with i18n.speaking("zh_CN"):
+        assert "已移除用户 lin" in run("studio", "audit", "--what", "user").stdout
 
 
 def test_other_machines_are_refused_while_nobody_has_a_password(run: Run) -> None:

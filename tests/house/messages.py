@@ -194,7 +194,7 @@ PATTERNS = {
     "SKIP_SENTENCES[SkipReason(code)] if known else 'not known'": "SKIP_SENTENCES",
     "text": "learning/sayings.py, and plain text that a catalogue may have as it stands",
     "what": "learning/sayings.py",
-    "pattern": "learning/sayings.py",
+    "pattern": "learning/sayings.py, and sentences that `recalled` was given",
     "SAID": "learning/sayings.py",
     "kept['say']": "alerts, as they were raised",
     "OF_CASE": "learning/sayings.py",

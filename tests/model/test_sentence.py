@@ -68,3 +68,24 @@ def test_a_sentence_that_was_kept_as_json_is_what_it_was(said: str) -> None:
     assert type(kept) is type(said)
     if isinstance(said, Sentence) and isinstance(kept, Sentence):
         assert kept.said(translated) == said.said(translated)
+
+
+@pytest.mark.parametrize("file", [None, "/nowhere", b"/nowhere"])
+def test_what_a_system_says_of_a_file_is_translated_and_the_file_is_not(
+    file: str | bytes | None,
+) -> None:
+    error = FileNotFoundError(2, "No such file or directory", *([] if file is None else [file]))
+    said = Sentence("it cannot be read: {why}", why=error)
+    assert said == f"it cannot be read: {error}"
+    assert "NO SUCH FILE" in said.said(_loud)
+    alone = Sentence("it cannot be read: {why}", why=error.strerror)
+    assert alone.said(_loud) == "it cannot be read: NO SUCH FILE OR DIRECTORY"
+
+
+def test_an_error_that_no_system_made_says_what_it_says() -> None:
+    for error in (OSError("no such thing"), OSError(1, "odd"), OSError(2, "a", "b", 0, "c")):
+        assert Sentence("{why}", why=error) == str(error)
+
+
+def _loud(text: str) -> str:
+    return text if "{" in text else text.upper()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from crm_mailer.i18n import say
 from crm_mailer.model.errors import SettingsError
 from crm_mailer.settings import FIELDS, FILE_NAME, read_settings
 
@@ -48,6 +50,9 @@ def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ('[smtp]\nport = "many"\n', "smtp.port must be a whole number", ""),
         ('[smtp]\ntls = "ssl"\n', "must be one of starttls", ""),
         ("\x00", "crm-mailer.toml", ""),
+        ("workers = " + "1" * 5_000, "a value in it is too long or too deep", "docs/settings.md"),
+        ("a = " + "[" * 5_000, "a value in it is too long or too deep", "docs/settings.md"),
+        ('smtp = "mail.example"\n', "unknown setting `smtp`", "it is a table: write [smtp]"),
     ],
 )
 def test_a_wrong_file_ends_in_one_clear_message(
@@ -103,3 +108,28 @@ def test_every_setting_is_documented() -> None:
         if f"`{field.name}`" not in text and f"`{field.name.partition('.')[2]}`" not in text
     ]
     assert missing == [], "python -m tests.docs.reference writes the page anew"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x =", "x", "= 3", "a=1\na=2", "[a", "[[a]", "[a]\n[a]", 'a="\\q"', 'a="x', 'a="\\ux"',
+     'a="\\ud800"', "a=[1", "a={b=1", "a={b=1,b=2}", "a=2026-02-31", "a=1 b", "a.b=1\na.b.c=2",
+     "a=[]\n[[a]]", 'a="\x01"', "# \x01", "a=\'\'\'x", "a = tru", "[fruit]\nx.y=1\n[fruit.x]",
+     "[a.b]\n[a]\nb.c=1", "[\u00e9]"],
+)  # fmt: skip
+def test_a_fault_of_the_file_is_told_in_the_language_of_the_reader(
+    tmp_path: Path, text: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(write(tmp_path, text), {})
+    told = say(str(caught.value), "zh_CN").removeprefix(f"{tmp_path}/{FILE_NAME}")
+    assert re.fullmatch("：.*[\u4e00-\u9fff].*（(第 [0-9]+ 行，第 [0-9]+ 列|在文件末尾)）", told), (
+        told
+    )
+    assert not re.search("[A-Za-z]{3}", told.replace("Unicode", "").replace("fruit", "")), told
+
+
+def test_a_secret_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="secret cannot be read: it is not UTF-8 text"):
+        read_settings(tmp_path, {"CRM_MAILER_SMTP_PASSWORD_FILE": str(tmp_path / "secret")})

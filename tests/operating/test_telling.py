@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from crm_mailer.app import App, telling
 from crm_mailer.app.telling_line import NotTold, Told, post
+from crm_mailer.i18n import say
 from crm_mailer.model import webhook
 from crm_mailer.model.errors import NotFound, SettingsError
 from crm_mailer.model.suppression import SuppressionReason
@@ -418,6 +419,7 @@ def test_a_redirect_is_not_followed(make: Make, ear: Ear, code: int) -> None:
     [message] = telling.list_unheard(app)
     assert len(ear.heard) == 1
     assert "redirect" in message.error
+    assert say(message.error, "zh_CN") == f"HTTP {code}：不跟随重定向；请把新地址写入设置"
 
 
 def test_a_message_can_be_told_once_more_by_hand(make: Make, ear: Ear) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -13,7 +14,7 @@ from starlette.routing import Route
 from crm_mailer import i18n
 from crm_mailer.app import staff
 from crm_mailer.app.staff import LoginFailed, LoginLimited
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, n_, say
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.staff import Noted
 from crm_mailer.studio import given
@@ -183,7 +184,7 @@ class _Own:
         before = given.number(asked.query.get("after", ""))
         lines = staff.log(asked.app, what=what, who=who, before=before, limit=LINES + 1)
         return {
-            "lines": lines[:LINES],
+            "lines": [replace(one, said=say(one.said)) for one in lines[:LINES]],
             "more": lines[LINES - 1].id if len(lines) > LINES else None,
             "what": what,
             "who": who,

@@ -212,8 +212,8 @@ def _told(look: Look, code: str) -> dict[str, object]:
         "use": wanted.use,
         "campaign": look.campaign,
         "direction": "rtl" if base(wanted.language) in RIGHT_TO_LEFT else "ltr",
-        "fault": look.fault,
-        "hint": look.hint,
+        "fault": look.told(lambda text: i18n.say(text, code)),
+        "hint": i18n.say(look.hint, code),
     }
     if look.mail is not None:
         mail = look.mail
