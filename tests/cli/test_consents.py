@@ -94,7 +94,10 @@ def test_a_day_at_the_end_of_the_calendar_is_refused(by_country: App, zone: str)
         consents.note(by_country, ANNA, is_yes=True, proof="x", on=date.min, by="lin")
 
 
-def test_persons_are_counted_by_country_and_year(app: App, run: Run) -> None:
+def test_persons_are_counted_by_country_and_year(
+    app: App, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM_MAILER_CLOCK", NOON.isoformat())
     for number in range(3):
         person = customer(app.store, f"c{number}", country="CN",
                           created_at=NOON - timedelta(days=700))  # fmt: skip
