@@ -2,8 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
+
+#: Why it did not work, as the system and libraries tell us: the few whole texts that we translate
+#: wherever one is a part of a sentence.
+FROM_OUTSIDE = frozenset({
+    "Address already in use",
+    "Broken pipe",
+    "Cannot assign requested address",
+    "Connection refused",
+    "Connection reset by peer",
+    "Connection timed out",
+    "Could not parse SQLAlchemy URL from given URL string",
+    "Directory not empty",
+    "Disk quota exceeded",
+    "File exists",
+    "File name too long",
+    "Input/output error",
+    "Invalid argument",
+    "Is a directory",
+    "Name or service not known",
+    "Network is unreachable",
+    "No address associated with hostname",
+    "No route to host",
+    "No space left on device",
+    "No such file or directory",
+    "Not a directory",
+    "Operation not permitted",
+    "Permission denied",
+    "Read-only file system",
+    "Temporary failure in name resolution",
+    "Too many open files",
+    "timed out",
+})  # fmt: skip
 
 
 class Sentence(str):
@@ -33,17 +65,30 @@ class Sentence(str):
 
     def said(self, translate: Callable[[str], str]) -> str:
         """The sentence in the language into which `translate` puts a text."""
-        parts = {
-            name: part.said(translate) if isinstance(part, Sentence) else part
-            for name, part in self.parts.items()
-        }
+        parts = {name: _said(part, translate) for name, part in self.parts.items()}
         pattern = translate(self.pattern)
         return pattern.format(**parts) if parts else pattern
+
+
+def _said(part: object, translate: Callable[[str], str]) -> object:
+    """A part of a sentence as it stands in the sentence of another language."""
+    if isinstance(part, Sentence):
+        return part.said(translate)
+    return translate(part) if isinstance(part, str) and part in FROM_OUTSIDE else part
 
 
 def sentence(text: str) -> Sentence:
     """`text` as a sentence: itself, or plain text that a catalogue may have as it stands."""
     return text if isinstance(text, Sentence) else Sentence(text)
+
+
+def either(names: Sequence[str]) -> Sentence:
+    """`a or b or c`: names of which each would do."""
+    first, *others = names
+    said = sentence(first)
+    for name in others:
+        said = Sentence("{before} or {name}", before=said, name=name)
+    return said
 
 
 def pack(text: object) -> object:
@@ -93,7 +138,4 @@ class Sentences(Sentence):
 
     def said(self, translate: Callable[[str], str]) -> str:
         """Each sentence in that language; the row itself is no text of the catalogue."""
-        return self.between.join(
-            part.said(translate) if isinstance(part, Sentence) else str(part)
-            for part in self.parts.values()
-        )
+        return self.between.join(str(_said(part, translate)) for part in self.parts.values())
