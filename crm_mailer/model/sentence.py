@@ -34,7 +34,13 @@ FROM_OUTSIDE = frozenset({
     "Read-only file system",
     "Temporary failure in name resolution",
     "Too many open files",
+    "attempt to write a readonly database",
+    "database disk image is malformed",
+    "database or disk is full",
+    "disk I/O error",
+    "file is not a database",
     "timed out",
+    "unable to open database file",
 })  # fmt: skip
 
 

@@ -313,7 +313,7 @@ def open_store(url: str) -> Store:
         StoreError: the folder cannot be made.
     """
     try:
-        parsed = make_url(url)
+        parsed = _parsed(url)
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
             raise ValueError(
                 Sentence("{engine} is not among them", engine=parsed.get_backend_name())
@@ -340,6 +340,14 @@ def open_store(url: str) -> Store:
             ),
             hint="look at `database` in crm-mailer.toml",
         ) from error
+
+
+def _parsed(url: str) -> sa.URL:
+    """An address in its parts; what is wrong with it is told as a ValueError or by the library."""
+    try:
+        return make_url(url)
+    except ValueError as error:
+        raise ValueError(Sentence("its port is no number")) from error
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
