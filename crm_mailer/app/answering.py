@@ -219,7 +219,7 @@ def _template(app: App, matter: Matter, wanted: str, now: datetime) -> answers.S
                 Sentence("there is no canned reply `{wanted}`", wanted=wanted),
                 hint=did_you_mean(name, available) or "`crm-mailer case templates` lists them",
             )
-        return answers.Suggestion(template=name, why="as you said")
+        return answers.Suggestion(template=name, why=Sentence("as you said"))
     order = matter.order
     situation = answers.Situation(
         codes=matter.codes,

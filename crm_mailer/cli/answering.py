@@ -11,7 +11,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option, by_option, number_argument
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, say
 from crm_mailer.model.errors import CannotWrite, NotPossible
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _show(draft: Draft) -> None:
         (_("to"), draft.to or "-"),
         (_("language"), draft.language),
         (_("template"), draft.template),
-        (_("because"), draft.why),
+        (_("because"), say(draft.why)),
         (_("answers"), draft.reply.in_reply_to),
     ])  # fmt: skip
     show.line()
