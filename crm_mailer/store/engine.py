@@ -314,11 +314,10 @@ def open_store(url: str) -> Store:
     """
     try:
         parsed = _parsed(url)
-        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-            raise ValueError(
-                Sentence("{engine} is not among them", engine=parsed.get_backend_name())
-            )
-        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        engine = parsed.get_backend_name()
+        if engine not in ("sqlite", "postgresql"):
+            raise ValueError(Sentence("{engine} is not among them", engine=engine))
+        if engine == "sqlite" and parsed.database not in (None, "", ":memory:"):
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
         return Store(url)
     except (ValueError, sa.exc.ArgumentError) as error:
