@@ -100,14 +100,10 @@ def read_keys(home: Path, secret_key: str = "") -> KeyRing:
             text = ""
         except OSError as error:
             raise SettingsError(
-                Sentence(
-                    "{home} cannot be read: {strerror}",
-                    home=home / KEY_FILE,
-                    strerror=error.strerror,
-                ),
+                Sentence("{file} cannot be read: {why}", file=home / KEY_FILE, why=error.strerror),
                 hint="whoever runs the program must own the file",
             ) from error
-    where = "the setting `secret_key`" if secret_key else str(home / KEY_FILE)
+    where = Sentence("the setting `secret_key`") if secret_key else str(home / KEY_FILE)
     keys: dict[int, bytes] = {}
     for line in text.replace(",", "\n").split():
         number, _, value = line.partition(":")

@@ -308,10 +308,10 @@ class Team:
                 raise CrmMailerError(
                     Sentence(
                         "worker {number} (pid {pid}) has not been heard of "
-                        "for {lease_seconds:.0f} seconds",
+                        "for {seconds:.0f} seconds",
                         number=member.number,
                         pid=member.process.pid,
-                        lease_seconds=LEASE_SECONDS,
+                        seconds=LEASE_SECONDS,
                     ),
                     hint="if it stays so, end it with SIGKILL: another one takes its place",
                 )

@@ -165,7 +165,7 @@ def _show(draft: Draft) -> None:
         (_("to"), draft.to or "-"),
         (_("language"), draft.language),
         (_("template"), draft.template),
-        (_("because"), draft.why),
+        (_("because"), say(draft.why)),
         (_("answers"), draft.reply.in_reply_to),
     ])  # fmt: skip
     show.line()

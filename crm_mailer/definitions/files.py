@@ -17,7 +17,6 @@ from ruamel.yaml.reader import ReaderError
 from crm_mailer.definitions.foreign_words import in_words
 from crm_mailer.definitions.problems import Problem, did_you_mean, nearest, raise_all
 from crm_mailer.definitions.tree import Builder, Key, Node, Place, Source
-from crm_mailer.model.os_reasons import reason
 from crm_mailer.model.sentence import Sentence, sentence
 
 __all__ = [
@@ -121,7 +120,7 @@ def read_text(path: Path, name: str) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        message = Sentence("cannot be read: {why}", why=reason(error))
+        message = Sentence("cannot be read: {why}", why=error.strerror or error)
         raise_all([Problem(code="CRM100", message=message, file=name)])
     if len(raw) > MAX_BYTES:
         message = Sentence("is larger than {size} kB", size=MAX_BYTES // 1000)

@@ -12,7 +12,6 @@ from pathlib import Path
 from crm_mailer.definitions.files import Node
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.model.address import key
-from crm_mailer.model.os_reasons import reason
 from crm_mailer.model.segment_blocks import Listed
 from crm_mailer.model.sentence import Sentence
 
@@ -106,7 +105,7 @@ def _contents(path: Path, _written_at: int, size: int) -> _Contents:
             trouble=Sentence("is not UTF-8 text"), help=Sentence("save it with the encoding UTF-8")
         )
     except OSError as error:
-        return _Contents(trouble=Sentence("cannot be read: {why}", why=reason(error)))
+        return _Contents(trouble=Sentence("cannot be read: {why}", why=error.strerror or error))
     if "\0" in text:
         return _Contents(trouble=Sentence("is no text"), help=Sentence("save the sheet as CSV"))
     return _sorted_out(list(_rows(text)))

@@ -31,14 +31,11 @@ def not_merged(case: Case) -> Case:
     if case.merged_into_id is not None:
         raise NotPossible(
             Sentence(
-                "case {id} was merged into case {merged_into_id}",
+                "case {id} was merged into case {other}",
                 id=case.id,
-                merged_into_id=case.merged_into_id,
+                other=case.merged_into_id,
             ),
-            hint=Sentence(
-                "go on there: `crm-mailer case show {merged_into_id}`",
-                merged_into_id=case.merged_into_id,
-            ),
+            hint=Sentence("go on there: `crm-mailer case show {other}`", other=case.merged_into_id),
         )
     return case
 
@@ -51,7 +48,7 @@ def under_way(case: Case) -> Case:
     """
     if not_merged(case).state not in UNDER_WAY:
         raise NotPossible(
-            Sentence("case {id} is {state}", id=case.id, state=case.state),
+            Sentence("case {id} is {state}", id=case.id, state=case.state_in_words),
             hint=Sentence("`crm-mailer case reopen {id}` opens it again", id=case.id),
         )
     return case
@@ -114,7 +111,7 @@ def assign(case: Case, owner: str, *, by: str, now: datetime) -> Move:
     owner = " ".join(owner.split())
     if not owner or len(owner) > LONGEST_NAME:
         raise NotPossible(
-            Sentence("an owner's name has 1 to {longest_name} letters", longest_name=LONGEST_NAME),
+            Sentence("an owner's name has 1 to {longest} letters", longest=LONGEST_NAME),
             hint=Sentence("such as `crm-mailer case assign {id} lin`", id=case.id),
         )
     if not_merged(case).owner == owner:
@@ -140,7 +137,7 @@ def close(
     state = CaseState.RESOLVED if is_resolved else CaseState.CLOSED
     if not_merged(case).state in (CaseState.CLOSED, state):
         raise NotPossible(
-            Sentence("case {id} is {state} already", id=case.id, state=case.state),
+            Sentence("case {id} is {state} already", id=case.id, state=case.state_in_words),
             hint=Sentence("`crm-mailer case reopen {id}` opens it again", id=case.id),
         )
     kind = Did.RESOLVED if is_resolved else Did.CLOSED
@@ -170,7 +167,9 @@ def reopen(case: Case, text: str, *, by: str, now: datetime) -> Move:
     """
     if not_merged(case).state in UNDER_WAY:
         raise NotPossible(
-            Sentence("case {id} is not closed, it is {state}", id=case.id, state=case.state),
+            Sentence(
+                "case {id} is not closed, it is {state}", id=case.id, state=case.state_in_words
+            ),
             hint=Sentence("`crm-mailer case show {id}` says what is to be done", id=case.id),
         )
     event = Event(kind=Did.REOPENED, at=now, by=by, text=text)
@@ -210,11 +209,11 @@ def choose(
     """
     if amount is None and remedy in NEEDS_AMOUNT:
         raise NotPossible(
-            Sentence("{value}: how much?", value=remedy.value),
+            Sentence("{remedy}: how much?", remedy=remedy.value),
             hint=Sentence(
                 'say so: `crm-mailer case choose {id} {remedy} --amount "12.50 USD"`',
                 id=case.id,
-                remedy=remedy,
+                remedy=remedy.value,
             ),
         )
     if (not_merged(case).remedy, case.compensation) == (remedy, amount):
@@ -299,13 +298,15 @@ def merge(case: Case, into: Case, *, by: str, now: datetime) -> tuple[Move, Move
 
 
 def _may_merge(case: Case, into: Case) -> None:
-    show = f"`crm-mailer case show {case.id}` and `{into.id}` show both"
+    show = Sentence(
+        "`crm-mailer case show {id}` and `{other}` show both", id=case.id, other=into.id
+    )
     if case.id == into.id:
         raise NotPossible(Sentence("case {id} cannot be merged into itself", id=case.id), hint=show)
     not_merged(case)
     if case.customer_id != into.customer_id:
         raise NotPossible(
-            Sentence("cases {id} and {id2} are of two customers", id=case.id, id2=into.id),
+            Sentence("cases {id} and {other} are of two customers", id=case.id, other=into.id),
             hint=show,
         )
     under_way(into)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from crm_mailer.learning import disputes
 from crm_mailer.model.order import Order, OrderState
 from crm_mailer.model.reply import REASONS, Severity
+from crm_mailer.model.sentence import Sentence
 
 #: Canned replies lie in this folder of the templates.
 FOLDER = "replies"
@@ -92,7 +93,9 @@ def choose(situation: Situation, available: Collection[str]) -> Suggestion:
     code = situation.codes[0] if situation.codes else ""
     is_complaint = code in REASONS
     name = ANY_COMPLAINT if is_complaint else ANY_QUESTION
-    return Suggestion(template=f"{FOLDER}/{name}", why=f"nothing fits `{code}` better")
+    return Suggestion(
+        template=f"{FOLDER}/{name}", why=Sentence("nothing fits `{code}` better", code=code)
+    )
 
 
 def by_weight(codes: Sequence[str], situation: Situation) -> list[str]:
@@ -134,25 +137,31 @@ def _for_code(code: str, situation: Situation) -> tuple[str, str]:
     """The name of a reply and the reason for it."""
     if code in _CHANGES:
         name = _CHANGES[code][situation.has_left]
-        return name, f"{code}, the order {'has' if situation.has_left else 'has not'} left"
+        if situation.has_left:
+            return name, Sentence("{code}, the order has left", code=code)
+        return name, Sentence("{code}, the order has not left", code=code)
     if code in _ABOUT_PLACE or code == "nr.marked_delivered" or code in _WAITED_FOR:
         return _about_the_parcel(code, situation)
     if code == "order.cancel":
         return _about_a_cancelled_order(code, situation)
     if code in disputes.IN_HAND and _has_surely_not_come(situation):
-        return _NOT_ARRIVED, f"{code}, but the parcel has not arrived by our facts: ask first"
+        return _NOT_ARRIVED, Sentence(
+            "{code}, but the parcel has not arrived by our facts: ask first", code=code
+        )
     return BY_CODE.get(code, _own_name(code)), code
 
 
 def _about_the_parcel(code: str, situation: Situation) -> tuple[str, str]:
     if situation.has_arrived and code != "ask.tracking":
-        return _DELIVERED, f"{code}, but it has arrived by our facts: ask where it may be"
+        return _DELIVERED, Sentence(
+            "{code}, but it has arrived by our facts: ask where it may be", code=code
+        )
     if code in _ABOUT_PLACE and situation.state is None:
-        return _WHICH, f"{code}, but nobody knows of which order"
+        return _WHICH, Sentence("{code}, but nobody knows of which order", code=code)
     if code == "ask.tracking" and (situation.has_left or situation.has_tracking):
-        return "ask-tracking", f"{code}, the parcel has left"
+        return "ask-tracking", Sentence("{code}, the parcel has left", code=code)
     if code == "ask.hurry" and situation.has_left:
-        return _HURRY_SHIPPED, f"{code}, it was shipped already"
+        return _HURRY_SHIPPED, Sentence("{code}, it was shipped already", code=code)
     is_known = situation.state is not None
     if code in _ABOUT_PLACE or (is_known and not situation.has_left):
         return _not_shipped(code, situation)
@@ -162,21 +171,28 @@ def _about_the_parcel(code: str, situation: Situation) -> tuple[str, str]:
 def _not_shipped(code: str, situation: Situation) -> tuple[str, str]:
     promised = situation.promised_at
     if situation.is_past((OrderState.CANCELLED, OrderState.REFUNDED)):
-        return "order-cancel", f"{code}, but the order was cancelled or refunded"
+        return "order-cancel", Sentence(
+            "{code}, but the order was cancelled or refunded", code=code
+        )
     if (promised and promised < situation.now) or situation.state is OrderState.DELAYED:
-        return _HURRY_LATE, f"{code}, not shipped and past the promised date"
-    when = "within the promise" if promised else "of a promised date nothing is known"
-    return _HURRY_IN_TIME, f"{code}, not shipped, {when}"
+        return _HURRY_LATE, Sentence("{code}, not shipped and past the promised date", code=code)
+    if promised:
+        return _HURRY_IN_TIME, Sentence("{code}, not shipped, within the promise", code=code)
+    return _HURRY_IN_TIME, Sentence(
+        "{code}, not shipped, of a promised date nothing is known", code=code
+    )
 
 
 def _about_a_cancelled_order(code: str, situation: Situation) -> tuple[str, str]:
     if situation.is_past((OrderState.CANCELLED, OrderState.REFUNDED)):
-        return "order-cancel", f"{code}, the order was cancelled"
+        return "order-cancel", Sentence("{code}, the order was cancelled", code=code)
     if situation.has_left:
-        return _HURRY_SHIPPED, f"{code}, but it was shipped by our facts"
+        return _HURRY_SHIPPED, Sentence("{code}, but it was shipped by our facts", code=code)
     if situation.is_past((OrderState.CANCEL_REQUESTED,)):
-        return "ask-cancel", f"{code}, the buyer asked to cancel"
-    return (_HURRY_LATE if situation.state else "order-cancel"), f"{code}, it has not left"
+        return "ask-cancel", Sentence("{code}, the buyer asked to cancel", code=code)
+    return (_HURRY_LATE if situation.state else "order-cancel"), Sentence(
+        "{code}, it has not left", code=code
+    )
 
 
 def _has_surely_not_come(situation: Situation) -> bool:

@@ -270,9 +270,9 @@ def link_dispute(
             raise NotPossible(
                 Sentence("dispute {number} belongs to case {id}", number=told.number, id=other.id),
                 hint=Sentence(
-                    "the same matter? `crm-mailer case merge {case_id} {id}`",
-                    case_id=case_id,
-                    id=other.id,
+                    "the same matter? `crm-mailer case merge {id} {other}`",
+                    id=case_id,
+                    other=other.id,
                 ),
             )
         window, place = levels.dispute_window, levels.calendar.place

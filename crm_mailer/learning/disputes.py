@@ -13,7 +13,7 @@ from crm_mailer.model.errors import NotFound
 from crm_mailer.model.flag import FlagKind
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import REASONS, Severity
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, either
 
 #: When an order reached which state.
 Facts = Mapping[OrderState, datetime]
@@ -80,7 +80,11 @@ def known_reason(code: str) -> str:
         return code
     close = difflib.get_close_matches(code, REASONS, n=3, cutoff=0.5)
     close += [known for known in REASONS if code and code in known and known not in close]
-    hint = f"did you mean {' or '.join(close[:3])}?" if close else "reasons: " + " ".join(REASONS)
+    hint = (
+        Sentence("did you mean {codes}?", codes=either(close[:3]))
+        if close
+        else Sentence("reasons: {codes}", codes=" ".join(REASONS))
+    )
     raise NotFound(Sentence("there is no complaint reason {code!r}", code=code), hint=hint)
 
 

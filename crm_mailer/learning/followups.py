@@ -276,7 +276,7 @@ def open_by_hand(
                 Sentence(
                     "case {id} of this customer is {state} for the same matter",
                     id=case.id,
-                    state=case.state,
+                    state=case.state_in_words,
                 ),
                 hint=Sentence("add to it: `crm-mailer case note {id} TEXT`", id=case.id),
             )

@@ -70,8 +70,8 @@ def _check(case: Case, told: Dispute, now: datetime) -> None:
     if told.deadline_at is not None and told.deadline_at <= now:
         raise NotPossible(
             Sentence(
-                "the deadline {deadline_at:%Y-%m-%d %H:%M} UTC is over",
-                deadline_at=told.deadline_at,
+                "the deadline {deadline} UTC is over",
+                deadline=f"{told.deadline_at:%Y-%m-%d %H:%M}",
             ),
             hint="say when the marketplace decides without us",
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from crm_mailer.model.reply import Intent
+from crm_mailer.model.score import ValueClass
 from crm_mailer.model.sentence import Sentence, Sentences
 
 # the order's facts against the customer's words
@@ -33,12 +35,11 @@ WROTE_AFTER = "the customer wrote {days} days after"
 NOT_THROUGH = "our answer did not get through: {why}"
 REACH = "{what}; reach the customer in another way"
 OF_CASE = "case {number}: {what}"
-NO_COMPLAINT = "no complaint: {what}"
-JUDGED, JUDGED_NONE = "judged a complaint", "judged no complaint"
-TAKEN_BACK = "the judgement was taken back"
 IN_ARBITRATION = "arbitration opened"
 LIABLE = "decided: the seller is liable"
 NOT_LIABLE = "decided: the seller is not liable"
+NO_COMPLAINT = "no complaint: {what}"
+JUDGED, TAKEN_BACK = "judged {intent}", "the judgement was taken back"
 # machines and letters
 AUTOMATIC = "automatic reply"
 CAME_BACK = "our mail came back"
@@ -55,13 +56,13 @@ NOBODY = "somebody unknown"
 GRAVE_STRANGER = "{severity}: unhappy mail from {who}, not among the customers: {words}"
 STRANGER = "unhappy mail from {who}, not among the customers: {words}"
 ALLOW_BENEFIT = "allow or deny the benefit {name}: {command}"
+GREW = "Grew into a key customer: thank them in person and open a direct channel ({value_class})"
 UNREADABLE = "{what} {number} could not be handled by the program: read it yourself"
 
 #: Whole notes, the longer ones first: the first that fits is it.
 _NOTES = (
     ARRIVED, NOT_SHIPPED, NOT_DELIVERED, IN_HAND, WAS_REFUNDED, WAS_SHIPPED,
-    GRAVE_STRANGER, STRANGER, UNREADABLE, ALLOW_BENEFIT,
-    NO_COMPLAINT, JUDGED, JUDGED_NONE, TAKEN_BACK,
+    GRAVE_STRANGER, STRANGER, UNREADABLE, ALLOW_BENEFIT, NO_COMPLAINT, JUDGED, TAKEN_BACK, GREW,
     HAS_LEFT, OF_ORDER, THANK_ORDER, ANSWER_ORDER, THANK, ANSWER, REACH, NOT_THROUGH, WROTE_AFTER,
     TOOK_IN, INTO,
     FOLLOWS, TOLD, OVERDUE, DUE, STARS, CHANGED, FIRST_ANSWER, AN_ANSWER, A_SOLUTION, THE_DEADLINE,
@@ -69,6 +70,11 @@ _NOTES = (
 )  # fmt: skip
 #: Words that may stand for `{what}` in any of them.
 _CODES = ("reason", "severity", "best channel", "best time", "reply", "review")
+#: Parts that are codes, in words.
+_IN_WORDS = {
+    "intent": frozenset(Intent),
+    "value_class": frozenset(one.replace("_", " ") for one in ValueClass),
+}
 #: Notes that say something and then quote.
 _QUOTING = (AUTOMATIC, CAME_BACK, CHALLENGED)
 #: Every text that a translation must have.
@@ -94,9 +100,13 @@ def _heard(text: str) -> str:
     for pattern in _NOTES:
         found = _expression(pattern).fullmatch(text)
         if found is not None:
-            parts = {name: _heard(part) for name, part in found.groupdict().items()}
+            parts = {name: _part(name, part) for name, part in found.groupdict().items()}
             return Sentence(pattern, **parts)
     return text
+
+
+def _part(name: str, text: str) -> str:
+    return Sentence(text) if text in _IN_WORDS.get(name, ()) else _heard(text)
 
 
 @cache

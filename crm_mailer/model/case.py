@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from crm_mailer.model.money import Money
 from crm_mailer.model.reply import Severity
+from crm_mailer.model.sentence import Sentence
 
 
 class CaseState(StrEnum):
@@ -145,6 +146,12 @@ class Case:
     def is_under_way(self) -> bool:
         """Whether something is still to be done."""
         return self.state in UNDER_WAY
+
+    @property
+    def state_in_words(self) -> Sentence:
+        """Where it stands, as part of a sentence."""
+        state = self.state.value
+        return Sentence(state.replace("_", " "))
 
     @property
     def is_serious(self) -> bool:

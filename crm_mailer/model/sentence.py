@@ -2,8 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
+
+#: Why it did not work, as the system and libraries tell us: the few whole texts that we translate
+#: wherever one is a part of a sentence.
+FROM_OUTSIDE = frozenset({
+    "Address already in use",
+    "Broken pipe",
+    "Cannot assign requested address",
+    "Connection refused",
+    "Connection reset by peer",
+    "Connection timed out",
+    "Could not parse SQLAlchemy URL from given URL string",
+    "Device or resource busy",
+    "Directory not empty",
+    "Disk quota exceeded",
+    "Exec format error",
+    "File exists",
+    "File name too long",
+    "File too large",
+    "Input/output error",
+    "Invalid argument",
+    "Is a directory",
+    "Name or service not known",
+    "Network is unreachable",
+    "No address associated with hostname",
+    "No route to host",
+    "No space left on device",
+    "No such file or directory",
+    "Not a directory",
+    "Operation not permitted",
+    "Permission denied",
+    "Read-only file system",
+    "Temporary failure in name resolution",
+    "Text file busy",
+    "Too many levels of symbolic links",
+    "Too many open files",
+    "attempt to write a readonly database",
+    "database disk image is malformed",
+    "database or disk is full",
+    "disk I/O error",
+    "file is not a database",
+    "timed out",
+    "unable to open database file",
+})  # fmt: skip
 
 
 class Sentence(str):
@@ -39,15 +82,16 @@ class Sentence(str):
 
 
 def _said(part: object, translate: Callable[[str], str]) -> object:
+    """A part of a sentence as it stands in the sentence of another language."""
     if isinstance(part, Sentence):
         return part.said(translate)
-    return translate(part) if isinstance(part, str) and part in OF_SYSTEMS else part
+    return translate(part) if isinstance(part, str) and part in FROM_OUTSIDE else part
 
 
 def _told(error: BaseException) -> str:
     """What an error says; the reason that a system gives is a part of its own."""
     said = str(error)
-    if isinstance(error, OSError) and error.strerror in OF_SYSTEMS:
+    if isinstance(error, OSError) and error.strerror in FROM_OUTSIDE:
         number, why, file = error.errno, error.strerror, error.filename
         told = Sentence("[Errno {number}] {why}", number=number, why=why)
         if file is not None:
@@ -59,6 +103,15 @@ def _told(error: BaseException) -> str:
 def sentence(text: str) -> Sentence:
     """`text` as a sentence: itself, or plain text that a catalogue may have as it stands."""
     return text if isinstance(text, Sentence) else Sentence(text)
+
+
+def either(names: Sequence[str]) -> Sentence:
+    """`a or b or c`: names of which each would do."""
+    first, *others = names
+    said = sentence(first)
+    for name in others:
+        said = Sentence("{before} or {name}", before=said, name=name)
+    return said
 
 
 def pack(text: object) -> object:
@@ -86,41 +139,6 @@ def unpack(kept: object) -> str:
     return str(kept)
 
 
-#: Why a system says that something with a file or a line did not go: known as it says it.
-OF_SYSTEMS = frozenset(
-    (
-        Sentence("No such file or directory"),
-        Sentence("Permission denied"),
-        Sentence("Operation not permitted"),
-        Sentence("Is a directory"),
-        Sentence("Not a directory"),
-        Sentence("File exists"),
-        Sentence("Directory not empty"),
-        Sentence("File name too long"),
-        Sentence("Too many levels of symbolic links"),
-        Sentence("Too many open files"),
-        Sentence("No space left on device"),
-        Sentence("Disk quota exceeded"),
-        Sentence("Read-only file system"),
-        Sentence("Input/output error"),
-        Sentence("Invalid argument"),
-        Sentence("Device or resource busy"),
-        Sentence("Text file busy"),
-        Sentence("Exec format error"),
-        Sentence("Broken pipe"),
-        Sentence("Connection refused"),
-        Sentence("Connection reset by peer"),
-        Sentence("Connection timed out"),
-        Sentence("Network is unreachable"),
-        Sentence("No route to host"),
-        Sentence("Address already in use"),
-        Sentence("Cannot assign requested address"),
-        Sentence("Name or service not known"),
-        Sentence("Temporary failure in name resolution"),
-        Sentence("No address associated with hostname"),
-    )
-)
-
 #: What is said of a value that nobody knows.
 NOT_KNOWN = Sentence("not known")
 
@@ -143,7 +161,4 @@ class Sentences(Sentence):
 
     def said(self, translate: Callable[[str], str]) -> str:
         """Each sentence in that language; the row itself is no text of the catalogue."""
-        return self.between.join(
-            part.said(translate) if isinstance(part, Sentence) else str(part)
-            for part in self.parts.values()
-        )
+        return self.between.join(str(_said(part, translate)) for part in self.parts.values())

@@ -60,7 +60,7 @@ def plain_name(name: str) -> str:
     plain = unicodedata.normalize("NFKC", name.strip()).casefold()
     if not NAME.fullmatch(plain):
         raise NotPossible(
-            Sentence("`{strip}` is no name for a user", strip=name.strip()[:80]),
+            Sentence("`{name}` is no name for a user", name=name.strip()[:80]),
             hint="letters, digits and . _ - + @, at most 64 of them",
         )
     return plain
@@ -72,23 +72,21 @@ def check_password(name: str, password: str) -> None:
     Raises:
         NotPossible: too short, too long, or too easy to guess; the hint says what is wanted.
     """
-    why = _weakness(name, password)
-    if why:
-        raise NotPossible(
-            Sentence("the password {why}", why=why),
-            hint="four or five words that only you put together are good",
-        )
+    weakness = _weakness(name, password)
+    if weakness:
+        raise NotPossible(weakness, hint="four or five words that only you put together are good")
 
 
-def _weakness(name: str, password: str) -> str:
+def _weakness(name: str, password: str) -> Sentence | None:
+    """What is wrong with it; None where nothing is."""
     plain = unicodedata.normalize("NFKC", password)
     if len(plain) < SHORTEST:
-        return f"is too short: at least {SHORTEST} letters"
+        return Sentence("the password is too short: at least {least} letters", least=SHORTEST)
     if len(plain) > LONGEST:
-        return f"is too long: at most {LONGEST} letters"
+        return Sentence("the password is too long: at most {most} letters", most=LONGEST)
     if len(set(plain)) < LEAST_DIFFERENT:
-        return "repeats the same few letters"
+        return Sentence("the password repeats the same few letters")
     folded, own = plain.casefold(), name.casefold()
     if any(len(part) > 2 and part in folded for part in (own, own.partition("@")[0])):
-        return "contains the name"
-    return ""
+        return Sentence("the password contains the name")
+    return None

@@ -8,7 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from crm_mailer.learning import sayings
 from crm_mailer.model import address, standing_back
+from crm_mailer.model.case import CaseEventKind
 from crm_mailer.model.consent import RECORDED, ConsentRules
 from crm_mailer.model.customer_notes import heard
 from crm_mailer.model.flag import Flag
@@ -359,7 +361,9 @@ def _case_words(event: Row) -> Sentence:
     head = Sentence("case {number} {kind}", number=number, kind=kind)
     if event["by"]:
         head = Sentence("case {number} {kind} by {by}", number=number, kind=kind, by=event["by"])
-    return Sentences(head, _short(event["text"] or ""), between=": ")
+    noted = _short(event["text"] or "")
+    is_ours = not (event["by"] and event["kind"] == CaseEventKind.NOTE)
+    return Sentences(head, sayings.heard(noted) if is_ours else noted, between=": ")
 
 
 def _stays(stays: tuple[Stay, ...]) -> Iterator[Event]:

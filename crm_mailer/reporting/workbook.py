@@ -123,7 +123,7 @@ def write(
     if path.suffix.lower() != ".xlsx":
         raise NotPossible(
             Sentence("{name} is no name of an Excel file", name=path.name),
-            hint=Sentence("name it {what}.xlsx", what=path.stem or "report"),
+            hint=Sentence("name it {stem}.xlsx", stem=path.stem or "report"),
         )
     with _new_file(path, is_forced=is_forced) as draft, _new_book(draft) as book:
         book.set_properties({"title": _clean(title)})
@@ -165,7 +165,7 @@ def _new_file(path: Path, *, is_forced: bool) -> Iterator[Path]:
         raise exists
     if not path.parent.is_dir():
         raise CannotWrite(
-            Sentence("there is no folder {parent}", parent=path.parent),
+            Sentence("there is no folder {folder}", folder=path.parent),
             hint="make it, or name another one",
         )
     draft = path.with_name(f".{path.stem[:100]}-{secrets.token_hex(4)}.xlsx")
@@ -177,9 +177,9 @@ def _new_file(path: Path, *, is_forced: bool) -> Iterator[Path]:
     except (OSError, XlsxWriterException) as error:
         raise CannotWrite(
             Sentence(
-                "{path} cannot be written: {what}",
+                "{path} cannot be written: {why}",
                 path=path,
-                what=getattr(error, "strerror", None) or error,
+                why=getattr(error, "strerror", None) or error,
             ),
             hint="look at the folder's name and rights, and at the free space",
         ) from error

@@ -90,10 +90,10 @@ def compare(source: Store, target: Store) -> list[Copied]:
             if mine != theirs:
                 raise Different(
                     Sentence(
-                        "the table {name} differs: {rows:,} rows here, {rows2:,} in the copy",
+                        "the table {name} differs: {here:,} rows here, {copied:,} in the copy",
                         name=table.name,
-                        rows=mine.rows,
-                        rows2=theirs.rows,
+                        here=mine.rows,
+                        copied=theirs.rows,
                     ),
                     hint="was something written meanwhile? Stop the daemon, empty the target "
                     "and copy again",
@@ -144,7 +144,7 @@ def _begin(target: Store, name: str, now: datetime) -> None:
         before = facts.find(connection, SOURCE)
         if before is None and (full := _first_full(connection)):
             raise NotPossible(
-                Sentence("the target is not empty: its table {full} has rows", full=full),
+                Sentence("the target is not empty: its table {table} has rows", table=full),
                 hint="name an empty database; `crm-mailer db copy` makes the tables itself",
             )
         if before is None:

@@ -313,10 +313,11 @@ def open_store(url: str) -> Store:
         StoreError: the folder cannot be made.
     """
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-            raise ValueError(f"{parsed.get_backend_name()} is not among them")
-        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        parsed = _parsed(url)
+        engine = parsed.get_backend_name()
+        if engine not in ("sqlite", "postgresql"):
+            raise ValueError(Sentence("{engine} is not among them", engine=engine))
+        if engine == "sqlite" and parsed.database not in (None, "", ":memory:"):
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
         return Store(url)
     except (ValueError, sa.exc.ArgumentError) as error:
@@ -332,12 +333,20 @@ def open_store(url: str) -> Store:
     except OSError as error:
         raise StoreError(
             Sentence(
-                "the database's folder cannot be made: {filename}: {strerror}",
-                filename=error.filename,
-                strerror=error.strerror,
+                "the database's folder cannot be made: {folder}: {why}",
+                folder=error.filename,
+                why=error.strerror,
             ),
             hint="look at `database` in crm-mailer.toml",
         ) from error
+
+
+def _parsed(url: str) -> sa.URL:
+    """An address in its parts; what is wrong with it is told as a ValueError or by the library."""
+    try:
+        return make_url(url)
+    except ValueError as error:
+        raise ValueError(Sentence("its port is no number")) from error
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
@@ -472,22 +481,24 @@ def _of_sqlite(error: sa.exc.DBAPIError, place: str) -> CrmMailerError | None:
         )
     for signs, what, hint in _SQLITE_FAULTS:
         if any(sign in text for sign in signs):
-            return StoreError(f"{what}: {place} ({text})", hint=hint)
+            said = Sentence("{what}: {place} ({text})", what=what, place=place, text=text)
+            return StoreError(said, hint=hint)
     return None
 
 
 _NO_ROOM = ("disk is full", "disk I/O")
-_MAKE_ROOM = "is the disk full? nothing is half done: free some space and do it again"
+_MAKE_ROOM = Sentence("is the disk full? nothing is half done: free some space and do it again")
 #: In what is known of a connection: that it was opened on a full disk, for looking only.
 _ONLY_READ = "is_only_read"
 _SQLITE_FAULTS = (
-    (("not a database", "malformed"), "this is no database, or it is damaged",
-     "restore a backup, or name another file: `database` in crm-mailer.toml"),
-    (("readonly",), "the database cannot be written", "look at the rights of the file and its "
-     "folder: whoever runs the program must own them"),
-    (_NO_ROOM, "the database cannot be written", _MAKE_ROOM),
-    (("unable to open",), "the database cannot be opened",
-     "look at `database` in crm-mailer.toml and at the folder's rights"),
+    (("not a database", "malformed"), Sentence("this is no database, or it is damaged"),
+     Sentence("restore a backup, or name another file: `database` in crm-mailer.toml")),
+    (("readonly",), Sentence("the database cannot be written"),
+     Sentence("look at the rights of the file and its folder: whoever runs the program must own "
+              "them")),
+    (_NO_ROOM, Sentence("the database cannot be written"), _MAKE_ROOM),
+    (("unable to open",), Sentence("the database cannot be opened"),
+     Sentence("look at `database` in crm-mailer.toml and at the folder's rights")),
 )  # fmt: skip
 
 

@@ -77,8 +77,8 @@ def upgrade(
         if current is None and set(sa.inspect(connection).get_table_names()) - {VERSION.name}:
             raise StoreError(
                 Sentence(
-                    "{render_as_string} holds tables, but not of a version that we know",
-                    render_as_string=store.url.render_as_string(),
+                    "{database} holds tables, but not of a version that we know",
+                    database=store.url.render_as_string(),
                 ),
                 hint="is it another program's? name another: `database` in crm-mailer.toml",
             )

@@ -85,7 +85,7 @@ class Turn:
             self._until = 0.0
             self._leave_queue()
             raise StoreBusy(
-                Sentence("the database is locked by another program: {file}", file=self.file),
+                Sentence("the database is locked by another program: {place}", place=self.file),
                 hint="close it there, or try again; the daemon may be running",
             )
         return False
@@ -144,9 +144,9 @@ class Turn:
                 os.close(file)
             raise StoreError(
                 Sentence(
-                    "the database cannot be written: {filename}: {strerror}",
-                    filename=error.filename,
-                    strerror=error.strerror,
+                    "the database cannot be written: {place}: {why}",
+                    place=error.filename,
+                    why=error.strerror,
                 ),
                 hint="look at the rights of the file and its folder: whoever runs the program "
                 "must own them",
@@ -162,9 +162,9 @@ class Turn:
                 return False
             raise StoreError(
                 Sentence(
-                    "the database's folder knows no locks: {file} ({strerror})",
+                    "the database's folder knows no locks: {file} ({why})",
                     file=self.file,
-                    strerror=error.strerror,
+                    why=error.strerror,
                 ),
                 hint="put the database on a disk of this machine, not on a network share",
             ) from error

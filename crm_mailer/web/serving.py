@@ -45,7 +45,7 @@ def open_port(port: int | None, *, usual: int, host: str = LOOPBACK) -> socket.s
         door.listen(512)
         return door
     raise CannotWrite(
-        Sentence("port {what} of {host} is taken", what=usual if port is None else port, host=host),
+        Sentence("port {port} of {host} is taken", port=usual if port is None else port, host=host),
         hint="choose another with --port; --port 0 takes any that is free",
     )
 

@@ -10,6 +10,7 @@ from crm_mailer.definitions.files import parse_yaml, validate
 from crm_mailer.definitions.foreign_words import in_words
 from crm_mailer.definitions.schema import SHAPES
 from crm_mailer.i18n import say
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.errors import DefinitionError
 from crm_mailer.model.os_reasons import reason
 
@@ -89,5 +90,5 @@ def test_every_pattern_of_a_shape_says_how_it_is_written() -> None:
 def test_why_a_file_cannot_be_opened_is_told_in_chinese(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file") as caught:
         (tmp_path / "none").open()
-    assert reason(caught.value) == "No such file or directory"
-    assert say(reason(caught.value), "zh_CN") == "没有这个文件或文件夹"
+    told = Sentence("{why}", why=caught.value.strerror)
+    assert say(told, "zh_CN") == "没有这个文件或文件夹"

@@ -40,6 +40,7 @@ from crm_mailer.model.health import Grade, HealthFigure
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import REASONS, BounceKind, Intent, ReplyKind, Rung
 from crm_mailer.model.score import ChurnState, RfmSegment, ScoreReason, ValueClass
+from crm_mailer.model.sentence import FROM_OUTSIDE
 from crm_mailer.model.sla import ClockName
 from crm_mailer.model.staff import Noted
 from crm_mailer.model.suppression import SuppressionReason
@@ -383,6 +384,7 @@ def of_lists() -> Iterator[str]:
     yield from (words for _severity, words in REASONS.values())
     yield from (*WORK_LIST, *REMEDIES.values(), *SKIP_SENTENCES.values(), *EXIT_SENTENCES.values())
     yield from demo.COLUMNS
+    yield from FROM_OUTSIDE
     yield from sayings.ALL
     yield from (*FORMULAS.values(), *MEANINGS.values(), *TODO.values(), DO_IT)
     yield from (*(place.holds for place in privacy_map.PLACES), *privacy_map.Kept)

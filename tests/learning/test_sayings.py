@@ -36,6 +36,12 @@ from crm_mailer.model.sentence import Sentence
             "感谢订单 A-1 的 5 星评价：lovely\n{x}",
         ),
         ("answer the 3-star review: ", "回复 3 星评价："),
+        (
+            "Grew into a key customer: thank them in person and open a direct channel (key value)",
+            "已成为重要客户：请亲自致谢，并建立直接联系方式（重要价值）",
+        ),
+        ("no complaint: judged question", "不是投诉：判定为咨询"),
+        ("no complaint: the judgement was taken back", "不是投诉：判定已撤回"),
         ("nad.damaged (follows case 3)", "nad.damaged（接续个案 3）"),
     ],
 )

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+from collections.abc import Callable
 
 import pytest
 
-from crm_mailer.model.sentence import Sentence, Sentences, pack, unpack
+from crm_mailer.model.sentence import Sentence, Sentences, either, pack, unpack
 
 CHINESE = {
     "{who} bought {ago}": "{who}于{ago}购买",
     "{days} days ago": "{days} 天前",
     "today": "今天",
+    "{before} or {name}": "{before} 或 {name}",
+    "Permission denied": "权限不足",
 }
 
 
@@ -38,6 +43,61 @@ def test_what_comes_from_outside_is_never_a_pattern() -> None:
     assert Sentence("50 % {off}").said(translated) == "50 % {off}"
 
 
+def test_a_pattern_without_parts_may_hold_braces() -> None:
+    found = Sentence("write {name} or {}")
+
+    assert found == "write {name} or {}"
+    assert found.said(lambda _text: "请写 {name} 或 {}") == "请写 {name} 或 {}"
+
+
+def test_an_error_as_a_part_says_its_words_and_is_not_kept() -> None:
+    found = Sentence("no plan: {why}", why=ValueError(Sentence("{days} days ago", days=3)))
+
+    assert found == "no plan: 3 days ago"
+    assert type(found.parts["why"]) is Sentence
+    assert found.said(translated) == "no plan: 3 天前"
+    assert Sentence("no plan: {why}", why=OSError("full")).parts == {"why": "full"}
+
+
+def test_what_the_system_says_is_translated_where_it_is_a_whole_part() -> None:
+    found = Sentence("{file}: {why}", file="Permission denied.txt", why="Permission denied")
+
+    assert found == "Permission denied.txt: Permission denied"
+    assert found.said(translated) == "Permission denied.txt: 权限不足"
+    assert Sentences("a", "Permission denied").said(translated) == "a 权限不足"
+
+
+def test_names_of_which_each_would_do() -> None:
+    assert either(["a"]) == "a"
+    assert either(["a", "b", "c"]) == "a or b or c"
+    assert either(["a", "b", "c"]).said(translated) == "a 或 b 或 c"
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(
+            Sentence("{who} bought {ago}", who="{x}", ago=Sentence("{days} days ago", days=3)),
+            id="sentence",
+        ),
+        pytest.param(Sentence("50 % {off}"), id="braces"),
+        pytest.param(Sentences("{x}", Sentence("today"), between="; "), id="row"),
+    ],
+)
+def test_a_copy_is_made_of_the_same(said: Sentence, twin: Callable[[Sentence], Sentence]) -> None:
+    found = twin(said)
+
+    assert found == said
+    assert type(found) is type(said)
+    assert (found.pattern, found.parts) == (said.pattern, said.parts)
+    assert found.said(translated) == said.said(translated)
+
+
 def test_sentences_in_a_row_are_said_each_for_itself() -> None:
     found = Sentences("Lamp {1}", "", Sentence("today"), between=": ")
 
@@ -58,6 +118,8 @@ def test_sentences_in_a_row_are_said_each_for_itself() -> None:
             Sentences(Sentence("today"), "Anna", Sentence("{share:.1%}", share=0.5), between="; "),
             id="row",
         ),
+        pytest.param(Sentence("write {name} or {}"), id="braces"),
+        pytest.param(Sentence("{why}", why=ValueError("{odd}")), id="error"),
         pytest.param("plain {text}", id="text"),
     ],
 )
