@@ -10,9 +10,8 @@ from crm_mailer.definitions.files import parse_yaml, validate
 from crm_mailer.definitions.foreign_words import in_words
 from crm_mailer.definitions.schema import SHAPES
 from crm_mailer.i18n import say
-from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.errors import DefinitionError
-from crm_mailer.model.os_reasons import reason
+from crm_mailer.model.sentence import Sentence
 
 #: What stands in Chinese findings as it stands in the file.
 KEPT = re.compile(r"`[^`]*`|'[^']*'|CRM[0-9]+|YAML")
