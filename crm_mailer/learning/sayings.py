@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from crm_mailer.model.reply import Intent
 from crm_mailer.model.score import ValueClass
 from crm_mailer.model.sentence import Sentence, Sentences
 
@@ -39,7 +38,8 @@ IN_ARBITRATION = "arbitration opened"
 LIABLE = "decided: the seller is liable"
 NOT_LIABLE = "decided: the seller is not liable"
 NO_COMPLAINT = "no complaint: {what}"
-JUDGED, TAKEN_BACK = "judged {intent}", "the judgement was taken back"
+JUDGED, JUDGED_NONE = "judged a complaint", "judged no complaint"
+TAKEN_BACK = "the judgement was taken back"
 # machines and letters
 AUTOMATIC = "automatic reply"
 CAME_BACK = "our mail came back"
@@ -62,7 +62,8 @@ UNREADABLE = "{what} {number} could not be handled by the program: read it yours
 #: Whole notes, the longer ones first: the first that fits is it.
 _NOTES = (
     ARRIVED, NOT_SHIPPED, NOT_DELIVERED, IN_HAND, WAS_REFUNDED, WAS_SHIPPED,
-    GRAVE_STRANGER, STRANGER, UNREADABLE, ALLOW_BENEFIT, NO_COMPLAINT, JUDGED, TAKEN_BACK, GREW,
+    GRAVE_STRANGER, STRANGER, UNREADABLE, ALLOW_BENEFIT, NO_COMPLAINT, JUDGED, JUDGED_NONE,
+    TAKEN_BACK, GREW,
     HAS_LEFT, OF_ORDER, THANK_ORDER, ANSWER_ORDER, THANK, ANSWER, REACH, NOT_THROUGH, WROTE_AFTER,
     TOOK_IN, INTO,
     FOLLOWS, TOLD, OVERDUE, DUE, STARS, CHANGED, FIRST_ANSWER, AN_ANSWER, A_SOLUTION, THE_DEADLINE,
@@ -72,7 +73,6 @@ _NOTES = (
 _CODES = ("reason", "severity", "best channel", "best time", "reply", "review")
 #: Parts that are codes, in words.
 _IN_WORDS = {
-    "intent": frozenset(Intent),
     "value_class": frozenset(one.replace("_", " ") for one in ValueClass),
 }
 #: Notes that say something and then quote.

@@ -40,7 +40,7 @@ from crm_mailer.model.sentence import Sentence
             "Grew into a key customer: thank them in person and open a direct channel (key value)",
             "已成为重要客户：请亲自致谢，并建立直接联系方式（重要价值）",
         ),
-        ("no complaint: judged question", "不是投诉：判定为咨询"),
+        ("no complaint: judged no complaint", "不是投诉：判定为非投诉"),
         ("no complaint: the judgement was taken back", "不是投诉：判定已撤回"),
         ("nad.damaged (follows case 3)", "nad.damaged（接续个案 3）"),
     ],
