@@ -12,6 +12,7 @@ from typing import NamedTuple
 from crm_mailer.delivering.answers import Answer, clean
 from crm_mailer.model import refused_sender
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
+from crm_mailer.model.sentence import Sentence
 
 #: Phases before any message is touched: their faults belong to the connection.
 OPENING = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH})
@@ -69,13 +70,20 @@ def lost(phase: Phase, why: str, *, host: str = "", took_ms: int = 0) -> Outcome
     """The line broke or went silent. After the final dot nobody knows; before it, no harm done."""
     kind = OutcomeKind.UNKNOWN if phase is Phase.DOT else OutcomeKind.DEFERRED
     return Outcome(
-        kind=kind, phase=phase, text=clean(why), blame=Blame.SITE, host=host, took_ms=took_ms
+        kind=kind, phase=phase, text=_kept(why), blame=Blame.SITE, host=host, took_ms=took_ms
     )
+
+
+def _kept(why: str) -> str:
+    """Our own sentences as they are; what others say without what a terminal would obey."""
+    return why if isinstance(why, Sentence) else clean(why)
 
 
 def ours(phase: Phase, why: str, *, host: str = "") -> Outcome:
     """We stopped it ourselves before the final dot: nothing is said about the mail."""
-    return Outcome(kind=OutcomeKind.DEFERRED, phase=phase, text=why, blame=Blame.US, host=host)
+    return Outcome(
+        kind=OutcomeKind.DEFERRED, phase=phase, text=_kept(why), blame=Blame.US, host=host
+    )
 
 
 def judge(phase: Phase, answer: Answer) -> Verdict:
