@@ -12,7 +12,6 @@ from typing import NamedTuple
 from crm_mailer.delivering.answers import Answer, clean
 from crm_mailer.model import refused_sender
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
-from crm_mailer.model.sentence import Sentence
 
 #: Phases before any message is touched: their faults belong to the connection.
 OPENING = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH})
@@ -75,8 +74,9 @@ def lost(phase: Phase, why: str, *, host: str = "", took_ms: int = 0) -> Outcome
 
 
 def _kept(why: str) -> str:
-    """Our own sentences as they are; what others say without what a terminal would obey."""
-    return why if isinstance(why, Sentence) else clean(why)
+    """A sentence as it is where nothing in it is unfit to be stored and shown, else its text."""
+    text = clean(why)
+    return why if text == why else text
 
 
 def ours(phase: Phase, why: str, *, host: str = "") -> Outcome:

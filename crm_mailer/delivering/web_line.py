@@ -16,6 +16,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import NamedTuple
 from urllib.parse import SplitResult
 
+from crm_mailer.delivering.answers import clean
 from crm_mailer.model.sentence import Sentence
 
 #: Seconds after which an unused connection is not trusted any more.
@@ -147,5 +148,7 @@ def _words(error: Exception, *, is_cut: bool) -> str:
     if isinstance(error, TimeoutError):
         return Sentence("no answer in time")
     if isinstance(error, HTTPException):
-        return Sentence("not an HTTP answer: {error}", error=f"{type(error).__name__}: {error}")
+        return Sentence(
+            "not an HTTP answer: {error}", error=clean(f"{type(error).__name__}: {error}")
+        )
     return str(error) or type(error).__name__
