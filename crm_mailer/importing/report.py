@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, sentence
 
 #: Problems kept in full; all are counted.
 MAX_PROBLEMS = 300
@@ -42,6 +42,7 @@ class RowProblem:
     """Something in one row. Rows count from 1, the header included, as a spreadsheet shows them.
 
     `is_left_out`: the row was not imported; otherwise it was, without this cell.
+    `what` and `hint` are sentences, to be said in the reader's language.
     """
 
     row: int
@@ -49,6 +50,10 @@ class RowProblem:
     what: str
     hint: str = ""
     is_left_out: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "what", sentence(self.what))
+        object.__setattr__(self, "hint", sentence(self.hint))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
