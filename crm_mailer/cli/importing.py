@@ -12,7 +12,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Group, as_json_option
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, n_, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -178,7 +178,7 @@ def _show(report: ImportReport) -> None:
     _show_sample(report)
     _show_problems(report)
     for note in report.notes:
-        show.warn(note)
+        show.warn(say(note))
     if report.orders_without_address:
         show.warn(
             n_("1 order has no mail address", "{number} orders have no mail address",
@@ -228,7 +228,10 @@ def _show_problems(report: ImportReport) -> None:
         return
     show.table(
         [_("row"), _("column"), _("problem"), _("remedy")],
-        [(one.row, one.column, one.what, one.hint) for one in report.problems[:SHOWN]],
+        [
+            (one.row, say(one.column), say(one.what), say(one.hint))
+            for one in report.problems[:SHOWN]
+        ],
         title=n_("1 problem", "{number} problems", report.problem_count)
         + ", "
         + n_("1 row not imported", "{number} rows not imported", report.rows_bad),

@@ -115,9 +115,9 @@ class Account:
             except OSError as error:  # ssl.SSLError is one
                 raise SettingsError(
                     Sentence(
-                        "no certificates can be read from {ca_file}: {error}",
+                        "no certificates can be read from {ca_file}: {why}",
                         ca_file=self.ca_file,
-                        error=error,
+                        why=error,
                     ),
                     hint="smtp.ca_file names a file of certificates in PEM form",
                 ) from error

@@ -6,6 +6,7 @@ import base64
 import re
 
 from crm_mailer.model import domains
+from crm_mailer.model.sentence import Sentence
 
 #: What an address may hold on the wire: no blanks, controls, angle brackets or second line.
 _SAFE = re.compile(r"[^\s<>@\x00-\x1f\x7f-\x9f]+@[^\s<>@\x00-\x1f\x7f-\x9f]+\Z")
@@ -63,7 +64,7 @@ def wire_address(address: str, *, is_utf8: bool = False) -> str:
     """
     wire = address if address.isascii() else _outside_ascii(address, is_utf8=is_utf8)
     if not _SAFE.match(wire) or len(wire) > MAX_ADDRESS:
-        raise UnsafeAddress(f"{address!r} is not an address that can be mailed")
+        raise UnsafeAddress(_not_an_address(address))
     return wire
 
 
@@ -104,6 +105,10 @@ def lined(content: bytes) -> bytes:
     return content if content.endswith(b"\r\n") else content + b"\r\n"
 
 
+def _not_an_address(address: str) -> Sentence:
+    return Sentence("{address!r} is not an address that can be mailed", address=address)
+
+
 def _outside_ascii(address: str, *, is_utf8: bool) -> str:
     local, _at, domain = address.rpartition("@")
     if is_utf8 and not local.isascii():
@@ -112,14 +117,18 @@ def _outside_ascii(address: str, *, is_utf8: bool) -> str:
         except UnicodeError:
             is_long = True  # a lone surrogate: no letter at all
         if is_long:
-            raise UnsafeAddress(f"{address!r} is not an address that can be mailed")
+            raise UnsafeAddress(_not_an_address(address))
         return address
     try:
         wire = f"{local}@{domain if domain.isascii() else domains.wire(domain)}"
     except UnicodeError:
-        raise UnsafeAddress(f"the domain of {address!r} cannot be written") from None
+        raise UnsafeAddress(
+            Sentence("the domain of {address!r} cannot be written", address=address)
+        ) from None
     if not wire.isascii():
-        raise NeedsUtf8(f"{address!r} has letters outside ASCII before the @")
+        raise NeedsUtf8(
+            Sentence("{address!r} has letters outside ASCII before the @", address=address)
+        )
     return wire
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from crm_mailer.delivering.outcomes import is_refused_sender
 from crm_mailer.model.delivery import Blame, Outcome, Phase
 from crm_mailer.model.errors import CannotWrite, CrmMailerError, LoginRefused, ServiceDown
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, Sentences
 
 #: RFC 5321 3.8: the server closes the channel, whatever was asked.
 BUSY = 421
@@ -38,8 +38,8 @@ class LaneFault:
     @property
     def message(self) -> str:
         """One sentence: which server, what happened."""
-        words = f"{self.outcome.code} {self.outcome.status} {self.outcome.text}"
-        said = " ".join(words.removeprefix("0 ").split())
+        codes = f"{self.outcome.code} {self.outcome.status}".removeprefix("0 ").strip()
+        said = Sentences(codes, self.outcome.text)
         if self.host == SANDBOX:
             return Sentence("the outbox folder cannot be written: {words}", words=said)
         trouble = _TROUBLE.get(self._told_at, Sentence("stopped us"))

@@ -14,9 +14,10 @@ from typing import Protocol, cast
 from crm_mailer.delivering.answers import Answer, AnswerParser
 from crm_mailer.delivering.cipher import Cipher
 from crm_mailer.delivering.faults import LineLost
+from crm_mailer.model.sentence import Sentence
 
 #: The words of a line that was cut since a stage took too long.
-TOO_SLOW = "no answer in time"
+TOO_SLOW = Sentence("no answer in time")
 
 
 class Hearer(Protocol):
@@ -99,12 +100,12 @@ class Line:
 
     def eof_received(self) -> bool:
         """The server has said its last word."""
-        self._lose("the server closed the connection")
+        self._lose(Sentence("the server closed the connection"))
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        self._lose(f"the connection was lost ({exc or 'closed'})")
+        self._lose(Sentence("the connection was lost ({why})", why=exc or Sentence("closed")))
 
     def pause_writing(self) -> None:
         """The kernel takes no more for now."""
@@ -140,7 +141,7 @@ class Line:
             try:
                 data = self._cipher.sealed(data)
             except ssl.SSLError as error:
-                self.cut(f"TLS failed: {error.reason or error}")
+                self.cut(Sentence("TLS failed: {why}", why=error.reason or error))
                 return
         self._carry(data)
 
@@ -180,7 +181,7 @@ class Line:
             OSError: the handshake failed (`ssl.SSLError` is one).
         """
         if self._transport is None or self._loss:
-            raise LineLost(self._loss or "not connected")
+            raise LineLost(self._loss or Sentence("not connected"))
         self._parser.forget()
         self._answers.clear()
         cipher, self._handshake = Cipher(context, host), bytearray()
@@ -203,7 +204,7 @@ class Line:
         host = str(name[0]) if name else "127.0.0.1"
         return f"[IPv6:{host}]" if ":" in host else f"[{host}]"
 
-    def cut(self, why: str = "closed by us") -> None:
+    def cut(self, why: str = Sentence("closed by us")) -> None:
         """Drop the connection at once: no byte more, not even what waits to be sent."""
         self._lose(why)
         if self._transport is not None:
@@ -230,12 +231,14 @@ class Line:
         try:
             clear = cipher.opened(data)
         except ssl.SSLError as error:
-            self.cut(f"TLS failed: {error.reason or error}")
+            self.cut(Sentence("TLS failed: {why}", why=error.reason or error))
             return b""
         self._carry(cipher.outgoing())
         if cipher.is_closed:
             # what it said before still counts
-            asyncio.get_running_loop().call_soon(self._lose, "the server closed the connection")
+            asyncio.get_running_loop().call_soon(
+                self._lose, Sentence("the server closed the connection")
+            )
         return clear
 
     def _carry(self, data: bytes) -> None:

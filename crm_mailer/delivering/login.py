@@ -12,6 +12,7 @@ from crm_mailer.delivering.account import Account, Auth
 from crm_mailer.delivering.answers import Answer, clean
 from crm_mailer.delivering.oauth import TokenFailed, TokenSource
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
+from crm_mailer.model.sentence import Sentence
 
 #: Sends one command and hears its answer.
 Ask = Callable[[bytes], Awaitable[Answer]]
@@ -82,14 +83,24 @@ def _choose(account: Account, offered: Sequence[str]) -> Auth:
     if account.auth is Auth.AUTO:
         wanted = [Auth.XOAUTH2] if account.oauth is not None else [Auth.PLAIN, Auth.LOGIN]
     if account.oauth is None and Auth.XOAUTH2 in wanted:
-        raise Refused("XOAUTH2 needs a source of tokens, and there is none", blame=Blame.US)
+        raise Refused(
+            Sentence("XOAUTH2 needs a source of tokens, and there is none"), blame=Blame.US
+        )
     for kind in wanted:
         if kind.value.upper() in offered:
             return kind
-    kinds = " ".join(offered) or "none"
+    kinds = " ".join(offered) or Sentence("none")
     if account.auth is Auth.AUTO and account.oauth is None:
-        raise Refused(f"the server offers no login that we know (it offers {kinds})")
-    raise Refused(f"the server offers no {wanted[0].value.upper()} login (it offers {kinds})")
+        raise Refused(
+            Sentence("the server offers no login that we know (it offers {kinds})", kinds=kinds)
+        )
+    raise Refused(
+        Sentence(
+            "the server offers no {wanted} login (it offers {kinds})",
+            wanted=wanted[0].value.upper(),
+            kinds=kinds,
+        )
+    )
 
 
 async def _xoauth2(user: str, source: TokenSource, ask: Ask) -> None:

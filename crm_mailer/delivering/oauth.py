@@ -62,9 +62,11 @@ class TokenFile:
         try:
             text = self.path.read_text(encoding="utf-8")
         except (OSError, UnicodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
-            raise TokenFailed(f"the token file {self.path}: {why}", is_ours=True) from None
-        return _checked(text.strip(), f"the token file {self.path}")
+            why = getattr(error, "strerror", None) or Sentence("it is no text")
+            raise TokenFailed(
+                Sentence("the token file {path}: {why}", path=self.path, why=why), is_ours=True
+            ) from None
+        return _checked(text.strip(), Sentence("the token file {path}", path=self.path))
 
 
 class RefreshedToken:
@@ -143,13 +145,19 @@ class RefreshedToken:
                 raise _refused(error) from None
         except (OSError, ValueError, RecursionError) as error:
             why = getattr(error, "reason", None) or type(error).__name__
-            raise TokenFailed(f"the token endpoint: {why}", is_ours=False) from None
+            raise TokenFailed(
+                Sentence("the token endpoint: {why}", why=why), is_ours=False
+            ) from None
         if not isinstance(answer, dict):
-            raise TokenFailed("the token endpoint: its answer is no object", is_ours=False)
+            raise TokenFailed(
+                Sentence("the token endpoint: its answer is no object"), is_ours=False
+            )
         return answer
 
     def _keep(self, answer: dict[str, Any]) -> None:
-        self._token = _checked(str(answer.get("access_token") or ""), "the token endpoint")
+        self._token = _checked(
+            str(answer.get("access_token") or ""), Sentence("the token endpoint")
+        )
         life = answer.get("expires_in")
         seconds = float(life) if isinstance(life, int | float | str) and _is_number(life) else 0
         self._until = time.monotonic() + max(0.0, (seconds or USUAL_LIFE) - MARGIN)
@@ -171,15 +179,18 @@ def _refused(error: urllib.error.HTTPError) -> TokenFailed:
         code = str(json.loads(error.read(MAX_ANSWER)).get("error", ""))
     except (OSError, ValueError, AttributeError, RecursionError):
         code = ""
-    words = f" {code}" if code.replace("_", "").isalnum() and code.isascii() else ""
+    words = code if code.replace("_", "").isalnum() and code.isascii() else ""
     is_ours = 400 <= error.code < 500 and error.code not in (408, 425, 429)
-    return TokenFailed(f"the token endpoint answers {error.code}{words}", is_ours=is_ours)
+    return TokenFailed(
+        Sentence("the token endpoint answers {words}", words=f"{error.code} {words}".strip()),
+        is_ours=is_ours,
+    )
 
 
 def _checked(token: str, place: str) -> str:
     """A token that cannot break out of the login's line."""
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise TokenFailed(f"{place} gives no usable token", is_ours=True)
+        raise TokenFailed(Sentence("{place} gives no usable token", place=place), is_ours=True)
     return token
 
 
@@ -191,9 +202,9 @@ def _context(ca_file: str) -> ssl.SSLContext:
         except OSError as error:
             raise SettingsError(
                 Sentence(
-                    "no certificates can be read from {ca_file}: {error}",
+                    "no certificates can be read from {ca_file}: {why}",
                     ca_file=ca_file,
-                    error=error,
+                    why=error,
                 ),
                 hint="name a file of certificates in PEM form",
             ) from error

@@ -17,6 +17,7 @@ from crm_mailer.delivering.answers import Answer
 from crm_mailer.delivering.faults import LineLost
 from crm_mailer.delivering.line import Line
 from crm_mailer.model.delivery import Outcome, Phase
+from crm_mailer.model.sentence import Sentence
 
 
 class OpeningFailed(Exception):
@@ -71,7 +72,7 @@ class Opening:
             # it was said before we asked: a refusal counts as its last word, nothing else does
             answer = await self.line.answer()
             if answer.is_good:
-                raise LineLost("the server answered what was not asked")
+                raise LineLost(Sentence("the server answered what was not asked"))
             return answer
         if command:
             self.line.write(command)
@@ -113,7 +114,9 @@ class Opening:
         is_offered = "STARTTLS" in self.extensions
         self.phase = Phase.STARTTLS
         if not is_offered and policy is Tls.REQUIRED:
-            raise self._failed("the server offers no STARTTLS, and we send nothing in clear text")
+            raise self._failed(
+                Sentence("the server offers no STARTTLS, and we send nothing in clear text")
+            )
         if not is_offered:
             return
         seconds = self.account.deadlines.command
@@ -125,7 +128,7 @@ class Opening:
     async def _login(self) -> None:
         self.phase = Phase.AUTH
         if not self._is_tls and not self._stays_here:
-            raise self._failed("without TLS the password would be readable on the way")
+            raise self._failed(Sentence("without TLS the password would be readable on the way"))
         offered = self.extensions.get("AUTH", "").upper().split()
         await login.log_in(self.account, offered, self.ask)
 
@@ -163,13 +166,13 @@ def _host_name() -> str:
 
 def _why(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return Sentence("no answer in time")
     if isinstance(error, socket.gaierror):
-        return f"the name cannot be resolved ({error.strerror})"
+        return Sentence("the name cannot be resolved ({why})", why=error.strerror)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate is not to be trusted: {error.verify_message}"
+        return Sentence("the certificate is not to be trusted: {why}", why=error.verify_message)
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}"
+        return Sentence("TLS failed: {why}", why=error.reason or error)
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return str(error) or type(error).__name__

@@ -69,13 +69,21 @@ def lost(phase: Phase, why: str, *, host: str = "", took_ms: int = 0) -> Outcome
     """The line broke or went silent. After the final dot nobody knows; before it, no harm done."""
     kind = OutcomeKind.UNKNOWN if phase is Phase.DOT else OutcomeKind.DEFERRED
     return Outcome(
-        kind=kind, phase=phase, text=clean(why), blame=Blame.SITE, host=host, took_ms=took_ms
+        kind=kind, phase=phase, text=_kept(why), blame=Blame.SITE, host=host, took_ms=took_ms
     )
+
+
+def _kept(why: str) -> str:
+    """A sentence as it is where nothing in it is unfit to be stored and shown, else its text."""
+    text = clean(why)
+    return why if text == why else text
 
 
 def ours(phase: Phase, why: str, *, host: str = "") -> Outcome:
     """We stopped it ourselves before the final dot: nothing is said about the mail."""
-    return Outcome(kind=OutcomeKind.DEFERRED, phase=phase, text=why, blame=Blame.US, host=host)
+    return Outcome(
+        kind=OutcomeKind.DEFERRED, phase=phase, text=_kept(why), blame=Blame.US, host=host
+    )
 
 
 def judge(phase: Phase, answer: Answer) -> Verdict:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from crm_mailer.delivering.answers import clean
 from crm_mailer.model.errors import SourceError
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, Sentences
 
 #: Two files whose lines are no further apart than this are one stretch of time without a gap.
 GAP = timedelta(hours=1)
@@ -116,11 +116,13 @@ def read_relay_log(
                 stretches.append(scan.run(file))
         except (OSError, EOFError, zlib.error) as error:
             why = getattr(error, "strerror", None) or str(error)
-            raise SourceError(f"{path}: {why}", hint="is it the relay's log, whole?") from error
+            raise SourceError(
+                Sentences(str(path), why, between=": "), hint="is it the relay's log, whole?"
+            ) from error
         last = path
     if not found.postfix_lines:
         raise SourceError(
-            Sentence("{last}: there is no line of Postfix in it", last=last),
+            Sentence("{path}: there is no line of Postfix in it", path=last),
             hint="usually it is /var/log/mail.log or /var/log/maillog of the relay",
         )
     found.covered = _joined([stretch for stretch in stretches if stretch is not None])

@@ -250,10 +250,13 @@ class _Service:
         except (BotoCoreError, ValueError) as error:
             raise _NoService(Phase.CONNECT, f"boto3: {error}") from error
         if not self._region:
-            raise _NoService(Phase.CONNECT, "no region was found: set region, such as eu-west-1")
+            raise _NoService(
+                Phase.CONNECT, Sentence("no region was found: set region, such as eu-west-1")
+            )
         if self._credentials is None:
             raise _NoService(
-                Phase.AUTH, "no keys were found: set access_key and secret_key, or see boto3's docs"
+                Phase.AUTH,
+                Sentence("no keys were found: set access_key and secret_key, or see boto3's docs"),
             )
         self.address = address.rstrip("/")
 
@@ -284,14 +287,16 @@ def _body(message: Message, configuration_set: str) -> bytes | Outcome:
     try:
         sender = commands.wire_address(message.mail_from) if message.mail_from else ""
     except commands.UnsafeAddress as error:
-        return outcomes.ours(Phase.MAIL, f"our sender: {error}")
+        return outcomes.ours(Phase.MAIL, Sentence("our sender: {error}", error=error))
     try:
         recipient = commands.wire_address(message.rcpt_to)
     except commands.UnsafeAddress as error:
         is_utf8 = isinstance(error, commands.NeedsUtf8)
         return _refused(str(error), Blame.SITE if is_utf8 else Blame.RECIPIENT)
     if message.is_utf8:
-        return _refused("Amazon SES takes no address with letters outside ASCII", Blame.SITE)
+        return _refused(
+            Sentence("Amazon SES takes no address with letters outside ASCII"), Blame.SITE
+        )
     raw = base64.b64encode(unsigned(message.content)).decode("ascii")
     request: dict[str, Any] = {
         "Destination": {"ToAddresses": [recipient]},
@@ -331,9 +336,9 @@ def _context(account: SesAccount) -> ssl.SSLContext:
         except OSError as error:
             raise SettingsError(
                 Sentence(
-                    "no certificates can be read from {ca_file}: {error}",
+                    "no certificates can be read from {ca_file}: {why}",
                     ca_file=ca_file,
-                    error=error,
+                    why=error,
                 ),
                 hint="ca_file names a file of certificates in PEM form",
             ) from error
@@ -342,5 +347,5 @@ def _context(account: SesAccount) -> ssl.SSLContext:
 
 def _ssl_words(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate cannot be trusted: {error.verify_message}"
+        return Sentence("its certificate cannot be trusted: {why}", why=error.verify_message)
     return error.reason or str(error)

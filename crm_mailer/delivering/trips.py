@@ -11,6 +11,7 @@ from crm_mailer.delivering.account import Account
 from crm_mailer.delivering.port import Flight
 from crm_mailer.model.delivery import Blame, Outcome, OutcomeKind, Phase
 from crm_mailer.model.message import Message
+from crm_mailer.model.sentence import Sentence
 
 
 class Step(IntEnum):
@@ -115,7 +116,9 @@ def prepared(flight: Flight, offers: Offers) -> Trip | Outcome:
     message, phase = flight.message, Phase.MAIL
     size = len(message.content)
     if 0 < offers.max_size < size:
-        why = f"the mail has {size} bytes, the server takes {offers.max_size}"
+        why = Sentence(
+            "the mail has {size} bytes, the server takes {most}", size=size, most=offers.max_size
+        )
         return _refused(phase, why, Blame.MESSAGE, offers.place, "5.3.4")
     is_utf8 = _needs_utf8(message)
     try:
@@ -131,11 +134,15 @@ def prepared(flight: Flight, offers: Offers) -> Trip | Outcome:
         return Trip(flight, mail, commands.rcpt(message.rcpt_to, is_utf8=is_utf8))
     except commands.NeedsUtf8:
         # not the customer's fault, whose address is good, nor ours
-        why = "an address has letters outside ASCII, and the server takes none (no SMTPUTF8)"
+        why = Sentence(
+            "an address has letters outside ASCII, and the server takes none (no SMTPUTF8)"
+        )
         return _refused(Phase.MAIL, why, Blame.SITE, offers.place, "5.6.7")
     except commands.UnsafeAddress as error:
         if phase is Phase.MAIL:
-            return outcomes.ours(phase, f"our sender: {error}", host=offers.place)
+            return outcomes.ours(
+                phase, Sentence("our sender: {error}", error=error), host=offers.place
+            )
         return _refused(phase, str(error), Blame.RECIPIENT, offers.place, "")
 
 

@@ -16,11 +16,14 @@ from http.client import HTTPConnection, HTTPException
 from typing import NamedTuple
 from urllib.parse import SplitResult
 
+from crm_mailer.delivering.answers import clean
+from crm_mailer.model.sentence import Sentence
+
 #: Seconds after which an unused connection is not trusted any more.
 IDLE = 20.0
 #: Octets of an answer that are read; more means that it is none of ours.
 LIMIT = 1 << 16
-TOO_SLOW = "no whole answer in time"
+TOO_SLOW = Sentence("no whole answer in time")
 
 
 class LineLost(Exception):
@@ -79,7 +82,7 @@ class WebLine:
             )
             self._socket.do_handshake()
         if self._is_cut or self._is_over:
-            raise TimeoutError("not connected in time")
+            raise TimeoutError(Sentence("not connected in time"))
         self._socket.settimeout(self._answer)
         self._http = HTTPConnection(host, port)
         self._http.sock, self._http.auto_open = self._socket, 0
@@ -143,7 +146,9 @@ def _words(error: Exception, *, is_cut: bool) -> str:
     if is_cut:
         return TOO_SLOW
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return Sentence("no answer in time")
     if isinstance(error, HTTPException):
-        return f"not an HTTP answer: {type(error).__name__}: {error}"
+        return Sentence(
+            "not an HTTP answer: {error}", error=clean(f"{type(error).__name__}: {error}")
+        )
     return str(error) or type(error).__name__

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from crm_mailer.model.money import Money, exponent
+from crm_mailer.model.sentence import Sentence, sentence
 
 #: What platforms write where they have nothing.
 NOTHING = frozenset({"", "-", "--", "—", "n/a", "na", "null", "none", "nan", "nil", "无"})
@@ -36,8 +37,8 @@ class CellError(ValueError):
     """A cell that does not hold what its column promises."""
 
     def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(what)
-        self.hint = hint
+        super().__init__(sentence(what))
+        self.hint = sentence(hint)
 
 
 def clean(text: str, limit: int = 300) -> str:
@@ -71,7 +72,7 @@ def amount(text: str, mark: str = ".") -> Decimal:
     body = text.strip().replace("−", "-")
     found = DIGITS.findall(body)
     if len(found) != 1:
-        raise CellError(f"`{short(text)}` is no amount", "such as 1234.50")
+        raise CellError(Sentence("`{text}` is no amount", text=short(text)), "such as 1234.50")
     digits = re.sub(r"['\u00a0\u202f\u2009 ]", "", found[0]).rstrip(".,")
     value = Decimal(_plain(digits, mark))
     is_negative = "-" in body or (body.startswith("(") and body.endswith(")"))
@@ -114,13 +115,19 @@ def quantity(text: str) -> int:
         try:
             value = amount(body)
         except CellError:
-            raise CellError(f"`{short(text)}` is no number of pieces", "such as 2") from None
+            raise CellError(
+                Sentence("`{text}` is no number of pieces", text=short(text)), "such as 2"
+            ) from None
         if value != value.to_integral_value() or value < 0:
-            raise CellError(f"`{short(text)}` is no whole number of pieces", "such as 2")
+            raise CellError(
+                Sentence("`{text}` is no whole number of pieces", text=short(text)), "such as 2"
+            )
         body = str(int(value))
     number = int(body[:12])
     if number > MAX_QUANTITY:
-        raise CellError(f"{short(text)} pieces are more than {MAX_QUANTITY:,}")
+        raise CellError(
+            Sentence("{text} pieces are more than {most:,}", text=short(text), most=MAX_QUANTITY)
+        )
     return number
 
 
@@ -139,7 +146,8 @@ def birthday(text: str) -> tuple[int | None, int, int]:
         day = date(year or 2000, int(found.group(2)), int(found.group(3)))
     except ValueError:
         raise CellError(
-            f"`{short(text)}` is no birthday", "such as 1990-05-17, or --05-17 without a year"
+            Sentence("`{text}` is no birthday", text=short(text)),
+            "such as 1990-05-17, or --05-17 without a year",
         ) from None
     return (year if year and year > 1900 else None), day.month, day.day
 
@@ -170,7 +178,9 @@ def stars(text: str) -> int:
     except CellError:
         number = 0
     if not 1 <= number <= 5:
-        raise CellError(f"`{short(text)}` is no number of stars", "1 to 5")
+        raise CellError(
+            Sentence("`{text}` is no number of stars", text=short(text)), Sentence("1 to 5")
+        )
     return number
 
 
@@ -189,7 +199,7 @@ def _plain(digits: str, mark: str) -> str:
 
 def _reasonable(value: int, text: str) -> int:
     if abs(value) > MAX_MINOR:
-        raise CellError(f"`{short(text)}` is too large for an amount")
+        raise CellError(Sentence("`{text}` is too large for an amount", text=short(text)))
     return value
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from crm_mailer.importing.cells import NOTHING, CellError
+from crm_mailer.model.sentence import Sentence
 
 CACHED = 20_000
 #: Days that a clock may be behind the shop's: later times are faults.
@@ -95,19 +96,27 @@ class Dates:
         except (ValueError, OverflowError):
             moment = None
         if moment is None:
-            raise CellError(f"`{body[:40]}` is no date", "such as 2026-11-02 14:30")
+            raise CellError(
+                Sentence("`{text}` is no date", text=body[:40]), "such as 2026-11-02 14:30"
+            )
         return self._in_utc(moment, body)
 
     def _in_utc(self, moment: datetime, body: str) -> datetime:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self.place)
         if not FIRST_YEAR <= moment.year <= self.last.year + 1:
-            raise CellError(f"`{body[:40]}` is no date of an order: year {moment.year}")
+            raise CellError(
+                Sentence(
+                    "`{text}` is no date of an order: year {year}",
+                    text=body[:40],
+                    year=moment.year,
+                )
+            )
         moment = moment.astimezone(UTC)
         if moment.microsecond:
             moment = moment.replace(microsecond=0)
         if moment > self.last:
-            raise CellError(f"`{body[:40]}` lies far in the future")
+            raise CellError(Sentence("`{text}` lies far in the future", text=body[:40]))
         return moment
 
     def _parse(self, body: str) -> datetime | None:

@@ -70,7 +70,7 @@ class Binding:
         if not places:
             return name
         named = self.names[places[0]] if places[0] < len(self.names) else ""
-        return named or f"column {places[0] + 1}"
+        return named or Sentence("column {number}", number=places[0] + 1)
 
 
 def bind(
@@ -134,7 +134,7 @@ def _bound(one: ColumnMap, row: int, cells: Sequence[str]) -> Binding:
     }
     wanted = {fold(header) for headers in one.columns.values() for header in headers}
     notes = tuple(
-        f"the column `{name}` stands twice: the first one is read"
+        Sentence("the column `{name}` stands twice: the first one is read", name=name)
         for name in dict.fromkeys(twice)
         if fold(name) in wanted
     )
@@ -158,15 +158,22 @@ def _unfit(
     wanted: ColumnMap | None,
 ) -> SourceError:
     header = best.names if best else next((tuple(r) for r in rows if any(r)), ())
-    columns = ", ".join(name for name in header[:40] if name) or "none"
+    columns = ", ".join(name for name in header[:40] if name) or Sentence("none")
     lacks = missing(best, kind) if best else list(NEEDED[kind])
-    what = " and ".join(" or ".join(f"`{name}`" for name in group) for group in lacks)
-    whose = f"the map `{wanted.name}` finds no" if wanted else "no column map finds a"
+    what = _all_of([_one_of(group) for group in lacks])
     return SourceError(
         Sentence(
-            "{path}: {whose} column for {what}; the file's columns are: {columns}",
+            "{path}: the map `{name}` finds no column for {what}; "
+            "the file's columns are: {columns}",
             path=path,
-            whose=whose,
+            name=wanted.name,
+            what=what,
+            columns=columns,
+        )
+        if wanted
+        else Sentence(
+            "{path}: no column map finds a column for {what}; the file's columns are: {columns}",
+            path=path,
             what=what,
             columns=columns,
         ),
@@ -174,6 +181,20 @@ def _unfit(
         or "name a map with --map (`crm-mailer import maps` lists them), or write one: "
         "maps/<name>.yaml in the shop's folder",
     )
+
+
+def _one_of(fields: Sequence[str]) -> str:
+    said = f"`{fields[0]}`"
+    for name in fields[1:]:
+        said = Sentence("{fields} or `{name}`", fields=said, name=name)
+    return said
+
+
+def _all_of(groups: Sequence[str]) -> str:
+    said = groups[0] if groups else ""
+    for group in groups[1:]:
+        said = Sentence("{fields} and {more}", fields=said, more=group)
+    return said
 
 
 def _remedy(
@@ -192,11 +213,20 @@ def _remedy(
             for asked in asked_of.columns.get(name, ()):
                 near = difflib.get_close_matches(fold(asked), there, n=1, cutoff=0.7)
                 if near and wanted:
-                    return f"`{name}` is to stand in `{asked}`: did you mean `{there[near[0]]}`?"
+                    return Sentence(
+                        "`{name}` is to stand in `{asked}`: did you mean `{near}`?",
+                        name=name,
+                        asked=asked,
+                        near=there[near[0]],
+                    )
                 if near:
-                    return (
-                        f"the map `{asked_of.name}` looks for `{name}` in `{asked}`: if yours is "
-                        f"`{there[near[0]]}`, rename the column, or write a map of your own: "
-                        "maps/<name>.yaml in the shop's folder, see docs/importing.md"
+                    return Sentence(
+                        "the map `{map}` looks for `{name}` in `{asked}`: if yours is "
+                        "`{near}`, rename the column, or write a map of your own: "
+                        "maps/<name>.yaml in the shop's folder, see docs/importing.md",
+                        map=asked_of.name,
+                        name=name,
+                        asked=asked,
+                        near=there[near[0]],
                     )
     return ""

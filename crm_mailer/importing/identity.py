@@ -10,6 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from crm_mailer.importing.cells import CellError
 from crm_mailer.model import address as addresses
+from crm_mailer.model.sentence import Sentence
 
 #: Platforms of identities that are no platform: a phone, a name at an address.
 PHONE, PLACE = "#phone", "#address"
@@ -78,7 +79,10 @@ def _read(text: str) -> Address | None:
     local, _, host = body.rpartition("@")
     host = host.lower()
     if host.rpartition(".")[2] in UNREACHABLE:
-        raise CellError(f"no mail can reach `{body[:60]}`", "correct it, or leave it empty")
+        raise CellError(
+            Sentence("no mail can reach `{address}`", address=body[:60]),
+            "correct it, or leave it empty",
+        )
     is_too_long = len(body) > MAX_ADDRESS or len(local) > MAX_LOCAL
     if PLAIN.fullmatch(body) and not is_too_long:
         email = f"{local}@{host}"
@@ -89,6 +93,7 @@ def _read(text: str) -> Address | None:
         checked = validate_email(body, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         raise CellError(
-            f"`{body[:60]}` is no mail address", "correct it, or leave it empty"
+            Sentence("`{address}` is no mail address", address=body[:60]),
+            "correct it, or leave it empty",
         ) from None
     return Address(checked.normalized, addresses.key(checked.normalized))

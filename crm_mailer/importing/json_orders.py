@@ -10,6 +10,7 @@ import pydantic
 from crm_mailer.definitions.problems import did_you_mean
 from crm_mailer.importing.told import WRONG, Fault, Outcome, Told
 from crm_mailer.model.order import OrderState
+from crm_mailer.model.sentence import Sentence
 
 #: Orders in one request.
 MOST_ORDERS = 500
@@ -149,9 +150,15 @@ def orders_in(payload: Any) -> list[Any]:
     """
     orders = payload if isinstance(payload, list) else [payload]
     if not all(isinstance(one, dict) for one in orders) or not orders:
-        raise ValueError("send one order (a JSON object) or a list of them")
+        raise ValueError(Sentence("send one order (a JSON object) or a list of them"))
     if len(orders) > MOST_ORDERS:
-        raise ValueError(f"{len(orders):,} orders are too many: send at most {MOST_ORDERS} at once")
+        raise ValueError(
+            Sentence(
+                "{number:,} orders are too many: send at most {most} at once",
+                number=len(orders),
+                most=MOST_ORDERS,
+            )
+        )
     return orders
 
 
@@ -191,8 +198,12 @@ def _fault(error: Any) -> Fault:
     if kind == "missing":
         return Fault(field=name, what="this field is missing", hint="see /openapi.json")
     if name.startswith("state"):
-        hint = "one of " + ", ".join(state.value for state in OrderState)
-        return Fault(field=name, what="this is no state of an order, or not its time", hint=hint)
+        states = ", ".join(state.value for state in OrderState)
+        return Fault(
+            field=name,
+            what="this is no state of an order, or not its time",
+            hint=Sentence("one of {states}", states=states),
+        )
     hint = "such as 12.50" if name.rpartition(".")[2] in _AMOUNTS else "see /openapi.json"
     return Fault(field=name, what=_words(str(error["msg"])), hint=hint)
 

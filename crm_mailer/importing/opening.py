@@ -17,6 +17,7 @@ from crm_mailer.importing.header import Binding, bind
 from crm_mailer.importing.report import ImportReport, Tally
 from crm_mailer.importing.sheets import Sheet, open_sheet, peek
 from crm_mailer.model import moment
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import bulk
 from crm_mailer.store.engine import Connection, Store
 
@@ -83,8 +84,10 @@ def open_file(
     order, is_sure = day_order(_column(binding, body, TIMES))
     if chosen.dates == "auto" and not is_sure:
         sheet.notes.append(
-            "dates such as 03/04/2026 were read day first: if that is wrong, say `dates: mdy` "
-            "in a map of your own"
+            Sentence(
+                "dates such as 03/04/2026 were read day first: if that is wrong, say `dates: mdy` "
+                "in a map of your own"
+            )
         )
     reading = Reading(
         place=shop_zone if chosen.zone == "shop" else moment.zone(chosen.zone),

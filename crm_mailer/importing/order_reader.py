@@ -18,9 +18,10 @@ from crm_mailer.importing.header import Binding, Getter
 from crm_mailer.importing.opening import Reading
 from crm_mailer.importing.people_reader import PeopleReader
 from crm_mailer.importing.products import items_in
-from crm_mailer.importing.report import Count, RowProblem, Tally
+from crm_mailer.importing.report import COUNT, Count, RowProblem, Tally
 from crm_mailer.model.moment import local_day
 from crm_mailer.model.order import OrderItem, OrderState
+from crm_mailer.model.sentence import Sentence
 
 T = TypeVar("T")
 
@@ -247,7 +248,13 @@ class OrderReader:
             return self._time(name, get, cells)
         except CellError:
             label = self.binding.label(name)
-            self.tally.note(f"{{count}} cells of `{label}` are no dates and were left empty")
+            self.tally.note(
+                Sentence(
+                    "{count} cells of `{label}` are no dates and were left empty",
+                    count=COUNT,
+                    label=label,
+                )
+            )
             return None
 
     def _money(self, name: str, get: Getter, cells: list[str], currency: str) -> int | None:
@@ -265,7 +272,9 @@ class OrderReader:
             if found := values.currency_in(text):
                 return found
             self.field = "currency"
-            raise CellError(f"`{clean(text, 20)}` is no currency", "such as USD")
+            raise CellError(
+                Sentence("`{text}` is no currency", text=clean(text, 20)), "such as USD"
+            )
         for get in (self.amount, self.item.get("line_total"), self.item.get("price")):
             text = get(cells) if get else ""
             is_bare = not text or (text[0].isdigit() and text[-1].isdigit())
@@ -278,8 +287,14 @@ class OrderReader:
         if state is None:
             label = self.binding.label(name)
             self.tally.note(
-                f"{{count}} rows have the state `{clean(word, 60)}` in `{label}`, which the map "
-                f"`{self.map.name}` does not know: add it to a map of your own"
+                Sentence(
+                    "{count} rows have the state `{state}` in `{label}`, which the map `{map}` "
+                    "does not know: add it to a map of your own",
+                    count=COUNT,
+                    state=clean(word, 60),
+                    label=label,
+                    map=self.map.name,
+                )
             )
         else:
             into.add(state)

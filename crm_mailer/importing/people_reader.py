@@ -10,9 +10,10 @@ from crm_mailer.importing.cells import CellError, clean
 from crm_mailer.importing.drafts import Person
 from crm_mailer.importing.header import Binding
 from crm_mailer.importing.identity import Addresses
-from crm_mailer.importing.report import RowProblem, Tally
+from crm_mailer.importing.report import COUNT, RowProblem, Tally
 from crm_mailer.model import language
 from crm_mailer.model.choices import Birthday
+from crm_mailer.model.sentence import Sentence
 
 #: Field of the map -> field of the customer, for plain text.
 TEXTS = {
@@ -84,7 +85,13 @@ class PeopleReader:
             if code:
                 fields["country"] = code
             else:
-                self.tally.note(f"{{count}} rows have the unknown country `{text}`")
+                self.tally.note(
+                    Sentence(
+                        "{count} rows have the unknown country `{country}`",
+                        count=COUNT,
+                        country=text,
+                    )
+                )
 
     def _fill_traits(self, person: Person, row: int, cells: list[str]) -> None:
         fields = person.fields
@@ -104,7 +111,7 @@ class PeopleReader:
             year, month, day = values.birthday(text)
             if not Birthday(month=month, day=day, year=year).is_real(self.today):
                 raise CellError(
-                    f"nobody alive was born on `{values.short(text)}`",
+                    Sentence("nobody alive was born on `{day}`", day=values.short(text)),
                     "look at the year, or leave it out: --05-17",
                 )
         except CellError as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 from crm_mailer.importing.cells import CellError
+from crm_mailer.model.sentence import Sentence
 
 Period = tuple[date, date]
 
@@ -49,7 +50,10 @@ def span(first: date, last: date) -> Period:
         CellError: it ends before it begins.
     """
     if last < first:
-        raise CellError(f"the period ends on {last}, before it begins", f"it begins on {first}")
+        raise CellError(
+            Sentence("the period ends on {last}, before it begins", last=last),
+            Sentence("it begins on {first}", first=first),
+        )
     return first, last
 
 
@@ -76,4 +80,6 @@ def _month(year: int, month: int) -> Period:
 
 
 def _no_period(body: str) -> CellError:
-    return CellError(f"`{body[:40]}` is no period", "such as 2026-10, 2026-Q3 or two days")
+    return CellError(
+        Sentence("`{text}` is no period", text=body[:40]), "such as 2026-10, 2026-Q3 or two days"
+    )

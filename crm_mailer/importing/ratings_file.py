@@ -152,24 +152,33 @@ def _places(cells: Sequence[str]) -> dict[str, int]:
 
 
 def _check(path: Path, header: Sequence[str], places: Mapping[str, int], platform: str) -> None:
-    lacks = []
+    lacks: list[str] = []
     if "period" not in places and not {"from_on", "until_on"} <= places.keys():
-        lacks.append("`period` (or `from` and `until`)")
+        lacks.append(Sentence("`period` (or `from` and `until`)"))
     if not places.keys() & set(_FIGURES):
-        lacks.append("`item as described`, `communication` or `shipping speed`")
+        lacks.append(Sentence("`item as described`, `communication` or `shipping speed`"))
     if "platform" not in places and not platform:
         lacks.append("`platform`")
     if lacks:
-        columns = ", ".join(cell.strip() for cell in header[:40] if cell.strip()) or "none"
+        columns = ", ".join(cell.strip() for cell in header[:40] if cell.strip()) or Sentence(
+            "none"
+        )
         raise SourceError(
             Sentence(
                 "{path} has no column {lacks}; its columns are: {columns}",
                 path=path,
-                lacks=" and none ".join(lacks),
+                lacks=_in_a_row(lacks),
                 columns=columns,
             ),
             hint="name the columns so; a file of one platform can do with --platform",
         )
+
+
+def _in_a_row(columns: Sequence[str]) -> str:
+    said = columns[0]
+    for column in columns[1:]:
+        said = Sentence("{columns} and none {more}", columns=said, more=column)
+    return said
 
 
 def _read(layout: _Layout, number: int, cells: Sequence[str], tally: Tally) -> ShopRating | None:
@@ -230,5 +239,8 @@ def _hundredths(text: str, mark: str) -> int | None:
     except CellError:
         number = Decimal(0)
     if not 1 <= number <= 5 or "%" in body:
-        raise CellError(f"`{clean(text, 40)}` is no average of stars", "1 to 5, such as 4.8")
+        raise CellError(
+            Sentence("`{text}` is no average of stars", text=clean(text, 40)),
+            "1 to 5, such as 4.8",
+        )
     return int((number * 100).to_integral_value())

@@ -13,21 +13,24 @@ from datetime import datetime
 from typing import Any
 
 from crm_mailer.importing.drafts import Person
-from crm_mailer.importing.report import Count, Tally
+from crm_mailer.importing.report import COUNT, Count, Tally
 from crm_mailer.model import address as addresses
 from crm_mailer.model import language, zones
 from crm_mailer.model.consent import Word, stronger
 from crm_mailer.model.customer import ConsentBasis, Customer, Gender
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import customers as store
 from crm_mailer.store.engine import Connection
 
-OTHER_CASE = (
+OTHER_CASE = Sentence(
     "{count} mail addresses differ from a known one in upper and lower case only: "
-    "they are one customer"
+    "they are one customer",
+    count=COUNT,
 )
-OTHER_ADDRESS = (
+OTHER_ADDRESS = Sentence(
     "{count} rows have another mail address than the one known for their buyer: "
-    "the known one was kept"
+    "the known one was kept",
+    count=COUNT,
 )
 
 

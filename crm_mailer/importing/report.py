@@ -6,8 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from crm_mailer.model.sentence import Sentence, sentence
+
 #: Problems kept in full; all are counted.
 MAX_PROBLEMS = 300
+#: Stands in a note for how often it was made.
+COUNT = "{count}"
 
 
 class Count(StrEnum):
@@ -38,6 +42,7 @@ class RowProblem:
     """Something in one row. Rows count from 1, the header included, as a spreadsheet shows them.
 
     `is_left_out`: the row was not imported; otherwise it was, without this cell.
+    `what` and `hint` are sentences, to be said in the reader's language.
     """
 
     row: int
@@ -45,6 +50,10 @@ class RowProblem:
     what: str
     hint: str = ""
     is_left_out: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "what", sentence(self.what))
+        object.__setattr__(self, "hint", sentence(self.hint))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +134,15 @@ class Tally:
             self.add(Count.ROWS_BAD)
 
     def note(self, text: str, number: int = 1) -> None:
-        """Something about the file as a whole; `{count}` in the text becomes how often."""
+        """Something about the file as a whole; a part `count` of it becomes how often."""
         self.notes[text] += number
 
     def sentences(self) -> tuple[str, ...]:
         """The notes, with their numbers."""
-        return tuple(text.replace("{count}", f"{count:,}") for text, count in self.notes.items())
+        return tuple(_counted(text, count) for text, count in self.notes.items())
+
+
+def _counted(text: str, count: int) -> str:
+    if not isinstance(text, Sentence) or "count" not in text.parts:
+        return text
+    return Sentence(text.pattern, **{**text.parts, "count": f"{count:,}"})

@@ -16,6 +16,7 @@ from crm_mailer.importing.dates import Dates
 from crm_mailer.importing.opening import Opened, make_report, open_file, turns, write_down
 from crm_mailer.importing.report import Count, ImportReport, RowProblem, Tally
 from crm_mailer.model.order import OrderState
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import orders as store
 from crm_mailer.store.engine import Connection, Store
 
@@ -131,12 +132,13 @@ def _take(connection: Connection, chunk: Sequence[Told], tally: Tally, now: date
         if len(orders) == 1:
             found.append((told, orders[0]))
             continue
-        what = "more than one platform has" if orders else "there is no"
         tally.problem(
             RowProblem(
                 row=told.row,
                 column="order_number",
-                what=f"{what} order {told.number}",
+                what=Sentence("more than one platform has order {number}", number=told.number)
+                if orders
+                else Sentence("there is no order {number}", number=told.number),
                 hint="add a column `platform`" if orders else "import the orders first",
             )
         )

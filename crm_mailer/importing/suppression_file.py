@@ -83,9 +83,9 @@ def _column(path: Path, rows: Sequence[Sequence[str]]) -> tuple[int, int]:
                 return place, 1
     raise SourceError(
         Sentence(
-            "{path} has no column of mail addresses; its first row is: {what}",
+            "{path} has no column of mail addresses; its first row is: {cells}",
             path=path,
-            what=", ".join(header) or "empty",
+            cells=", ".join(header) or Sentence("empty"),
         ),
         hint="call the column `email`",
     )

@@ -24,6 +24,7 @@ from crm_mailer.model.collector import few_collections
 from crm_mailer.model.customer import ConsentBasis
 from crm_mailer.model.money import Money
 from crm_mailer.model.order import OrderItem, OrderState
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import benefit_uses, bulk, customers
 from crm_mailer.store import orders as store
 from crm_mailer.store.engine import Connection, Store
@@ -158,7 +159,7 @@ class TakingIn:
             if record is not None or self.may_lack_customers:
                 pairs.append((draft, record))
             else:
-                self._leave_out(draft, "the order names no customer")
+                self._leave_out(draft, Sentence("the order names no customer"))
         register.save(self.tally)
         self._save(connection, known, pairs)
 
@@ -239,8 +240,12 @@ class TakingIn:
         if currency not in self.unrated:
             self.unrated.add(currency)
             self.tally.note(
-                f"no rate for {currency} on {day} or before: such orders have no value in USD "
-                "until rates.csv has one and they are imported again"
+                Sentence(
+                    "no rate for {currency} on {day} or before: such orders have no value in USD "
+                    "until rates.csv has one and they are imported again",
+                    currency=currency,
+                    day=day,
+                )
             )
         return None
 

@@ -10,6 +10,7 @@ from typing import TextIO
 from crm_mailer.importing.encodings import find_encoding
 from crm_mailer.importing.report import RowProblem
 from crm_mailer.importing.sheets import Complain
+from crm_mailer.model.sentence import Sentence, sentence
 
 DELIMITERS = (",", ";", "\t", "|")
 NAMES = {",": "csv", ";": "csv, semicolons", "\t": "tsv", "|": "text, bars", "": "text, blanks"}
@@ -30,8 +31,11 @@ class TextSheet:
         self.notes: list[str] = []
         if found.is_guess:
             self.notes.append(
-                f"the encoding was guessed ({found.encoding}): look at the first rows, and name "
-                "another with --encoding if letters are wrong"
+                Sentence(
+                    "the encoding was guessed ({encoding}): look at the first rows, and name "
+                    "another with --encoding if letters are wrong",
+                    encoding=found.encoding,
+                )
             )
         self.delimiter, self.skipped = self._sniff()
         self.format = NAMES[self.delimiter]
@@ -107,8 +111,8 @@ class BadLine(Exception):
     """A line that no reader should see."""
 
     def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.hint = hint
+        super().__init__(sentence(message))
+        self.hint = sentence(hint)
 
 
 class Lines:
@@ -127,7 +131,7 @@ class Lines:
         if len(line) == MAX_LINE and line[-1] not in "\r\n":
             self._pass_over()
             raise BadLine(
-                f"a line of more than {MAX_LINE:,} characters",
+                Sentence("a line of more than {most:,} characters", most=MAX_LINE),
                 "is the file damaged? export it once more",
             )
         if "\0" in line:
@@ -155,5 +159,8 @@ class BlankSeparated:
 def _csv_problem(number: int, error: csv.Error) -> RowProblem:
     text = str(error)
     if "field larger" in text:
-        text = f"a cell of more than {MAX_CELL:,} characters: a quote was opened and never closed?"
+        text = Sentence(
+            "a cell of more than {most:,} characters: a quote was opened and never closed?",
+            most=MAX_CELL,
+        )
     return RowProblem(row=number, column="", what=text, hint="look for a stray quote in that row")

@@ -46,7 +46,7 @@ class WorkbookSheet:
                     rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
                     if any(cell not in ("", None) for row in rows for cell in row):
                         if name != book.sheet_names[0]:
-                            self.notes.append(f"the sheet `{name}` was read")
+                            self.notes.append(Sentence("the sheet `{name}` was read", name=name))
                         return rows
         except python_calamine.PasswordError:
             raise SourceError(
@@ -56,9 +56,9 @@ class WorkbookSheet:
         except (python_calamine.CalamineError, OSError, ValueError) as error:
             raise SourceError(
                 Sentence(
-                    "{path} is damaged or no Excel file: {first_line}",
+                    "{path} is damaged or no Excel file: {why}",
                     path=path,
-                    first_line=_first_line(error),
+                    why=_first_line(error),
                 ),
                 hint="open it in Excel or WPS and save it again, or export it as CSV",
             ) from error
@@ -92,9 +92,9 @@ def _guard(path: Path) -> None:
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise SourceError(
             Sentence(
-                "{path} is a damaged Excel file: {first_line}",
+                "{path} is a damaged Excel file: {why}",
                 path=path,
-                first_line=_first_line(error),
+                why=_first_line(error),
             ),
             hint="was it cut off while downloading? export it once more",
         ) from error

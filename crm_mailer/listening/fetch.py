@@ -15,7 +15,7 @@ from pathlib import Path
 from crm_mailer.listening.mailbox import LARGE, Fetched, Mailbox, Opened
 from crm_mailer.listening.raw_files import raw_mail
 from crm_mailer.model.errors import FetchBroken, MailboxError, ServiceDown
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.store import inbound, places
 from crm_mailer.store.engine import Store
 from crm_mailer.store.inbound import MailboxRow, RawMail
@@ -197,7 +197,9 @@ class Hands:
             yield from self.pieces(uids, large=-1 if is_last_try else None)
         except (ServiceDown, MailboxError) as error:
             self._strike(uids, error)
-            raise FetchBroken(f"{_names(uids)}: {error}", hint=error.hint) from error
+            raise FetchBroken(
+                Sentences(_names(uids), str(error), between=": "), hint=error.hint
+            ) from error
 
     def pieces(self, uids: Sequence[int], large: int | None = None) -> Iterator[list[RawMail]]:
         """The same without counting strikes.
@@ -271,4 +273,6 @@ def _chunks(uids: Sequence[int], sizes: dict[int, int], limits: Limits) -> Itera
 
 
 def _names(uids: Sequence[int]) -> str:
-    return f"mail {uids[0]}" if len(uids) == 1 else f"mails {uids[0]} to {uids[-1]}"
+    if len(uids) == 1:
+        return Sentence("mail {uid}", uid=uids[0])
+    return Sentence("mails {first} to {last}", first=uids[0], last=uids[-1])

@@ -17,6 +17,7 @@ from crm_mailer.listening.imap_errors import plain_errors
 from crm_mailer.listening.imap_line import Client, connect, hang_up
 from crm_mailer.listening.imap_login import log_in
 from crm_mailer.listening.mailbox import BEGINNING, Account, Fetched, Opened
+from crm_mailer.model.sentence import Sentence
 
 #: Servers drop an idle connection after 10 to 29 minutes; some routers after 5. And even where
 #: the server tells what comes, we look ourselves so often.
@@ -79,7 +80,7 @@ class Session:
         """The client for one command, whose errors are told in our words."""
         with plain_errors(self.account, folder):
             if self._client is None:
-                raise ConnectionResetError("not connected")
+                raise ConnectionResetError(Sentence("not connected"))
             self._client.begin()
             yield self._client
 
@@ -174,11 +175,11 @@ def _listen(client: Client, stop: threading.Event) -> None:
         if line is None:
             continue
         if line.upper().startswith(b"* BYE"):
-            raise ConnectionResetError("the server said BYE")
+            raise ConnectionResetError(Sentence("the server said BYE"))
         if _NEWS.match(line):
             return
         if not line.startswith((b"* ", b"+")):
-            raise IMAPClientError(f"unexpected while idle: {line[:80]!r}")
+            raise IMAPClientError(Sentence("unexpected while idle: {line!r}", line=line[:80]))
 
 
 def _utc(moment: datetime | None) -> datetime | None:

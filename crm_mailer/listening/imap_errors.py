@@ -122,7 +122,10 @@ def plain_errors(account: Account, folder: str = "") -> Iterator[None]:
 
 def said(error: BaseException) -> str:
     """An error's text on one line, without what a terminal would obey."""
-    text = " ".join(str(error).split())[:200]
+    told = str(error)
+    if isinstance(told, Sentence):
+        return told
+    text = " ".join(told.split())[:200]
     if text.startswith(("b'", 'b"')):  # imaplib passes on the bytes of the server
         text = text[2:-1]
     return "".join(c for c in text if c.isprintable()) or type(error).__name__

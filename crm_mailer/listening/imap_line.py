@@ -91,7 +91,9 @@ class _Incoming:
     def read(self, line: Any, size: int) -> bytes:
         self._look_at(line)
         if self._taken + size > LONGEST_ANSWER:
-            raise imaplib.IMAP4.abort(f"the server announces {size:,} bytes more")
+            raise imaplib.IMAP4.abort(
+                Sentence("the server announces {size:,} bytes more", size=size)
+            )
         while len(self._kept) < size:
             self._fill()
         return self._cut(size)
@@ -102,7 +104,9 @@ class _Incoming:
         while (end := self._kept.find(b"\n", searched)) < 0:
             searched = len(self._kept)
             if searched > LONGEST_LINE:
-                raise imaplib.IMAP4.abort(f"a line of more than {LONGEST_LINE:,} bytes")
+                raise imaplib.IMAP4.abort(
+                    Sentence("a line of more than {most:,} bytes", most=LONGEST_LINE)
+                )
             self._fill()
         return self._cut(end + 1)
 
@@ -125,20 +129,24 @@ class _Incoming:
         worth = self._seconds + self._taken / SLOWEST
         left = self._begun + worth - time.monotonic()
         if left <= 0:
-            raise TimeoutError(f"its answer takes longer than {worth:.0f} s")
+            raise _too_slow(worth)
         patience = self._patience if seconds is None else seconds
         self._socket.settimeout(max(0.001, min(patience, left)))
         try:
             piece = self._socket.recv(PIECE)
         except TimeoutError:
             if left < patience:
-                raise TimeoutError(f"its answer takes longer than {worth:.0f} s") from None
-            raise TimeoutError(f"nothing came for {patience:.0f} s") from None
+                raise _too_slow(worth) from None
+            raise TimeoutError(
+                Sentence("nothing came for {seconds:.0f} s", seconds=patience)
+            ) from None
         if not piece:
-            raise imaplib.IMAP4.abort("the server has closed it")
+            raise imaplib.IMAP4.abort(Sentence("the server has closed it"))
         self._taken += len(piece)
         if self._taken > LONGEST_ANSWER:
-            raise imaplib.IMAP4.abort(f"its answer has more than {LONGEST_ANSWER:,} bytes")
+            raise imaplib.IMAP4.abort(
+                Sentence("its answer has more than {most:,} bytes", most=LONGEST_ANSWER)
+            )
         self._kept += piece
 
     def _cut(self, size: int) -> bytes:
@@ -203,6 +211,10 @@ def hang_up(client: Client) -> None:
     """Leave; a server that does not answer any more cannot hinder it."""
     with suppress(Exception):
         client.shutdown()
+
+
+def _too_slow(seconds: float) -> TimeoutError:
+    return TimeoutError(Sentence("its answer takes longer than {seconds:.0f} s", seconds=seconds))
 
 
 def _trust(account: Account) -> ssl.SSLContext:

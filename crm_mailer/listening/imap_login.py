@@ -9,6 +9,7 @@ from imapclient.exceptions import IMAPClientError, LoginError
 
 from crm_mailer.listening.imap_line import Client
 from crm_mailer.listening.mailbox import Account
+from crm_mailer.model.sentence import Sentence
 
 #: What is said to a server that wants to know the program (RFC 2971).
 WHO = {"name": "crm-mailer", "vendor": "crm-mailer"}
@@ -44,9 +45,13 @@ def _is_plain(client: Client, account: Account) -> bool:
 
 def _by_login(client: Client, account: Account) -> None:
     if not (account.username + account.password).isascii():
-        raise LoginError("a user name or password with other letters than ASCII needs AUTH=PLAIN")
+        raise LoginError(
+            Sentence("a user name or password with other letters than ASCII needs AUTH=PLAIN")
+        )
     if client.offers("LOGINDISABLED"):
-        raise LoginError("it takes no password on this line; tls should be implicit or starttls")
+        raise LoginError(
+            Sentence("it takes no password on this line; tls should be implicit or starttls")
+        )
     client.login(account.username, account.password)
 
 
@@ -65,6 +70,6 @@ def _by_token(client: Client, username: str, token: Callable[[str], str]) -> Non
 def _xoauth2(client: Client, username: str, token: str) -> None:
     """A server that refuses first says why in a challenge, which wants an empty answer."""
     if not client.offers("AUTH=XOAUTH2"):
-        raise LoginError("it does not take tokens (no AUTH=XOAUTH2)")
+        raise LoginError(Sentence("it does not take tokens (no AUTH=XOAUTH2)"))
     answers = [f"user={username}\1auth=Bearer {token}\1\1".encode()]
     client.sasl_login("XOAUTH2", lambda _challenge: answers.pop() if answers else b"")

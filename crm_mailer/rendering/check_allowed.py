@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from crm_mailer.definitions.problems import Problem, Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering.sources import Source
 
 ALLOW = re.compile(r"\{#-?\s*allow\s+(CRM\d{3})\s*:?\s*(.*?)\s*-?#\}", re.DOTALL | re.IGNORECASE)
@@ -21,13 +22,19 @@ def apply(source: Source, problems: Sequence[Problem]) -> list[Problem]:
         code = match[1].upper()
         covered = [one for one in left if one.code == code and _may(one)]
         if len(match[2]) < LEAST_REASON:
-            left.append(_idle(source, match, f"an exception for {code} needs a reason"))
+            left.append(
+                _idle(source, match, Sentence("an exception for {code} needs a reason", code=code))
+            )
         elif covered:
             left = [one for one in left if one not in covered]
         elif any(one.code == code for one in left):
-            left.append(_idle(source, match, f"{code} is an error that cannot be allowed"))
+            left.append(
+                _idle(
+                    source, match, Sentence("{code} is an error that cannot be allowed", code=code)
+                )
+            )
         else:
-            left.append(_idle(source, match, f"nothing here is {code}"))
+            left.append(_idle(source, match, Sentence("nothing here is {code}", code=code)))
     return left
 
 
@@ -37,6 +44,10 @@ def _may(problem: Problem) -> bool:
 
 def _idle(source: Source, match: re.Match[str], message: str) -> Problem:
     return source.problem(
-        "CRM290", message, match.start(), width=len(match[0].split("\n")[0]),
-        severity=Severity.WARNING, help="{# allow CODE: why it is right here #}",
-    )  # fmt: skip
+        "CRM290",
+        message,
+        match.start(),
+        width=len(match[0].split("\n")[0]),
+        severity=Severity.WARNING,
+        help=Sentence("{{# allow CODE: {why} #}}", why=Sentence("why it is right here")),
+    )

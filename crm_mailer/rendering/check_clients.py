@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from crm_mailer.definitions.problems import Problem, Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering.markup import Draft
 
 #: Below this share of programs hardly anybody sees it.
@@ -117,7 +118,7 @@ def look(draft: Draft) -> Iterator[Problem]:
         told.add(slug)
         yield draft.source.problem(
             "CRM271" if known.share < HARDLY_ANY else "CRM270",
-            f"{known.title}: {_programs(known)}",
+            _message(known),
             position,
             width=width,
             severity=Severity.WARNING if known.share < HARDLY_ANY else Severity.ADVICE,
@@ -125,11 +126,17 @@ def look(draft: Draft) -> Iterator[Problem]:
         )
 
 
-def _programs(known: Feature) -> str:
-    names = list(known.without[:NAMED])
-    more = len(known.without) - len(names)
-    said = ", ".join(names) + (f" and {more} more" if more else "")
-    return f"not in {said}"
+def _message(known: Feature) -> str:
+    named = known.without[:NAMED]
+    programs, more = ", ".join(named), len(known.without) - len(named)
+    if not more:
+        return Sentence("{feature}: not in {programs}", feature=known.title, programs=programs)
+    return Sentence(
+        "{feature}: not in {programs} and {more} more",
+        feature=known.title,
+        programs=programs,
+        more=more,
+    )
 
 
 def _used(text: str) -> Iterator[tuple[str, int, int]]:

@@ -89,11 +89,12 @@ def _problem(
 ) -> Problem:  # fmt: skip
     front, behind = (f"#{r:02x}{g:02x}{b:02x}" for r, g, b in pair)
     shown = int(ratio * 10) / 10  # never rounded up to what it is not
-    where = " in dark mode" if is_dark else ""
+    parts = {"front": front, "behind": behind, "ratio": shown, "least": least}
     return page.problem(
         "CRM245" if is_dark else "CRM244",
-        Sentence("{front} on {behind} is {shown}:1{where}; it needs {least:g}:1",
-                 front=front, behind=behind, shown=shown, where=where, least=least),
+        Sentence("{front} on {behind} is {ratio}:1 in dark mode; it needs {least:g}:1", **parts)
+        if is_dark
+        else Sentence("{front} on {behind} is {ratio}:1; it needs {least:g}:1", **parts),
         " ".join(element.texts),
         help="give text and ground a colour for dark mode" if is_dark
         else "take a darker text or a lighter ground",

@@ -15,11 +15,11 @@ from crm_mailer.rendering.markup import Draft
 #: About how many places of a subject are shown, in places of which a Chinese letter takes two.
 #: Programs fit it to the width of the window and of the letters, so these are round figures.
 SUBJECTS = {
-    "Gmail on Android": 40,
-    "Mail on iPhones": 45,
-    "Yahoo Mail": 50,
-    "Outlook for Windows": 60,
-    "Gmail in a browser": 70,
+    Sentence("Gmail on Android"): 40,
+    Sentence("Mail on iPhones"): 45,
+    Sentence("Yahoo Mail"): 50,
+    Sentence("Outlook for Windows"): 60,
+    Sentence("Gmail in a browser"): 70,
 }
 SHORT_PREVIEW, LONG_PREVIEW = 25, 140
 PREVIEW = re.compile(r"<mj-preview\b[^>]*>(.*?)</mj-preview\s*>", re.DOTALL | re.IGNORECASE)
@@ -45,11 +45,15 @@ def look(page: Page, subject: str) -> Iterator[Problem]:
 
 def _subject(page: Page, subject: str) -> Iterator[Problem]:
     places = width(subject)
-    cut = [f"{program} shows about {most}" for program, most in SUBJECTS.items() if places > most]
+    cut = [
+        Sentence("{program} shows about {most}", program=program, most=most)
+        for program, most in SUBJECTS.items()
+        if places > most
+    ]
     if len(cut) == len(SUBJECTS):
         yield page.problem(
-            "CRM250", Sentence("the subject takes {places} places: {cut}, {cut2}",
-                                places=places, cut=cut[0], cut2=cut[-1]), "<mj-title>",
+            "CRM250", Sentence("the subject takes {places} places: {first}, {last}",
+                                places=places, first=cut[0], last=cut[-1]), "<mj-title>",
             severity=Severity.ADVICE, help="say the heart of it first, in fewer words")  # fmt: skip
 
 
@@ -60,15 +64,18 @@ def _preview(page: Page, subject: str) -> Iterator[Problem]:
     plain = " ".join(masked.word.sub("name name", text).split())
     places = width(plain)
     if not text:
-        what = "the mail has no preview text"
+        what = Sentence("the mail has no preview text")
     elif plain.casefold() == subject.casefold():
-        what = "the preview text says what the subject says"
+        what = Sentence("the preview text says what the subject says")
     elif masked.word.search(text):
         return  # as long as its fields
     elif places < SHORT_PREVIEW:
-        what = f"the preview text takes {places} places: what follows in the mail fills it up"
+        what = Sentence(
+            "the preview text takes {places} places: what follows in the mail fills it up",
+            places=places,
+        )
     elif places > LONG_PREVIEW:
-        what = f"the preview text takes {places} places: the end is cut off"
+        what = Sentence("the preview text takes {places} places: the end is cut off", places=places)
     else:
         return
     yield page.problem("CRM251", what, "<mj-preview>" if found else "<mj-title>",
@@ -84,7 +91,11 @@ def _headings(page: Page) -> Iterator[Problem]:
             continue
         level = int(match[1])
         if level > before + 1 or (level == 1 and before):
-            what = f"h{level} after h{before}" if before else f"the first heading is h{level}"
+            what = (
+                Sentence("h{level} after h{before}", level=level, before=before)
+                if before
+                else Sentence("the first heading is h{level}", level=level)
+            )
             yield page.problem("CRM246", what, element.words(), severity=Severity.ADVICE,
                                help="one h1, then h2, and no level left out")  # fmt: skip
             return

@@ -42,10 +42,11 @@ def look(page: Page) -> Iterator[Problem]:
 def _link(page: Page, element: Element) -> Iterator[Problem]:
     href = element.given["href"].strip()
     if href in NOWHERE or PLACEHOLDERS.search(page.plain(href)):
-        shown = f"`{href}`" if href else "nothing"
         yield page.problem(
             "CRM241",
-            Sentence("the link leads to {shown}", shown=shown),
+            Sentence("the link leads to `{address}`", address=href)
+            if href
+            else "the link leads to nothing",
             _about(element, href),
             help="write the address, or take the link out",
         )
@@ -62,7 +63,7 @@ def _link(page: Page, element: Element) -> Iterator[Problem]:
     elif scheme is None and page.draft.masked.word.match(href) is None:
         yield page.problem(
             "CRM241",
-            Sentence("the link `{plain}` is no whole address", plain=page.plain(href)),
+            Sentence("the link `{address}` is no whole address", address=page.plain(href)),
             href,
             help="begin with https://",
         )
@@ -110,9 +111,12 @@ def _picture(page: Page, element: Element) -> Iterator[Problem]:
     elif scheme is None and page.draft.masked.word.match(src) is None:
         yield page.problem(
             "CRM243",
-            Sentence("`{plain}` is no whole address", plain=page.plain(src)),
+            Sentence("`{address}` is no whole address", address=page.plain(src)),
             about,
-            help="https://..., or {{ shop.static_url }}" + page.plain(src).lstrip("/"),
+            help=Sentence(
+                "https://..., or {address}",
+                address="{{ shop.static_url }}" + page.plain(src).lstrip("/"),
+            ),
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from crm_mailer.model.sentence import Sentence
+
 #: What other programs call a field, without blanks, lines and points -> what it is here.
 FIELDS = {
     **dict.fromkeys("firstname fname givenname prenom vorname имя 名字".split(),
@@ -48,11 +50,11 @@ NO_LETTERS = re.compile(r"[\W_]+")
 def help_for(name: str) -> str:
     """What a field is called here that other programs call so; empty where that is not known."""
     own = FIELDS.get(NO_LETTERS.sub("", OWNER.sub("", FALLBACK.sub("", name))).casefold())
-    return f"write {{{{ {own} }}}}" if own else ""
+    return Sentence("write {field}", field=f"{{{{ {own} }}}}") if own else ""
 
 
 def help_for_name(name: str) -> str:
     """What is meant by a name in Jinja that there is not; empty where that is not known."""
     if name.casefold() in READERS:
-        return "did you mean `customer`?"
+        return Sentence("did you mean `{name}`?", name="customer")
     return help_for(name)

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from crm_mailer.definitions.problems import Problem, Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering import replies
 from crm_mailer.rendering.check_names import help_for
 from crm_mailer.rendering.markup import Draft
 
 CODE = "CRM216"
-HELP = "docs/writing-campaigns.md lists the fields that are filled in"
+HELP = Sentence("docs/writing-campaigns.md lists the fields that are filled in")
 CAPITALS = re.compile(r"[A-Z][A-Z0-9]*(?:[_ -][A-Z0-9]+)*")
 #: What hardly stands for anything else, and what does where its word says so.
 SURE = re.compile(
@@ -58,7 +59,10 @@ class Placeholder:
     @property
     def message(self) -> str:
         """What a finding says of it."""
-        return f"nothing fills in `{self.text}`: readers would see it like this"
+        return Sentence(
+            "nothing fills in `{placeholder}`: readers would see it like this",
+            placeholder=self.text,
+        )
 
 
 def look(draft: Draft) -> Iterator[Problem]:

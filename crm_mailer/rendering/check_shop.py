@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.model import language
@@ -29,16 +29,10 @@ def _look(shop: Shop, file: str) -> Iterator[Problem]:
         if not is_there and (code in spoken or country in shop.subject_prefix):
             yield Problem(
                 code="CRM261",
-                message=Sentence(
-                    "no {words} before marketing subjects to {country}",
-                    words=" or ".join(words),
-                    country=country,
-                ),
+                message=_no_prefix(country, words),
                 file=file,
                 severity=Severity.WARNING,
-                help=Sentence(
-                    'subject_prefix: {{{country}: "({word}) "}}', country=country, word=words[0]
-                ),
+                help=_prefix_line(country, words[0]),
             )
     if spoken & REACHABLE and not (shop.phone and shop.reply_to):
         yield Problem(
@@ -63,3 +57,21 @@ def _look(shop: Shop, file: str) -> Iterator[Problem]:
             severity=Severity.WARNING,
             help="take a darker `color`: buttons have white words on it",
         )
+
+
+def _no_prefix(country: str, words: Sequence[str]) -> Sentence:
+    if len(words) == 1:
+        return Sentence(
+            "no {word} before marketing subjects to {country}", word=words[0], country=country
+        )
+    return Sentence(
+        "no {word} or {other} before marketing subjects to {country}",
+        word=words[0],
+        other=words[1],
+        country=country,
+    )
+
+
+def _prefix_line(country: str, word: str) -> str:
+    """What shop.yaml should say."""
+    return f'subject_prefix: {{{country}: "({word}) "}}'

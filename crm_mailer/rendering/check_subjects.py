@@ -20,7 +20,7 @@ from crm_mailer.model.campaign import Campaign, OrderAnchor, Step
 from crm_mailer.model.errors import RenderError
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.token import KeyRing
-from crm_mailer.rendering import check_placeholders, engine, field_check, samples
+from crm_mailer.rendering import borrowed, check_placeholders, engine, field_check, samples
 from crm_mailer.rendering.check_one import TRIAL_DAY, TRIAL_SHOP
 from crm_mailer.rendering.check_use import gives_always
 from crm_mailer.rendering.compose import Composer, Occasion
@@ -76,13 +76,12 @@ def _unread(step: Step, file: Node, above: list[Key], known: Collection[str]) ->
         if code in known:
             continue
         is_language = language.base(code) in _languages()
-        why = f"`{step.template}` is not written in `{code}`" if is_language else (
-            f"there is no language `{code}`"
-        )  # fmt: skip
         near = next((one for one in known if not language.is_other(one, code)), None)
         yield file.problem(
             "CRM138",
-            Sentence("{why}: nobody gets this subject", why=why),
+            Sentence("`{template}` is not written in `{code}`: nobody gets this subject",
+                     template=step.template, code=code) if is_language
+            else Sentence("there is no language `{code}`: nobody gets this subject", code=code),
             *above,
             "subject",
             code,
@@ -117,7 +116,7 @@ def _of_vars(node: Node) -> Iterator[Problem]:
         yield from _placeholders(node, check_placeholders.find(node.text))
         script = SCRIPTS.match(node.text)
         if script is not None:
-            message = f"a link may not begin with `{script[0].strip()}`"
+            message = Sentence("a link may not begin with `{begin}`", begin=script[0].strip())
             yield node.problem("CRM232", message, help="link to a page: https://...")
 
 
@@ -154,7 +153,7 @@ def _as_written(node: Node, campaign: Campaign) -> Iterator[Problem]:
         )
         reasons = engine.refused(tree)
     except TemplateSyntaxError as error:
-        yield node.problem("CRM210", Sentence("Jinja: {message}", message=error.message))
+        yield node.problem("CRM210", borrowed.syntax(error))
         return
     except RecursionError:
         yield node.problem("CRM210", "Jinja: it is nested too deep")
@@ -163,11 +162,14 @@ def _as_written(node: Node, campaign: Campaign) -> Iterator[Problem]:
         yield node.problem("CRM212", reason)
     for one in findings.unknown:
         place = _place(node, one.name, one.part)
-        message = f"there is no field `{one.name}`"
+        message = Sentence("there is no field `{name}`", name=one.name)
         yield node.source.problem(place, "CRM214", message, help=one.help)
     if any(one.name == SUBJECT for one in tree.find_all(nodes.Name)):
-        message = "a subject cannot show itself: `subject` is known to the mail's body alone"
-        yield node.source.problem(_place(node, SUBJECT, SUBJECT), "CRM214", message)
+        yield node.source.problem(
+            _place(node, SUBJECT, SUBJECT),
+            "CRM214",
+            "a subject cannot show itself: `subject` is known to the mail's body alone",
+        )
 
 
 def _tried(

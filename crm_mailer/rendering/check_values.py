@@ -16,6 +16,7 @@ from crm_mailer.definitions.files import Node
 from crm_mailer.definitions.problems import Problem
 from crm_mailer.definitions.tree import Key
 from crm_mailer.model.campaign import Campaign
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering.check_use import mails
 
 #: A value that is shown; one with `|default(...)` need not be there.
@@ -62,11 +63,20 @@ def lacks(campaigns: Iterable[Campaign], templates: Mapping[str, Mapping[str, Pa
 def problem(lack: Lack, file: Node) -> Problem:
     """The finding, at the place where the campaign's file names the template."""
     what = ", ".join(f"`vars.{name}`" for name in lack.names)
-    help_ = f"write {', '.join(f'`{name}:`' for name in lack.names)} under `vars:`"
-    if lack.example:
-        help_ += f", as {lack.example} does"
-    message = f"`{lack.template}` shows {what}: the campaign does not give that"
-    return file.problem("CRM139", message, *lack.path, help=help_)
+    names = ", ".join(f"`{name}:`" for name in lack.names)
+    message = Sentence(
+        "`{template}` shows {what}: the campaign does not give that",
+        template=lack.template,
+        what=what,
+    )
+    remedy = (
+        Sentence(
+            "write {names} under `vars:`, as {example} does", names=names, example=lack.example
+        )
+        if lack.example
+        else Sentence("write {names} under `vars:`", names=names)
+    )
+    return file.problem("CRM139", message, *lack.path, help=remedy)
 
 
 def _places(campaign: Campaign) -> Iterator[tuple[tuple[Key, ...], str]]:

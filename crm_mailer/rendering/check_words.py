@@ -105,7 +105,7 @@ def _offers(page: Page, texts: list[str], code: str) -> Iterator[Problem]:
         if match and not NOT.search(text):
             yield page.problem(
                 "CRM263",
-                Sentence("`{match}` in a mail about an order", match=match[0]),
+                Sentence("`{said}` in a mail about an order", said=match[0]),
                 match[0],
                 severity=Severity.ADVICE,
                 help="order mail without advertising",
@@ -124,14 +124,16 @@ def _rewards(page: Page, texts: list[str], code: str) -> Iterator[Problem]:
             both = review.search(sentence) and reward.search(sentence)
             if not (wanted or both) or NOT.search(sentence):
                 continue
-            what = "asks for praise" if wanted else "offers something for a review"
             yield page.problem(
                 "CRM260",
-                Sentence("this {what}", what=what),
+                "this asks for praise" if wanted else "this offers something for a review",
                 sentence.strip(),
                 severity=Severity.ERROR,
-                help="ask for an honest opinion and offer nothing, or write why it is meant "
-                "otherwise: {# allow CRM260: reason #}",
+                help=Sentence(
+                    "ask for an honest opinion and offer nothing, or write why it is meant "
+                    "otherwise: {{# allow CRM260: {reason} #}}",
+                    reason=Sentence("reason"),
+                ),
             )
 
 
@@ -144,7 +146,7 @@ def _shouting(page: Page, texts: list[str]) -> Iterator[Problem]:
         if match is not None:
             yield page.problem(
                 "CRM253",
-                Sentence("`{strip}` shouts", strip=match[0][:40].strip()),
+                Sentence("`{said}` shouts", said=match[0][:40].strip()),
                 match[0],
                 severity=Severity.ADVICE,
                 help="say it in a normal voice",

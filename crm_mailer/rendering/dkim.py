@@ -45,8 +45,8 @@ LINE = 72
 THREADS = 2
 
 HINTS = {
-    "RSA": "`openssl genrsa -out dkim.pem 2048` makes one; see docs/running.md, Signing",
-    "Ed25519": "`openssl genpkey -algorithm ed25519 -out dkim-ed25519.pem` makes one",
+    "RSA": Sentence("`openssl genrsa -out dkim.pem 2048` makes one; see docs/running.md, Signing"),
+    "Ed25519": Sentence("`openssl genpkey -algorithm ed25519 -out dkim-ed25519.pem` makes one"),
 }
 
 
@@ -183,7 +183,7 @@ def _bytes(path: Path, hint: str) -> bytes:
         mode = path.stat().st_mode
     except OSError as error:
         raise SettingsError(
-            Sentence("{path} cannot be read: {strerror}", path=path, strerror=error.strerror),
+            Sentence("{path} cannot be read: {why}", path=path, why=error.strerror or error),
             hint=hint,
         ) from None
     if mode & stat.S_IROTH:

@@ -20,6 +20,7 @@ from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from crm_mailer.definitions.problems import nearest
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering import quoted, tokens
 from crm_mailer.rendering.context import FIELDS, Record
 from crm_mailer.rendering.plurals import Plural
@@ -61,7 +62,9 @@ class Missing(StrictUndefined):
 
     @property
     def _undefined_message(self) -> str:
-        return self._undefined_hint or f"`{self._undefined_name}` is not known here"
+        return self._undefined_hint or Sentence(
+            "`{name}` is not known here", name=self._undefined_name
+        )
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -133,9 +136,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Arithmetic on numbers of a decent size; no repeated texts, no powers."""
         numbers = (int, float)
         if operator == "**" or not isinstance(left, numbers) or not isinstance(right, numbers):
-            raise SecurityError(f"`{operator}` works on plain numbers only")
+            raise SecurityError(
+                Sentence("`{operator}` works on plain numbers only", operator=operator)
+            )
         if abs(left) > 1e12 or abs(right) > 1e12:
-            raise SecurityError("the number is too large")
+            raise SecurityError(Sentence("the number is too large"))
         return super().call_binop(context, operator, left, right)
 
 
@@ -143,14 +148,14 @@ def limited_range(*bounds: int) -> range:
     """Python's range, with at most 100 turns."""
     numbers = range(*bounds)
     if len(numbers) > MAX_RANGE:
-        raise SecurityError(f"range() has at most {MAX_RANGE} turns")
+        raise SecurityError(Sentence("range() has at most {most} turns", most=MAX_RANGE))
     return numbers
 
 
 def limited_batch(value: Iterable[Any], linecount: int, fill_with: Any = None) -> Any:
     """Rows of a few each, as Jinja's own filter makes them."""
     if not 0 < linecount <= MAX_RANGE:
-        raise SecurityError(f"batch() makes rows of 1 to {MAX_RANGE}")
+        raise SecurityError(Sentence("batch() makes rows of 1 to {most}", most=MAX_RANGE))
     return FILTERS["batch"](value, linecount, fill_with)
 
 
@@ -218,20 +223,29 @@ def _refused(node: nodes.Node, loops: int) -> Iterator[tuple[int, str]]:
     if isinstance(node, nodes.For):
         loops += 1
         if node.recursive:
-            yield node.lineno, "a recursive loop is not allowed"
+            yield node.lineno, Sentence("a recursive loop is not allowed")
         if loops > MAX_LOOPS:
-            yield node.lineno, f"loops are nested deeper than {MAX_LOOPS}"
+            yield node.lineno, Sentence("loops are nested deeper than {most}", most=MAX_LOOPS)
             return
     elif isinstance(node, nodes.Filter):
         if node.name not in HTML.filters:
             near = nearest(node.name, HTML.filters)
-            remedy = f": is `{near}` meant?" if near else ""
-            yield node.lineno, f"there is no filter `{node.name}`{remedy}"
+            yield node.lineno, _no_filter(node.name, near)
     elif node.__class__ in REFUSED:
-        yield node.lineno, f"`{REFUSED[node.__class__]}` is not allowed in a template"
+        statement = REFUSED[node.__class__]
+        yield (
+            node.lineno,
+            Sentence("`{statement}` is not allowed in a template", statement=statement),
+        )
     for child in node.iter_child_nodes():
         if child.__class__ not in HARMLESS_NODES:
             yield from _refused(child, loops)
+
+
+def _no_filter(name: str, near: str) -> Sentence:
+    if near:
+        return Sentence("there is no filter `{name}`: is `{near}` meant?", name=name, near=near)
+    return Sentence("there is no filter `{name}`", name=name)
 
 
 def render(template: Template, values: Mapping[str, Any]) -> str:
@@ -262,7 +276,7 @@ def pieces(template: Template, values: Mapping[str, Any]) -> list[str]:
             size += sum(map(len, some))
             parts += some
     if size > MAX_OUTPUT:
-        raise TooLarge
+        raise TooLarge(Sentence("the mail grew beyond 2 MB"))
     return parts
 
 

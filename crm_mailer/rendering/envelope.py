@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from crm_mailer.model import address as addresses
 from crm_mailer.model import domains
 from crm_mailer.model.campaign import Stream
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.shop import ReturnPath, Shop
 from crm_mailer.model.token import KeyRing, Purpose
 from crm_mailer.rendering import assembly, clean, headers
@@ -203,7 +204,9 @@ def wire_url(url: str) -> str:
     try:
         place = domains.wire_place(parts.netloc)
     except UnicodeError:
-        raise headers.UnsafeHeader(f"the domain of {url} cannot be written in ASCII") from None
+        raise headers.UnsafeHeader(
+            Sentence("the domain of {url} cannot be written in ASCII", url=url)
+        ) from None
     return urlunsplit(parts._replace(netloc=place, path=quote(parts.path, safe="/%:@!$&'()*+,;=~")))
 
 

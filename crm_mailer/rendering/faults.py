@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from crm_mailer.definitions.problems import Problem
 from crm_mailer.model.errors import RenderError
+from crm_mailer.model.sentence import Sentences
 
 
 class TemplateFault(RenderError):
     """A template is wrong; `problem` names file, line and column."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(f"{problem.place}: {problem.message}", hint=problem.help)
+        said = Sentences(problem.place, problem.message, between=": ")
+        super().__init__(said, hint=problem.help)
         self.problem = problem

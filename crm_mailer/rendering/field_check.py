@@ -184,7 +184,7 @@ class _Walker:
         known = [name for name in scope if name not in ("range", SUBJECT)]
         help = check_names.help_for_name(node.name) or did_you_mean(node.name, known)
         if node.name == "order" and not self.has_order:
-            help = "`order` is known only in campaigns anchored at an order"
+            help = Sentence("`order` is known only in campaigns anchored at an order")
         self.findings.unknown.append(Unknown(node.lineno, node.name, node.name, help))
         return UNKNOWN
 
@@ -212,7 +212,7 @@ class _Walker:
 
     def kind_of_var(self, node: nodes.Expr, path: str, name: str) -> Any:
         if path == "vars" and self.vars is not None and name not in self.vars:
-            remedy = did_you_mean(name, self.vars) or "the campaign has no `vars`"
+            remedy = did_you_mean(name, self.vars) or Sentence("the campaign has no `vars`")
             self.unknown(node, path, name, remedy)
         return UNKNOWN
 
@@ -240,7 +240,7 @@ OTHER_NAMES = {
 def _remedy(name: str, known: frozenset[str]) -> str:
     near = difflib.get_close_matches(name, OTHER_NAMES, n=1, cutoff=0.85)
     if near and OTHER_NAMES[near[0]] in known:
-        return f"did you mean `{OTHER_NAMES[near[0]]}`?"
+        return Sentence("did you mean `{name}`?", name=OTHER_NAMES[near[0]])
     return did_you_mean(name, known)
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering import clean
 
 SUBJECT_LIMIT, NAME_LIMIT = 255, 100
@@ -93,7 +94,7 @@ def block(fields: Sequence[tuple[str, Value]]) -> bytes:
         for line, (name, value) in zip(lines, fields, strict=True):
             may_be_wide = isinstance(value, Mailbox) and not value.address.isascii()
             if not line.isascii() and not may_be_wide:
-                raise UnsafeHeader(f"the header {name} is not ASCII")
+                raise UnsafeHeader(Sentence("the header {name} is not ASCII", name=name))
     written = text.encode("utf-8")
     guard(written, [name for name, _value in fields], is_wide=is_wide)
     return written
@@ -114,14 +115,14 @@ def guard(written: bytes, names: Sequence[str], *, is_wide: bool = False) -> Non
     if not is_wide and _shape(tuple(names)).fullmatch(written):
         return
     if not (WIDE_BLOCK if is_wide else BLOCK).fullmatch(written):
-        raise UnsafeHeader("a line is no header")
+        raise UnsafeHeader(Sentence("a line is no header"))
     lines = written.split(b"\r\n")[:-1]
     longest = max(map(len, lines))
     if longest > MAX_LINE:
-        raise UnsafeHeader(f"a line has {longest} characters")
+        raise UnsafeHeader(Sentence("a line has {number} characters", number=longest))
     found = [line.partition(b":")[0].decode() for line in lines if line[:1] not in (b" ", b"\t")]
     if found != list(names):
-        raise UnsafeHeader("the headers are not those that were written")
+        raise UnsafeHeader(Sentence("the headers are not those that were written"))
 
 
 @lru_cache(maxsize=64)
@@ -148,20 +149,22 @@ def address(text: str) -> str:
     """
     if "=?" in text:
         # letters that an address may have, and that readers take for an encoded word
-        raise UnsafeHeader("the address looks like an encoded word")
+        raise UnsafeHeader(Sentence("the address looks like an encoded word"))
     if len(text) <= 254 and text.rfind("@") <= MAX_LOCAL and ADDRESS.fullmatch(text):
         return text
     try:
         found = validate_email(text, check_deliverability=False)
     except EmailNotValidError as error:
-        raise UnsafeHeader(f"not an address that mail can go to: {error}") from None
+        raise UnsafeHeader(
+            Sentence("not an address that mail can go to: {error}", error=error)
+        ) from None
     local, wire = found.local_part, f"{found.local_part}@{found.ascii_domain}"
     is_shaped = ADDRESS.fullmatch(wire if wire.isascii() else f"x@{found.ascii_domain}")
     # nothing hidden, and nothing that turns what stands behind it
     is_clear = clean.line(local) == local and local.isprintable()
     is_short = len(wire.encode()) <= 254 and len(local.encode()) <= MAX_LOCAL
     if not (is_shaped and is_clear and is_short):
-        raise UnsafeHeader("the address cannot be written safely")
+        raise UnsafeHeader(Sentence("the address cannot be written safely"))
     return wire
 
 

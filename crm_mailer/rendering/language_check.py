@@ -43,14 +43,18 @@ def _form_faults(given: list[str], code: str) -> Iterator[tuple[str, str]]:
     """Message and remedy of forms that there are not, and of those that are missing."""
     unknown = [form for form in given if form not in plurals.FORMS]
     for form in unknown:
-        yield f"plural() has no form `{form}`", plurals.nearest(form)
+        yield Sentence("plural() has no form `{form}`", form=form), plurals.nearest(form)
     needed = plurals.needed(formats.locale_for(code, ""))
     missing = [form for form in needed if form not in given]
     if missing and not unknown:
         forms = ", ".join(f'{one}="..."' for one in needed)
         yield (
-            f"the language `{code}` also needs the form {', '.join(f'`{one}`' for one in missing)}",
-            f"write plural(n, {forms})",
+            Sentence(
+                "the language `{code}` also needs the form {missing}",
+                code=code,
+                missing=", ".join(f"`{one}`" for one in missing),
+            ),
+            Sentence("write plural(n, {forms})", forms=forms),
         )
 
 
@@ -66,11 +70,11 @@ def _parts(draft: Draft, path: Path) -> Iterator[Problem]:
             sources.place_in(file, text, include.start(1) + part.start()),
             "CRM239",
             Sentence(
-                "a part in `{language}` stands in a template in `{language2}`",
-                language=part["language"],
-                language2=draft.language,
+                "a part in `{other}` stands in a template in `{language}`",
+                other=part["language"],
+                language=draft.language,
             ),
             width=len(part[0]),
-            help=Sentence("include {own}", own=own),
+            help=Sentence("include {file}", file=own),
             severity=Severity.WARNING,
         )

@@ -17,6 +17,7 @@ from crm_mailer.model.errors import RenderError
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering import (
     assembly,
+    borrowed,
     engine,
     field_check,
     folding,
@@ -88,8 +89,8 @@ class Part:
         """
         try:
             return self.render_at_most(values)
-        except engine.TooLarge:
-            raise TemplateFault(self._problem(None, "the mail grew beyond 2 MB")) from None
+        except engine.TooLarge as error:
+            raise TemplateFault(self._problem(None, str(error))) from None
 
     def render_at_most(self, values: Mapping[str, Any]) -> str:
         """The same, with an error of its own for what is too large.
@@ -116,7 +117,7 @@ class Part:
         except (TemplateError, SecurityError, ArithmeticError, TypeError, ValueError, LookupError,
                 AttributeError, RecursionError, MemoryError) as error:  # fmt: skip
             line = engine.line_of(error, self.template)
-            raise TemplateFault(self._problem(line, str(error) or type(error).__name__)) from error
+            raise TemplateFault(self._problem(line, borrowed.failure(error))) from error
 
     def _problem(self, line: int | None, message: str) -> Problem:
         return problem_at_line(self.draft, self.ruled, line, "CRM240", message)
@@ -268,7 +269,9 @@ class TemplateLibrary:
         if found is None:
             known = name in self._index
             raise RenderError(
-                f"there is no template `{name}`" + (f" in `{code}`" if known else ""),
+                Sentence("there is no template `{name}` in `{code}`", name=name, code=code)
+                if known
+                else Sentence("there is no template `{name}`", name=name),
                 hint="" if known else did_you_mean(name, self._index),
             )
         if isinstance(found, TemplateFault):
@@ -336,7 +339,7 @@ class TemplateLibrary:
             return engine.render(self._subjects[text], values)
         except (TemplateError, TypeError, ValueError, engine.TooLarge) as error:
             raise RenderError(
-                Sentence("the subject `{text}`: {error}", text=text, error=error)
+                Sentence("the subject `{text}`: {why}", text=text, why=borrowed.failure(error))
             ) from error
 
 
@@ -366,7 +369,7 @@ def jinja_tree(draft: Draft) -> tuple[nodes.Template | None, list[Problem]]:
         field_check.look(tree, has_order=True, vars=None)  # as deep as anybody will look
         reasons = engine.refused(tree)
     except TemplateSyntaxError as error:
-        message = f"Jinja: {error.message}"
+        message = borrowed.syntax(error)
         usual = problem_at_line(draft, ruled, error.lineno, "CRM210", message)
         is_pair = (error.message or "").startswith(NO_MATCH)
         return None, [_misspelt(draft) or (is_pair and _unpaired(draft)) or usual]
@@ -407,18 +410,21 @@ def _unpaired(draft: Draft) -> Problem | None:
 def _wrong_pair(draft: Draft, closing: Tag | None, opened: Tag | None) -> Problem:
     tag = closing if closing is not None and opened is None else opened
     assert tag is not None
-    shown, word = tag.text.split("\n")[0], f"{{% end{tag.statement} %}}"
+    shown = tag.text.split("\n")[0]
+    remedy = Sentence("write {end} where it ends", end=f"{{% end{tag.statement} %}}")
     if tag is closing:
-        said = f"`{shown}` closes nothing"
-        remedy = f"write {{% {tag.statement.removeprefix('end')} ... %}} before it, or remove it"
+        said = Sentence("Jinja: `{tag}` closes nothing", tag=shown)
+        begin = f"{{% {tag.statement.removeprefix('end')} ... %}}"
+        remedy = Sentence("write {begin} before it, or remove it", begin=begin)
     elif closing is not None:
-        said = f"`{shown}` is not closed before `{closing.text}`"
-        remedy = f"write {word} where it ends"
+        said = Sentence(
+            "Jinja: `{tag}` is not closed before `{closing}`", tag=shown, closing=closing.text
+        )
     else:
-        said, remedy = f"`{shown}` is never closed", f"write {word} where it ends"
+        said = Sentence("Jinja: `{tag}` is never closed", tag=shown)
     return draft.source.problem(
         "CRM210",
-        Sentence("Jinja: {said}", said=said),
+        said,
         max(tag.position, 0),
         width=len(shown),
         help=remedy,
@@ -466,7 +472,7 @@ def _part(draft: Draft, masked_text: str, environment: engine.Sandbox) -> Part:
     try:
         template = stencils.template(environment, ruled.text)
     except TemplateSyntaxError as error:
-        message = f"Jinja: {error.message}"
+        message = borrowed.syntax(error)
         raise TemplateFault(
             problem_at_line(draft, ruled, error.lineno, "CRM210", message)
         ) from None

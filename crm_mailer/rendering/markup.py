@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from crm_mailer.model import language
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.rendering import clean, mjml_child, sources
 from crm_mailer.rendering.context import SUBJECT
 from crm_mailer.rendering.faults import TemplateFault
@@ -159,7 +159,7 @@ class MjmlCompiler:
             got, end = _ask(self._spare or _start(), batch)
             answers += got
             if len(got) < len(batch):
-                answers.append(MjmlError(end))
+                answers.append(MjmlError("{said}", said=end))
             if self._spare is not None:
                 self._spare = _start()
         return answers
@@ -187,7 +187,7 @@ class MjmlCompiler:
             self._cache = None
 
 
-class MjmlError(str):
+class MjmlError(Sentence):
     """What MJML said against a template."""
 
     __slots__ = ()
@@ -203,18 +203,19 @@ def _start() -> Child:
     )
 
 
-def _ask(waiting: Child, texts: list[str]) -> tuple[list[str | MjmlError], str]:
+def _ask(waiting: Child, texts: list[str]) -> tuple[list[str | MjmlError], Sentence]:
     """What the child answered before its end, and how it ended."""
     with waiting as child:
         try:
             out, err = child.communicate(json.dumps(texts).encode(), timeout=SECONDS)
-            end = f"the MJML compiler broke on it (exit {child.returncode})"
+            end = Sentence("the MJML compiler broke on it (exit {code})", code=child.returncode)
             if child.returncode > 0 and err:
-                end += f": {err.decode(errors='replace').strip().splitlines()[-1]}"
+                last = err.decode(errors="replace").strip().splitlines()[-1]
+                end = Sentences(end, last, between=": ")
         except subprocess.TimeoutExpired:
             child.kill()
             out, _err = child.communicate()
-            end = f"the MJML compiler took longer than {SECONDS} seconds"
+            end = Sentence("the MJML compiler took longer than {seconds} seconds", seconds=SECONDS)
     return [_answer(row) for row in out.decode().splitlines()], end
 
 
@@ -255,7 +256,8 @@ def check_words(draft: Draft, html: str) -> None:
 
 def refuse(draft: Draft, error: MjmlError) -> TemplateFault:
     """What MJML said, as a fault of the template (MJML mostly tells no place)."""
-    said = draft.masked.plain(str(error)).removesuffix(" in root template")
+    own = draft.masked.plain(error).removesuffix(" in root template")
+    said = error.parts.get("said", own)
     return TemplateFault(
         draft.source.problem(
             "CRM221", Sentence("MJML: {said}", said=said), 0, help="is a tag not closed?"

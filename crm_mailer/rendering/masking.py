@@ -17,7 +17,7 @@ from functools import lru_cache
 from jinja2 import Environment, TemplateSyntaxError
 
 from crm_mailer.model.sentence import Sentence
-from crm_mailer.rendering import tokens
+from crm_mailer.rendering import borrowed, tokens
 from crm_mailer.rendering.faults import TemplateFault
 from crm_mailer.rendering.sources import Source
 
@@ -194,7 +194,7 @@ def _tokens(source: Source) -> list[tuple[str, str]]:
         raise TemplateFault(
             source.problem(
                 "CRM210",
-                Sentence("Jinja: {message}", message=error.message),
+                borrowed.syntax(error),
                 found.start() if found else position,
                 help="a tag is `{{ field }}` or `{% statement %}`",
                 width=2,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_mailer.definitions.problems import Problem, Severity, did_you_mean, nearest
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering.masking import FILLER, Masked
 from crm_mailer.rendering.plain import VOID
 from crm_mailer.rendering.quick_html import QuickParser
@@ -67,7 +68,7 @@ class _Linter(QuickParser):
         """Whether we stand inside an element whose content is plain HTML."""
         return any(tag in rules()["ending"] for tag, _position in self.stack)
 
-    def add(
+    def _fault(
         self, code: str, message: str, *, help: str = "", width: int = 1, at: int | None = None,
         severity: Severity = Severity.ERROR,
     ) -> None:  # fmt: skip
@@ -84,7 +85,7 @@ class _Linter(QuickParser):
             self.stack.append((self.meant.get(tag, tag), self.at))
         if len(self.stack) > MAX_DEPTH and not self.is_too_deep:
             self.is_too_deep = True
-            self.add("CRM204", f"tags are nested deeper than {MAX_DEPTH}")
+            self._fault("CRM204", Sentence("tags are nested deeper than {most}", most=MAX_DEPTH))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.opened(tag, attrs)
@@ -103,47 +104,80 @@ class _Linter(QuickParser):
         if tag != "mjml" and tag not in known:
             if near := nearest(tag, known):
                 self.meant[tag] = near
-            self.add("CRM205", f"there is no MJML tag <{tag}>", width=len(tag) + 1,
-                     help=did_you_mean(tag, known) if tag.startswith("mj") else
-                     "plain HTML stands inside mj-text, mj-table or mj-raw")  # fmt: skip
+            self._fault(
+                "CRM205",
+                Sentence("there is no MJML tag <{tag}>", tag=tag),
+                width=len(tag) + 1,
+                help=did_you_mean(tag, known)
+                if tag.startswith("mj")
+                else "plain HTML stands inside mj-text, mj-table or mj-raw",
+            )
             return
         self.check_place(tag)
         for key in given:
             if '"' in key or "'" in key:
-                self.add("CRM206", f"a quotation mark is missing in <{tag}>", width=len(tag) + 1,
-                         help='each value stands between two: align="left"')  # fmt: skip
+                self._fault(
+                    "CRM206",
+                    Sentence("a quotation mark is missing in <{tag}>", tag=tag),
+                    width=len(tag) + 1,
+                    help='each value stands between two: align="left"',
+                )
                 break
             if FILLER in key:
-                self.add(
+                self._fault(
                     "CRM206",
                     "Jinja may not stand around an attribute",
                     help='inside the quotes it works: color="{% if x %}red{% endif %}"',
                 )
             elif tag != "mjml" and key not in known[tag] and key not in EVERYWHERE:
-                self.add("CRM206", f"<{tag}> has no attribute `{key}`", width=len(tag) + 1,
-                         help=did_you_mean(key, known[tag]))  # fmt: skip
+                self._fault(
+                    "CRM206",
+                    Sentence("<{tag}> has no attribute `{key}`", tag=tag, key=key),
+                    width=len(tag) + 1,
+                    help=did_you_mean(key, known[tag]),
+                )
         if tag == "mj-image" and "alt" not in given:
-            self.add("CRM230", "the picture has no alt text", width=len(tag) + 1,
-                     help='say what it shows, or alt="" where it is only an ornament')  # fmt: skip
+            self._fault(
+                "CRM230",
+                "the picture has no alt text",
+                width=len(tag) + 1,
+                help='say what it shows, or alt="" where it is only an ornament',
+            )
         if tag == "mj-style" and given.get("inline") == "inline":
-            self.add("CRM207", "mj-style inline is not written into the tags",
-                     severity=Severity.WARNING, help="use attributes or mj-class")  # fmt: skip
+            self._fault(
+                "CRM207",
+                "mj-style inline is not written into the tags",
+                severity=Severity.WARNING,
+                help="use attributes or mj-class",
+            )
 
     def check_place(self, tag: str) -> None:
         if not self.stack:
             if tag != "mjml":
-                self.add("CRM205", f"<{tag}> stands outside <mjml>", width=len(tag) + 1)
+                self._fault(
+                    "CRM205", Sentence("<{tag}> stands outside <mjml>", tag=tag), width=len(tag) + 1
+                )
             return
         parent, position = self.stack[-1]
         # what may stand in a tag that nobody wrote is no question
         allowed = rules()["children"].get(parent) if position not in self.written else None
         if allowed is not None and tag not in allowed and "^.*^" not in allowed:
-            self.add("CRM208", f"<{tag}> may not stand in <{parent}>", width=len(tag) + 1,
-                     help="allowed: " + (", ".join(allowed) or "nothing"))  # fmt: skip
+            self._fault(
+                "CRM208",
+                Sentence("<{tag}> may not stand in <{parent}>", tag=tag, parent=parent),
+                width=len(tag) + 1,
+                help=Sentence("allowed: {tags}", tags=", ".join(allowed))
+                if allowed
+                else "allowed: nothing",
+            )
 
         if tag == "mj-column" and self.loops_between(self.stack[-1][1], self.at):
-            self.add("CRM213", "a loop over columns gives them wrong widths", width=len(tag) + 1,
-                     help="loop over sections, or over the rows of an mj-table")  # fmt: skip
+            self._fault(
+                "CRM213",
+                "a loop over columns gives them wrong widths",
+                width=len(tag) + 1,
+                help="loop over sections, or over the rows of an mj-table",
+            )
 
     def loops_between(self, start: int, end: int) -> int:
         """How many loops that begin after `start` are still open at `end`."""
@@ -151,23 +185,29 @@ class _Linter(QuickParser):
 
     def check_html(self, tag: str, given: dict[str, str]) -> None:
         if tag == "img" and "alt" not in given:
-            self.add("CRM230", "the picture has no alt text", width=4)
+            self._fault("CRM230", "the picture has no alt text", width=4)
         if tag in {"script", "iframe", "object", "embed", "form"}:
-            self.add("CRM231", f"<{tag}> does not work in mail", width=len(tag) + 1)
+            self._fault(
+                "CRM231", Sentence("<{tag}> does not work in mail", tag=tag), width=len(tag) + 1
+            )
 
     def check_values(self, tag: str, given: dict[str, str]) -> None:
         for key, value in given.items():
             if key in LINKS and SCRIPTS.match(value):
                 begin = value.strip().split(":")[0] + ":"
                 inside = max(0, (self.get_starttag_text() or "").find(begin))
-                self.add("CRM232", f"a link may not begin with `{begin}`", at=self.at + inside,
-                         width=len(begin) if inside else 1,
-                         help="link to a page: https://...")  # fmt: skip
+                self._fault(
+                    "CRM232",
+                    Sentence("a link may not begin with `{begin}`", begin=begin),
+                    at=self.at + inside,
+                    width=len(begin) if inside else 1,
+                    help="link to a page: https://...",
+                )
             if key.startswith("on") and tag not in rules()["attributes"]:
-                self.add("CRM231", f"`{key}` does not work in mail")
+                self._fault("CRM231", Sentence("`{key}` does not work in mail", key=key))
         raw = self.get_starttag_text() or ""
         if FILLER in raw and UNQUOTED.search(BETWEEN_QUOTES.sub('""', raw)):
-            self.add("CRM209", "an attribute with Jinja needs quotes around its value")
+            self._fault("CRM209", "an attribute with Jinja needs quotes around its value")
 
     def handle_endtag(self, tag: str) -> None:
         tag = self.meant.get(tag, tag)
@@ -178,15 +218,19 @@ class _Linter(QuickParser):
             name, position = self.stack[-1]
             if not self.html_inside or name.startswith("mj"):
                 shown = self.written.get(position, name)
-                self.add("CRM211", f"<{shown}> is not closed before </{tag}>", at=position,
-                         width=len(shown) + 1)  # fmt: skip
+                self._fault(
+                    "CRM211",
+                    Sentence("<{tag}> is not closed before </{end}>", tag=shown, end=tag),
+                    at=position,
+                    width=len(shown) + 1,
+                )
             while self.stack and self.stack.pop()[0] != tag:
                 pass
         elif tag in names:
             while self.stack and self.stack.pop()[0] != tag:
                 pass
         elif tag not in VOID and not self.html_inside:
-            self.add("CRM211", f"</{tag}> closes nothing", width=len(tag) + 3)
+            self._fault("CRM211", Sentence("</{tag}> closes nothing", tag=tag), width=len(tag) + 3)
 
     def finish(self) -> None:
         """What can be said only at the end."""
@@ -194,11 +238,18 @@ class _Linter(QuickParser):
         if self.stack:
             name, position = self.stack[-1]
             shown = self.written.get(position, name)
-            self.add("CRM211", f"<{shown}> is never closed", at=position, width=len(shown) + 1)
+            self._fault(
+                "CRM211",
+                Sentence("<{tag}> is never closed", tag=shown),
+                at=position,
+                width=len(shown) + 1,
+            )
         for tag, code, remedy in (
-            ("mjml", "CRM205", "a template begins with <mjml>"),
-            ("mj-body", "CRM205", "the content stands in <mj-body>"),
-            ("mj-title", "CRM233", "mj-title is the subject of the mail"),
+            ("mjml", "CRM205", Sentence("a template begins with <mjml>")),
+            ("mj-body", "CRM205", Sentence("the content stands in <mj-body>")),
+            ("mj-title", "CRM233", Sentence("mj-title is the subject of the mail")),
         ):
             if tag not in self.seen:
-                self.add(code, f"the template has no <{tag}>", help=remedy, at=0)
+                self._fault(
+                    code, Sentence("the template has no <{tag}>", tag=tag), help=remedy, at=0
+                )

@@ -9,6 +9,7 @@ from babel import Locale
 from babel.numbers import format_decimal
 
 from crm_mailer.definitions.problems import did_you_mean
+from crm_mailer.model.sentence import Sentence
 
 NAME = "plural"
 #: CLDR's categories, in its order; `none` is ours: a text for exactly nought.
@@ -41,11 +42,13 @@ class Plural:
             TypeError: it is no number, or there is no such form.
         """
         if isinstance(number, bool) or not isinstance(number, int | float):
-            raise TypeError(f"plural() counts a number, not `{number}`")
+            raise TypeError(Sentence("plural() counts a number, not `{number}`", number=number))
         unknown = next((form for form in forms if form not in FORMS), None)
         if unknown is not None or not forms:
             raise TypeError(
-                f"plural() has no form `{unknown}`" if unknown else "plural() has no form"
+                Sentence("plural() has no form `{form}`", form=unknown)
+                if unknown
+                else Sentence("plural() has no form")
             )
         category = "none" if number == 0 and "none" in forms else self._locale.plural_form(number)
         spare = forms.get("other", next(reversed(forms.values())))

@@ -181,17 +181,22 @@ class _Reader:
 
     def _refusal(self, wanted: dict[str, str], target: Path, above: tuple[Path, ...]) -> str:
         if not wanted.get("path"):
-            return "mj-include needs a path"
+            return Sentence("mj-include needs a path")
         if not self._is_inside(str(target)) or Path(wanted["path"]).is_absolute():
-            return f"the included file `{wanted['path']}` is outside the template folder"
+            path = wanted["path"]
+            return Sentence("the included file `{path}` is outside the template folder", path=path)
         if target in above:
             names = " -> ".join(p.name for p in (*above[above.index(target) :], target))
-            return f"the file includes itself: {names}"
+            return Sentence("the file includes itself: {names}", names=names)
         if wanted.get("type", "mjml") not in {"mjml", "css", "html"}:
-            return f"mj-include knows the types mjml, css and html, not `{wanted['type']}`"
+            return Sentence(
+                "mj-include knows the types mjml, css and html, not `{type}`", type=wanted["type"]
+            )
         if len(above) > MAX_DEPTH:
-            return f"includes are nested deeper than {MAX_DEPTH}"
-        return f"more than {MAX_INCLUDES} includes" if self.includes > MAX_INCLUDES else ""
+            return Sentence("includes are nested deeper than {most}", most=MAX_DEPTH)
+        if self.includes > MAX_INCLUDES:
+            return Sentence("more than {most} includes", most=MAX_INCLUDES)
+        return ""
 
     def wrapped(
         self,
@@ -225,8 +230,8 @@ class _Reader:
                     code="CRM202",
                     file=file,
                     message=Sentence(
-                        "with its includes it is larger than {max_expanded} kB",
-                        max_expanded=MAX_EXPANDED // 1000,
+                        "with its includes it is larger than {size} kB",
+                        size=MAX_EXPANDED // 1000,
                     ),
                 )
             )
@@ -250,8 +255,8 @@ def _text_of(path: Path, name: str, asked: Problem | None) -> str:
                     code="CRM202",
                     file=name,
                     message=Sentence(
-                        "the file is larger than {max_file_bytes} kB",
-                        max_file_bytes=MAX_FILE_BYTES // 1000,
+                        "the file is larger than {size} kB",
+                        size=MAX_FILE_BYTES // 1000,
                     ),
                 )
             )
@@ -263,7 +268,7 @@ def _text_of(path: Path, name: str, asked: Problem | None) -> str:
             Problem(
                 code="CRM203",
                 file=name,
-                message=Sentence("the file is not UTF-8 text (byte {start})", start=error.start),
+                message=Sentence("the file is not UTF-8 text (byte {offset})", offset=error.start),
                 help="save it as UTF-8 in your editor",
             )
         ) from None

@@ -59,7 +59,8 @@ PACKAGE = ROOT / "crm_mailer"
 DOORS = ("cli", "studio")
 
 #: What makes a finding, beside the errors themselves.
-FINDINGS = ("Fault", "Problem", "RowProblem", "_complain", "_fault", "_problem", "_refuse",
+FINDINGS = ("BadLine", "CellError",
+            "Fault", "Problem", "RowProblem", "_complain", "_fault", "_problem", "_refuse",
             "problem", "problem_at", "problem_at_line", "unknown")  # fmt: skip
 #: By what names findings and errors are given their words, beside the first.
 TELLING = ("message", "help", "hint", "remedy", "what", "why")
@@ -197,6 +198,8 @@ PATTERNS = {
     "what": "learning/sayings.py",
     "pattern": "learning/sayings.py, and sentences that `recalled` was given",
     "SAID": "learning/sayings.py",
+    "known.pattern": "rendering/borrowed.py",
+    "text.pattern": "notes of an import, as they were made",
     "kept['say']": "alerts, as they were raised",
     "OF_CASE": "learning/sayings.py",
     "SENTENCES[Step(event.ref)]": "WORK_LIST",
