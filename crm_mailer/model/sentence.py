@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
+from crm_mailer.model.system_texts import SYSTEM_TEXTS
+
 
 class Sentence(str):
     """English text that remembers what it was made of: to programs it is plain text.
@@ -22,7 +24,7 @@ class Sentence(str):
         """`pattern` has `{name}` for each of `parts`, which may be sentences or errors."""
         for name, part in parts.items():
             if isinstance(part, BaseException):  # what it says is wanted, not its traceback
-                parts[name] = str(part)
+                parts[name] = _of_error(part)
         self = super().__new__(cls, pattern.format(**parts) if parts else pattern)
         self.pattern, self.parts = pattern, parts
         return self
@@ -33,10 +35,7 @@ class Sentence(str):
 
     def said(self, translate: Callable[[str], str]) -> str:
         """The sentence in the language into which `translate` puts a text."""
-        parts = {
-            name: part.said(translate) if isinstance(part, Sentence) else part
-            for name, part in self.parts.items()
-        }
+        parts = {name: _said(part, translate) for name, part in self.parts.items()}
         pattern = translate(self.pattern)
         return pattern.format(**parts) if parts else pattern
 
@@ -93,7 +92,21 @@ class Sentences(Sentence):
 
     def said(self, translate: Callable[[str], str]) -> str:
         """Each sentence in that language; the row itself is no text of the catalogue."""
-        return self.between.join(
-            part.said(translate) if isinstance(part, Sentence) else str(part)
-            for part in self.parts.values()
-        )
+        return self.between.join(str(_said(part, translate)) for part in self.parts.values())
+
+
+def _of_error(error: BaseException) -> str:
+    """What an error says; what the system says in it is a part, to be said in any language."""
+    said = str(error)
+    why = error.strerror if isinstance(error, OSError) else None
+    if why not in SYSTEM_TEXTS or isinstance(said, Sentence):
+        return said
+    before, _why, behind = said.partition(why)
+    return Sentences(before, why, behind, between="")
+
+
+def _said(part: object, translate: Callable[[str], str]) -> object:
+    """A part as it is said: a sentence and a text of the system's in that language."""
+    if isinstance(part, Sentence):
+        return part.said(translate)
+    return translate(part) if isinstance(part, str) and part in SYSTEM_TEXTS else part
