@@ -62,8 +62,6 @@ FOLLOWED = (
     "Missing option {param_hint}.",
     "Missing parameter {param_hint}.",
 )
-#: How one stands behind another.
-FOLLOWING = "{error} {more}"
 #: Words of click's own that it puts in: kinds of paths and of numbers.
 WORDS = ("File", "Directory", "Path", "integer", "integer range", "float", "float range", "number")
 _PART = re.compile(r"\{(\w+)(?:!r)?\}")
@@ -92,7 +90,7 @@ def read(text: str) -> str:
             parts = found.groupdict()
             more = parts.pop("more", None)
             first = Sentence(pattern, **{name: _part(name, part) for name, part in parts.items()})
-            return Sentence(FOLLOWING, error=first, more=read(more)) if more else first
+            return Sentence("{error} {more}", error=first, more=read(more)) if more else first
     return _of_file(text)
 
 
@@ -105,7 +103,7 @@ def _of_file(text: str) -> str:
 def patterns() -> Iterator[str]:
     """What the sentences are made of, for the catalogues."""
     yield from (_pattern(template) for template in (*FOLLOWED, *TEMPLATES))
-    yield from (FOLLOWING, *WORDS)
+    yield from WORDS
 
 
 def _part(name: str, text: str) -> str:

@@ -35,7 +35,7 @@ class Sentence(str):
 
     def said(self, translate: Callable[[str], str]) -> str:
         """The sentence in the language into which `translate` puts a text."""
-        parts = {name: _said(part, translate) for name, part in self.parts.items()}
+        parts = {name: part_said(part, translate) for name, part in self.parts.items()}
         pattern = translate(self.pattern)
         return pattern.format(**parts) if parts else pattern
 
@@ -92,7 +92,7 @@ class Sentences(Sentence):
 
     def said(self, translate: Callable[[str], str]) -> str:
         """Each sentence in that language; the row itself is no text of the catalogue."""
-        return self.between.join(str(_said(part, translate)) for part in self.parts.values())
+        return self.between.join(str(part_said(part, translate)) for part in self.parts.values())
 
 
 def _of_error(error: BaseException) -> str:
@@ -105,8 +105,10 @@ def _of_error(error: BaseException) -> str:
     return Sentences(before, why, behind, between="")
 
 
-def _said(part: object, translate: Callable[[str], str]) -> object:
+def part_said(part: object, translate: Callable[[str], str]) -> object:
     """A part as it is said: a sentence and a text of the system's in that language."""
+    if isinstance(part, BaseException):
+        part = _of_error(part)
     if isinstance(part, Sentence):
         return part.said(translate)
     return translate(part) if isinstance(part, str) and part in SYSTEM_TEXTS else part

@@ -149,6 +149,7 @@ class Desk:
             loader=FileSystemLoader(LOOKS),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=formats.said,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -232,7 +233,7 @@ class Desk:
         except CrmMailerError as error:
             if _wants_json(request) or isinstance(error, StoreError):
                 raise
-            request.state.tell(f"{error}. {error.hint}".strip(" ."), is_trouble=True)
+            request.state.tell(_in_full(error), is_trouble=True)
             return RedirectResponse(_back(request), 303)
         request.state.note(Noted.ACT, done.said)
         self._look_again()
@@ -348,6 +349,13 @@ def _without_pictures(found: Any) -> Any:
     if isinstance(found, list):
         return [_without_pictures(value) for value in found]
     return found
+
+
+def _in_full(error: CrmMailerError) -> str:
+    """What went wrong and what to do, in the reader's language."""
+    if not error.hint:
+        return say(str(error)).strip(" .")
+    return say(Sentence("{error}. {hint}", error=error, hint=error.hint)).strip(" .")
 
 
 def _about(look: Look) -> str:
