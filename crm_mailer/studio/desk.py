@@ -298,8 +298,9 @@ class Desk:
         """What is answered where there is no such page, or it takes no such request."""
         status = fault.status_code if isinstance(fault, HTTPException) else 404
         if request.state.visitor.is_stranger:
-            said = "There is no such file." if status == 404 else "Not allowed."
-            return PlainTextResponse(said, status)
+            no_file, not_allowed = Sentence("There is no such file."), Sentence("Not allowed.")
+            said = no_file if status == 404 else not_allowed
+            return PlainTextResponse(say(said, request.state.visitor.language), status)
         return await run_in_threadpool(self._lost, request, status)
 
     def _lost(self, request: Request, status: int) -> Response:

@@ -23,7 +23,7 @@ from crm_mailer import i18n
 from crm_mailer.app.showroom import Look, Showroom, Wanted
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.language import RIGHT_TO_LEFT, base
-from crm_mailer.model.sentence import unpack
+from crm_mailer.model.sentence import Sentence, unpack
 from crm_mailer.studio.preview import dress
 from crm_mailer.studio.preview.watching import END, Watch
 from crm_mailer.studio.preview.words import SPOKEN, words
@@ -68,7 +68,9 @@ class Doorkeeper:
             return
         told = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if not is_ours(told.get("host", ""), told.get("sec-fetch-site", ""), scope["path"]):
-            refusal = PlainTextResponse("This page is for this machine only.", 403)
+            refusal = PlainTextResponse(
+                i18n.say(Sentence("This page is for this machine only.")), 403
+            )
             await refusal(scope, receive, send)
             return
 
