@@ -12,7 +12,6 @@ from typing import Any
 
 from crm_mailer.app import rendering, saves
 from crm_mailer.app.wiring import App
-from crm_mailer.definitions.problems import Problem
 from crm_mailer.model import campaign as campaigns
 from crm_mailer.model.campaign import Campaign, OrderAnchor, Step, Stream
 from crm_mailer.model.customer import Customer
@@ -82,8 +81,6 @@ class Look:
     campaign: str = ""
     mail: Preview | None = None
     fault: str = ""
-    #: What `fault` tells, where it is about a template's text.
-    problem: Problem | None = None
     hint: str = ""
 
 
@@ -143,9 +140,7 @@ class Showroom:
             try:
                 return replace(bare, mail=self._mail(wanted))
             except TemplateFault as fault:
-                return replace(
-                    bare, fault=fault.problem.as_text(), problem=fault.problem, hint=fault.hint
-                )
+                return replace(bare, fault=fault.problem.as_text(), hint=fault.hint)
             except CrmMailerError as error:
                 return replace(bare, fault=str(error), hint=error.hint)
 

@@ -78,7 +78,7 @@ def page(report: CheckReport) -> None:
     from crm_mailer.definitions.problems import Severity
 
     for problem in report.problems:
-        show.raw(problem.as_text(say) + "\n")
+        show.raw(say(problem.as_text()) + "\n")
     read = _("{campaigns} campaigns, {segments} segments, {curves} curves").format(
         campaigns=report.campaigns, segments=report.segments, curves=report.curves
     )

@@ -177,8 +177,7 @@ def trouble(error_: CrmMailerError) -> None:
 
 def faults(problems: Iterable[Problem], hint: str = "") -> None:
     """Faults in files, each with its place; and what to do."""
-    text = "\n\n".join(problem.as_text(say) for problem in problems)
-    talk(text)
+    talk("\n\n".join(say(problem.as_text()) for problem in problems))
     _help(hint)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NoReturn
 
 from crm_mailer.model.errors import DefinitionError
-from crm_mailer.model.sentence import Sentence, sentence
+from crm_mailer.model.sentence import Sentence, Sentences, sentence
 
 MAX_SHOWN = 160
 
@@ -60,14 +60,11 @@ class Problem:
         """By what findings are sorted, so that two runs tell the same in the same order."""
         return self.file, self.line, self.column, self.code, self.message
 
-    def as_text(self, say: Callable[[Sentence], str] = str) -> str:
-        """The fault with its source line, a caret and the remedy.
-
-        Args:
-            say: puts a sentence into the reader's language.
-        """
-        severity, message = say(Sentence(self.severity)), say(sentence(self.message))
-        rows = [f"{severity}[{self.code}]: {message}", f"  --> {self.place}"]
+    def as_text(self) -> Sentence:
+        """The fault with its source line, a caret and the remedy."""
+        title = Sentence("{severity}[{code}]: {message}", severity=Sentence(self.severity),
+                         code=self.code, message=self.message)  # fmt: skip
+        rows = [title, f"  --> {self.place}"]
         if self.line and self.source.strip():
             number = str(self.line)
             line, column = _excerpt(self.source, self.column)
@@ -75,9 +72,9 @@ class Problem:
             rows.append(f"{number:>5} | {line}")
             rows.append(f"      | {_indent(line[: column - 1])}{'^' * max(1, _wide(marked))}")
         if self.help:
-            told = say(Sentence("help: {hint}", hint=self.help))
-            rows.append(f"      = {told}")
-        return "\n".join(rows)
+            told = Sentence("help: {hint}", hint=self.help)
+            rows.append(Sentences("      = ", told, between=""))
+        return Sentences(*rows, between="\n")
 
     def as_json(self) -> dict[str, str | int]:
         """The fault for programs."""
@@ -100,7 +97,7 @@ def raise_all(problems: Sequence[Problem]) -> NoReturn:
         DefinitionError: always; its `problems` are these.
     """
     error = DefinitionError(
-        "\n".join(problem.as_text() for problem in problems),
+        Sentences(*(problem.as_text() for problem in problems), between="\n"),
         hint="`crm-mailer check` shows all faults; `check --explain CODE` says more about one",
     )
     error.problems = tuple(problems)

@@ -7,7 +7,6 @@ import json
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -227,9 +226,7 @@ def _told(look: Look, code: str) -> dict[str, object]:
         "use": wanted.use,
         "campaign": look.campaign,
         "direction": "rtl" if base(wanted.language) in RIGHT_TO_LEFT else "ltr",
-        "fault": i18n.say(look.fault, code)
-        if look.problem is None
-        else look.problem.as_text(partial(i18n.say, code=code)),
+        "fault": i18n.say(look.fault, code),
         "hint": i18n.say(look.hint, code),
     }
     if look.mail is not None:
