@@ -13,8 +13,16 @@ from crm_mailer.cli import show
 from tests.learning.shop import NOW, SmallShop
 
 HAN = re.compile("[\u4e00-\u9fff]")
+#: What libraries say: they know English only.
+OF_LIBRARIES = (
+    "An email address must have an @-sign.",
+    "Could not parse SQLAlchemy URL from given URL string",
+    "Expecting value: line 1 column 1 (char 0)",
+)
 #: Words that may stay: what is quoted, a command, a place.
-KEPT = re.compile(r"`[^`]*`|'[^'\n]*'|crm-mailer(?: [a-z-]+)*|\S*/\S*")
+KEPT = re.compile(
+    r"`[^`]*`|'[^'\n]*'|crm-mailer(?: [a-z-]+)*|\S*/\S*|" + "|".join(map(re.escape, OF_LIBRARIES))
+)
 #: Four words of English in a row.
 ENGLISH = re.compile(r"(?:\b[a-z]{2,} ){3,}[a-z]{2,}\b")
 
@@ -247,6 +255,7 @@ def _faults(code: int, said: str) -> str:
     message, _hint, remedy = talk.partition("建议：")
     if code in (0, 70):
         return f"ended with {code}: {said}"
-    if not HAN.search(message.replace("错误：", "")) or (remedy and not HAN.search(remedy)):
+    is_english = not HAN.search(remedy) and re.search("[a-z]{2}", KEPT.sub("", remedy))
+    if is_english or not HAN.search(message.replace("错误：", "")):
         return f"is not Chinese: {talk}"
     return "; ".join(line for line in talk.splitlines() if ENGLISH.search(KEPT.sub("~", line)))
