@@ -12,13 +12,12 @@ from typing import Any
 
 from crm_mailer.app import rendering, saves
 from crm_mailer.app.wiring import App
-from crm_mailer.definitions.problems import Problem
 from crm_mailer.model import campaign as campaigns
 from crm_mailer.model.campaign import Campaign, OrderAnchor, Step, Stream
 from crm_mailer.model.customer import Customer
 from crm_mailer.model.errors import CrmMailerError, NotFound
 from crm_mailer.model.order import Order, OrderState
-from crm_mailer.model.sentence import Sentence, sentence
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.rendering import replies, samples
 from crm_mailer.rendering.compose import Composer
 from crm_mailer.rendering.faults import TemplateFault
@@ -75,7 +74,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The mail, or why there is none; `problem` where that is a fault in a template."""
+    """The mail, or why there is none. `fault` is told as `check` tells it, with a caret."""
 
     wanted: Wanted
     #: The file of the campaign that it is for; empty where there is none.
@@ -83,15 +82,6 @@ class Look:
     mail: Preview | None = None
     fault: str = ""
     hint: str = ""
-    problem: Problem | None = None
-
-    def told(self, say: Callable[[Sentence], str] = str) -> str:
-        """Why there is none; a fault in a template as `check` tells it, with a caret.
-
-        Args:
-            say: puts a sentence into the reader's language.
-        """
-        return self.problem.as_text(say) if self.problem is not None else say(sentence(self.fault))
 
 
 class Showroom:
@@ -150,8 +140,7 @@ class Showroom:
             try:
                 return replace(bare, mail=self._mail(wanted))
             except TemplateFault as fault:
-                told = fault.problem.as_text()
-                return replace(bare, fault=told, problem=fault.problem, hint=fault.hint)
+                return replace(bare, fault=fault.problem.as_text(), hint=fault.hint)
             except CrmMailerError as error:
                 return replace(bare, fault=str(error), hint=error.hint)
 

@@ -11,10 +11,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from crm_mailer import __version__
-from crm_mailer.cli import show
+from crm_mailer.cli import show, usage
 from crm_mailer.cli.help_page import Group
 from crm_mailer.i18n import _, prefer
 from crm_mailer.model.errors import CrmMailerError
+from crm_mailer.model.sentence import Sentence
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -212,17 +213,18 @@ def _run(arguments: list[str]) -> int:
 def _report(error: Exception) -> int:
     """Say what went wrong and what to do; returns the exit code."""
     match error:
-        case click.UsageError():
-            show.error(error.format_message(), _usage(error.ctx))
+        case click.exceptions.NoArgsIsHelpError():
+            show.talk(error.format_message())
             return error.exit_code
         case click.ClickException():
-            show.error(error.format_message())
+            show.error(usage.said(error), usage.hint(error))
             return error.exit_code
         case CrmMailerError():
             show.trouble(error)
             return error.exit_code
         case OSError(strerror=str(why), filename=str(name)):
-            show.error(f"{name}: {why}", _("look at the rights of the folder and the free space"))
+            said = Sentence("{file}: {why}", file=name, why=why)
+            show.error(said, _("look at the rights of the folder and the free space"))
             return CANNOT_WRITE
         case _:
             remedy = _("this is a fault of ours: run it again with `crm-mailer --debug ...` "
@@ -240,12 +242,3 @@ def _shop_language(home: str | None) -> str:
         return read_settings(find_home(home)).language
     except (CrmMailerError, OSError):
         return ""  # the command itself says what is wrong, if it matters to it
-
-
-def _usage(ctx: click.Context | None) -> str:
-    if ctx is None:
-        return ""
-    return _("{usage}; `{command} --help` says more").format(
-        usage=" ".join(ctx.get_usage().split()).removeprefix(_("Usage: ").strip()).lstrip(),
-        command=ctx.command_path,
-    )

@@ -15,6 +15,7 @@ from crm_mailer.learning.checklist import Step
 from crm_mailer.model.case import Arbitration, Channel, Remedy
 from crm_mailer.model.errors import CannotWrite, NotPossible
 from crm_mailer.model.reply import Severity
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.unpaid import UnpaidReason
 
 if TYPE_CHECKING:
@@ -251,7 +252,9 @@ def _write(file: Path, text: str, *, is_forced: bool) -> None:
         ) from None
     except OSError as error:
         hint = _("look at the rights of the folder and the free space")
-        raise CannotWrite(f"{file}: {error.strerror}", hint=hint) from None
+        raise CannotWrite(
+            Sentence("{file}: {why}", file=file, why=error.strerror), hint=hint
+        ) from None
 
 
 def _told(new: int, what: str) -> None:

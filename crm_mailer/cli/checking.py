@@ -10,6 +10,7 @@ import click
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option
 from crm_mailer.i18n import _, n_, say
+from crm_mailer.model.sentence import pack
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -31,9 +32,10 @@ PRINTED = "-"
     flag_value=PRINTED,
     help=_("JSON Schemas for editors, printed or written into FOLDER."),
 )
+@click.option("--sentences", "is_packed", is_flag=True, hidden=True)
 @as_json_option
 @pass_app
-def check(app: App, code: str | None, folder: str | None, as_json: bool) -> None:
+def check(app: App, code: str | None, folder: str | None, is_packed: bool, as_json: bool) -> None:
     """Check campaigns, segments, curves, shop and templates."""
     from crm_mailer.app import checking
 
@@ -42,16 +44,22 @@ def check(app: App, code: str | None, folder: str | None, as_json: bool) -> None
     elif folder:
         _schemas(folder)
     else:
-        _check(checking.check(app), as_json=as_json)
+        _check(checking.check(app), as_json=as_json, is_packed=is_packed)
 
 
-def _check(report: CheckReport, *, as_json: bool) -> None:
+def _check(report: CheckReport, *, as_json: bool, is_packed: bool) -> None:
+    """Packed: for a program of ours, which says the words in several languages."""
     if as_json:
-        show.json_([problem.as_json() for problem in report.problems])
+        found = [problem.as_json() for problem in report.problems]
+        show.json_([_packed(one) for one in found] if is_packed else found)
     else:
         page(report)
     if report.errors:
         raise click.exceptions.Exit(FAILED)
+
+
+def _packed(finding: dict[str, str | int]) -> dict[str, object]:
+    return {name: pack(value) for name, value in finding.items()}
 
 
 def _schemas(folder: str) -> None:
@@ -70,7 +78,7 @@ def page(report: CheckReport) -> None:
     from crm_mailer.definitions.problems import Severity
 
     for problem in report.problems:
-        show.raw(problem.as_text(say) + "\n")
+        show.raw(say(problem.as_text()) + "\n")
     read = _("{campaigns} campaigns, {segments} segments, {curves} curves").format(
         campaigns=report.campaigns, segments=report.segments, curves=report.curves
     )

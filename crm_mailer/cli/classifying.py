@@ -11,6 +11,7 @@ import click
 from crm_mailer.cli import show
 from crm_mailer.cli.options import Command, as_json_option
 from crm_mailer.i18n import _
+from crm_mailer.model.sentence import Sentence
 
 if TYPE_CHECKING:
     from crm_mailer.app.classifying import Classified
@@ -32,7 +33,9 @@ def classify(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> None:
     failed = 0
     for one in classifying.classify(files, sys.stdin.buffer, words, SystemClock().now()):
         if isinstance(one, classifying.Unreadable):
-            show.error(f"{one.where}: {one.why}", "" if failed else one.hint)
+            show.error(
+                Sentence("{file}: {why}", file=one.where, why=one.why), "" if failed else one.hint
+            )
             failed += 1
         elif as_json:
             click.echo(json.dumps(show.plain(one), ensure_ascii=False))

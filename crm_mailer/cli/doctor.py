@@ -44,7 +44,7 @@ def doctor(app: App, offline: bool, as_json: bool) -> None:
 
 
 def _show(one: Finding) -> None:
-    line = f"{one.what}: {say(one.said)}"
+    line = f"{say(one.what)}: {say(one.said)}"
     match one.grade.value:
         case "ok":
             show.good(line)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from crm_mailer.cli import Doors, outbox_page, pass_app, progress, show
+from crm_mailer.cli.asking import confirm
 from crm_mailer.cli.options import (
     Command,
     Day,
@@ -161,8 +162,8 @@ def cancel(
         show.note(_("nothing to end: none of these mails waits to leave"))
         return
     if not yes:
-        click.confirm(n_("End 1 mail that has not left?",
-                         "End {number} mails that have not left?", found), abort=True)  # fmt: skip
+        confirm(n_("End 1 mail that has not left?",
+                   "End {number} mails that have not left?", found))  # fmt: skip
     outbox_page.cancelled(verbs.cancel(app, which), campaign)
 
 
@@ -304,7 +305,7 @@ def _ask(app: App, number: int | None, campaign: str | None) -> None:
           "and brings spam reports; marketing mail in doubt is better left alone.").format(
             mails=mails)
     )  # fmt: skip
-    click.confirm(_("Send again?"), abort=True)
+    confirm(_("Send again?"))
 
 
 def _midnight(day: date | None, place: ZoneInfo) -> datetime | None:

@@ -46,7 +46,7 @@ def _trial(done: list[WayTold], *, as_json: bool) -> None:
         show.json_(done)
     for one in done if not as_json else ():
         if one.error:
-            show.line(f"✗ {one.way} {one.place}: {one.error}")
+            show.line(f"✗ {one.way} {one.place}: {say(one.error)}")
         else:
             show.good(f"{one.way} {one.place}")
     if any(one.error for one in done):

@@ -185,9 +185,9 @@ def _show_purge(app: App, done: Purge, *, is_dry: bool = False) -> None:
         show.note(_("the one before was at {moment}").format(
             moment=show.local(done.since, app.zone)))  # fmt: skip
     if done.stuck:
-        show.warn(n_("1 mail as it came could not be removed: {fault}",
-                     "{number} mails as they came could not be removed: {fault}",
-                     done.stuck).format(fault=done.fault))  # fmt: skip
+        show.warn(_("{mails} could not be removed: {fault}").format(
+            mails=n_("1 mail as it came", "{number} mails as they came", done.stuck),
+            fault=done.fault))  # fmt: skip
 
 
 def _show_erasure(done: Erasure) -> None:

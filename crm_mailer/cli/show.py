@@ -42,8 +42,11 @@ def err() -> Console:
 
 
 def clean(value: object) -> str:
-    """A value as a terminal may show it: control characters cannot move the cursor."""
-    text = "" if value is None else str(value)
+    """A value as a terminal may show it: control characters cannot move the cursor.
+
+    A sentence is said in the reader's language, wherever it comes from.
+    """
+    text = "" if value is None else say(str(value))
     return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else "�" for c in text)
 
 
@@ -138,6 +141,11 @@ def plain(value: Any) -> Any:
     return value
 
 
+def talk(text: str) -> None:
+    """Talk as it is, such as a help that is shown unasked."""
+    err().print(Text(clean(text)), soft_wrap=True)
+
+
 def note(text: object) -> None:
     """Talk: a summary, a next step."""
     print_(err(), Words(clean(text)))
@@ -155,7 +163,7 @@ def warn(text: object) -> None:
 
 def error(text: str, hint: str = "") -> None:
     """What went wrong, and what to do."""
-    print_(err(), Words.assemble((_("error: "), "bold red"), clean(say(text))))
+    print_(err(), Words.assemble((_("error: "), "bold red"), clean(text)))
     _help(hint)
 
 
@@ -169,14 +177,13 @@ def trouble(error_: CrmMailerError) -> None:
 
 def faults(problems: Iterable[Problem], hint: str = "") -> None:
     """Faults in files, each with its place; and what to do."""
-    text = "\n\n".join(problem.as_text(say) for problem in problems)
-    err().print(Text(clean(text)), soft_wrap=True)
+    talk("\n\n".join(say(problem.as_text()) for problem in problems))
     _help(hint)
 
 
 def _help(hint: str) -> None:
     if hint:
-        print_(err(), Words.assemble((_("  help: "), "cyan"), clean(say(hint))))
+        print_(err(), Words.assemble((_("  help: "), "cyan"), clean(hint)))
 
 
 def sandbox(app: Any) -> None:

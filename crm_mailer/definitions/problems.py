@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NoReturn
@@ -60,17 +60,11 @@ class Problem:
         """By what findings are sorted, so that two runs tell the same in the same order."""
         return self.file, self.line, self.column, self.code, self.message
 
-    def as_text(self, say: Callable[[Sentence], str] = str) -> str:
-        """The fault with its source line, a caret and the remedy.
-
-        Args:
-            say: puts a sentence into the reader's language.
-        """
-        return say(self._told())
-
-    def _told(self) -> Sentence:
-        first = Sentences(Sentence(self.severity), f"[{self.code}]: ", self.message, between="")
-        rows: list[str] = [first, f"  --> {self.place}"]
+    def as_text(self) -> Sentence:
+        """The fault with its source line, a caret and the remedy."""
+        title = Sentence("{severity}[{code}]: {message}", severity=Sentence(self.severity),
+                         code=self.code, message=self.message)  # fmt: skip
+        rows = [title, f"  --> {self.place}"]
         if self.line and self.source.strip():
             number = str(self.line)
             line, column = _excerpt(self.source, self.column)

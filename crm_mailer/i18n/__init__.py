@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
-from crm_mailer.model.sentence import Sentence
+from crm_mailer.model.sentence import Sentence, part_said
 
 HERE = Path(__file__).parent
 
@@ -65,9 +65,20 @@ def known(wanted: str) -> str:
     return catalogues.get(code) or next(alike, "en")
 
 
+class _Text(str):
+    """A text in the reader's language: so is said what is put into it."""
+
+    __slots__ = ()
+
+    def format(self, *args: object, **kwargs: object) -> str:
+        """The text with its parts, of which a sentence or an error is said likewise."""
+        named = {name: part_said(part, _) for name, part in kwargs.items()}
+        return super().format(*(part_said(part, _) for part in args), **named)
+
+
 def _(text: str) -> str:
     """`text` in the reader's language."""
-    return catalogue(language()).get(text, text)
+    return _Text(catalogue(language()).get(text, text))
 
 
 def say(text: str, code: str = "") -> str:

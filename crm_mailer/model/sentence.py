@@ -5,48 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Self
 
-#: Why it did not work, as the system and libraries tell us: the few whole texts that we translate
-#: wherever one is a part of a sentence.
-FROM_OUTSIDE = frozenset({
-    "Address already in use",
-    "Broken pipe",
-    "Cannot assign requested address",
-    "Connection refused",
-    "Connection reset by peer",
-    "Connection timed out",
-    "Could not parse SQLAlchemy URL from given URL string",
-    "Device or resource busy",
-    "Directory not empty",
-    "Disk quota exceeded",
-    "Exec format error",
-    "File exists",
-    "File name too long",
-    "File too large",
-    "Input/output error",
-    "Invalid argument",
-    "Is a directory",
-    "Name or service not known",
-    "Network is unreachable",
-    "No address associated with hostname",
-    "No route to host",
-    "No space left on device",
-    "No such file or directory",
-    "Not a directory",
-    "Operation not permitted",
-    "Permission denied",
-    "Read-only file system",
-    "Temporary failure in name resolution",
-    "Text file busy",
-    "Too many levels of symbolic links",
-    "Too many open files",
-    "attempt to write a readonly database",
-    "database disk image is malformed",
-    "database or disk is full",
-    "disk I/O error",
-    "file is not a database",
-    "timed out",
-    "unable to open database file",
-})  # fmt: skip
+from crm_mailer.model.system_texts import SYSTEM_TEXTS
 
 
 class Sentence(str):
@@ -65,7 +24,7 @@ class Sentence(str):
         """`pattern` has `{name}` for each of `parts`, which may be sentences or errors."""
         for name, part in parts.items():
             if isinstance(part, BaseException):  # what it says is wanted, not its traceback
-                parts[name] = _told(part)
+                parts[name] = _of_error(part)
         self = super().__new__(cls, pattern.format(**parts) if parts else pattern)
         self.pattern, self.parts = pattern, parts
         return self
@@ -76,28 +35,9 @@ class Sentence(str):
 
     def said(self, translate: Callable[[str], str]) -> str:
         """The sentence in the language into which `translate` puts a text."""
-        parts = {name: _said(part, translate) for name, part in self.parts.items()}
+        parts = {name: part_said(part, translate) for name, part in self.parts.items()}
         pattern = translate(self.pattern)
         return pattern.format(**parts) if parts else pattern
-
-
-def _said(part: object, translate: Callable[[str], str]) -> object:
-    """A part of a sentence as it stands in the sentence of another language."""
-    if isinstance(part, Sentence):
-        return part.said(translate)
-    return translate(part) if isinstance(part, str) and part in FROM_OUTSIDE else part
-
-
-def _told(error: BaseException) -> str:
-    """What an error says; the reason that a system gives is a part of its own."""
-    said = str(error)
-    if isinstance(error, OSError) and error.strerror in FROM_OUTSIDE:
-        number, why, file = error.errno, error.strerror, error.filename
-        told = Sentence("[Errno {number}] {why}", number=number, why=why)
-        if file is not None:
-            told = Sentence("{error}: {file}", error=told, file=repr(file))
-        return told if told == said else said
-    return said
 
 
 def sentence(text: str) -> Sentence:
@@ -161,4 +101,23 @@ class Sentences(Sentence):
 
     def said(self, translate: Callable[[str], str]) -> str:
         """Each sentence in that language; the row itself is no text of the catalogue."""
-        return self.between.join(str(_said(part, translate)) for part in self.parts.values())
+        return self.between.join(str(part_said(part, translate)) for part in self.parts.values())
+
+
+def _of_error(error: BaseException) -> str:
+    """What an error says; what the system says in it is a part, to be said in any language."""
+    said = str(error)
+    why = error.strerror if isinstance(error, OSError) else None
+    if why not in SYSTEM_TEXTS or isinstance(said, Sentence):
+        return said
+    before, _why, behind = said.partition(why)
+    return Sentences(before, why, behind, between="")
+
+
+def part_said(part: object, translate: Callable[[str], str]) -> object:
+    """A part as it is said: a sentence and a text of the system's in that language."""
+    if isinstance(part, BaseException):
+        part = _of_error(part)
+    if isinstance(part, Sentence):
+        return part.said(translate)
+    return translate(part) if isinstance(part, str) and part in SYSTEM_TEXTS else part

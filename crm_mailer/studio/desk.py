@@ -149,6 +149,7 @@ class Desk:
             loader=FileSystemLoader(LOOKS),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=formats.said,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -232,7 +233,7 @@ class Desk:
         except CrmMailerError as error:
             if _wants_json(request) or isinstance(error, StoreError):
                 raise
-            request.state.tell(f"{error}. {error.hint}".strip(" ."), is_trouble=True)
+            request.state.tell(_in_full(error), is_trouble=True)
             return RedirectResponse(_back(request), 303)
         request.state.note(Noted.ACT, done.said)
         self._look_again()
@@ -297,8 +298,9 @@ class Desk:
         """What is answered where there is no such page, or it takes no such request."""
         status = fault.status_code if isinstance(fault, HTTPException) else 404
         if request.state.visitor.is_stranger:
-            said = "There is no such file." if status == 404 else "Not allowed."
-            return PlainTextResponse(said, status)
+            no_file, not_allowed = Sentence("There is no such file."), Sentence("Not allowed.")
+            said = no_file if status == 404 else not_allowed
+            return PlainTextResponse(say(said, request.state.visitor.language), status)
         return await run_in_threadpool(self._lost, request, status)
 
     def _lost(self, request: Request, status: int) -> Response:
@@ -348,6 +350,13 @@ def _without_pictures(found: Any) -> Any:
     if isinstance(found, list):
         return [_without_pictures(value) for value in found]
     return found
+
+
+def _in_full(error: CrmMailerError) -> str:
+    """What went wrong and what to do, in the reader's language."""
+    if not error.hint:
+        return say(str(error)).strip(" .")
+    return say(Sentence("{error}. {hint}", error=error, hint=error.hint)).strip(" .")
 
 
 def _about(look: Look) -> str:

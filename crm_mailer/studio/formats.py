@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from crm_mailer.i18n import _, say
+from crm_mailer.model.sentence import Sentence
 
 
 def number(value: float | None) -> str:
@@ -27,20 +28,28 @@ def share(value: float | None, digits: int = 1) -> str:
 
 
 def word(code: Any) -> str:
-    """A code of ours as a word in the reader's language."""
+    """A code of ours as a word in the reader's language; a sentence likewise."""
+    if isinstance(code, Sentence):
+        return say(code)
     text = getattr(code, "value", code)
     return _(str(text or "").replace("_", " "))
 
 
 def ticks(text: str) -> Markup:
     """Text whose `commands` and names between backticks are shown as such."""
-    pieces = text.split("`")
+    said = say(text)
+    pieces = said.split("`")
     if len(pieces) % 2 == 0:
-        return Markup.escape(text)
+        return Markup.escape(said)
     return Markup("").join(
         Markup("<code>{}</code>").format(piece) if place % 2 else piece
         for place, piece in enumerate(pieces)
     )
+
+
+def said(value: Any) -> Any:
+    """What a page shows of a value: a sentence in the reader's language, all else as it is."""
+    return say(value) if isinstance(value, Sentence) else value
 
 
 FILTERS: dict[str, Callable[..., str]] = {

@@ -16,7 +16,7 @@ from jinja2.ext import extract_from_ast
 
 import crm_mailer
 from crm_mailer.app.campaign_looks import Standing
-from crm_mailer.cli import GROUPS, demo, group
+from crm_mailer.cli import GROUPS, demo, group, usage
 from crm_mailer.definitions import codes
 from crm_mailer.definitions.problems import Severity
 from crm_mailer.learning import sayings
@@ -40,10 +40,10 @@ from crm_mailer.model.health import Grade, HealthFigure
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import REASONS, BounceKind, Intent, ReplyKind, Rung
 from crm_mailer.model.score import ChurnState, RfmSegment, ScoreReason, ValueClass
-from crm_mailer.model.sentence import FROM_OUTSIDE
 from crm_mailer.model.sla import ClockName
 from crm_mailer.model.staff import Noted
 from crm_mailer.model.suppression import SuppressionReason
+from crm_mailer.model.system_texts import SYSTEM_TEXTS
 from crm_mailer.model.task import TaskKind
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason, TouchState
 from crm_mailer.reporting.cases import REMEDIES, WORK_LIST
@@ -194,9 +194,9 @@ PATTERNS = {
     "rest.replace('_', ' ')": "CODES",
     "kind": "CODES, studio/campaign_words.py",
     "SKIP_SENTENCES[SkipReason(code)] if known else 'not known'": "SKIP_SENTENCES",
-    "text": "learning/sayings.py, and plain text that a catalogue may have as it stands",
+    "text": "learning/sayings.py, cli/usage.py; else plain text that a catalogue may have",
     "what": "learning/sayings.py",
-    "pattern": "learning/sayings.py, and sentences that `recalled` was given",
+    "pattern": "learning/sayings.py, cli/usage.py, and sentences that `recalled` was given",
     "SAID": "learning/sayings.py",
     "known.pattern": "rendering/borrowed.py",
     "text.pattern": "notes of an import, as they were made",
@@ -387,7 +387,8 @@ def of_lists() -> Iterator[str]:
     yield from (words for _severity, words in REASONS.values())
     yield from (*WORK_LIST, *REMEDIES.values(), *SKIP_SENTENCES.values(), *EXIT_SENTENCES.values())
     yield from demo.COLUMNS
-    yield from FROM_OUTSIDE
+    yield from usage.patterns()
+    yield from SYSTEM_TEXTS
     yield from sayings.ALL
     yield from (*FORMULAS.values(), *MEANINGS.values(), *TODO.values(), DO_IT)
     yield from (*(place.holds for place in privacy_map.PLACES), *privacy_map.Kept)

@@ -14,6 +14,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crm_mailer.app.staff import Caller
+from crm_mailer.i18n import say
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.studio.access.door import Door, Guest
 from crm_mailer.studio.desk import (
     LARGEST_FORM,
@@ -39,7 +41,7 @@ OF_PROXIES = (
 )  # fmt: skip
 #: Seconds in which a form must be here.
 PATIENCE = 10.0
-NOBODY_YET = (
+NOBODY_YET = Sentence(
     "Nobody has a password yet, and this request comes from elsewhere. "
     "First add a user on the studio's machine: crm-mailer studio user add NAME --role admin"
 )
@@ -122,13 +124,13 @@ class _Visit:
         """What is answered instead of a page; None where the request may go on."""
         request = self._request
         if request.method not in ("GET", "HEAD", "POST"):
-            return PlainTextResponse("Not allowed.", 405, {"allow": "GET, HEAD, POST"})
+            return self._plain(Sentence("Not allowed."), 405, {"allow": "GET, HEAD, POST"})
         if not await run_in_threadpool(self._door.admits, request.headers.get("host", "")):
-            return PlainTextResponse("This page is for this machine only.", 403)
+            return self._plain(Sentence("This page is for this machine only."), 403)
         if not _is_of_ours(request):
-            return PlainTextResponse("This page is not to be used by another site.", 403)
+            return self._plain(Sentence("This page is not to be used by another site."), 403)
         if _is_forwarded(request) and await run_in_threadpool(self._door.stands_open):
-            return PlainTextResponse(NOBODY_YET, 403)
+            return self._plain(NOBODY_YET, 403)
         if self._keeps_to_itself:
             return _once_more(request)
         if request.method == "POST" and (unfit := await self._unfit()) is not None:
@@ -144,26 +146,33 @@ class _Visit:
         self._visitor = self._door.stranger(self.guest)
         return None
 
+    def _plain(
+        self, said: Sentence, status: int, headers: dict[str, str] | None = None
+    ) -> Response:
+        """An answer to what no page of ours can have asked, in the reader's language."""
+        told = say(said, self.guest.language if self.guest.language in SPOKEN else "")
+        return PlainTextResponse(told, status, headers)
+
     async def _unfit(self) -> Response | None:
         """What is answered to a form that no page of ours can have sent."""
         request = self._request
         if not _is_own_origin(request):
-            return PlainTextResponse("The form is not ours.", 403)
+            return self._plain(Sentence("The form is not ours."), 403)
         length = request.headers.get("content-length", "0")
         if length.isdecimal() and int(length) > LARGEST_FORM:
-            return PlainTextResponse("The form is too large.", 413)
+            return self._plain(Sentence("The form is too large."), 413)
         try:
             self.body = await limits.read_body(request.receive, LARGEST_FORM, PATIENCE)
             form = parse_form(self.body)
         except limits.TooLarge:
-            return PlainTextResponse("The form is too large.", 413)
+            return self._plain(Sentence("The form is too large."), 413)
         except limits.TooSlow:
-            return PlainTextResponse("The form did not come in time.", 408)
+            return self._plain(Sentence("The form did not come in time."), 408)
         except ValueError:
-            return PlainTextResponse("This is no form.", 400)
+            return self._plain(Sentence("This is no form."), 400)
         own = self._door.csrf(self.guest.session)
         if not hmac.compare_digest(form.get("csrf", "").encode(), own.encode()):
-            return PlainTextResponse("Please load the page again.", 403)
+            return self._plain(Sentence("Please load the page again."), 403)
         return None
 
     def state(self) -> State:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from crm_mailer import i18n
 from crm_mailer.app.showroom import Look, Showroom, Wanted
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.language import RIGHT_TO_LEFT, base
+from crm_mailer.model.sentence import Sentence, unpack
 from crm_mailer.studio.preview import dress
 from crm_mailer.studio.preview.watching import END, Watch
 from crm_mailer.studio.preview.words import SPOKEN, words
@@ -66,7 +67,9 @@ class Doorkeeper:
             return
         told = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if not is_ours(told.get("host", ""), told.get("sec-fetch-site", ""), scope["path"]):
-            refusal = PlainTextResponse("This page is for this machine only.", 403)
+            refusal = PlainTextResponse(
+                i18n.say(Sentence("This page is for this machine only.")), 403
+            )
             await refusal(scope, receive, send)
             return
 
@@ -151,7 +154,9 @@ class Pages:
         try:
             return JSONResponse(_told(self._room.look(_wanted(request)), _spoken(request)))
         except NotFound as error:
-            return JSONResponse({"fault": str(error), "hint": error.hint}, 404)
+            code = _spoken(request)
+            told = {"fault": i18n.say(str(error), code), "hint": i18n.say(error.hint, code)}
+            return JSONResponse(told, 404)
 
     def mail(self, request: Request) -> Response:
         """The HTML of one mail, under a policy of its own."""
@@ -165,9 +170,12 @@ class Pages:
         policy = MAIL_POLICY.format(pictures=pictures)
         return HTMLResponse(shown, headers={"content-security-policy": policy})
 
-    def checks(self, _request: Request) -> Response:
+    def checks(self, request: Request) -> Response:
         """The findings of the last check; null while none has ended."""
-        return JSONResponse({"problems": self.watch.findings, "trouble": self.watch.trouble})
+        code = _spoken(request)
+        found = self.watch.findings
+        said = None if found is None else [_in_words(one, code) for one in found]
+        return JSONResponse({"problems": said, "trouble": self.watch.trouble})
 
     async def events(self, _request: Request) -> Response:
         """A stream of `changed` and `checked`."""
@@ -185,6 +193,12 @@ class Pages:
 def in_page(code: str) -> str:
     """The texts of the page for its script, as JSON that ends no script element."""
     return json.dumps(words(code), ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _in_words(finding: Mapping[str, Any], code: str) -> dict[str, Any]:
+    """A finding as the page shows it."""
+    said = {name: i18n.say(unpack(finding[name]), code) for name in ("message", "help")}
+    return {**finding, **said}
 
 
 def _wanted(request: Request) -> Wanted:
@@ -212,7 +226,7 @@ def _told(look: Look, code: str) -> dict[str, object]:
         "use": wanted.use,
         "campaign": look.campaign,
         "direction": "rtl" if base(wanted.language) in RIGHT_TO_LEFT else "ltr",
-        "fault": look.told(lambda text: i18n.say(text, code)),
+        "fault": i18n.say(look.fault, code),
         "hint": i18n.say(look.hint, code),
     }
     if look.mail is not None:

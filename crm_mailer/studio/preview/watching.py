@@ -35,7 +35,7 @@ class Watch:
         self._pages: set[asyncio.Queue[str]] = set()
         self._check: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
-        #: The findings of the last check; None while there was none.
+        #: The findings of the last check, their words packed; None while there was none.
         self.findings: list[dict[str, Any]] | None = None
         #: Why the last check has none.
         self.trouble = ""
@@ -93,7 +93,7 @@ class Watch:
         command = [sys.executable, "-m", "crm_mailer", "--home", str(self._room.home)]
         # asyncio's own children want the main thread
         child = subprocess.Popen(
-            [*command, "check", "--json"],
+            [*command, "check", "--json", "--sentences"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -221,3 +221,19 @@ def test_every_text_of_the_page_is_translated() -> None:
     english, chinese = words("en"), words("zh_CN")
 
     assert {name for name in english if english[name] == chinese[name]} <= {"kilobytes"}
+
+
+def test_findings_are_told_in_the_language_of_the_page(
+    site: Site, ear: Ear, restored: Path
+) -> None:
+    text = restored.read_text(encoding="utf-8")
+    restored.write_text(text.replace("{{ greeting }}", "{{ greting }}"), encoding="utf-8")
+    ear.wait_for("checked")
+    english, chinese = (site.json("/checks.json", ui=code) for code in ("en", "zh_CN"))
+
+    assert [one["code"] for one in english["problems"]] == [
+        one["code"] for one in chinese["problems"]
+    ]
+    assert all(isinstance(one["message"], str) for one in english["problems"])
+    assert "错误[" in site.look(ui="zh_CN")["fault"]
+    assert "error[" in site.look(ui="en")["fault"]

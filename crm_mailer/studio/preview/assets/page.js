@@ -30,6 +30,8 @@ function made(tag, attributes = {}, ...content) {
 }
 
 const fetched = async (path) => (await fetch(root + path)).json();
+// In which language the answers are read.
+const spoken = `ui=${document.documentElement.lang.replace("-", "_")}`;
 const parameters = () => {
   const { template, language, reader, use } = chosen;
   return new URLSearchParams({ template, language, reader, use });
@@ -82,7 +84,7 @@ async function show(isSave = false) {
   const early = look && !look.fault && FRAMED.has(chosen.view) && chosen.language ? (isSave && refill()) || startFrame() : null;
   if (early) await arriving;
   if (mine !== asked) return;
-  const found = await fetched(`/look.json?${parameters()}&ui=${document.documentElement.lang.replace("-", "_")}`);
+  const found = await fetched(`/look.json?${parameters()}&${spoken}`);
   if (mine !== asked) return;
   look = found;
   for (const name of ["language", "reader", "use"]) chosen[name] = found[name] ?? chosen[name];
@@ -328,7 +330,7 @@ function drawFacts() {
 // ------------------------------------------------------------------ findings
 
 async function loadFindings() {
-  ({ problems: findings, trouble } = await fetched("/checks.json"));
+  ({ problems: findings, trouble } = await fetched(`/checks.json?${spoken}`));
   drawShelf();
   if (!look) return;
   drawViews();
