@@ -190,8 +190,8 @@ def _edit(app: App, draft: Draft) -> tuple[Draft, Path]:
 
     written = click.edit(answering.as_file(draft), extension=".txt")
     draft = answering.edited(draft, written or answering.as_file(draft))
-    what = f"case-{draft.case}" if draft.case is not None else f"task-{draft.task}"
-    path = app.home / "drafts" / f"{what}.txt"
+    name = f"case-{draft.case}" if draft.case is not None else f"task-{draft.task}"
+    path = app.home / "drafts" / f"{name}.txt"
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         path.write_text(answering.as_file(draft), encoding="utf-8")

@@ -21,7 +21,8 @@ OF_LIBRARIES = (
 )
 #: Words that may stay: what is quoted, a command, a place.
 KEPT = re.compile(
-    r"`[^`]*`|'[^'\n]*'|crm-mailer(?: [a-z-]+)*|\S*/\S*|" + "|".join(map(re.escape, OF_LIBRARIES))
+    r"`[^`]*`|可用的原因：[a-z._ ]*|'[^'\n]*'|crm-mailer(?: [a-z-]+)*|\S*/\S*|"
+    + "|".join(map(re.escape, OF_LIBRARIES))
 )
 #: Four words of English in a row.
 ENGLISH = re.compile(r"(?:\b[a-z]{2,} ){3,}[a-z]{2,}\b")

@@ -120,7 +120,7 @@ WRONG = {
     "case list --limit": "选项 '--limit' 后面要写一个值。",
     "case list --limit many": "'--limit' 的值无效：'many' 不是有效的整数。",
     "case list --state odd": "'--state' 的值无效：'odd' 不在可选值之中：",
-    "case reply 1 --text /nowhere": "'--text' 的值无效：'/nowhere'：没有该文件或文件夹",
+    "case reply 1 --text /nowhere": "'--text' 的值无效：'/nowhere'：没有这个文件或文件夹",
     "segment import /nowhere": "的值无效：文件 '/nowhere' 不存在。",
     "segment import /tmp": "的值无效：文件 '/tmp' 其实是一个文件夹。",
     "studio user add Ann": "缺少选项 '--role'。可选值：\n\t",
