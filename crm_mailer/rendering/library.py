@@ -90,7 +90,8 @@ class Part:
         try:
             return self.render_at_most(values)
         except engine.TooLarge as error:
-            raise TemplateFault(self._problem(None, str(error))) from None
+            line = engine.line_of(error, self.template)
+            raise TemplateFault(self._problem(line, str(error))) from None
 
     def render_at_most(self, values: Mapping[str, Any]) -> str:
         """The same, with an error of its own for what is too large.

@@ -47,6 +47,32 @@ BOMBS: dict[str, tuple[str, str, int, str]] = {
     "a text doubled in a loop": (
         text("{% set x = 'aaaaaaaaaa' %}{% for i in range(100) %}{{ x }}{{ x.replace('a','aa') }}"
              "{% endfor %}"), "CRM240", 5, "`replace`"),
+    "texts joined again and again": (
+        text("{% set x = 'aaaaaaaaaa' %}" + "{% set x = x ~ x ~ x ~ x ~ x ~ x %}" * 20
+             + "{{ x|length }}"), "CRM240", 5, "beyond 2 MB"),
+    "texts added again and again": (
+        text("{% set x = 'aaaaaaaaaa' %}" + "{% set x = x + x + x + x %}" * 30
+             + "{{ x|length }}"), "CRM240", 5, "beyond 2 MB"),
+    "texts put into each other": (
+        text("{% set x %}aaaaaaaaaa{% endset %}"
+             + "{% set x %}{{ x }}{{ x }}{{ x }}{{ x }}{{ x }}{{ x }}{% endset %}" * 20
+             + "{{ x|length }}"), "CRM240", 5, "beyond 2 MB"),
+    "letters for a whole text": (
+        text("{% set x = range(100)|join %}" + "{% set x = x|replace('1', x) %}" * 9
+             + "{{ x|length }}"), "CRM240", 5, "beyond 2 MB"),
+    "a text between its own letters": (
+        text("{% set x = 'aaaaaaaaaaaaaaaaaaaa' %}" + "{% set x = x|join(x) %}" * 9
+             + "{{ x|length }}"), "CRM240", 5, "beyond 2 MB"),
+    "a billion laughs": (
+        text("{% set x = ['ha', 'ha', 'ha', 'ha'] %}" + "{% set x = [x, x, x, x, x, x] %}" * 20
+             + "{{ x }}"), "CRM240", 5, "beyond 2 MB"),
+    "lists added up": (
+        text("{% set x = [1, 2, 3, 4] %}" + "{% set x = [x, x]|sum(start=[]) %}" * 40
+             + "{{ x|length }}"), "CRM240", 5, "plain numbers"),
+    "loops over the letters of a text": (
+        text("{% set x = '" + "a" * 3000 + "' %}"
+             + "{% for a in x %}" * 3 + "{% endfor %}" * 3),
+        "CRM240", 5, "at most 100000 turns"),
     "a recursive loop": (
         text("{% for i in order.items recursive %}{{ loop(order.items) }}{% endfor %}"),
         "CRM212", 5, "recursive"),
