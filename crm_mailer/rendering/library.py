@@ -264,6 +264,9 @@ class TemplateLibrary:
             RenderError: there is no such template or language.
             TemplateFault: it is wrong.
         """
+        before = self._ready.get((name, code))
+        if isinstance(before, TemplateFault) and before.is_passing:
+            del self._ready[name, code]
         if (name, code) not in self._ready:
             self.prepare([name], code)
         found = self._ready.get((name, code))

@@ -172,7 +172,7 @@ class MjmlCompiler:
             got, end = _ask(self._spare or _start(), batch)
             answers += got
             if len(got) < len(batch):
-                answers.append(MjmlError("{said}", said=end))
+                answers.append(Unanswered("{said}", said=end))
             if self._spare is not None:
                 self._spare = _start()
         return answers
@@ -202,6 +202,12 @@ class MjmlCompiler:
 
 class MjmlError(Sentence):
     """What MJML said against a template."""
+
+    __slots__ = ()
+
+
+class Unanswered(MjmlError):
+    """That the compiler gave no answer. Of the next one there may be one."""
 
     __slots__ = ()
 
@@ -287,7 +293,8 @@ def refuse(draft: Draft, error: MjmlError) -> TemplateFault:
     return TemplateFault(
         draft.source.problem(
             "CRM221", Sentence("MJML: {said}", said=said), place, help="is a tag not closed?"
-        )
+        ),
+        is_passing=isinstance(error, Unanswered),
     )
 
 

@@ -14,6 +14,8 @@ import pytest
 from crm_mailer.model.campaign import Stream
 from crm_mailer.rendering import markup, mjml_child
 from crm_mailer.rendering.check_use import TemplateUse
+from crm_mailer.rendering.faults import TemplateFault
+from crm_mailer.rendering.library import TemplateLibrary
 from crm_mailer.rendering.lint import check_templates
 from crm_mailer.rendering.markup import MjmlCompiler, MjmlError
 from tests.rendering.conftest import PREVIEW, Write, whole
@@ -262,6 +264,31 @@ def test_a_template_that_takes_too_long_is_left_and_the_others_are_compiled(
     assert [answers[0], answers[2]] == ["one", "two"]
     assert isinstance(answers[1], MjmlError)
     assert "longer than 1 seconds" in answers[1]
+
+
+def test_that_the_compiler_gave_no_answer_is_not_remembered(
+    monkeypatch: pytest.MonkeyPatch, templates: Path, write: Write, tmp_path: Path
+) -> None:
+    write("a/b.en.mjml", text("Nothing is wrong here."))
+    monkeypatch.setattr(markup, "SECONDS", 0.0)  # as on a machine that slept meanwhile
+    hurried = check_templates(templates, use(), cache=tmp_path / "cache")
+    monkeypatch.undo()
+
+    assert [problem.code for problem in hurried] == ["CRM221"]
+    assert check_templates(templates, use(), cache=tmp_path / "cache") == []
+
+
+def test_a_mail_is_made_once_the_compiler_answers_again(
+    monkeypatch: pytest.MonkeyPatch, templates: Path, write: Write
+) -> None:
+    write("a/b.en.mjml", text("Nothing is wrong here."))
+    library = TemplateLibrary(templates)
+    monkeypatch.setattr(markup, "SECONDS", 0.0)
+    with pytest.raises(TemplateFault, match="took longer"):
+        library.get("a/b", "en")
+    monkeypatch.undo()
+
+    assert "Nothing is wrong" in library.get("a/b", "en").masked_html
 
 
 def test_a_template_that_kills_the_compiler_is_left_and_the_others_are_compiled(
