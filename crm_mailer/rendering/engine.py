@@ -11,7 +11,14 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, nodes
+from jinja2 import (
+    Environment,
+    StrictUndefined,
+    Template,
+    nodes,
+    pass_environment,
+    pass_eval_context,
+)
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
@@ -29,8 +36,13 @@ MAX_OUTPUT = 2_000_000
 #: So many pieces are made between two looks at the size.
 PIECES = 100
 MAX_RANGE = 100
-#: Loops inside loops: with at most 100 turns each, three stay under a second.
+#: Loops inside loops, and the turns that all loops of a mail may have: a fraction of a second.
 MAX_LOOPS = 3
+MAX_TURNS = 100_000
+#: A text or list that a template makes on the way; a whole mail has a tenth of it.
+MAX_VALUE = 1_000_000
+#: So many letters weigh as much as one entry of a list.
+LETTERS = 100
 
 ALLOWED_FILTERS = (
     "abs batch capitalize d default e escape first float int join last length list lower max min "
@@ -67,10 +79,126 @@ class Missing(StrictUndefined):
         )
 
 
+class Measuring(CodeGenerator):
+    """Compiles a template so that nothing it makes on the way grows without bounds."""
+
+    #: What loops go through.
+    _rows: nodes.Node | None = None
+
+    def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
+        """A node; what a loop goes through is counted."""
+        if node is not self._rows:
+            return super().visit(node, *args, **kwargs)
+        self._rows = None
+        self.write("environment.turns(context, ")
+        super().visit(node, *args, **kwargs)
+        self.write(")")
+        return None
+
+    def visit_For(self, node: nodes.For, frame: Frame) -> None:
+        """A loop: the first that is written of it is what it goes through, or its condition."""
+        self._rows = node.iter
+        super().visit_For(node, frame)
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
+        """Texts joined by `~`."""
+        self.write("markup_join(" if frame.eval_ctx.autoescape else "str_join(")
+        self.write("environment.within((")
+        for one in node.nodes:
+            self.visit(one, frame)
+            self.write(", ")
+        self.write(")))")
+
+    def visit_List(self, node: nodes.List, frame: Frame) -> None:
+        """A list: one of lists of lists is short to write and long to show."""
+        self.write("environment.within(")
+        super().visit_List(node, frame)
+        self.write(")")
+
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:
+        """A mapping: the same."""
+        self.write("environment.within(")
+        super().visit_Dict(node, frame)
+        self.write(")")
+
+    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:
+        """A row, unless it is the names that a loop or a `set` fills."""
+        if node.ctx != "load":
+            super().visit_Tuple(node, frame)
+            return
+        self.write("environment.within(")
+        super().visit_Tuple(node, frame)
+        self.write(")")
+
+
+def within(values: Any) -> Any:
+    """`values` as they are.
+
+    Raises:
+        TooLarge: all that is in them is too much.
+    """
+    left, todo = MAX_VALUE // LETTERS, [values]
+    while todo:
+        one = todo.pop()
+        left -= 1
+        if isinstance(one, str):
+            left -= len(one) // LETTERS
+        elif isinstance(one, list | tuple | range):
+            left -= len(one) // LETTERS  # before all of them are taken in hand
+            todo += one if left >= 0 else ()
+        elif isinstance(one, dict):
+            todo += one.values()
+        if left < 0:
+            raise TooLarge
+    return values
+
+
+def limited_concat(parts: Iterable[str]) -> str:
+    """Pieces of text joined."""
+    pieces = list(parts)
+    if sum(map(len, pieces)) > MAX_VALUE:
+        raise TooLarge
+    return "".join(pieces)
+
+
+@pass_eval_context
+def limited_join(
+    eval_ctx: nodes.EvalContext, value: Iterable[Any], d: str = "", attribute: Any = None
+) -> str:
+    """The entries with `d` between, as Jinja's own filter makes it."""
+    rows = within(list(value))
+    if len(rows) * len(str(d)) > MAX_VALUE:
+        raise TooLarge
+    return FILTERS["join"](eval_ctx, rows, d, attribute)  # type: ignore[no-any-return]
+
+
+@pass_eval_context
+def limited_replace(
+    eval_ctx: nodes.EvalContext, s: str, old: str, new: str, count: int | None = None
+) -> str:
+    """Words for others, as Jinja's own filter does it."""
+    if (str(s).count(str(old)) if count is None else count) * len(str(new)) > MAX_VALUE:
+        raise TooLarge
+    return FILTERS["replace"](eval_ctx, s, old, new, count)  # type: ignore[no-any-return]
+
+
+@pass_environment
+def limited_sum(
+    environment: Environment, iterable: Iterable[Any], attribute: Any = None, start: Any = 0
+) -> Any:
+    """The sum of numbers."""
+    if not isinstance(start, int | float):
+        raise SecurityError(Sentence("`{operator}` works on plain numbers only", operator="sum"))
+    return FILTERS["sum"](environment, iterable, attribute, start)
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """Jinja with allow-lists for everything."""
 
-    intercepted_binops = frozenset({"*", "**", "%"})
+    intercepted_binops = frozenset({"*", "**", "%", "+"})
+    code_generator_class = Measuring
+    #: Joins what a `set` block collects.
+    concat = staticmethod(limited_concat)
 
     def __init__(self, *, is_html: bool) -> None:
         super().__init__(
@@ -82,7 +210,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.globals.clear()
         self.globals["range"] = limited_range
         self.filters = {name: FILTERS[name] for name in ALLOWED_FILTERS}
-        self.filters["batch"] = limited_batch
+        self.filters |= {
+            "batch": limited_batch,
+            "join": limited_join,
+            "replace": limited_replace,
+            "sum": limited_sum,
+        }
         if not is_html:
             self.filters["e"] = self.filters["escape"] = str
 
@@ -132,9 +265,26 @@ class Sandbox(ImmutableSandboxedEnvironment):
             or isinstance(getattr(obj, "__self__", None), LoopContext)
         )
 
+    within = staticmethod(within)
+
+    @staticmethod
+    def turns(context: Context, rows: Any) -> Any:
+        """What a loop goes through, after its turns were counted with those of all before it."""
+        if not isinstance(rows, list | tuple | range | str | Record | dict | Undefined):
+            rows = list(rows)
+        made = getattr(context, "turns", 0) + len(rows)
+        if made > MAX_TURNS:
+            raise SecurityError(
+                Sentence("all loops together have at most {most} turns", most=MAX_TURNS)
+            )
+        context.turns = made  # type: ignore[attr-defined]
+        return rows
+
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Arithmetic on numbers of a decent size; no repeated texts, no powers."""
         numbers = (int, float)
+        if operator == "+":  # texts and lists, too
+            return super().call_binop(context, operator, *within((left, right)))
         if operator == "**" or not isinstance(left, numbers) or not isinstance(right, numbers):
             raise SecurityError(
                 Sentence("`{operator}` works on plain numbers only", operator=operator)
@@ -159,7 +309,7 @@ def limited_batch(value: Iterable[Any], linecount: int, fill_with: Any = None) -
     return FILTERS["batch"](value, linecount, fill_with)
 
 
-class Quoting(CodeGenerator):
+class Quoting(Measuring):
     """Compiles a template so that quoted-printable comes out of it.
 
     What stands in the template is encoded once, here; values are when the mail is rendered. What
@@ -276,12 +426,15 @@ def pieces(template: Template, values: Mapping[str, Any]) -> list[str]:
             size += sum(map(len, some))
             parts += some
     if size > MAX_OUTPUT:
-        raise TooLarge(Sentence("the mail grew beyond 2 MB"))
+        raise TooLarge
     return parts
 
 
 class TooLarge(Exception):
     """The mail grew beyond 2 MB."""
+
+    def __init__(self) -> None:
+        super().__init__(Sentence("the mail grew beyond 2 MB"))
 
 
 def line_of(error: BaseException, template: Template) -> int | None:

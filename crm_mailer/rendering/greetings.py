@@ -49,16 +49,20 @@ def _by_name(customer: Customer, code: str) -> str:
 def _russian(customer: Customer, _code: str) -> str:
     given, patronymic = clean.name(customer.given_name), clean.name(customer.patronymic)
     if not (given and patronymic):
-        given, patronymic = _from_whole_name(clean.name(customer.name)) or (given, "")
+        family = clean.name(customer.family_name)
+        given, patronymic = _from_whole_name(clean.name(customer.name), family) or (given, "")
     name = f"{given} {patronymic}".strip() or clean.name(customer.name)
     return f"Здравствуйте, {name}!" if name else "Здравствуйте!"
 
 
-def _from_whole_name(name: str) -> tuple[str, str] | None:
-    """Given name and patronymic out of "Петрова Анна Сергеевна" or "Анна Сергеевна Петрова"."""
+def _from_whole_name(name: str, family: str) -> tuple[str, str] | None:
+    """Given name and patronymic out of "Петрова Анна Сергеевна" or "Анна Сергеевна Петрова".
+
+    A family name may end as a patronymic does: Анна Лукашевич.
+    """
     words = name.split()
     for place, word in enumerate(words):
-        if place and PATRONYMIC.fullmatch(word):
+        if place and PATRONYMIC.fullmatch(word) and word != family:
             return words[place - 1], word
     return None
 
@@ -98,7 +102,9 @@ def _german(customer: Customer, _code: str) -> str:
 
 def _chinese(customer: Customer, _code: str) -> str:
     family, gender = clean.name(customer.family_name), _gender(customer)
-    name = clean.name(customer.name) or _full_name(customer)
+    given = clean.name(customer.given_name)
+    is_chinese = CHINESE.fullmatch(family) and CHINESE_NAME.fullmatch(given)
+    name = family + given if is_chinese else clean.name(customer.name) or _full_name(customer)
     title = "" if gender is None else "先生" if gender is Gender.MALE else "女士"
     if title and CHINESE.fullmatch(family):
         return f"尊敬的{family}{title}，您好："

@@ -90,7 +90,8 @@ class Part:
         try:
             return self.render_at_most(values)
         except engine.TooLarge as error:
-            raise TemplateFault(self._problem(None, str(error))) from None
+            line = engine.line_of(error, self.template)
+            raise TemplateFault(self._problem(line, str(error))) from None
 
     def render_at_most(self, values: Mapping[str, Any]) -> str:
         """The same, with an error of its own for what is too large.
@@ -263,6 +264,9 @@ class TemplateLibrary:
             RenderError: there is no such template or language.
             TemplateFault: it is wrong.
         """
+        before = self._ready.get((name, code))
+        if isinstance(before, TemplateFault) and before.is_passing:
+            del self._ready[name, code]
         if (name, code) not in self._ready:
             self.prepare([name], code)
         found = self._ready.get((name, code))

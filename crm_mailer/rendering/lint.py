@@ -82,7 +82,7 @@ def check_templates(
             else:
                 problems += before
     for key, found in _look_at_all(_Task(root, own, cache / "mjml" if cache else None), new):
-        problems += known.keep(key, found)
+        problems += known.keep(key, found) if key else found
     known.save()
     return sorted(set(problems), key=lambda one: one.order)
 
@@ -126,6 +126,7 @@ class _Task:
     mjml: Path | None
 
 
+#: Findings by the key under which they are remembered; those with an empty one are not.
 Found = list[tuple[str, list[Problem]]]
 
 
@@ -167,15 +168,16 @@ def _look_at(task: _Task, new: Sequence[_Sheet]) -> Found:
     listed = tuple(sorted({draft.language for _sheet, draft, _problems in sound}))
     composer = Composer(library, replace(TRIAL_SHOP, languages=listed), KeyRing({1: b"trial"}, 1))
     for sheet, draft, problems in sound:
-        late = _tried(composer, draft, sheet.use, task.shop)
-        found.append((sheet.key, check_allowed.apply(sheet.source, [*problems, *late])))
+        late, is_lasting = _tried(composer, draft, sheet.use, task.shop)
+        key = sheet.key if is_lasting else ""
+        found.append((key, check_allowed.apply(sheet.source, [*problems, *late])))
     return found
 
 
 def _tried(
     composer: Composer, draft: Draft, use: TemplateUse | None, shop: ShopFields
-) -> list[Problem]:
-    """Faults that show only when a mail is made, and how it looks then."""
+) -> tuple[list[Problem], bool]:
+    """Faults that show only when a mail is made, and how it looks then; whether they last."""
     try:
         compiled = composer.library.get(draft.name, draft.language)
         subject = draft.masked.word.sub(" ", draft.title)
@@ -183,8 +185,9 @@ def _tried(
         trial = check_one.alone(compiled.used) if use is None else use
         if trial is not None and trial.vars is not None:  # else the campaign's values are not known
             subject, found = check_one.try_it(composer, draft, trial)
-        return [*found, *check_one.seen(draft, compiled.masked_html, subject, use, shop)]
+        seen = check_one.seen(draft, compiled.masked_html, subject, use, shop)
+        return [*found, *seen], True
     except TemplateFault as fault:
-        return [fault.problem]
+        return [fault.problem], not fault.is_passing
     except (RenderError, UnsafeHeader) as error:
-        return [draft.source.problem("CRM240", str(error), 0)]
+        return [draft.source.problem("CRM240", str(error), 0)], True

@@ -23,10 +23,15 @@ from crm_mailer.rendering.sources import Source
 
 #: One call of the child compiles at most so many templates in at most so many seconds.
 BATCH, SECONDS = 200, 10
+#: Of what is remembered on disk. Before 2, what MJML said against a template lay among it.
+FORM = 2
 
 ROOT = re.compile(r"<mjml\b([^>]*)>", re.IGNORECASE)
 LANG_OR_DIR = re.compile(r"\s(?:lang|dir)\s*=\s*(?:\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 TITLE = re.compile(r"(<mj-title\b[^>]*>)(.*?)(</mj-title\s*>)", re.DOTALL | re.IGNORECASE)
+HEAD = re.compile(r"<mj-head\b.*?</mj-head\s*>", re.DOTALL | re.IGNORECASE)
+#: Blanks between two tags that do not begin with a line break.
+BLANKS_BETWEEN = re.compile(r"(?<=>)[ \t]\s*(?=<)")
 ATTRIBUTES = re.compile(r"<mj-attributes\b.*?</mj-attributes\s*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -81,7 +86,7 @@ def draft_of(name: str, code: str, source: Source) -> Draft:
         language=code,
         source=source,
         masked=masked,
-        mjml=_with_language(text, code),
+        mjml=_with_language(_broken_lines(text), code),
         title=title,
         optional=frozenset(optional),
         ruled=masked.tags_alone(),
@@ -94,6 +99,14 @@ def _inside(region: re.Pattern[str], masked: Masked) -> list[int]:
         for stretch in region.finditer(masked.text)
         for word in masked.word.finditer(stretch[0])
     ]
+
+
+def _broken_lines(mjml: str) -> str:
+    """In the head the compiler takes blanks between tags for text, unless a line break comes first.
+
+    Such blanks are the end of a line, or all that is left of a remark.
+    """
+    return HEAD.sub(lambda head: BLANKS_BETWEEN.sub("\n", head[0]), mjml, count=1)
 
 
 def _with_language(mjml: str, code: str) -> str:
@@ -146,7 +159,7 @@ class MjmlCompiler:
                 self._known[key] = answers[key] = known
         for key, answer in zip(todo, self._run(list(todo.values())), strict=True):
             answers[key] = answer
-            if isinstance(answer, str):
+            if not isinstance(answer, MjmlError):  # which is a text, too, and no mail
                 self._known[key] = answer
                 self._write(key, answer)
         return [answers[key] for key in keys]
@@ -159,13 +172,13 @@ class MjmlCompiler:
             got, end = _ask(self._spare or _start(), batch)
             answers += got
             if len(got) < len(batch):
-                answers.append(MjmlError("{said}", said=end))
+                answers.append(Unanswered("{said}", said=end))
             if self._spare is not None:
                 self._spare = _start()
         return answers
 
     def _key(self, text: str) -> str:
-        return hashlib.sha256(f"{self._version}\0{text}".encode()).hexdigest()
+        return hashlib.sha256(f"{FORM}\0{self._version}\0{text}".encode()).hexdigest()
 
     def _read(self, key: str) -> str | None:
         if self._cache is None:
@@ -189,6 +202,12 @@ class MjmlCompiler:
 
 class MjmlError(Sentence):
     """What MJML said against a template."""
+
+    __slots__ = ()
+
+
+class Unanswered(MjmlError):
+    """That the compiler gave no answer. Of the next one there may be one."""
 
     __slots__ = ()
 
@@ -254,12 +273,33 @@ def check_words(draft: Draft, html: str) -> None:
             )
 
 
+#: Where MJML says that it stood, in bytes; it does not always.
+STOOD = re.compile(r" in root template(?: at position (\d+):\d+)?$")
+#: What it stumbles over without a word: a `<` that begins no tag, a value without quotes.
+STRAY = re.compile(r"<(?![A-Za-z/!?])|<mj-[\w-]+(?:\s+[\w:-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*"
+                   r"\s+[\w:-]+\s*=\s*[^\s\"'>]")  # fmt: skip
+
+
 def refuse(draft: Draft, error: MjmlError) -> TemplateFault:
-    """What MJML said, as a fault of the template (MJML mostly tells no place)."""
-    own = draft.masked.plain(error).removesuffix(" in root template")
+    """What MJML said, as a fault of the template, near the place where it is."""
+    stood = STOOD.search(error)
+    own = draft.masked.plain(error[: stood.start()] if stood else error)
     said = error.parts.get("said", own)
+    if stood and stood[1]:
+        place = _tag_before(draft, int(stood[1]))
+    else:
+        stray = STRAY.search(draft.masked.blanked)
+        place = stray.start() if stray else 0
     return TemplateFault(
         draft.source.problem(
-            "CRM221", Sentence("MJML: {said}", said=said), 0, help="is a tag not closed?"
-        )
+            "CRM221", Sentence("MJML: {said}", said=said), place, help="is a tag not closed?"
+        ),
+        is_passing=isinstance(error, Unanswered),
     )
+
+
+def _tag_before(draft: Draft, byte: int) -> int:
+    """Where in the source the tag is at which, or behind which, MJML stood: they are counted."""
+    before = draft.mjml.encode()[: byte + 1].count(b"<")
+    begins = [match.start() for match in re.finditer("<", draft.masked.blanked)]
+    return begins[before - 1] if len(begins) == draft.mjml.count("<") and before else 0

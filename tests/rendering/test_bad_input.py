@@ -14,6 +14,8 @@ import pytest
 from crm_mailer.model.campaign import Stream
 from crm_mailer.rendering import markup, mjml_child
 from crm_mailer.rendering.check_use import TemplateUse
+from crm_mailer.rendering.faults import TemplateFault
+from crm_mailer.rendering.library import TemplateLibrary
 from crm_mailer.rendering.lint import check_templates
 from crm_mailer.rendering.markup import MjmlCompiler, MjmlError
 from tests.rendering.conftest import PREVIEW, Write, whole
@@ -47,6 +49,32 @@ BOMBS: dict[str, tuple[str, str, int, str]] = {
     "a text doubled in a loop": (
         text("{% set x = 'aaaaaaaaaa' %}{% for i in range(100) %}{{ x }}{{ x.replace('a','aa') }}"
              "{% endfor %}"), "CRM240", 5, "`replace`"),
+    "texts joined again and again": (
+        text("{% set x = 'aaaaaaaaaa' %}" + "{% set x = x ~ x ~ x ~ x ~ x ~ x %}" * 20
+             + "{{ x|length }}"), "CRM240", 5, "beyond 2 MB"),
+    "texts added again and again": (
+        text("{% set x = 'aaaaaaaaaa' %}" + "{% set x = x + x + x + x %}" * 30
+             + "{{ x|length }}"), "CRM240", 5, "beyond 2 MB"),
+    "texts put into each other": (
+        text("{% set x %}aaaaaaaaaa{% endset %}"
+             + "{% set x %}{{ x }}{{ x }}{{ x }}{{ x }}{{ x }}{{ x }}{% endset %}" * 20
+             + "{{ x|length }}"), "CRM240", 5, "beyond 2 MB"),
+    "letters for a whole text": (
+        text("{% set x = range(100)|join %}" + "{% set x = x|replace('1', x) %}" * 9
+             + "{{ x|length }}"), "CRM240", 5, "beyond 2 MB"),
+    "a text between its own letters": (
+        text("{% set x = 'aaaaaaaaaaaaaaaaaaaa' %}" + "{% set x = x|join(x) %}" * 9
+             + "{{ x|length }}"), "CRM240", 5, "beyond 2 MB"),
+    "a billion laughs": (
+        text("{% set x = ['ha', 'ha', 'ha', 'ha'] %}" + "{% set x = [x, x, x, x, x, x] %}" * 20
+             + "{{ x }}"), "CRM240", 5, "beyond 2 MB"),
+    "lists added up": (
+        text("{% set x = [1, 2, 3, 4] %}" + "{% set x = [x, x]|sum(start=[]) %}" * 40
+             + "{{ x|length }}"), "CRM240", 5, "plain numbers"),
+    "loops over the letters of a text": (
+        text("{% set x = '" + "a" * 3000 + "' %}"
+             + "{% for a in x %}" * 3 + "{% endfor %}" * 3),
+        "CRM240", 5, "at most 100000 turns"),
     "a recursive loop": (
         text("{% for i in order.items recursive %}{{ loop(order.items) }}{% endfor %}"),
         "CRM212", 5, "recursive"),
@@ -236,6 +264,31 @@ def test_a_template_that_takes_too_long_is_left_and_the_others_are_compiled(
     assert [answers[0], answers[2]] == ["one", "two"]
     assert isinstance(answers[1], MjmlError)
     assert "longer than 1 seconds" in answers[1]
+
+
+def test_that_the_compiler_gave_no_answer_is_not_remembered(
+    monkeypatch: pytest.MonkeyPatch, templates: Path, write: Write, tmp_path: Path
+) -> None:
+    write("a/b.en.mjml", text("Nothing is wrong here."))
+    monkeypatch.setattr(markup, "SECONDS", 0.0)  # as on a machine that slept meanwhile
+    hurried = check_templates(templates, use(), cache=tmp_path / "cache")
+    monkeypatch.undo()
+
+    assert [problem.code for problem in hurried] == ["CRM221"]
+    assert check_templates(templates, use(), cache=tmp_path / "cache") == []
+
+
+def test_a_mail_is_made_once_the_compiler_answers_again(
+    monkeypatch: pytest.MonkeyPatch, templates: Path, write: Write
+) -> None:
+    write("a/b.en.mjml", text("Nothing is wrong here."))
+    library = TemplateLibrary(templates)
+    monkeypatch.setattr(markup, "SECONDS", 0.0)
+    with pytest.raises(TemplateFault, match="took longer"):
+        library.get("a/b", "en")
+    monkeypatch.undo()
+
+    assert "Nothing is wrong" in library.get("a/b", "en").masked_html
 
 
 def test_a_template_that_kills_the_compiler_is_left_and_the_others_are_compiled(

@@ -26,6 +26,11 @@ def customer(**facts: Any) -> Customer:
         ("ru", {"name": "Петрова Анна Сергеевна"}, "Здравствуйте, Анна Сергеевна!"),
         ("ru", {"name": "Илья Ильич Обломов"}, "Здравствуйте, Илья Ильич!"),
         ("ru", {"given_name": "Анна"}, "Здравствуйте, Анна!"),
+        (
+            "ru",
+            {"name": "Анна Лукашевич", "given_name": "Анна", "family_name": "Лукашевич"},
+            "Здравствуйте, Анна!",
+        ),
         ("ru", {}, "Здравствуйте!"),
         ("es", {"given_name": "Ana", "gender": Gender.FEMALE}, "Estimada Ana:"),
         ("es", {"given_name": "Luis", "gender": Gender.MALE}, "Estimado Luis:"),
@@ -64,6 +69,11 @@ def customer(**facts: Any) -> Customer:
             "尊敬的王小明，您好：",
         ),
         ("zh", {"name": "Anna Lee", "gender": Gender.FEMALE}, "尊敬的 Anna Lee，您好："),
+        (
+            "zh",
+            {"name": "小明 王", "given_name": "小明", "family_name": "王"},
+            "尊敬的王小明，您好：",
+        ),
         ("zh-TW", {"family_name": "陳", "gender": Gender.MALE}, "尊敬的陳先生，您好："),
         ("zh", {}, "您好："),
         ("ar", {"given_name": "أمينة"}, "مرحبًا أمينة،"),

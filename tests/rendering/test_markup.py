@@ -192,3 +192,56 @@ def test_broken_or_forbidden_jinja_is_told_with_its_place(
 def test_indentation_is_left_out_unless_blanks_count(templates: Path, write: Write) -> None:
     assert "\n " not in html(templates, "<mj-text>\n    <b>in</b>\n  </mj-text>", write)
     assert "\n  two" in html(templates, "<mj-text><pre>one\n  two</pre></mj-text>", write)
+
+
+def test_what_mjml_says_against_a_template_is_never_taken_for_a_mail(
+    templates: Path, write: Write, tmp_path: Path
+) -> None:
+    write("a/b.en.mjml", "<mj-text>Prices < 5 dollars</mj-text>")
+    for _day in range(2):  # the second time, there is a memory of the first
+        with pytest.raises(TemplateFault, match="MJML: unable to parse"):
+            TemplateLibrary(templates, tmp_path / "cache").get("a/b", "en")
+
+
+@pytest.mark.parametrize(
+    "between", [" ", "  \n", "\t\n", " <!-- subject -->\n", " {# allow CRM252: its name #}\n"]
+)
+def test_blanks_and_remarks_may_stand_behind_the_tags_of_the_head(
+    templates: Path, write: Write, between: str
+) -> None:
+    head = between.join(
+        [
+            "<mjml>\n<mj-head>",
+            "<mj-title>A</mj-title>",
+            "<mj-preview>b</mj-preview>",
+            "<mj-attributes>",
+            '<mj-text color="#111111" />',
+            "</mj-attributes>",
+            "</mj-head>",
+        ]
+    )
+    body = "<mj-body><mj-section><mj-column><mj-text>x</mj-text></mj-column></mj-section></mj-body>"
+    (templates / "a").mkdir(exist_ok=True)
+    (templates / "a" / "b.en.mjml").write_text(f"{head}{body}</mjml>", encoding="utf-8")
+
+    assert "color:#111111" in TemplateLibrary(templates).get("a/b", "en").html.render(VALUES)
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ("<mj-text>{{ customer.city }} кот</mj-text>\n<?php x ?>", (6, 1)),
+        ("<mj-text>Prices < 5</mj-text>", (5, 17)),
+        ("<mj-text>a</mj-text>\n<mj-text align=left>b</mj-text>", (6, 1)),
+    ],
+)
+def test_what_mjml_refuses_has_its_place(
+    templates: Path, write: Write, content: str, place: tuple[int, int]
+) -> None:
+    write("a/b.en.mjml", content)
+
+    with pytest.raises(TemplateFault, match="MJML") as caught:
+        TemplateLibrary(templates).get("a/b", "en")
+
+    assert (caught.value.problem.line, caught.value.problem.column) == place
+    assert "position" not in str(caught.value)
