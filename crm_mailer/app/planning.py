@@ -27,7 +27,7 @@ from crm_mailer.model.campaign import (
     SegmentAnchor,
 )
 from crm_mailer.model.moment import at_local
-from crm_mailer.model.segment import EVERYBODY, Rule
+from crm_mailer.model.segment import EVERYBODY, AllOf, AnyOf, Not, Rule
 from crm_mailer.model.sentence import Sentence, Sentences
 from crm_mailer.planning import PlanReport, Results, trials
 from crm_mailer.segmenting import rules
@@ -237,9 +237,25 @@ def _reentry(campaign: Campaign) -> str:
     return spelled(campaign.reentry) if campaign.reentry else ""
 
 
-def _condition(rule: Rule) -> str:
-    """A condition in one line."""
-    return Sentences(*(words for _depth, words in rule_words(rule)), between=", ")
+def _condition(rule: Rule) -> Sentence:
+    """A condition in one line; empty for everybody."""
+    match rule:
+        case AllOf(inner):
+            return Sentences(*map(_within, inner), between=", ")
+        case AnyOf(inner):
+            row = Sentences(*map(_within, inner), between=", ")
+            return Sentences(rules.in_words(rule), row)
+        case Not(inner):
+            return Sentences(rules.in_words(rule), _within(inner))
+        case _:
+            return rules.in_words(rule)
+
+
+def _within(part: Rule) -> Sentence:
+    """A part of a condition, in brackets where it has parts of its own."""
+    line = _condition(part)
+    is_row = isinstance(part, AllOf | AnyOf) and len(part.parts) > 1
+    return Sentences("(", line, ")", between="") if is_row else line
 
 
 def rule_words(rule: Rule) -> tuple[tuple[int, str], ...]:

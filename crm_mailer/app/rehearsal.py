@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from crm_mailer.app import delivering, planning, segmenting
@@ -72,7 +73,8 @@ def simulate(
     """Live through the days from `start` to `end`, both included, on a copy.
 
     Segments, plans and mails are made as the daemon would; every mail is taken by nobody. New
-    orders and replies do not come.
+    orders and replies do not come. The days from now to `start` are lived through as well, and not
+    told; of today what is left of it.
 
     Raises:
         NotPossible: the days are the wrong way round, or more than 400.
@@ -82,17 +84,15 @@ def simulate(
             Sentence("{end} is before {start}", end=end, start=start),
             hint="write --from before --to",
         )
-    if end - start > LONGEST:
-        raise NotPossible(
-            Sentence("{days} days are too many", days=(end - start).days), hint="at most 400"
-        )
+    first = _opening(app, start)
+    days = (end - local_day(first, app.zone)).days
+    if days > LONGEST.days:
+        raise NotPossible(Sentence("{days} days are too many", days=days), hint="at most 400")
     with tempfile.TemporaryDirectory(prefix="crm-mailer-rehearsal-") as name:
         folder = Path(name)
         store = rehearsing.copy(app.store, folder / "copy.db")
         try:
-            return _live(
-                Stage(app, store, folder, SetClock(_begin(app, start))), start, end, on_day
-            )
+            return _live(Stage(app, store, folder, SetClock(first)), start, end, on_day)
         finally:
             store.close()
 
@@ -101,26 +101,35 @@ def _begin(app: App, day: date) -> datetime:
     return at_local(day, 0, 0, app.zone)
 
 
+def _opening(app: App, start: date) -> datetime:
+    """When it begins: now, unless `start` is a day of the past.
+
+    What was due this morning cannot leave then any more. The quarter of an hour that has begun
+    counts as now, so that two rehearsals in a row are the same.
+    """
+    now, day = app.clock.now(), _begin(app, start)
+    quarter = now - (now - day) % ROUND
+    return day if start < local_day(now, app.zone) else quarter
+
+
 def _live(stage: Stage, start: date, end: date, on_day: Callable[[date], None]) -> Rehearsal:
     clock = stage.clock
     assert isinstance(clock, SetClock)
-    over = _begin(stage, end + DAY)
-    for number in range((end - start).days + 1):
-        day = start + DAY * number
+    day, is_new = local_day(clock.moment, stage.zone), True
+    while day <= end:
         on_day(day)
-        for place, hour in enumerate(LOOKS):
-            clock.moment = at_local(day, hour, 0, stage.zone)
-            if place == 0:
+        looks = [at_local(day, hour, 0, stage.zone) for hour in LOOKS]
+        for look, until in pairwise([*looks, _begin(stage, day + DAY)]):
+            if until <= clock.moment:
+                continue  # of today: over already
+            clock.moment = max(look, clock.moment)
+            if is_new:
                 segmenting.run(stage)
+            is_new = False
             planning.apply(stage)
-            is_last = place + 1 == len(LOOKS)
-            until = (
-                _begin(stage, day + DAY)
-                if is_last
-                else at_local(day, LOOKS[place + 1], 0, stage.zone)
-            )
             _send(stage, clock, until)
-    return _told(stage, start, end, over)
+        day, is_new = day + DAY, True
+    return _told(stage, start, end, _begin(stage, end + DAY))
 
 
 def _send(stage: Stage, clock: SetClock, until: datetime) -> None:

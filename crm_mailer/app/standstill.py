@@ -22,34 +22,53 @@ A_DAY = timedelta(days=1)
 def reasons(app: App, report: PlanReport) -> dict[str, Sentence]:
     """Why campaigns of the report had no occasion, where the calendar tells it."""
     found = {
-        one.campaign: whole_reason(app, app.definitions.campaigns[one.campaign])
+        one.campaign: whole_reason(
+            app,
+            app.definitions.campaigns[one.campaign],
+            report.at,
+            is_preview=not report.is_saved,
+        )
         for one in report.campaigns
         if not one.occasions and one.campaign in app.definitions.campaigns
     }
     return {name: said for name, said in found.items() if said}
 
 
-def whole_reason(app: App, campaign: Campaign) -> Sentence:
-    """Why nothing of it is planned now: by the calendar, or since its audience is empty."""
-    said = reason(app, campaign)
-    if said or not isinstance(campaign.anchor, (DateAnchor, FestivalAnchor, MonthlyAnchor)):
+def whole_reason(
+    app: App, campaign: Campaign, now: datetime | None = None, *, is_preview: bool = False
+) -> Sentence:
+    """Why nothing of it is planned now: by the calendar, or since its audience is empty.
+
+    Args:
+        app: the shop.
+        campaign: of whose plan is asked.
+        now: the moment of the plan; the present one where nothing is said.
+        is_preview: nothing is saved: such a plan sees days that it is too early to plan, so that
+            an empty audience says more than the calendar.
+    """
+    now = now or app.clock.now()
+    said = reason(app, campaign, now)
+    is_dated = isinstance(campaign.anchor, (DateAnchor, FestivalAnchor, MonthlyAnchor))
+    is_early = is_preview and is_dated and bool(said) and said == _planned_from(app, campaign, now)
+    if (said and not is_early) or not is_dated:
         return said
-    look = Look.of(app.shop, app.clock.now(), of_all(app.store))
+    look = Look.of(app.shop, now, of_all(app.store))
     with app.store.read() as connection:
         if selection.count(connection, campaign.audience, look):
-            return Sentence("")
+            return said
     return Sentence("nobody is in its audience at this moment")
 
 
-def reason(app: App, campaign: Campaign) -> Sentence:
+def reason(app: App, campaign: Campaign, now: datetime | None = None) -> Sentence:
     """Why nothing of it is planned now; empty where the calendar does not stand against it."""
     taken = taken_on(app, campaign)
     if taken:
         return taken
-    if is_over(campaign, app.clock.now()):
+    now = now or app.clock.now()
+    if is_over(campaign, now):
         assert isinstance(campaign.anchor, DateAnchor)
         return Sentence("its day, {day}, is over: nothing is planned", day=campaign.anchor.day)
-    return _planned_from(app, campaign)
+    return _planned_from(app, campaign, now)
 
 
 def taken_on(app: App, campaign: Campaign) -> Sentence:
@@ -74,8 +93,7 @@ def is_over(campaign: Campaign, now: datetime) -> bool:
     return _midnight(campaign.anchor.day) + last < now
 
 
-def _planned_from(app: App, campaign: Campaign) -> Sentence:
-    now = app.clock.now()
+def _planned_from(app: App, campaign: Campaign, now: datetime) -> Sentence:
     day = next_day(campaign, local_day(now, app.zone))
     if day is None:
         return Sentence("")

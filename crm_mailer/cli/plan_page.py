@@ -153,7 +153,7 @@ def campaign(view: CampaignView) -> None:
     show.table(
         ["#", _("step"), _("after"), _("template"), _("if"), _("test")],
         [
-            (number, *step, condition, test)
+            (number, *step, say(condition), test)
             for number, (step, condition, test) in enumerate(
                 zip(view.steps, view.conditions, view.tests, strict=True), start=1
             )
