@@ -146,7 +146,7 @@ class MjmlCompiler:
                 self._known[key] = answers[key] = known
         for key, answer in zip(todo, self._run(list(todo.values())), strict=True):
             answers[key] = answer
-            if isinstance(answer, str):
+            if not isinstance(answer, MjmlError):
                 self._known[key] = answer
                 self._write(key, answer)
         return [answers[key] for key in keys]
@@ -171,9 +171,10 @@ class MjmlCompiler:
         if self._cache is None:
             return None
         try:
-            return (self._cache / f"{key}.html").read_text(encoding="utf-8")
+            html = (self._cache / f"{key}.html").read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return None
+        return html if html.startswith("<") else None  # older programs kept what MJML said, too
 
     def _write(self, key: str, html: str) -> None:
         if self._cache is None:
