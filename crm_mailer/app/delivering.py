@@ -201,13 +201,14 @@ def _mark(app: App, name: str) -> str:
             key = app.keys.keys[app.keys.current]
             made = blake2b(key=key, person=b"account", digest_size=10)
             made.update(repr(astuple(one)).encode("utf-8", "surrogatepass"))
-            for file in (one.ca_file, one.oauth.token_file):
+            token = one.oauth.token_file and app.home / one.oauth.token_file  # as `ways` reads it
+            for file in (one.ca_file, token):
                 made.update(blake2b(_content(file)).digest())
             return made.hexdigest()
     return ""
 
 
-def _content(file: str) -> bytes:
+def _content(file: str | Path) -> bytes:
     """What is in a file now; nothing where it cannot be read, which its use says better."""
     try:
         return Path(file).read_bytes() if file else b""

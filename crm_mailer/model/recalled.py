@@ -13,9 +13,12 @@ def recalled(text: str, patterns: Iterable[str]) -> Sentence:
     """`text` as the first of the patterns that it fits; what fits none, as it stands.
 
     Args:
-        text: a sentence may stand in it from its beginning to its end.
+        text: a sentence may stand in it from its beginning to its end; one that still has its
+            parts is returned as it is.
         patterns: each with `{name}` where anything may stand.
     """
+    if isinstance(text, Sentence) and text.parts:
+        return text
     for pattern in patterns:
         if found := _read(pattern).fullmatch(text):
             return Sentence(pattern, **found.groupdict())

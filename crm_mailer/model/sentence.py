@@ -108,7 +108,7 @@ def _of_error(error: BaseException) -> str:
     """What an error says; what the system says in it is a part, to be said in any language."""
     said = str(error)
     why = error.strerror if isinstance(error, OSError) else None
-    if why not in SYSTEM_TEXTS or isinstance(said, Sentence):
+    if why not in SYSTEM_TEXTS or why not in said or isinstance(said, Sentence):
         return said
     before, _why, behind = said.partition(why)
     return Sentences(before, why, behind, between="")

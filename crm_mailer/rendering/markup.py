@@ -184,9 +184,10 @@ class MjmlCompiler:
         if self._cache is None:
             return None
         try:
-            return (self._cache / f"{key}.html").read_text(encoding="utf-8")
+            html = (self._cache / f"{key}.html").read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return None
+        return html if html.startswith("<") else None  # older programs kept what MJML said, too
 
     def _write(self, key: str, html: str) -> None:
         if self._cache is None:

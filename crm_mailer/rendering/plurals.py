@@ -42,7 +42,10 @@ class Plural:
             TypeError: it is no number, or there is no such form.
         """
         if isinstance(number, bool) or not isinstance(number, int | float):
-            raise TypeError(Sentence("plural() counts a number, not `{number}`", number=number))
+            # its text, not itself: it may be anything, such as what no other process can be told
+            raise TypeError(
+                Sentence("plural() counts a number, not `{number}`", number=str(number))
+            )
         unknown = next((form for form in forms if form not in FORMS), None)
         if unknown is not None or not forms:
             raise TypeError(

@@ -39,7 +39,7 @@ def find(connection: sa.Connection, lane: str) -> Rest | None:
     return Rest(
         until=until,
         faults=value["faults"],
-        message=unpack(value["message"]),
+        message=unpack(value.get("said", value["message"])),  # an older program tells no parts
         mark=value.get("mark", ""),  # what an older program wrote has none
     )
 
@@ -49,7 +49,8 @@ def rest(connection: sa.Connection, lane: str, why: Rest, now: datetime) -> None
     value = {
         "until": int(why.until.timestamp()),
         "faults": why.faults,
-        "message": pack(why.message),
+        "message": str.__str__(why.message),  # what an older program beside this one shows
+        "said": pack(why.message),
         "mark": why.mark,
     }
     facts.put(connection, _PREFIX + lane, value, now)

@@ -30,6 +30,6 @@ def tell(kept: str) -> Sentence:
     if kept.startswith(_BEGIN):
         try:
             return sentence(unpack(json.loads(kept)))
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
             pass  # somebody else's words
     return sentence(kept)

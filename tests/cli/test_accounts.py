@@ -304,6 +304,29 @@ def test_other_content_of_a_file_that_an_account_names_is_tried_at_a_new_start(
     assert server.verbs.count("AUTH") == 1 + is_mended
 
 
+@pytest.mark.parametrize("is_renewed", [False, True], ids=["as it was", "another token"])
+def test_a_renewed_token_in_the_shops_folder_is_tried_at_a_new_start(
+    opened: Opened, clock: StandingClock, is_renewed: bool
+) -> None:
+    with fault_server(REFUSING, extensions=("AUTH XOAUTH2",)) as server:
+        settings = "[smtp]\n" + smtp(server.port, 'username = "u"\noauth.token_file = "token"')
+        app = opened(settings)
+        (app.home / "token").write_text("first")
+        letters(app, 1)
+        delivering.send(app)
+        app.close()
+        asked = server.verbs.count("AUTH")
+        clock.forward(minutes=1)
+        if is_renewed:
+            (app.home / "token").write_text("second")
+        app = opened(settings)
+        delivering.recover(app)
+        delivering.send(app)
+
+    assert asked
+    assert (server.verbs.count("AUTH") > asked) is is_renewed
+
+
 def test_what_an_account_is_set_up_with_cannot_be_read_from_its_rest(opened: Opened) -> None:
     with refusing_login() as wrong:
         app = opened("[smtp]\n" + smtp(wrong, 'username = "u"\npassword = "qwerty"'))

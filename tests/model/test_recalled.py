@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from crm_mailer.model.recalled import recalled
+from crm_mailer.model.sentence import Sentence
 
 PATTERNS = ("it ends with {code}", "{one} and {other}", "[all] of (it)")
 
@@ -23,3 +24,9 @@ def test_text_is_the_sentence_that_it_was(text: str, pattern: str, parts: dict[s
     assert found == text
     assert (found.pattern, found.parts) == (pattern, parts)
     assert found.said(lambda one: one) == text
+
+
+def test_a_sentence_that_has_its_parts_keeps_them() -> None:
+    told = Sentence("{number} files ({why})", number=3, why="no")
+
+    assert recalled(told, PATTERNS) is told

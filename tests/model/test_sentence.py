@@ -149,5 +149,14 @@ def test_an_error_that_no_system_made_says_what_it_says() -> None:
         assert Sentence("{why}", why=error) == str(error)
 
 
+class _Odd(OSError):
+    def __str__(self) -> str:
+        return "no way there"
+
+
+def test_an_error_that_does_not_say_what_the_system_says_is_left_alone() -> None:
+    assert Sentence("{why}", why=_Odd(111, "Connection refused")) == "no way there"
+
+
 def _loud(text: str) -> str:
     return text if "{" in text else text.upper()

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from crm_mailer.app import App, originals, retention, rounds
+from crm_mailer.app import App, originals, retention, rounds, staff
+from crm_mailer.i18n import say
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.hit import WebHit
 from crm_mailer.settings import read_settings
@@ -116,6 +117,8 @@ def test_a_file_that_cannot_be_removed_stops_no_other(app: App) -> None:
     noted = retention.last(app)
     assert noted is not None
     assert (noted.stuck, noted.fault) == (1, done.fault)
+    logged = staff.log(app)[0].said
+    assert say(logged, "zh_CN") != logged, "the log is told in the reader's language"
     (app.raw_folder / "ab" / "stuck.eml").rmdir()
     assert run(app) == {"inbound": 1}
 

@@ -307,3 +307,21 @@ def test_a_template_that_kills_the_compiler_is_left_and_the_others_are_compiled(
 
     assert [answers[0], answers[2]] == ["one", "two"]
     assert "broke on it" in answers[1]
+
+
+BROKEN = "<mjml><mj-body><mj-section></mj-body></mjml>"
+
+
+def test_what_mjml_said_is_not_kept_as_html(tmp_path: Path) -> None:
+    first = MjmlCompiler(tmp_path).compile_all([BROKEN])
+
+    assert isinstance(first[0], MjmlError)
+    assert list(tmp_path.iterdir()) == []
+    assert isinstance(MjmlCompiler(tmp_path).compile_all([BROKEN])[0], MjmlError)
+
+
+def test_what_mjml_said_to_an_older_program_is_no_html(tmp_path: Path) -> None:
+    compiler = MjmlCompiler(tmp_path)
+    (tmp_path / f"{compiler._key(BROKEN)}.html").write_text("unexpected end of stream")
+
+    assert isinstance(compiler.compile_all([BROKEN])[0], MjmlError)

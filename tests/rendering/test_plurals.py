@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -221,3 +222,13 @@ def test_a_language_without_the_campaigns_texts_is_tried_all_the_same(
     found = check_templates(templates, {"care/days": use})
 
     assert ("CRM240", "templates/care/days.de.mjml") in [(one.code, one.file) for one in found]
+
+
+def test_what_is_no_number_is_told_by_its_text_alone() -> None:
+    """Half of the findings come from another process, which cannot be told a generator."""
+    with pytest.raises(TypeError) as refused:
+        plurals.of(formats.locale_for("en", ""))((one for one in [1]), other="# days")
+
+    said = str(refused.value)
+    assert said.startswith("plural() counts a number, not `<generator")
+    assert pickle.loads(pickle.dumps(said)) == said

@@ -46,3 +46,9 @@ def test_a_server_cannot_give_us_a_sentence_to_put_together() -> None:
 
     assert said.tell(said.keep(forged, 1_000)) == forged
     assert said.tell(said.keep(forged, 30)) == forged[1:31]
+
+
+def test_words_that_are_nested_too_deep_are_told_as_they_are() -> None:
+    deep = '{"row": [' * 5_000 + "]" * 5_000
+
+    assert said.tell(deep) == deep
