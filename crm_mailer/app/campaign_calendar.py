@@ -244,7 +244,9 @@ def _born(known: _Known, day: date) -> int:
 def _audience(app: App, campaign: Campaign, known: _Known) -> int:
     if campaign.audience == EVERYBODY:
         return known.everybody
-    look = Look.of(app.shop_or_default, app.clock.now(), of_all(app.store))
+    look = Look.of(
+        app.shop_or_default, app.clock.now(), of_all(app.store), segments=segments.edited(app)
+    )
     with app.store.read() as connection:
         return selection.count(connection, campaign.audience, look)
 

@@ -231,7 +231,9 @@ def _count(app: App) -> _Counted:
 
 def _audiences(app: App) -> dict[str, int]:
     """Campaign -> customers that its rule holds for now; equal rules are counted once."""
-    look = Look.of(app.shop_or_default, app.clock.now(), of_all(app.store))
+    look = Look.of(
+        app.shop_or_default, app.clock.now(), of_all(app.store), segments=segments.edited(app)
+    )
     everybody = segments.everybody(app)
     counted: dict[Rule, int] = {EVERYBODY: everybody}
     found = {}

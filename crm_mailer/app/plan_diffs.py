@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crm_mailer import planning
+from crm_mailer.app import segments
 from crm_mailer.app.plan_looks import Fate, Fates, Key, shown_at
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.campaign_reader import Known, read_campaign
@@ -108,6 +109,7 @@ def _fates(
         now=app.clock.now(),
         campaigns=[campaign.id],
         is_saved=False,
+        segments=segments.edited(app),
         watch=watch,
     )
     return watch.known, tuple(other for one in report.campaigns for other in one.gave_way)
@@ -180,7 +182,7 @@ def _told(fate: Fate | None) -> str:
 
 def _with_waiting(app: App, new: Difference, live: Campaign, edited: Campaign) -> Difference:
     """The difference with what the edit does to mails that wait already."""
-    look = Look.of(app.shop, app.clock.now(), of_all(app.store))
+    look = Look.of(app.shop, app.clock.now(), of_all(app.store), segments=segments.edited(app))
     with app.store.read() as connection:
         fates = _fates_of_waiting(connection, live, edited, look)
         counts = Counter(kind for kind, _reason in fates.values())

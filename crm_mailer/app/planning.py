@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from crm_mailer import planning
-from crm_mailer.app import campaign_texts, giving, names, preferences, privacy
+from crm_mailer.app import (
+    campaign_texts,
+    giving,
+    names,
+    preferences,
+    privacy,
+    segmenting,
+    segments,
+)
 from crm_mailer.app.plan_looks import Readers
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.written import spelled
@@ -107,6 +115,7 @@ def plan(app: App, campaigns: Sequence[str] = (), *, on: date | None = None) -> 
         campaigns=campaigns or None,
         is_saved=False,
         watch=readers,
+        segments=segments.edited(app),
     )
     for one in report.campaigns:
         readers.tell(one)
@@ -123,6 +132,7 @@ def count_new(app: App, campaigns: Sequence[str] = ()) -> int:
         now=app.clock.now(),
         campaigns=campaigns or None,
         is_saved=False,
+        segments=segments.edited(app),
     )
     return sum(one.planned for one in found.campaigns if one.mode is not Mode.DRAFT)
 
@@ -148,6 +158,7 @@ def apply(app: App, campaigns: Sequence[str] = (), *, is_by_hand: bool = False) 
     campaign_texts.keep(app)
     preferences.take_in(app)
     privacy.sweep(app)
+    segmenting.catch_up(app)
     report = planning.plan(
         app.store,
         app.definitions,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from crm_mailer import planning
 from crm_mailer.app import planning as acts
+from crm_mailer.app import segments
 from crm_mailer.app.plan_files import file_versions, in_words
 from crm_mailer.app.plan_looks import Fingerprint, Readers
 from crm_mailer.app.wiring import App
@@ -185,6 +186,7 @@ def _looked_at(app: App, campaigns: Sequence[str], now: datetime) -> tuple[PlanR
         now=now,
         campaigns=campaigns or None,
         is_saved=False,
+        segments=segments.edited(app),
         watch=watch,
     )
     in_order = sorted(report.campaigns, key=lambda one: one.campaign)

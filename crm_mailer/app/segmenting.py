@@ -15,6 +15,8 @@ from crm_mailer.segmenting import SegmentReport, rules
 from crm_mailer.segmenting.rules import Finding
 from crm_mailer.store import directory, memberships, selection, stories
 from crm_mailer.store.directory import Entry
+from crm_mailer.store.homes import of_all
+from crm_mailer.store.look import Look
 
 #: Members that `segment show` names.
 SAMPLE = 5
@@ -80,6 +82,24 @@ def run(app: App) -> SegmentReport:
     return replace(report, grown=segments.note_growth(app))
 
 
+def catch_up(app: App) -> None:
+    """Work out who is in segments whose files were edited since that was done last.
+
+    Whoever chooses by segments asks for it first: else a mail would go to those whom the old rule
+    meant, until the next run.
+
+    Raises:
+        DefinitionError: the shop's file is wrong, so that nobody knows when its days begin.
+    """
+    every = tuple(app.definitions.segments.values())
+    stale = segmenting.find_stale(app.store, every)
+    if not stale:
+        return
+    look = Look.of(app.shop, app.clock.now(), of_all(app.store))
+    changes = segmenting.catch_up(app.store, every, stale, look)
+    figures.refresh(app, is_changed=any(one.came_in or one.left for one in changes))
+
+
 def _has_changed(report: SegmentReport) -> bool:
     """Whether any mark or membership is another."""
     moved = any(one.came_in or one.left for one in report.changes)
@@ -98,8 +118,11 @@ def rebuild(app: App) -> int:
 
 def list_segments(app: App) -> list[SegmentLine]:
     """All segments by id."""
+    edited = segments.edited(app)
+    look = segments.look(app)
     with app.store.read() as connection:
         sizes = memberships.sizes(connection)
+        sizes |= {one: selection.count(connection, rule, look) for one, rule in edited.items()}
     return [
         SegmentLine(id=one.id, name=one.name, members=sizes.get(one.id, 0), note=one.note)
         for one in app.definitions.segments.values()
@@ -107,14 +130,21 @@ def list_segments(app: App) -> list[SegmentLine]:
 
 
 def show(app: App, segment_id: str) -> SegmentPage:
-    """All about one segment, with its members at the last run; of a file, as of now."""
+    """All about one segment, with its members at the last run.
+
+    Of a file, and of a segment that was edited since, as of now.
+    """
     one, _problems = segments.find(app, segment_id)
-    look = segments.look(app, one)
+    look, edited = segments.look(app, one), segments.edited(app)
     with app.store.read() as connection:
         sizes = memberships.sizes(connection)
-        if segment_id != one.id:
+        chosen = None
+        if segment_id != one.id or one.id in edited:
             sizes = {one.id: selection.count(connection, one.rule, look)}
-        sample = directory.list_customers(connection, segment=one.id, limit=SAMPLE)
+            chosen = selection.customers_in(one.rule, look)
+        sample = directory.list_customers(
+            connection, segment=one.id if chosen is None else "", among=chosen, limit=SAMPLE
+        )
     return SegmentPage(
         id=one.id,
         name=one.name,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from crm_mailer import segmenting
 from crm_mailer.app import names
 from crm_mailer.app.wiring import App
 from crm_mailer.definitions.list_reader import ListFolder, read_list
@@ -20,7 +21,7 @@ from crm_mailer.definitions.segment_reader import read_segment
 from crm_mailer.definitions.tree import Node, Place, Source
 from crm_mailer.definitions.written import SLUG
 from crm_mailer.model.errors import CannotWrite, DefinitionError, NotFound, NotPossible
-from crm_mailer.model.segment import EVERYBODY, Segment
+from crm_mailer.model.segment import EVERYBODY, Rule, Segment
 from crm_mailer.model.segment_order import Ring, parts_first
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.segmenting.facts import Facts, facts
@@ -156,6 +157,12 @@ def look(app: App, one: Segment | None = None) -> Look:
     now = app.clock.now()
     shop = app.shop_or_default
     return Look.of(shop, now, of_all(app.store), segments=rules, is_of_all=True)
+
+
+def edited(app: App) -> dict[str, Rule]:
+    """The rules of segments whose members follow from older ones still: to look at afresh."""
+    found = segmenting.find_stale(app.store, tuple(app.definitions.segments.values()))
+    return {one.id: one.rule for one in found}
 
 
 def facts_of(app: App, known: Known) -> Facts:

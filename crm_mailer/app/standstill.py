@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+from crm_mailer.app import segments
 from crm_mailer.app.campaign_looks import next_day
 from crm_mailer.app.wiring import App
 from crm_mailer.model.campaign import Campaign, DateAnchor, FestivalAnchor, Mode, MonthlyAnchor
@@ -52,7 +53,7 @@ def whole_reason(
     is_early = is_preview and is_dated and bool(said) and said == _planned_from(app, campaign, now)
     if (said and not is_early) or not is_dated:
         return said
-    look = Look.of(app.shop, now, of_all(app.store))
+    look = Look.of(app.shop, now, of_all(app.store), segments=segments.edited(app))
     with app.store.read() as connection:
         if selection.count(connection, campaign.audience, look):
             return said

@@ -251,6 +251,7 @@ def _exited(app: App, campaign: Campaign, customer_id: int, now: datetime) -> se
         now=now,
         campaigns=[campaign.id],
         is_saved=False,
+        segments=segments.edited(app),
         watch=watch,
         customer_id=customer_id,
         is_planned_too=True,
@@ -295,6 +296,7 @@ def _would_be(
         now=now,
         campaigns=[campaign.id],
         is_saved=False,
+        segments=segments.edited(app),
         watch=watch,
         customer_id=customer_id,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
+from hashlib import blake2b
 
 from crm_mailer.model.segment import AllOf, AnyOf, Compare, InSegment, Not, Rule, Segment
 from crm_mailer.model.segment_blocks import Passage
@@ -59,6 +60,20 @@ def parts_first(segments: Iterable[Segment]) -> tuple[Segment, ...]:
         return tuple(by_id[id_] for id_ in sorter.static_order())
     except CycleError as error:
         raise Ring(tuple(reversed(error.args[1]))) from error
+
+
+def digests(segments: Iterable[Segment]) -> dict[str, str]:
+    """Id -> what tells a segment's rule from another, with the rules of those it speaks of.
+
+    Raises:
+        Ring: segments speak of each other.
+    """
+    found: dict[str, str] = {}
+    for one in parts_first(segments):
+        parts = sorted({found.get(other, other) for other in spoken_of(one.rule)})
+        text = repr((one.rule, parts)).encode("utf-8", "surrogatepass")
+        found[one.id] = blake2b(text, digest_size=10).hexdigest()
+    return found
 
 
 def _graph(by_id: Mapping[str, Segment]) -> dict[str, set[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -19,6 +19,7 @@ from crm_mailer.model.campaign import (
     MonthlyAnchor,
 )
 from crm_mailer.model.festivals import Occurrence
+from crm_mailer.model.segment import Rule
 from crm_mailer.model.shop import Shop
 from crm_mailer.planning import calendar, decisions
 from crm_mailer.store import bulk, news, unplanned
@@ -56,16 +57,17 @@ def pages(
     customer_id: int | None = None,
     is_planned_too: bool = False,
     gone: tuple[str, ...] = (),
+    segments: Mapping[str, Rule] | None = None,
     size: int = 20_000,
 ) -> Iterator[list[Occasion]]:
     """The campaign's open occasions in pages, each read by itself.
 
     Nothing is held open between pages, so that others can write; memory stays flat. With `among`
-    only what `list_open` has found is looked at.
+    only what `list_open` has found is looked at. `segments` are rules to be looked at afresh.
     """
     search = Search(
         campaign=campaign,
-        look=look_of(store, shop, now),
+        look=look_of(store, shop, now, segments),
         since=earliest(campaign, now),
         until=now,
         among=among,
@@ -146,9 +148,11 @@ def _paged(store: Store, search: Search, ask: Pages, finish: Finish) -> Iterator
             return
 
 
-def look_of(store: Store, shop: Shop, now: datetime) -> Look:
-    """How audiences are looked at."""
-    return Look.of(shop, now, of_all(store))
+def look_of(
+    store: Store, shop: Shop, now: datetime, segments: Mapping[str, Rule] | None = None
+) -> Look:
+    """How audiences are looked at; `segments` afresh, others by their members."""
+    return Look.of(shop, now, of_all(store), segments=segments or {})
 
 
 def last_step(campaign: Campaign) -> str:

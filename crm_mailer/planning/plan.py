@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from crm_mailer.definitions.library import Definitions
@@ -19,6 +20,7 @@ from crm_mailer.model.campaign import (
     Stream,
 )
 from crm_mailer.model.errors import DefinitionError, NotFound, StoreError
+from crm_mailer.model.segment import Rule
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.shop import Shop
 from crm_mailer.planning import (
@@ -50,6 +52,7 @@ from crm_mailer.store.touches import Event
 DAY = timedelta(days=1)
 #: How far a plan that is only looked at sees.
 FAR = timedelta(days=366)
+NO_RULES: Mapping[str, Rule] = MappingProxyType({})
 #: Told of each decision, with the customer's zone.
 Watch = Callable[[Campaign, Occasion, Decision, ZoneInfo], None]
 
@@ -65,6 +68,7 @@ def plan(
     watch: Watch | None = None,
     customer_id: int | None = None,
     is_planned_too: bool = False,
+    segments: Mapping[str, Rule] = NO_RULES,
 ) -> PlanReport:
     """Plan the campaigns: which customers get which mail when, and which do not and why.
 
@@ -80,6 +84,8 @@ def plan(
         watch: told of each decision.
         customer_id: look at this customer only; for looking, never for saving.
         is_planned_too: look at occasions again that have their touches; never for saving.
+        segments: rules to be looked at afresh, since their members are those of older ones; never
+            for saving.
 
     Raises:
         NotFound: there is no campaign by one of these ids.
@@ -118,6 +124,7 @@ def plan(
         watch=watch,
         customer_id=customer_id,
         is_planned_too=is_planned_too,
+        segments=segments,
     )
     ended = 0
     if looks is not None:
@@ -167,6 +174,7 @@ class _Act:
     watch: Watch | None = None
     customer_id: int | None = None
     is_planned_too: bool = False
+    segments: Mapping[str, Rule]
 
 
 def _taken(store: Store, campaigns: Iterable[Campaign]) -> frozenset[str]:
@@ -243,6 +251,7 @@ def _plan_one(act: _Act, campaign: Campaign) -> CampaignPlan:
         customer_id=act.customer_id,
         is_planned_too=act.is_planned_too,
         gone=act.gone.get(campaign.id, ()),
+        segments=act.segments,
     )
     if among is not None:
         pages = act.gathered.pages(campaign, among, pages)

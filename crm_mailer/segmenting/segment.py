@@ -15,7 +15,7 @@ import crm_mailer.segmenting.attributes as rules
 from crm_mailer.model.birthday import LEAP_DAY_STAND_IN
 from crm_mailer.model.score import DEFAULT_PROFILE, RfmProfile
 from crm_mailer.model.segment import Segment
-from crm_mailer.model.segment_order import parts_first
+from crm_mailer.model.segment_order import digests, parts_first
 from crm_mailer.model.zones import Overrides
 from crm_mailer.segmenting.scoring import update_scores
 from crm_mailer.segmenting.valuing import value_customers
@@ -95,6 +95,7 @@ def segment(
     valued = value_customers(store, zone=zone, now=now) if is_valued else 0
     look = Look(now=now, zone=zone, homes=of_all(store), time_zones=time_zones, leap_day=leap_day)
     changes = tuple(_members(store, one, look) for one in in_order)
+    _note_rules(store, segments, now)
     closed = _close_others(store, segments, now) if is_complete else 0
     marked.stand(store, now)
     return SegmentReport(
@@ -107,6 +108,43 @@ def segment(
         closed=closed,
         changes=changes,
     )
+
+
+def find_stale(store: Store, segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    """Those whose members follow from an older rule, or were never worked out; parts first.
+
+    Raises:
+        Ring: segments speak of each other.
+    """
+    with store.read() as connection:
+        stale = memberships.list_stale(connection, digests(segments))
+    return tuple(one for one in parts_first(segments) if one.id in stale)
+
+
+def catch_up(
+    store: Store, segments: Sequence[Segment], stale: Sequence[Segment], look: Look
+) -> tuple[SegmentChange, ...]:
+    """Work out the members of segments whose rules were edited, before anybody is chosen by them.
+
+    Args:
+        store: the shop's database.
+        segments: all that the shop's files define.
+        stale: those of them that `find_stale` found.
+        look: now, from the shop.
+    """
+    changes = tuple(_members(store, one, look) for one in stale)
+    _note_rules(store, segments, look.now)
+    return changes
+
+
+def _note_rules(store: Store, segments: Sequence[Segment], now: datetime) -> None:
+    """Once all members are saved: after a crash they are worked out again."""
+    rules = digests(segments)
+    with store.read() as connection:
+        stale = memberships.list_stale(connection, rules)
+    if stale:
+        with store.write() as connection:
+            memberships.note_worked_out(connection, {one: rules[one] for one in stale}, now)
 
 
 def _describe(store: Store, since: datetime | None) -> int:

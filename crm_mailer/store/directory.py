@@ -82,6 +82,7 @@ def list_customers(
     segment: str = "",
     tag: str = "",
     is_flagged: bool = False,
+    among: sa.Select[Any] | None = None,
     limit: int = 50,
 ) -> list[Entry]:
     """Customers by their last order, the latest first.
@@ -92,6 +93,7 @@ def list_customers(
         segment: only its members.
         tag: only those who have it.
         is_flagged: only buyers to beware of.
+        among: only those whose numbers it finds.
         limit: at most so many.
     """
     customer, score = t.customers.c, t.scores.c
@@ -102,6 +104,8 @@ def list_customers(
         .order_by(sa.func.coalesce(score.last_order_at, 0).desc(), customer.id)
         .limit(limit)
     )
+    if among is not None:
+        query = query.where(customer.id.in_(among))
     if search:
         begins = customer.email_key.startswith(key(search), autoescape=True)
         query = query.where(sa.or_(customer.name.icontains(search, autoescape=True), begins))

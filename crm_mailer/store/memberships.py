@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from crm_mailer.store import bulk
+from crm_mailer.store import bulk, facts
 from crm_mailer.store import tables as t
 from crm_mailer.store.engine import upsert
+
+#: Begins the fact that tells by which rule the members of a segment were worked out.
+_BY = "segment_rule:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,22 @@ def _prepare(connection: sa.Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
+
+
+def list_stale(connection: sa.Connection, digests: Mapping[str, str]) -> set[str]:
+    """Those segments whose members were worked out by another rule than now, or never.
+
+    Args:
+        connection: an open transaction.
+        digests: id -> what tells its rule from others.
+    """
+    known = facts.find_all(connection, _BY)
+    return {name for name, digest in digests.items() if known.get(name) != digest}
+
+
+def note_worked_out(connection: sa.Connection, digests: Mapping[str, str], now: datetime) -> None:
+    """The members of these segments are those of these rules."""
+    facts.put_all(connection, {_BY + name: digest for name, digest in digests.items()}, now)
 
 
 def come_in(connection: sa.Connection, segment: str, ids: Sequence[int], now: datetime) -> int:
