@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from crm_mailer.cli import pass_app, show
-from crm_mailer.cli.options import Command, as_json_option, by_option, number_argument
+from crm_mailer.cli.options import Command, Number, as_json_option, by_option, number_argument
 from crm_mailer.i18n import _, say
 from crm_mailer.model.errors import CannotWrite, NotPossible
 
@@ -69,7 +69,7 @@ def reply(app: App, /, number: int, **given: Any) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("number", metavar="TASK", type=click.IntRange(min=1))
+@click.argument("number", metavar="TASK", type=Number())
 @reply_options
 @pass_app
 def answer(app: App, /, number: int, **given: Any) -> None:

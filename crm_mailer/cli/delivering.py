@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crm_mailer.cli import pass_app, progress, show
+from crm_mailer.cli import pass_app, pausing, progress, show
 from crm_mailer.cli.options import Command, as_json_option
 from crm_mailer.i18n import _, say
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
@@ -127,7 +127,7 @@ def _show_report(app: App, report: DeliverReport) -> None:
     if report.is_paused:
         show.warn(_("sending is paused; `crm-mailer resume` goes on"))
     elif report.is_idle and not waits:
-        show.note(_("nothing is due"))
+        _tell_nothing_left(app)
     words = {
         "deferred": _("deferred, to be tried again"),
         "refused": _("refused"),
@@ -146,6 +146,17 @@ def _show_report(app: App, report: DeliverReport) -> None:
             f"{show.word(name)} {number}" for name, number in report.recovered.items()
         )
         show.warn(_("a sender had died; its mails: {found}").format(found=found))
+
+
+def _tell_nothing_left(app: App) -> None:
+    """What is due may stand still with its lane or account; a paused campaign's mails are held."""
+    from crm_mailer.app import pausing as verbs
+
+    stops = [one.scope for one in verbs.list_pauses(app)]
+    for scope in stops:
+        show.warn(pausing.words(scope))
+    if all(scope.startswith("campaign:") for scope in stops):
+        show.note(_("nothing is due"))
 
 
 def _accepted(app: App, report: DeliverReport) -> list[tuple[str, int]]:

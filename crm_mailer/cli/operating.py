@@ -178,7 +178,9 @@ def _show_troubles(app: App, state: Status) -> None:
     for stop in state.pauses:
         show.warn(_("paused since {when}: {what}").format(
             when=show.local(stop.at, app.zone),
-            what=f"{pausing.name_of(stop.scope)} {said.get(stop.reason, stop.reason)}".strip(),
+            # what a breaker says names it already
+            what=said.get(stop.reason)
+            or f"{pausing.name_of(stop.scope)} {stop.reason}".strip(),
         ))  # fmt: skip
         show.note("  " + _("help: {hint}").format(hint=pausing.resume_command(stop.scope)))
     stopped = {stop.reason for stop in state.pauses}

@@ -23,6 +23,10 @@ __all__ = [
 ]
 
 
+#: The largest number that a database can hold.
+_FITTING = click.IntRange(max=(1 << 63) - 1)
+
+
 class Number(click.IntRange):
     """The number by which people call a case, a mail, a reply or a task."""
 
@@ -30,6 +34,10 @@ class Number(click.IntRange):
 
     def __init__(self) -> None:
         super().__init__(min=1)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """The number, or a usage error."""
+        return _FITTING.convert(super().convert(value, param, ctx), param, ctx)
 
 
 class Day(click.ParamType[date]):

@@ -17,6 +17,7 @@ from crm_mailer.cli.options import (
     Command,
     Day,
     Group,
+    Number,
     as_json_option,
     by_option,
     number_argument,
@@ -147,7 +148,7 @@ def audit(app: App, as_json: bool) -> None:
 @outbox.command()
 @click.argument("campaign", required=False)
 @customer_option
-@click.option("--number", type=click.IntRange(min=1), help=_("Only this mail."))
+@click.option("--number", type=Number(), help=_("Only this mail."))
 @click.option("--yes", is_flag=True, help=_("Do not ask."))
 @pass_app
 def cancel(
@@ -203,10 +204,11 @@ def watch(app: App, once: bool, as_json: bool) -> None:
 
 
 def _pulse(app: App) -> progress.View:
-    from crm_mailer.app import delivering
+    from crm_mailer.app import delivering, pausing
     from crm_mailer.app import outbox as verbs
 
-    return progress.of_pulse(verbs.pulse(app), delivering.held_back(app))
+    stops = [one.scope for one in pausing.list_pauses(app)]
+    return progress.of_pulse(verbs.pulse(app), delivering.held_back(app), stops)
 
 
 @outbox.group(cls=Group, invoke_without_command=True)
@@ -254,7 +256,7 @@ def doubt(
 
 
 @doubt.command(cls=Command)
-@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.argument("number", type=Number(), required=False)
 @click.option("--sent/--not-sent", "is_sent", default=None, help=_("What is known of it."))
 @click.option("--all", "is_all", is_flag=True, help=_("All that are in doubt of --campaign."))
 @click.option("--campaign", help=_("With --all: whose mails."))

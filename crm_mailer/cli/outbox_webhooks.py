@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm_mailer.cli import pass_app, show
-from crm_mailer.cli.options import Command, as_json_option
+from crm_mailer.cli.options import Command, Number, as_json_option
 from crm_mailer.i18n import _, n_, say
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crm_mailer.app.telling import EndpointLine
     from crm_mailer.store.tellings import Message
 
-_numbers = click.IntRange(min=1)
+_numbers = Number()
 
 
 @click.command(cls=Command)

@@ -8,7 +8,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, n_, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -56,7 +56,7 @@ def pause(
     what = name_of(done.scope)
     command = resume_command(done.scope)
     if done.is_new:
-        show.good(_("{what} is paused; `{command}` goes on").format(what=what, command=command))
+        show.good(words(done.scope))
     else:
         show.note(_("{what} was paused already; `{command}` goes on").format(
             what=what, command=command))  # fmt: skip
@@ -94,16 +94,19 @@ def resume(
 
 def show_pauses(app: App, *, as_json: bool = False) -> None:
     """What is paused, by whom and why."""
-    from crm_mailer.app import pausing
+    from crm_mailer.app import alerting, pausing
 
     found = pausing.list_pauses(app)
     if as_json:
         show.json_(found)
         return
+    # what a breaker says is kept as an alert, which can be said in any language
+    said = {str(one.message): say(one.message) for one in alerting.list_open(app)}
     by = {"person": _("a person"), "breaker": _("a breaker")}
     show.table(
         [_("paused"), _("by"), show.when(_("since"), app.zone, app.clock.now()), _("why")],
-        [(name_of(one.scope), by.get(one.by, one.by), show.short(one.at, app.zone), one.reason)
+        [(name_of(one.scope), by.get(one.by, one.by), show.short(one.at, app.zone),
+          said.get(one.reason, one.reason))
          for one in found],
         empty=_("nothing is paused"),
     )  # fmt: skip
@@ -118,6 +121,13 @@ def name_of(scope: str) -> str:
         "account": _("account {name}"),
     }
     return names[kind].format(name=name) if kind in names else _("all sending")
+
+
+def words(scope: str) -> str:
+    """What stands still, and how it goes on, as a sentence."""
+    return _("{what} is paused; `{command}` goes on").format(
+        what=name_of(scope), command=resume_command(scope)
+    )
 
 
 def resume_command(scope: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from crm_mailer.cli import show
+from crm_mailer.cli import pausing, show
 from crm_mailer.cli.folding import Words
 from crm_mailer.i18n import _, n_
 
@@ -62,17 +62,25 @@ def of_progress(now: Progress) -> View:
     )
 
 
-def of_pulse(now: Pulse, waits: Iterable[HeldBack] = ()) -> View:
-    """What the ledger tells of the last minute, and what waits for an account to warm up."""
+def of_pulse(now: Pulse, waits: Collection[HeldBack] = (), stops: Collection[str] = ()) -> View:
+    """What the ledger tells of the last minute, and what of what is due cannot leave now.
+
+    Args:
+        now: the ledger's figures.
+        waits: what waits for an account to warm up.
+        stops: scopes of pauses.
+    """
+    is_stopped = not all(scope.startswith("campaign:") for scope in stops)
     return View(
         outcomes=now.outcomes,
         by_provider=now.by_provider,
         rate=now.rate,
         due=sum(now.due.values()),
-        seconds_left=now.seconds_left,
+        # nobody knows when what is paused goes on
+        seconds_left=None if is_stopped else now.seconds_left(sum(one.number for one in waits)),
         claimed=now.claimed,
         in_doubt=now.in_doubt,
-        notes=tuple(warming(one) for one in waits),
+        notes=(*map(pausing.words, stops), *map(warming, waits)),
     )
 
 

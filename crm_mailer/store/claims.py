@@ -448,7 +448,9 @@ def _settling(dialect: str) -> Prepared:
     """UPDATE ... FROM the settled rows, of which `owner` must still be the owner."""
     given = as_rows(dialect, _SETTLED_COLUMNS)
     words = given.c.detail
-    keeps = sa.or_(touches.c.kind == TouchKind.CASE_REPLY.value, words == "")
+    # of what was taken at last, why it once waited is no reason any more
+    is_wordless = sa.and_(words == "", given.c.state != TouchState.ACCEPTED.value)
+    keeps = sa.or_(touches.c.kind == TouchKind.CASE_REPLY.value, is_wordless)
     # a slow sender may have heard of the first attempt while another made the second
     is_known_better = sa.and_(
         given.c.state == TouchState.IN_DOUBT.value,

@@ -16,6 +16,7 @@ from crm_mailer.store.audit import Audit as Audit
 from crm_mailer.store.audit import audit as audit
 from crm_mailer.store.deliveries import Delivery
 from crm_mailer.store.doubts import Evidence
+from crm_mailer.store.engine import Instant
 from crm_mailer.store.tables import agent_replies, bounces, customers, messages, touches
 from crm_mailer.store.tables import deliveries as delivery_rows
 
@@ -30,6 +31,8 @@ MENDABLE = (
 
 #: How far back `pulse` looks.
 PULSE = timedelta(minutes=1)
+#: From fewer seconds no rate can be told.
+SHORTEST = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,20 +116,33 @@ class Pulse:
     in_doubt: int
     #: When the next mail is due, if none is due now.
     next_at: datetime | None
+    #: The first attempt of the last minute; None where there was none.
+    first_at: datetime | None = None
 
     @property
     def rate(self) -> float:
-        """Mails a second that were settled, over the last minute."""
-        settled = sum(self.outcomes.values()) - self.outcomes.get("deferred", 0)
-        return settled / PULSE.total_seconds()
+        """Mails a second that were settled, over the last minute.
 
-    @property
-    def seconds_left(self) -> float | None:
-        """How long what is due will take at this rate; None where it cannot be told."""
+        While mails are on their way it counts from the first of them: a round that has just begun
+        would seem slow, and its end far away.
+        """
+        settled = sum(self.outcomes.values()) - self.outcomes.get("deferred", 0)
+        span = PULSE
+        if self.claimed and self.first_at is not None:
+            span = min(PULSE, max(self.at - self.first_at, SHORTEST))
+        return settled / span.total_seconds()
+
+    def seconds_left(self, held_back: int = 0) -> float | None:
+        """How long what is due will take at this rate; None where it cannot be told.
+
+        Args:
+            held_back: how many of it will not leave now.
+        """
         waiting = sum(self.due.values()) + self.claimed
         if not waiting:
             return 0.0
-        return waiting / self.rate if self.rate else None
+        going = waiting - held_back
+        return going / self.rate if self.rate and going > 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,14 +238,21 @@ def pulse(connection: sa.Connection, now: datetime) -> Pulse:
     touch, waits = touches.c, sa.text("touches.state IN ('planned','deferred')")
     number = sa.func.count().label("number")
     tried = connection.execute(
-        sa.select(touch.provider, delivery_rows.c.outcome, number)
+        sa.select(
+            touch.provider,
+            delivery_rows.c.outcome,
+            number,
+            sa.func.min(delivery_rows.c.at, type_=Instant).label("first_at"),
+        )
         .join_from(delivery_rows, touches, touch.id == delivery_rows.c.touch_id)
         .where(delivery_rows.c.at > now - PULSE, delivery_rows.c.at <= now)
         .group_by(touch.provider, delivery_rows.c.outcome)
     )
     outcomes: dict[str, int] = {}
     by_provider: dict[str, dict[str, int]] = {}
-    for provider, outcome, times in tried:
+    firsts: list[datetime] = []
+    for provider, outcome, times, first_at in tried:
+        firsts.append(first_at)
         outcomes[outcome] = outcomes.get(outcome, 0) + times
         by_provider.setdefault(provider, {})[outcome] = times
     due = connection.execute(
@@ -247,6 +270,7 @@ def pulse(connection: sa.Connection, now: datetime) -> Pulse:
         claimed=_count(connection, sa.text("touches.state = 'claimed'")),
         in_doubt=doubts.count(connection),
         next_at=None if waiting else connection.scalar(later),
+        first_at=min(firsts, default=None),
     )
 
 

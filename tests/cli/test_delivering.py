@@ -309,6 +309,19 @@ def test_what_waits_for_an_account_to_warm_up_is_said(
     assert (told[0]["account"], told[0]["number"]) == ("smtp", 10)
 
 
+@pytest.mark.parametrize("options", [["--lane", "transactional"], ["--account", "sandbox"]])
+def test_what_stands_still_is_not_called_nothing(
+    run: Run, letters: Plan, options: list[str]
+) -> None:
+    letters(1)
+    run("pause", *options)
+
+    said = " ".join(run("send").stderr.split())
+
+    assert "nothing is due" not in said
+    assert f"is paused; `crm-mailer resume {' '.join(options)}` goes on" in said
+
+
 def _be_quiet_at_another_hour(app: App) -> None:
     """Marketing mail may leave now, at whatever hour the tests are run."""
     file = app.home / "campaigns" / "shop.yaml"

@@ -464,6 +464,49 @@ def test_the_ledger_tells_what_any_process_sends(run: Run, app: App) -> None:
     assert found["seconds_left"] == 20
 
 
+def test_a_round_that_has_just_begun_is_not_told_to_be_slow(run: Run, app: App) -> None:
+    now = NOON + timedelta(hours=2)
+    for _ in range(20):
+        mail(app.store, "accepted", "accepted", at=now - timedelta(seconds=10))
+    claim = {"owner": "a", "claimed_until": now + timedelta(minutes=20)}
+    numbers = [mail(app.store, "claimed") for _ in range(40)]
+    with app.store.write() as connection:
+        connection.execute(sa.update(t.touches).where(t.touches.c.id.in_(numbers)).values(**claim))
+
+    found = told(run, "outbox", "watch")
+
+    assert (found["rate"], found["seconds_left"]) == (2, 20)
+
+
+@pytest.mark.parametrize("scope", ["all", "lane:gmail", "account:sandbox"])
+def test_nobody_is_told_when_what_is_paused_will_be_done(run: Run, app: App, scope: str) -> None:
+    now = NOON + timedelta(hours=2)
+    mail(app.store, "accepted", "accepted", at=now - timedelta(seconds=20))
+    mail(app.store, "planned", next_at=now)
+    with app.store.write() as connection:
+        pauses.pause(connection, scope, now=now)
+
+    shown, found = run("outbox", "watch", "--once").stdout, told(run, "outbox", "watch")
+
+    assert (found["due"], found["seconds_left"]) == (1, None)
+    assert "is paused; `crm-mailer resume" in flat(shown)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("outbox", "show"),
+        ("outbox", "cancel", "--number"),
+        ("outbox", "doubt", "resolve", "--sent"),
+        ("outbox", "webhooks", "--replay"),
+    ],
+)
+def test_a_number_larger_than_any_is_refused(run: Run, words: tuple[str, ...]) -> None:
+    result = run(*words, "99999999999999999999")
+
+    assert (result.exit_code, isinstance(result.exception, OverflowError)) == (2, False)
+
+
 def test_the_status_counts_what_was_probably_sent(run: Run, app: App) -> None:
     mail(app.store, "in_doubt", "unknown", at=NOON - timedelta(days=4))
     mail(app.store, "in_doubt", "unknown")

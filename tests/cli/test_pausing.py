@@ -10,6 +10,7 @@ from crm_mailer.app import App, delivering, pausing
 from crm_mailer.delivering.pacing import HALVED
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.errors import NotFound
+from crm_mailer.model.sentence import Sentence
 from crm_mailer.store import alerts, lanes, paces, pauses, reputation
 from crm_mailer.store.lanes import Rest
 from tests.cli.conftest import Run
@@ -122,6 +123,24 @@ def test_what_fell_due_later_is_held_and_what_was_held_too_late_is_let_go(
     pausing.tend(app)
 
     assert (held, state_of(app.store, later)) == ("held", "planned")
+
+
+def test_what_a_breaker_says_is_said_once_and_in_the_readers_language(
+    run: Run, app: App, campaign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    trip = Sentence("a mail is too big")
+    why = Sentence("campaign {name} is paused: {what}", name=campaign, what=trip)
+    with app.store.write() as connection:
+        alerts.raise_(connection, f"campaign:{campaign}/size", why, hint="", now=NOON)
+        pauses.pause(connection, f"campaign:{campaign}", now=NOON, reason=why, by="breaker")
+
+    status = " ".join(run("status").stderr.split())
+    monkeypatch.setenv("CRM_MAILER_LANGUAGE", "zh_CN")
+    listed = run("pause", "--list").stdout
+
+    assert f": campaign {campaign} is paused" in status
+    assert "is paused" not in listed
 
 
 def test_resuming_ends_the_alert_and_lets_an_account_be_tried_at_once(

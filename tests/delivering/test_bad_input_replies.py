@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
+import sqlalchemy as sa
 
 from crm_mailer.delivering.answers import MAX_LINE, MAX_LINES, MAX_TEXT
 from crm_mailer.store import suppressions
+from crm_mailer.store.tables import touches
 from tests.delivering.letters import HASTY
 from tests.delivering.odd_shop import OddShop, is_fit_to_show, odd_shop
-from tests.servers.smtp_faults import PIPELINED, Fault, fault_server, in_turn
+from tests.servers.smtp_faults import PIPELINED, Fault, fault_server, in_turn, reply
 
 #: Outcome words: a state, or `dead` for refused and suppressed, or `untouched` where the answer
 #: says nothing about the mail: it waits as if nobody had tried.
@@ -262,3 +264,22 @@ def _told_well(shop: OddShop, number: int) -> None:
         assert len(text) <= MAX_TEXT
         assert is_fit_to_show(text)
         assert "\n" not in text
+
+
+def test_what_was_taken_at_last_has_no_reason_to_wait_any_more(shop: OddShop) -> None:
+    shop.forget_faults()
+    number = shop.plan("late@example.com")
+    with fault_server({"RCPT": in_turn(reply("451 4.3.0 try later"))}) as server:
+        shop.send(server.port)
+        first = detail(shop, number)
+        shop.clock.forward(hours=1)
+        shop.send(server.port)
+
+    assert (first, shop.fate(number).state) == ("try later", "accepted")
+    assert detail(shop, number) == ""
+
+
+def detail(shop: OddShop, number: int) -> str:
+    """What the ledger says beside the state."""
+    with shop.store.read() as connection:
+        return str(connection.scalar(sa.select(touches.c.detail).where(touches.c.id == number)))
