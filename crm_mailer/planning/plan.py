@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from crm_mailer.definitions.library import Definitions
@@ -52,7 +51,6 @@ from crm_mailer.store.touches import Event
 DAY = timedelta(days=1)
 #: How far a plan that is only looked at sees.
 FAR = timedelta(days=366)
-NO_RULES: Mapping[str, Rule] = MappingProxyType({})
 #: Told of each decision, with the customer's zone.
 Watch = Callable[[Campaign, Occasion, Decision, ZoneInfo], None]
 
@@ -68,7 +66,7 @@ def plan(
     watch: Watch | None = None,
     customer_id: int | None = None,
     is_planned_too: bool = False,
-    segments: Mapping[str, Rule] = NO_RULES,
+    segments: Mapping[str, Rule] | None = None,
 ) -> PlanReport:
     """Plan the campaigns: which customers get which mail when, and which do not and why.
 
@@ -132,13 +130,10 @@ def plan(
         reopening.reopen(store, news, now=now)
         whence = ((one, looks.since(one) if one.id in known else None) for one in busy)
         act.openings = Openings(store, definitions.shop, whence, now=now, gone=act.gone)
+        asked = [one for one in chosen if one.mode is not Mode.DRAFT and one.id not in known]
         ended = endings.end_exited(
             store,
-            [
-                (one, looks.exits_since(one))
-                for one in chosen
-                if one.mode is not Mode.DRAFT and one.id not in known
-            ],
+            [(one, looks.exits_since(one)) for one in asked],
             now,
             shop=definitions.shop,
         )
@@ -174,7 +169,7 @@ class _Act:
     watch: Watch | None = None
     customer_id: int | None = None
     is_planned_too: bool = False
-    segments: Mapping[str, Rule]
+    segments: Mapping[str, Rule] | None
 
 
 def _taken(store: Store, campaigns: Iterable[Campaign]) -> frozenset[str]:
