@@ -20,6 +20,8 @@ from crm_mailer.model.sentence import Sentence
 
 #: Templates of the starter set that suit a first step: they need no order and no values.
 FIRST_CHOICE = ("growth/win-back-1", "care/welcome", "growth/new-arrivals")
+#: What the name of a template is.
+OF_TEMPLATES = Sentence("a stage and a name in the letters a to z, such as growth/spring-sale")
 #: How far ahead the day of a new edm lies.
 AHEAD = timedelta(days=14)
 
@@ -170,11 +172,11 @@ def _translation(
 
 
 def _template_name(name: str) -> str:
-    whole = name if "/" in name else f"growth/{starters.slug(name)}"
+    whole = name if "/" in name else f"growth/{starters.slug(name, OF_TEMPLATES)}"
     if not starters.TEMPLATE_NAME.fullmatch(whole) or whole.startswith(f"{SHARED}/"):
         raise NotPossible(
             Sentence("`{name}` is no name of a template", name=name),
-            hint="a stage and a name in lower-case letters, such as growth/spring-sale",
+            hint=OF_TEMPLATES,
         )
     return whole
 

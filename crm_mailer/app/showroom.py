@@ -191,7 +191,7 @@ class Showroom:
 
     def _stand(self, wanted: Wanted, now: datetime) -> Stand:
         app, (campaign, step) = self._app, self._step(wanted)
-        reader, order = self._reader(wanted, campaign, now)
+        reader, order = self._reader(wanted, campaign, now - step.offset)
         return take_stand(
             app.store if wanted.reader == GIVEN else None,
             app.templates,
@@ -205,16 +205,16 @@ class Showroom:
         )
 
     def _reader(
-        self, wanted: Wanted, campaign: Campaign, now: datetime
+        self, wanted: Wanted, campaign: Campaign, since: datetime
     ) -> tuple[Customer, Order | None]:
         if wanted.reader == GIVEN:
             assert self._given is not None
             return self._given, None
         reader = READERS[wanted.reader](wanted.language)
-        if not isinstance(campaign.anchor, OrderAnchor):
+        if not isinstance(campaign.anchor, OrderAnchor) or wanted.reader not in BARE:
             return reader, None
-        order = samples.sample_order(reader, now)
-        return reader, samples.minimal_order(order) if wanted.reader in BARE else order
+        order = samples.sample_order(reader, since, campaign.anchor.state)
+        return reader, samples.minimal_order(order)
 
     def _step(self, wanted: Wanted) -> tuple[Campaign, Step]:
         """The mail's campaign and step; made up for a template that nothing uses."""

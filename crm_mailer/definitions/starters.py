@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from datetime import date
 from functools import cache
@@ -25,6 +26,8 @@ LANGUAGE_OF_PART = re.compile(r"(<mj-include\s+path=\"[^\"]*?\.)([A-Za-z_-]+)(\.
 HEAD = re.compile(r"[ \t]*<mj-include path=\"\.\./layout/head\.mjml\"\s*/>\n")
 RIGHT_TO_LEFT = "right-to-left.mjml"
 LONGEST_ID = 60
+#: How a name of other letters is written beside its id.
+OF_IDS = Sentence("such as `singles-day --title 双十一`")
 
 
 @cache
@@ -33,22 +36,40 @@ def _texts() -> dict[str, Any]:
     return found
 
 
-def slug(name: str) -> str:
-    """The id that a name gives: `Black Friday!` is black-friday.
+def slug(name: str, hint: str = OF_IDS) -> str:
+    """The id that a name gives: `Black Friday!` is black-friday. It stays, so no letter is dropped.
+
+    Args:
+        name: what people write.
+        hint: what to write instead of a name that gives none.
 
     Raises:
-        NotPossible: nothing of it can stand in an id.
+        NotPossible: a letter of it, or all of it, cannot stand in an id; or it is too long.
     """
-    found = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_ID].strip("-")
-    if not SLUG.fullmatch(found):
+    found = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if not SLUG.fullmatch(found) or _drops_letters(name):
         raise NotPossible(
             Sentence(
-                "`{name}` gives no id: an id has lower-case letters, digits and hyphens only",
+                "`{name}` gives no id: an id has the letters a to z, digits and hyphens only",
                 name=name,
             ),
-            hint="such as `singles-day --title 双十一`",
+            hint=hint,
+        )
+    if len(found) > LONGEST_ID:
+        raise NotPossible(
+            Sentence(
+                "`{name}` gives no id: an id has at most {most} characters",
+                name=name,
+                most=LONGEST_ID,
+            ),
+            hint=hint,
         )
     return found
+
+
+def _drops_letters(name: str) -> bool:
+    """Whether it has letters or digits that no id can have; a sign such as `!` is no loss."""
+    return any(one.isalnum() and not one.isascii() for one in unicodedata.normalize("NFC", name))
 
 
 def campaign(

@@ -46,6 +46,8 @@ class OrderFields:
     placed_on: str = ""
     paid_on: str = ""
     amount: str = ""
+    #: What went back so far; empty where nothing did, or nobody told how much.
+    refunded: str = ""
     payment_method: str = ""
     carrier: str = ""
     tracking_number: str = ""

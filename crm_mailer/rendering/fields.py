@@ -80,6 +80,8 @@ def order_fields(
             values[name] = formats.stated_day(getattr(order, fact), locale, place, home)
     if "amount" in used:
         values["amount"] = formats.amount(order.amount_minor, order.currency, locale)
+    if "refunded" in used and order.refunded_minor > 0:
+        values["refunded"] = formats.amount(order.refunded_minor, order.currency, locale)
     if "tracking_url" in used:
         values["tracking_url"] = clean.url(order.tracking_url)
     if "items" in used:

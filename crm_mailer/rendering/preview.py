@@ -109,7 +109,7 @@ def take_stand(
     reader = customer or sample_customer(wanted_language or _first(library, step, shop))
     if wanted_language:
         reader = reader._replace(language=wanted_language)
-    found = find_occasion(store, campaign.anchor, reader, order, now)
+    found = find_occasion(store, campaign.anchor, reader, order, now - step.offset)
     occasion = Occasion(
         touch_id=0,
         customer=reader,
@@ -173,24 +173,24 @@ class Found:
 
 
 def find_occasion(
-    store: Store | None, anchor: Anchor, customer: Customer, order: Order | None, now: datetime
+    store: Store | None, anchor: Anchor, customer: Customer, order: Order | None, since: datetime
 ) -> Found:
-    """The customer's last anchor of this kind; a made-up one where there is none."""
+    """The customer's last anchor of this kind; a made-up one, of then, where there is none."""
     if isinstance(anchor, OrderAnchor):
-        return _order_occasion(store, anchor, customer, order, now)
+        return _order_occasion(store, anchor, customer, order, since)
     if store is None or not customer.id:
         return Found()
     with store.read() as connection:
         match anchor:
             case SegmentAnchor():
-                since = messages.find_membership(connection, customer.id, anchor.segment)
-                if since is None:
+                entered = messages.find_membership(connection, customer.id, anchor.segment)
+                if entered is None:
                     note = Sentence(
                         "the customer was never in the segment {segment}", segment=anchor.segment
                     )
                     return Found(made_up=note)
                 what = Sentence("came into the segment {segment}", segment=anchor.segment)
-                return Found(at=since, what=what)
+                return Found(at=entered, what=what)
             case FirstOrderAnchor():
                 first = messages.find_first_order(connection, customer.id)
                 if first is None:
@@ -205,7 +205,7 @@ def _order_occasion(
     anchor: OrderAnchor,
     customer: Customer,
     order: Order | None,
-    now: datetime,
+    since: datetime,
 ) -> Found:
     if store is not None and customer.id:
         with store.read() as connection:
@@ -219,14 +219,15 @@ def _order_occasion(
                 )
                 what = Sentence("order {number} {happened}", number=real.number, happened=happened)
                 return Found(order=real, at=event[1], what=what)
-    if order is not None:
+    if order is not None and order.id:
         note = Sentence(
             "order {number} has not reached the state `{state}`",
             number=order.number,
             state=anchor.state.value,
         )
         return Found(order=order, made_up=note)
-    return Found(order=sample_order(customer, now), made_up=Sentence("the order is made up"))
+    made_up = order or sample_order(customer, since, anchor.state)
+    return Found(order=made_up, made_up=Sentence("the order is made up"))
 
 
 def _place(campaign: Campaign, step: Step) -> int:

@@ -10,6 +10,8 @@ from crm_mailer.model.benefit import Benefit, CodeSource, Given, code_from
 from crm_mailer.model.customer import Customer, Gender
 from crm_mailer.model.order import Order, OrderItem, OrderState
 
+#: How long after it was placed a made-up order is paid, promised to leave, and expected to arrive.
+PAYING, PROMISED, EXPECTED = timedelta(minutes=20), timedelta(days=5), timedelta(days=16)
 #: Language -> given name, family name, patronymic, gender, country, city, zone.
 PEOPLE: dict[str, tuple[str, str, str, Gender, str, str, str]] = {
     "en": ("Anna", "Walker", "", Gender.FEMALE, "GB", "Leeds", "Europe/London"),
@@ -83,30 +85,74 @@ def hostile_customer(code: str) -> Customer:
     )
 
 
-def sample_order(customer: Customer, now: datetime) -> Order:
-    """An order of four days ago with two lines, paid and shipped."""
-    placed = now - timedelta(days=4)
-    return Order(
+#: How long after it was placed a made-up order comes into a state.
+AGES = {
+    OrderState.PLACED: timedelta(0),
+    OrderState.FUNDS_PENDING: PAYING,
+    OrderState.PAID: PAYING,
+    OrderState.OUT_OF_STOCK: timedelta(days=2),
+    OrderState.CANCEL_REQUESTED: timedelta(days=2),
+    OrderState.EXPIRED: timedelta(days=3),
+    OrderState.CANCELLED: timedelta(days=3),
+    OrderState.RESTOCKED: timedelta(days=4),
+    OrderState.SHIPPED: timedelta(days=4),
+    OrderState.DELAYED: PROMISED + timedelta(days=1),
+    OrderState.ARRIVED: timedelta(days=14),
+    OrderState.RECEIVED: timedelta(days=15),
+    OrderState.REVIEWED: timedelta(days=18),
+    OrderState.IN_TRANSIT_LONG: EXPECTED + timedelta(days=4),
+    OrderState.DISPUTED: timedelta(days=20),
+    OrderState.ARBITRATION: timedelta(days=25),
+    OrderState.DISPUTE_DECIDED: timedelta(days=30),
+    OrderState.PARTLY_REFUNDED: timedelta(days=21),
+    OrderState.REFUNDED: timedelta(days=21),
+}
+UNPAID = frozenset({OrderState.PLACED, OrderState.EXPIRED})
+UNSHIPPED = UNPAID | {
+    OrderState.FUNDS_PENDING,
+    OrderState.PAID,
+    OrderState.DELAYED,
+    OrderState.OUT_OF_STOCK,
+    OrderState.RESTOCKED,
+    OrderState.CANCEL_REQUESTED,
+    OrderState.CANCELLED,
+}
+#: What went back, of the lines below: one of the cups, or everything.
+REFUNDS = {OrderState.PARTLY_REFUNDED: 870, OrderState.REFUNDED: 4730}
+
+
+def sample_order(
+    customer: Customer, since: datetime, state: OrderState = OrderState.SHIPPED
+) -> Order:
+    """An order with two lines that is in `state` since then: only what is true of it by then."""
+    placed = since - AGES[state]
+    order = Order(
         id=0,
         platform="sample",
         number="8101234567890",
         customer_id=customer.id,
-        state=OrderState.SHIPPED,
+        state=state,
         placed_at=placed,
-        paid_at=placed + timedelta(minutes=20),
+        paid_at=placed + PAYING,
         currency="USD",
         amount_minor=4730,
+        refunded_minor=REFUNDS.get(state, 0),
         payment_method="Visa",
-        promised_ship_at=now + timedelta(days=1),
+        promised_ship_at=placed + PROMISED,
         carrier="Cainiao",
         tracking_number="LP00123456789CN",
         tracking_url="https://tracking.example.com/LP00123456789CN",
-        expected_at=now + timedelta(days=12),
+        expected_at=placed + EXPECTED,
         items=(
             OrderItem(sku="LAMP-01", title="Bamboo desk lamp", quantity=1, price_minor=2990),
             OrderItem(sku="CUP-04", title="Ceramic tea cup", quantity=2, price_minor=870),
         ),
     )
+    if state in UNPAID:
+        order = replace(order, paid_at=None, payment_method="")
+    if state in UNSHIPPED:
+        order = replace(order, carrier="", tracking_number="", tracking_url="")
+    return order
 
 
 #: What a made-up code has where chance has its place.
@@ -132,6 +178,7 @@ def minimal_order(order: Order) -> Order:
     return replace(
         order,
         paid_at=None,
+        refunded_minor=0,
         payment_method="",
         promised_ship_at=None,
         carrier="",

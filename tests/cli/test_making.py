@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from crm_mailer.model.errors import CrmMailerError
 from tests.cli.conftest import Run
 
 
@@ -127,6 +128,47 @@ def test_what_cannot_be_made_is_refused_and_nothing_is_written(
     assert result.exit_code != 0
     assert said in f"{result.exception}"
     assert files(shop_home) == before
+
+
+@pytest.mark.parametrize("what", ["campaign", "segment", "template"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Весна 2027",
+        "春节 2027",
+        "Año nuevo",
+        "e\u0301te\u0301",
+        "Sale für alle",
+        "ｓａｌｅ x",
+        "عيد 7",
+    ],
+)
+def test_a_name_whose_letters_would_be_lost_is_refused(
+    run: Run, shop_home: Path, what: str, name: str
+) -> None:
+    before = files(shop_home)
+
+    result = run("new", what, name)
+
+    assert isinstance(result.exception, CrmMailerError)
+    assert f"`{name}` gives no id" in str(result.exception)
+    assert ("growth/" if what == "template" else "--title") in result.exception.hint
+    assert files(shop_home) == before
+
+
+def test_a_name_that_would_be_cut_is_refused(run: Run, shop_home: Path) -> None:
+    before = files(shop_home)
+
+    result = run("new", "segment", "tea " * 20)
+
+    assert "an id has at most 60 characters" in str(result.exception)
+    assert files(shop_home) == before
+
+
+def test_signs_that_are_no_letters_are_left_out_of_an_id(run: Run, shop_home: Path) -> None:
+    run("new", "segment", "Mother’s Day – 20 % off ❤️!")
+
+    assert (shop_home / "campaigns" / "segments" / "mother-s-day-20-off.yaml").is_file()
 
 
 def test_a_link_in_the_way_is_not_followed(run: Run, shop_home: Path, tmp_path: Path) -> None:

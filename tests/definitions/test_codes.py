@@ -59,3 +59,9 @@ def test_the_page_of_checks_has_every_code_as_the_registry_says_it() -> None:
     assert codes.as_page() in page, (
         "python -m crm_mailer.definitions.codes writes docs/checks.md anew"
     )
+
+
+def test_what_mjml_refuses_is_not_said_to_have_no_place() -> None:
+    _, found = codes.find("CRM221")  # tests/rendering/test_markup.py: it mostly has one
+
+    assert found.why == "It does not always say where."

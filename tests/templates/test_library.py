@@ -23,6 +23,7 @@ from tests.templates.test_shipped_templates import (
     REWARDS,
     SHIPPED,
     composed,
+    order,
     source,
 )
 
@@ -192,6 +193,36 @@ def test_a_mail_without_facts_has_no_holes(campaign: Campaign, step: Step, code:
 
     for text in (mail.subject, mail.text):
         assert not re.search(r" [.,!?](?!\w)|\(\)|, ,|\bNone\b|:\s*\.", text), text
+
+
+PART = {"en": "not the whole amount", "ru": "не вся сумма", "es": "No es el importe total"}
+OF_A_PART = re.compile(r"\ba part\b|част[ьи]\b|una parte", re.IGNORECASE)
+
+
+@each_language
+@pytest.mark.parametrize("refunded", [870, 0], ids=["amount known", "amount unknown"])
+def test_who_gets_a_part_of_the_money_back_is_told_that_it_is_a_part(
+    code: str, refunded: int
+) -> None:
+    campaign = SHIPPED.campaigns["partly-refunded"]
+    part = replace(order(is_full=True), refunded_minor=refunded)
+
+    mail = composed(campaign, campaign.steps[0], KNOWN[code], about=part)
+
+    assert OF_A_PART.search(mail.subject)
+    assert OF_A_PART.search(mail.text)
+    assert PART[code] in mail.text
+    assert (("8.70" in mail.text) or ("8,70" in mail.text)) is bool(refunded)
+    assert not re.search(r"\b0[.,]00\b", mail.text)
+
+
+@each_language
+def test_who_gets_all_of_the_money_back_hears_of_no_part(code: str) -> None:
+    campaign = SHIPPED.campaigns["refunded"]
+
+    mail = composed(campaign, campaign.steps[0], KNOWN[code])
+
+    assert not OF_A_PART.search(re.sub("Por nuestra parte", "", mail.text))
 
 
 @each_language

@@ -85,6 +85,7 @@ def composed(
     customer: Customer,
     *,
     is_full: bool = True,
+    about: Order | None = None,
     benefit: Given | None = None,
     shop: Shop | None = None,
 ) -> Composed:
@@ -93,7 +94,7 @@ def composed(
     occasion = Occasion(
         touch_id=7,
         customer=customer,
-        order=order(is_full=is_full) if has_order else None,
+        order=(about or order(is_full=is_full)) if has_order else None,
         stream=campaign.stream,
         template=step.template,
         campaign=campaign,

@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from crm_mailer.app import App
+from crm_mailer.app.showroom import Showroom, Wanted
 from crm_mailer.model.errors import CannotWrite
+from crm_mailer.settings import read_settings
 from crm_mailer.studio.preview.server import is_ours
 from crm_mailer.studio.preview.words import words
 from crm_mailer.web.serving import LOOPBACK, open_port
+from tests.conftest import StandingClock
+from tests.small_shop import small_shop
 from tests.studio.preview.conftest import SHIPPED, Ear, Site
 
 
@@ -44,6 +50,22 @@ def test_what_an_order_does_not_tell_is_left_out(site: Site) -> None:
     said = [site.look(reader=reader)["text"] for reader in ("usual", "no-order-facts")]
 
     assert ["LP00123456789CN" in text for text in said] == [True, False]
+
+
+def test_an_order_is_made_up_for_the_state_that_the_mail_speaks_of(tmp_path: Path) -> None:
+    home = tmp_path / "shop"
+    small_shop(home, {"delayed"}, {"during_sale/delayed"})
+
+    with closing(App(home, read_settings(home, {}), StandingClock())) as app:
+        looks = [
+            Showroom(app).look(Wanted(template="during_sale/delayed", language="en", reader=reader))
+            for reader in ("usual", "no-order-facts")
+        ]
+
+    mails = [one.mail for one in looks if one.mail is not None]
+    assert [one.made_up for one in mails] == ["the order is made up"] * 2
+    assert "by 1 November 2026, and we did not" in mails[0].text  # it is the 2nd
+    assert "by now, and we did not" in mails[1].text
 
 
 def test_all_forms_of_a_mail_are_told(site: Site) -> None:
