@@ -10,7 +10,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -44,7 +44,7 @@ def doctor(app: App, offline: bool, as_json: bool) -> None:
 
 
 def _show(one: Finding) -> None:
-    line = f"{say(one.what)}: {say(one.said)}"
+    line = joined((one.what, one.said), ": ")
     match one.grade.value:
         case "ok":
             show.good(line)

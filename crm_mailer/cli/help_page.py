@@ -10,7 +10,7 @@ import click
 from rich.cells import cell_len
 
 from crm_mailer.cli.folding import fold
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, joined
 
 #: Behind a full stop, in either script.
 _STOP = re.compile(r"(?<=\.)\s|(?<=。)")
@@ -101,11 +101,11 @@ def _record(option: click.Option, ctx: click.Context) -> tuple[str, str]:
     """The names of an option, and what it means."""
     names, _purpose = option.get_help_record(ctx) or ("", "")
     extra = option.get_help_extra(ctx)
-    notes = [f"{_('default')}: {extra['default']}"] if "default" in extra else []
+    notes = [joined((_("default"), extra["default"]), ": ")] if "default" in extra else []
     notes += [extra["range"]] if "range" in extra else []
     notes += [_("required")] if "required" in extra else []
     text = _(option.help) if option.help else ""
-    return names, f"{text}  [{'; '.join(notes)}]".lstrip() if notes else text
+    return names, f"{text}  [{joined(notes, '; ')}]".lstrip() if notes else text
 
 
 def _kept(text: str, width: int) -> str:

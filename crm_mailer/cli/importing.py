@@ -12,7 +12,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Group, as_json_option
-from crm_mailer.i18n import _, n_, say
+from crm_mailer.i18n import _, joined, n_, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -167,7 +167,7 @@ def _finish(report: ImportReport, *, as_json: bool, is_strict: bool) -> None:
 
 
 def _show(report: ImportReport) -> None:
-    how = ", ".join(word for word in (report.format, report.encoding) if word)
+    how = joined(word for word in (report.format, report.encoding) if word)
     told = _("{file} ({how})").format(file=report.file_name, how=how)
     if report.map_name:
         told = _("{told}, read with the map `{map}`").format(told=told, map=report.map_name)
@@ -212,7 +212,7 @@ def _figures(report: ImportReport) -> list[tuple[str, object]]:
     for name, (label, word) in words.items():
         if count := report.counts.get(name):
             lines.setdefault(label, []).append(word.format(count=f"{count:,}"))
-    return [(label, ", ".join(parts)) for label, parts in lines.items()]
+    return [(label, joined(parts)) for label, parts in lines.items()]
 
 
 def _show_sample(report: ImportReport) -> None:

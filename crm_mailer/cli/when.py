@@ -9,7 +9,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, Day, as_json_option
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, joined, n_
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -36,7 +36,7 @@ def festivals(app: App, country: str, since: date | None, as_json: bool) -> None
     show.table(
         [_("day"), _("festival"), _("for"), _("name"), _("campaigns")],
         [
-            (f"{one.day} {one.day:%a}", one.id, _whom(one), one.name, ", ".join(one.campaigns))
+            (f"{one.day} {one.day:%a}", one.id, _whom(one), one.name, joined(one.campaigns))
             for one in days
         ],
         empty=_("no festival is kept there"),

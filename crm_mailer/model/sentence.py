@@ -7,6 +7,11 @@ from typing import Self
 
 from crm_mailer.model.system_texts import SYSTEM_TEXTS
 
+#: What stands between two parts, as English writes it: texts of the catalogue, too.
+MARKS = (", ", "; ", ": ")
+#: Signs of Chinese, beside which there is no blank.
+_WIDE = "，。；：！？（）“”、"
+
 
 class Sentence(str):
     """English text that remembers what it was made of: to programs it is plain text.
@@ -101,7 +106,14 @@ class Sentences(Sentence):
 
     def said(self, translate: Callable[[str], str]) -> str:
         """Each sentence in that language; the row itself is no text of the catalogue."""
-        return self.between.join(str(part_said(part, translate)) for part in self.parts.values())
+        parts = [str(part_said(part, translate)) for part in self.parts.values()]
+        if self.between != " ":
+            return translate(self.between).join(parts)
+        said = ""
+        for part in parts:
+            is_tight = said[-1:] in _WIDE or part[:1] in _WIDE
+            said += part if is_tight else f" {part}"
+        return said
 
 
 def _of_error(error: BaseException) -> str:

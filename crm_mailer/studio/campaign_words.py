@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from crm_mailer.app.campaign_looks import Standing
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, joined, n_
 from crm_mailer.model.campaign import (
     EXIT_SENTENCES,
     Anchor,
@@ -152,7 +152,7 @@ def window(found: Campaign) -> str:
     if days == EVERY_DAY:
         return hours
     names = [_("Mo"), _("Tu"), _("We"), _("Th"), _("Fr"), _("Sa"), _("Su")]
-    return f"{hours}, {' '.join(names[day] for day in sorted(days))}"
+    return joined((hours, " ".join(names[day] for day in sorted(days))))
 
 
 def quiet(shop: Shop) -> str:
