@@ -109,9 +109,9 @@ def _show_work_list(file: CaseFile) -> None:
 def _show_remedies(file: CaseFile) -> None:
     case = file.case
     paid = case.compensation
-    money = f", {paid.amount:,} {paid.currency}" if paid else ""
+    money = [f"{paid.amount:,} {paid.currency}"] if paid else []
     rows = [
-        (_("chosen"), show.word(case.remedy) + money if case.remedy else ""),
+        (_("chosen"), joined((show.word(case.remedy), *money)) if case.remedy else ""),
         (_("offered"), _remedies(file.offered)),
         (_("what fits"), "" if case.remedy else _remedies(file.suggested)),
         (_("evidence"), "\n".join(f"{one.ref} {one.text}".strip() for one in file.evidence)),
@@ -159,6 +159,10 @@ def _show_customer(file: CaseFile, place: ZoneInfo) -> None:
     known = file.known
     one = known.customer
     score = known.score
+    if score is not None:
+        marks = joined((f"R {score.r}", f"F {score.f}", f"M {score.m}"))
+        orders = n_("1 order", "{number} orders", score.order_count)
+        spent = f"{score.spent_usd_cents / 100:,.2f} USD"
     show.line()
     show.heading(_("Customer"))
     show.facts([
@@ -170,9 +174,7 @@ def _show_customer(file: CaseFile, place: ZoneInfo) -> None:
         (_("language"), one.language),
         (_("kind of address"), show.word(one.address_kind)),
         (_("score"), "" if score is None else
-         f"{score.total}  (R {score.r}, F {score.f}, M {score.m}; "
-         f"{n_('1 order', '{number} orders', score.order_count)}, "
-         f"{score.spent_usd_cents / 100:,.2f} USD)"),
+         f"{score.total}  ({joined((marks, joined((orders, spent))), '; ')})"),
         (_("classes"), joined(map(show.word, known.classes))),
         (_("tags"), joined(known.tags)),
     ])  # fmt: skip

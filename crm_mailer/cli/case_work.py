@@ -104,8 +104,8 @@ def choose(app: App, number: int, remedy: str, amount: str, note: str, by: str) 
 
     done = cases.choose(app, number, Remedy(remedy), amount=amount, text=note, by=by)
     money = done.compensation
-    told = f", {money.amount:,} {money.currency}" if money else ""
-    show.good(_("chosen: {what}").format(what=show.word(remedy) + told))
+    paid = [f"{money.amount:,} {money.currency}"] if money else []
+    show.good(_("chosen: {what}").format(what=joined((show.word(remedy), *paid))))
 
 
 @click.command(cls=Command)

@@ -13,7 +13,7 @@ from crm_mailer.cli.folding import fold
 from crm_mailer.i18n import _, joined
 
 #: Behind a full stop, in either script.
-_STOP = re.compile(r"(?<=\.)\s|(?<=。)")
+_STOP = re.compile(r"(?<=[^.]\.)\s|(?<=。)")
 
 
 class Formatter(click.HelpFormatter):
@@ -22,6 +22,10 @@ class Formatter(click.HelpFormatter):
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """The line that shows how to write the command."""
         super().write_usage(prog, args, _("Usage: ") if prefix is None else prefix)
+
+    def write_heading(self, heading: str) -> None:
+        """The title of a part."""
+        self.write(f"{'':>{self.current_indent}}{heading}{_(': ').rstrip()}\n")
 
     def write_text(self, text: str) -> None:
         """What a command is for."""

@@ -13,6 +13,7 @@ import click
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Group, as_json_option
 from crm_mailer.i18n import _, joined, n_, say
+from crm_mailer.model.sentence import sentence
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -146,7 +147,10 @@ def maps(app: App, as_json: bool) -> None:
         return
     show.table(
         [_("map"), _("for"), _("sure"), _("source")],
-        [(one.name, one.title, show.word(one.confidence), one.source) for one in known],
+        [
+            (one.name, sentence(one.title), show.word(one.confidence), sentence(one.source))
+            for one in known
+        ],
     )
 
 

@@ -46,8 +46,8 @@ def _trial(done: list[WayTold], *, as_json: bool) -> None:
         show.json_(done)
     for one in done if not as_json else ():
         if one.error:
-            show.line("✗ " + joined((f"{one.way} {one.place}", one.error), ": "))
+            show.line("✗ " + joined((f"{show.word(one.way)} {one.place}", one.error), ": "))
         else:
-            show.good(f"{one.way} {one.place}")
+            show.good(f"{show.word(one.way)} {one.place}")
     if any(one.error for one in done):
         raise SystemExit(1)

@@ -94,6 +94,11 @@ def say(text: str, code: str = "") -> str:
     return text.said(lambda part: texts.get(part, part))
 
 
+def among(subject: str, text: str) -> str:
+    """A text that means something of its own among others of a subject: `subject|text`."""
+    return catalogue(language()).get(f"{subject}|{text}", text)
+
+
 def joined(parts: Iterable[object], mark: str = ", ") -> str:
     """Parts in a row, with a mark of `sentence.MARKS` between them, in the reader's language."""
     return _(mark).join(say(str(part)) for part in parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Sequence
 from typing import Self
 
@@ -9,8 +11,10 @@ from crm_mailer.model.system_texts import SYSTEM_TEXTS
 
 #: What stands between two parts, as English writes it: texts of the catalogue, too.
 MARKS = (", ", "; ", ": ")
-#: Signs of Chinese, beside which there is no blank.
-_WIDE = "，。；：！？（）“”、"
+#: A blank that Chinese has not: beside its signs, and between two of its letters.
+_NO_BLANK = re.compile(
+    "(?<=[，。；：！？（）、]) | (?=[，。；：！？（）、])|(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])"
+)
 
 
 class Sentence(str):
@@ -107,13 +111,17 @@ class Sentences(Sentence):
     def said(self, translate: Callable[[str], str]) -> str:
         """Each sentence in that language; the row itself is no text of the catalogue."""
         parts = [str(part_said(part, translate)) for part in self.parts.values()]
-        if self.between != " ":
-            return translate(self.between).join(parts)
-        said = ""
-        for part in parts:
-            is_tight = said[-1:] in _WIDE or part[:1] in _WIDE
-            said += part if is_tight else f" {part}"
-        return said
+        said = translate(self.between).join(parts)
+        has_blanks = translate(", ").endswith(" ")
+        return said if has_blanks or self.between != " " else _tight(parts)
+
+
+def _tight(parts: Sequence[str]) -> str:
+    """Parts in a row, with blanks only where Chinese has them; within a part nothing changes."""
+    said = parts[0] if parts else ""
+    for before, part in itertools.pairwise(parts):
+        said += _NO_BLANK.sub("", f"{before[-1:]} {part[:1]}")[len(before[-1:]) :] + part[1:]
+    return said
 
 
 def _of_error(error: BaseException) -> str:
