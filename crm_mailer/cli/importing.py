@@ -236,9 +236,12 @@ def _show_problems(report: ImportReport) -> None:
             (one.row, say(one.column), say(one.what), say(one.hint))
             for one in report.problems[:SHOWN]
         ],
-        title=n_("1 problem", "{number} problems", report.problem_count)
-        + ", "
-        + n_("1 row not imported", "{number} rows not imported", report.rows_bad),
+        title=joined(
+            (
+                n_("1 problem", "{number} problems", report.problem_count),
+                n_("1 row not imported", "{number} rows not imported", report.rows_bad),
+            )
+        ),
         right=[0],
     )
     if report.problem_count > SHOWN:

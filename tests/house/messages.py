@@ -51,7 +51,7 @@ from crm_mailer.reporting.cases import REMEDIES, WORK_LIST
 from crm_mailer.reporting.customer_story import EventKind
 from crm_mailer.reporting.health import FORMULAS
 from crm_mailer.reporting.worklists import DO_IT, MEANINGS, TODO, WorklistName
-from crm_mailer.store import audit, privacy_map
+from crm_mailer.store import audit, distributions, privacy_map
 from crm_mailer.studio.roles import Role
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -137,7 +137,6 @@ OF_MODULES = {
         "set smtp.host in crm-mailer.toml",
     ),
     "definitions/column_maps.py": ("high", "medium", "low"),
-    "store/distributions.py": ("under 18",),
     "segmenting/happenings.py": ("orders", "pieces", "times", "USD"),
     "segmenting/rules.py": (
         "{field} = {value}",
@@ -405,7 +404,7 @@ def of_lists() -> Iterator[str]:
     yield from (*(place.holds for place in privacy_map.PLACES), *privacy_map.Kept)
     yield from privacy_map.Fate
     yield from audit.REMEDIES.values()
-    yield from MARKS
+    yield from (*MARKS, f"under {distributions.AGES[0]}")
     for one in column_maps.shipped_maps():
         yield from (one.title, one.source)
     yield from (one.name for one in calendar_reader.shipped().values())
