@@ -22,7 +22,7 @@ from crm_mailer.model.sentence import Sentence
         ),
         (
             "severity P2 is now P1; best channel - is now phone",
-            "紧急程度由 P2 改为 P1；最佳渠道由 - 改为 phone",
+            "紧急程度 由 P2 改为 P1；最佳渠道 由 - 改为 phone",
         ),
         ("P2 nad.damaged is now P1 threat.legal", "P2 由 nad.damaged 改为 P1 threat.legal"),
         (
