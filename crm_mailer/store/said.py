@@ -11,12 +11,18 @@ _BEGIN = ('{"say": ', '{"row": ')
 
 
 def keep(text: str, longest: int) -> str:
-    """What stands in the column: a sentence with its parts; other text, or a long one, as it is."""
+    """What stands in the column: a sentence with its parts; other text, or a long one, as it is.
+
+    A server's words that look like a sentence of ours are a part of one: they stay words.
+    """
+    plain = str.__str__(text)
+    if plain.startswith(_BEGIN):
+        text = Sentence("{words}", words=plain)
     if isinstance(text, Sentence) and text.parts:
         kept = json.dumps(pack(text), ensure_ascii=False)
         if len(kept) <= longest:
             return kept
-    return str.__str__(text)[:longest]
+    return plain.removeprefix("{")[:longest] if plain.startswith(_BEGIN) else plain[:longest]
 
 
 def tell(kept: str) -> Sentence:

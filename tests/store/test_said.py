@@ -39,3 +39,10 @@ def test_what_is_too_long_is_kept_as_english_text() -> None:
 )
 def test_words_of_others_are_told_as_they_are(text: str) -> None:
     assert said.tell(said.keep(text, 1_000)) == text
+
+
+def test_a_server_cannot_give_us_a_sentence_to_put_together() -> None:
+    forged = '{"say": "{x:>99}", "with": {"x": ""}}'
+
+    assert said.tell(said.keep(forged, 1_000)) == forged
+    assert said.tell(said.keep(forged, 30)) == forged[1:31]
