@@ -12,6 +12,7 @@ from crm_mailer.model import festivals
 from crm_mailer.model import send_hours as rules
 from crm_mailer.model.festivals import Festival
 from crm_mailer.model.moment import local_day
+from crm_mailer.model.sentence import sentence
 from crm_mailer.store import directory
 from crm_mailer.store import send_hours as kept
 
@@ -69,7 +70,7 @@ def festival_days(app: App, *, since: date | None = None, country: str = "") -> 
 def _day(app: App, festival: Festival, one: festivals.Occurrence) -> FestivalDay:
     return FestivalDay(
         id=festival.id,
-        name=festival.name,
+        name=sentence(festival.name),
         day=one.day,
         countries=tuple(sorted(one.countries)),
         is_for_others=one.is_for_others,

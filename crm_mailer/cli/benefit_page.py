@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from crm_mailer.cli import show
 from crm_mailer.cli.spans import span_in_words
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, joined, n_
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -51,8 +51,8 @@ def benefit(app: App, view: BenefitView) -> None:
         (_("valid for"), span_in_words(view.valid_for) if view.valid_for else ""),
         (_("limit"), _limit(view)),
         (_("approval"), _("required") if line.needs_approval else ""),
-        (_("used when an order shows"), ", ".join(show.word(one) for one in view.proofs)),
-        (_("campaigns"), ", ".join(line.campaigns) or _("none tells of it")),
+        (_("used when an order shows"), joined(show.word(one) for one in view.proofs)),
+        (_("campaigns"), joined(line.campaigns) or _("none tells of it")),
     ])  # fmt: skip
     show.line()
     show.facts([
@@ -111,7 +111,7 @@ def _limit(view: BenefitView) -> str:
     if view.per_customer is not None:
         each = n_("1 a customer", "{number} a customer", view.per_customer)
         parts.append(f"{each} / {span_in_words(view.per)}" if view.per else each)
-    return ", ".join(parts)
+    return joined(parts)
 
 
 def _share(number: int, of: int) -> str:

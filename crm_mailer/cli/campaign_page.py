@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from crm_mailer.cli import plan_page, show
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, joined, n_
 from crm_mailer.model.intervals import Interval
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 
@@ -155,7 +155,7 @@ def difference(found: Difference) -> None:
     if found.gave_way != found.gave_way_before:
         for title, ones in ((_("before"), found.gave_way_before), (_("after"), found.gave_way)):
             for words in plan_page.gave_way(found.campaign, ones):
-                show.line(f"  {title}: {words}")
+                show.line("  " + joined((title, words), ": "))
     if found.is_any:
         show.table(
             [_("change"), _("customer"), _("step"), _("before"), _("after")],

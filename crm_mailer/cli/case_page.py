@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from crm_mailer.cli import show
 from crm_mailer.cli.spans import left_in_words, span_in_words
-from crm_mailer.i18n import _, n_, say
+from crm_mailer.i18n import _, joined, n_, say
 from crm_mailer.learning.checklist import SENTENCES
 from crm_mailer.model import address
 from crm_mailer.model.case import Arbitration, CaseState, Remedy
@@ -27,7 +27,7 @@ def show_case(file: CaseFile, place: ZoneInfo) -> None:
         _("Case {number}: {reason}").format(number=case.id, reason=_(file.reason_in_words))
     )
     show.facts([
-        (_("state"), f"{show.word(case.state)}, {case.owner or _('nobody has it')}"),
+        (_("state"), joined((show.word(case.state), case.owner or _("nobody has it")))),
         (_("severity"), _severity(file)),
         (_("due"), left_in_words(file.left)),
         (_("do next"), _next(file)),
@@ -38,7 +38,7 @@ def show_case(file: CaseFile, place: ZoneInfo) -> None:
         (_("dispute"), _dispute(file)),
         (_("goes on with"), _of_case(case.follows_id)),
         (_("merged into"), _of_case(case.merged_into_id)),
-        (_("took in"), ", ".join(map(_of_case, file.merged))),
+        (_("took in"), joined(map(_of_case, file.merged))),
         (_("satisfaction"), _("{stars} of 5").format(stars=case.satisfaction)
          if case.satisfaction else ""),
     ])  # fmt: skip
@@ -109,9 +109,9 @@ def _show_work_list(file: CaseFile) -> None:
 def _show_remedies(file: CaseFile) -> None:
     case = file.case
     paid = case.compensation
-    money = f", {paid.amount:,} {paid.currency}" if paid else ""
+    money = [f"{paid.amount:,} {paid.currency}"] if paid else []
     rows = [
-        (_("chosen"), show.word(case.remedy) + money if case.remedy else ""),
+        (_("chosen"), joined((show.word(case.remedy), *money)) if case.remedy else ""),
         (_("offered"), _remedies(file.offered)),
         (_("what fits"), "" if case.remedy else _remedies(file.suggested)),
         (_("evidence"), "\n".join(f"{one.ref} {one.text}".strip() for one in file.evidence)),
@@ -123,7 +123,7 @@ def _show_remedies(file: CaseFile) -> None:
 
 
 def _remedies(found: tuple[Remedy, ...]) -> str:
-    return ", ".join(show.word(one) for one in found)
+    return joined(show.word(one) for one in found)
 
 
 def _flag_offer(file: CaseFile) -> str:
@@ -136,7 +136,7 @@ def _flag_offer(file: CaseFile) -> str:
 
 def _flags(file: CaseFile) -> str:
     told = [
-        ": ".join(part for part in (show.word(one.kind), one.reason, one.evidence) if part)
+        joined(filter(None, (show.word(one.kind), one.reason, one.evidence)), ": ")
         for one in file.flags
     ]
     if not told and file.known.customer.is_flagged:
@@ -152,29 +152,31 @@ def _dispute(file: CaseFile) -> str:
     }
     stage = stages[case.arbitration] if case.arbitration else ""
     liable = {None: "", True: _("we are liable"), False: _("we are not liable")}[case.is_liable]
-    return ", ".join(part for part in (case.dispute_number, stage, liable) if part)
+    return joined(part for part in (case.dispute_number, stage, liable) if part)
 
 
 def _show_customer(file: CaseFile, place: ZoneInfo) -> None:
     known = file.known
     one = known.customer
     score = known.score
+    if score is not None:
+        marks = joined((f"R {score.r}", f"F {score.f}", f"M {score.m}"))
+        orders = n_("1 order", "{number} orders", score.order_count)
+        spent = f"{score.spent_usd_cents / 100:,.2f} USD"
     show.line()
     show.heading(_("Customer"))
     show.facts([
         (_("name"), f"{one.name}  <{one.email}>" if one.email else one.name),
         (_("BLACKLIST"), _flags(file)),
-        (_("suppressed"), ", ".join(map(show.word, known.suppressed))),
+        (_("suppressed"), joined(map(show.word, known.suppressed))),
         (_("phone"), address.masked(one.phone)),
-        (_("lives in"), ", ".join(part for part in (one.city, one.country) if part)),
+        (_("lives in"), joined(part for part in (one.city, one.country) if part)),
         (_("language"), one.language),
         (_("kind of address"), show.word(one.address_kind)),
         (_("score"), "" if score is None else
-         f"{score.total}  (R {score.r}, F {score.f}, M {score.m}; "
-         f"{n_('1 order', '{number} orders', score.order_count)}, "
-         f"{score.spent_usd_cents / 100:,.2f} USD)"),
-        (_("classes"), ", ".join(map(show.word, known.classes))),
-        (_("tags"), ", ".join(known.tags)),
+         f"{score.total}  ({joined((marks, joined((orders, spent))), '; ')})"),
+        (_("classes"), joined(map(show.word, known.classes))),
+        (_("tags"), joined(known.tags)),
     ])  # fmt: skip
 
 
@@ -208,11 +210,13 @@ def _show_words(wrote: tuple[WrittenReply, ...], place: ZoneInfo) -> None:
     for reply in wrote:
         if not reply.text:
             continue
-        codes = ", ".join(reply.reasons) or reply.intent or reply.kind
+        codes = joined(reply.reasons) or reply.intent or reply.kind
         when = show.local(reply.at, place)
         show.line(f"{when}  [{reply.language or '?'}]  {codes}", style="dim")
         show.line("  " + reply.text.strip().replace("\n", "\n  "))
-        why = ", ".join(f"{one.code}: “{one.words}”" for one in reply.evidence if one.words)
+        why = joined(
+            joined((one.code, f"“{one.words}”"), ": ") for one in reply.evidence if one.words
+        )
         if why:
             show.line("  " + _("understood by {words}").format(words=why), style="dim")
 
@@ -260,15 +264,15 @@ def _next(file: CaseFile) -> str:
     if step is None:
         return ""
     advice = say(step.advice) if isinstance(step.advice, Sentence) else _(step.advice)
-    return f"{_(step.name)} ({step.number}/11): {advice}"
+    return joined((f"{_(step.name)} ({step.number}/11)", advice), ": ")
 
 
 def _channel(file: CaseFile) -> str:
     best = _("best {hours} of their day").format(hours=file.best_time)
     if file.local_time is None:
-        return f"{show.word(file.best_channel)}; {best}"
+        return joined((show.word(file.best_channel), best), "; ")
     there = _("it is {time} there").format(time=file.local_time.strftime("%H:%M"))
-    return f"{show.word(file.best_channel)}; {best}, {there}"
+    return joined((show.word(file.best_channel), joined((best, there))), "; ")
 
 
 def _severity(file: CaseFile) -> str:
@@ -278,7 +282,7 @@ def _severity(file: CaseFile) -> str:
         later=_target(file.target, ClockName.UPDATE),
         solution=_target(file.target, ClockName.SOLUTION),
     )
-    return f"{file.case.severity.value}, {kind}: {told}"
+    return joined((joined((file.case.severity.value, kind)), told), ": ")
 
 
 def _target(target: Target, clock: ClockName) -> str:

@@ -10,7 +10,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, Number, by_option, number_argument
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, joined, n_
 from crm_mailer.learning.checklist import Step
 from crm_mailer.model.case import Arbitration, Channel, Remedy
 from crm_mailer.model.errors import CannotWrite, NotPossible
@@ -104,8 +104,8 @@ def choose(app: App, number: int, remedy: str, amount: str, note: str, by: str) 
 
     done = cases.choose(app, number, Remedy(remedy), amount=amount, text=note, by=by)
     money = done.compensation
-    told = f", {money.amount:,} {money.currency}" if money else ""
-    show.good(_("chosen: {what}").format(what=show.word(remedy) + told))
+    paid = [f"{money.amount:,} {money.currency}"] if money else []
+    show.good(_("chosen: {what}").format(what=joined((show.word(remedy), *paid))))
 
 
 @click.command(cls=Command)
@@ -259,7 +259,7 @@ def _write(file: Path, text: str, *, is_forced: bool) -> None:
 
 def _told(new: int, what: str) -> None:
     if new:
-        show.good(f"{n_('1 new', '{number} new', new)}, {what}")
+        show.good(joined((n_("1 new", "{number} new", new), what)))
     else:
         show.note(_("nothing new: it stands in the case already"))
 

@@ -9,7 +9,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option
-from crm_mailer.i18n import _, n_, say
+from crm_mailer.i18n import _, joined, n_, say
 from crm_mailer.model.sentence import pack
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def page(report: CheckReport) -> None:
     if not parts:
         show.good(_("no problems: {read}").format(read=read))
         return
-    told = _("{count}; usable: {read}").format(count=", ".join(parts), read=read)
+    told = _("{count}; usable: {read}").format(count=joined(parts), read=read)
     remedy = _("`crm-mailer check --explain CODE` says more about a code")
     if report.errors:
         show.error(told, remedy)

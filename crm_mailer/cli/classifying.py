@@ -10,7 +10,7 @@ import click
 
 from crm_mailer.cli import show
 from crm_mailer.cli.options import Command, as_json_option
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, joined
 from crm_mailer.model.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -49,4 +49,4 @@ def _show(one: Classified) -> None:
     what = [show.word(one.kind), one.severity or "", *one.reasons]
     what += [one.intent] if one.intent != one.kind else []
     says = " ".join(one.own_text.split())
-    show.line(f"{' '.join(filter(None, what))}: {says[:80] or _('(no text)')}")
+    show.line(joined((" ".join(filter(None, what)), says[:80] or _("(no text)")), ": "))

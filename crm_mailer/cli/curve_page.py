@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from crm_mailer.cli import show
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 from crm_mailer.model.curve import Signal, recall, whole_days
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _adaptive(app: App, view: CurveView, adaptive: Adaptive) -> None:
         (_("first half-life"), _days(adaptive.first_half_life)),
         (_("comes back at"), _("{percent} % recall").format(
             percent=round(100 * adaptive.retention))),
-        (_("for classes of value"), ", ".join(
+        (_("for classes of value"), joined(
             f"{show.word(one)} {round(100 * aim)} %"
             for one, aim in adaptive.retention_by_value.items())),
         (_("a miss lengthens"), f"x {adaptive.backoff:g}"),

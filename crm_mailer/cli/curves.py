@@ -12,7 +12,7 @@ import click
 
 from crm_mailer.cli import curve_page, pass_app, show
 from crm_mailer.cli.options import Command, Day, Group, as_json_option
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, joined
 from crm_mailer.model.curve import RANGES, Adaptive, Course, Signal
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ class Signals(click.ParamType[tuple[Signal, ...]]):
         letters = value.replace(",", " ").split()
         for number, letter in enumerate(letters, start=1):
             if letter.upper() not in LETTERS:
-                meanings = ", ".join(
-                    f"{one} {show.word(signal)}" for one, signal in LETTERS.items()
-                )
+                meanings = joined(f"{one} {show.word(signal)}" for one, signal in LETTERS.items())
                 self.fail(
                     _("signal {number}, `{letter}`, is none of: {meanings}").format(
                         number=number, letter=letter, meanings=meanings

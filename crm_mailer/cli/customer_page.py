@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crm_mailer.cli import benefit_page, show
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 
 if TYPE_CHECKING:
     from crm_mailer.reporting.customer_story import CustomerStory
@@ -19,7 +19,7 @@ def show_story(story: CustomerStory, place: ZoneInfo, now: datetime) -> None:
     show.facts([
         (_("address"), story.email or _("none known")),
         (_("BLACKLIST"), _blacklisted(story, place) if story.is_flagged else ""),
-        (_("suppressed"), ", ".join(story.suppressed)),
+        (_("suppressed"), joined(story.suppressed)),
         (_("case"), _("open: marketing is on hold") if story.has_open_case else ""),
         (_("phone"), story.phone),
         (_("lives in"), story.place),
@@ -27,10 +27,10 @@ def show_story(story: CustomerStory, place: ZoneInfo, now: datetime) -> None:
         (_("time zone"), story.time_zone),
         (_("gender"), show.word(story.gender)),
         (_("birthday"), story.birthday),
-        (_("known as"), ", ".join(story.known_as)),
+        (_("known as"), joined(story.known_as)),
         (_("consent"), "\n".join(say(one) for one in story.consents)),
         (_("wishes"), "\n".join(say(one) for one in story.wishes)),
-        (_("tags"), ", ".join(f"{one.tag} ({_('pinned')})" if one.is_pinned else one.tag
+        (_("tags"), joined(f"{one.tag} ({_('pinned')})" if one.is_pinned else one.tag
                               for one in story.tags)),
         *((show.word(name), show.word(value)) for name, value in story.classes.items()),
     ])  # fmt: skip
@@ -50,10 +50,10 @@ def _blacklisted(story: CustomerStory, place: ZoneInfo) -> str:
         if not one.stands:
             continue
         case = _("case {number}").format(number=one.case_id) if one.case_id else ""
-        by = ", ".join(filter(None, (show.local(one.at, place)[:10], one.by)))
-        evidence = ", ".join(filter(None, (one.evidence, case)))
-        told = f"{show.word(one.kind)}: {one.reason} ({by})"
-        lines.append(f"{told}; {evidence}" if evidence else told)
+        by = joined(filter(None, (show.local(one.at, place)[:10], one.by)))
+        evidence = joined(filter(None, (one.evidence, case)))
+        told = joined((show.word(one.kind), f"{one.reason} ({by})"), ": ")
+        lines.append(joined((told, evidence), "; ") if evidence else told)
     return "\n".join(lines) or story.flag_reason or _("yes")
 
 
@@ -86,7 +86,7 @@ def _show_courses(story: CustomerStory) -> None:
     if story.courses:
         show.line()
         show.heading(_("On memory curves"))
-        show.facts((f"  {one.campaign}", "; ".join(say(part) for part in (one.event, *one.told)))
+        show.facts((f"  {one.campaign}", joined((one.event, *one.told), "; "))
                    for one in story.courses)  # fmt: skip
 
 

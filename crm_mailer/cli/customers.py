@@ -16,7 +16,7 @@ from crm_mailer.cli.consents import consent
 from crm_mailer.cli.flags import flag
 from crm_mailer.cli.options import Group, as_json_option, by_option
 from crm_mailer.cli.why_not import why_not
-from crm_mailer.i18n import _, n_, say
+from crm_mailer.i18n import _, joined, n_, say
 from crm_mailer.model.customer import Gender
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def tag(app: App, who: str, word: str, remove: bool, pin: bool, by: str) -> None
         show.good(_("taken off")) if was_there else show.note(_("there was no such tag"))
         return
     meaning = customers.add_tag(app, who, word, by=by, is_pinned=pin)
-    show.good(f"{show.word(meaning)}: {word}")
+    show.good(joined((show.word(meaning), word), ": "))
 
 
 @customer.command()
@@ -180,7 +180,7 @@ def unsuppress(app: App, who: str, why: str, by: str) -> None:
 
     held = customers.unsuppress(app, who, why, by=by)
     show.good(_("mailed again; it was held back for: {reasons}").format(
-        reasons=", ".join(show.word(one) for one in held)))  # fmt: skip
+        reasons=joined(show.word(one) for one in held)))  # fmt: skip
 
 
 # ------------------------------------------------------------------ customer set

@@ -13,7 +13,7 @@ from crm_mailer.cli import Doors, pass_app, show
 from crm_mailer.cli.archiving import archive
 from crm_mailer.cli.options import Command, Day, Group, as_json_option, by_option
 from crm_mailer.home import KEY_FILE
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -62,7 +62,7 @@ def verify(app: App, as_json: bool) -> None:
     for one in databases.verify(app):
         found.append(one)
         if not as_json:
-            line = f"{say(one.what)}: {say(one.said)}"
+            line = joined((one.what, one.said), ": ")
             show.good(line) if one.is_well else show.warn(line)
             for fault in one.faults:
                 show.note(f"  {say(fault)}")
@@ -196,12 +196,12 @@ def _show_missing(app: App, found: Missing, order_mail: str) -> None:
         (_("marketing that was due"), f"{found.marketing_to_skip:,}"),
         (_("order mail that was due"), f"{found.order_mail:,}"),
         (_("held, may have been let go"), f"{found.held:,}" if found.held else ""),
-        (_("other hosts"), ", ".join(found.others)),
+        (_("other hosts"), joined(found.others)),
     ])  # fmt: skip
     show.note(_("`crm-mailer db reconcile --yes` puts the wishes back, reads the mailboxes "
                 "({boxes}), erases again who was erased, marks as accepted what left, and skips "
                 "other marketing that was due.").format(
-        boxes=", ".join(found.mailboxes) or _("none is configured")))  # fmt: skip
+        boxes=joined(found.mailboxes) or _("none is configured")))  # fmt: skip
     if found.order_mail:
         show.note(_("Order mail that was due is held for a person; `--transactional resend` sends "
                     "it, perhaps for the second time.") if order_mail == "hold" else
@@ -224,7 +224,7 @@ def _show_reconciled(done: Reconciled) -> None:
     ])  # fmt: skip
     if done.waits_for:
         show.warn(_("mails leave when it was done on these hosts, too: {hosts}").format(
-            hosts=", ".join(done.waits_for)))  # fmt: skip
+            hosts=joined(done.waits_for)))  # fmt: skip
         return
     show.good(_("mails may leave again"))
     if done.order_mail:
@@ -250,7 +250,7 @@ def copy_(source: str, target: str, as_json: bool) -> None:
     def told(table: str, rows: int) -> None:
         done[table] += rows
         if not as_json:
-            show.note(f"{table}: {done[table]:,}")
+            show.note(joined((table, f"{done[table]:,}"), ": "))
 
     found = databases.copy(source, target, datetime.now(UTC), told)
     if as_json:

@@ -15,7 +15,7 @@ import click
 
 from crm_mailer.cli import pass_app, pausing, progress, show
 from crm_mailer.cli.options import Command, as_json_option
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
 
 if TYPE_CHECKING:
@@ -142,9 +142,7 @@ def _show_report(app: App, report: DeliverReport) -> None:
     for one in waits:
         show.note(progress.warming(one))
     if report.recovered:
-        found = ", ".join(
-            f"{show.word(name)} {number}" for name, number in report.recovered.items()
-        )
+        found = joined(f"{show.word(name)} {number}" for name, number in report.recovered.items())
         show.warn(_("a sender had died; its mails: {found}").format(found=found))
 
 

@@ -12,7 +12,7 @@ import click
 
 from crm_mailer.cli import show
 from crm_mailer.cli.options import Command
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, joined
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -141,9 +141,7 @@ def _show_mails(summary: Summary) -> None:
                  sum(one.replies for one in summary.mails)])  # fmt: skip
     show.table([_("campaign"), *map(_, COLUMNS), _("bounces"), _("replies")], rows,
                right=tuple(range(1, len(COLUMNS) + 3)), title=_("Mails"))  # fmt: skip
-    left_out = ", ".join(
-        f"{show.word(reason)} {number}" for reason, number in summary.skips.items()
-    )
+    left_out = joined(f"{show.word(reason)} {number}" for reason, number in summary.skips.items())
     show.line(_("Not sent, and why: {reasons}").format(reasons=left_out))
     show.line(_("The ledger adds up: every planned mail is in exactly one state.")
               if summary.audit.is_sound else _("THE LEDGER DOES NOT ADD UP"))  # fmt: skip

@@ -10,7 +10,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, among, joined, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -44,7 +44,8 @@ def doctor(app: App, offline: bool, as_json: bool) -> None:
 
 
 def _show(one: Finding) -> None:
-    line = f"{say(one.what)}: {say(one.said)}"
+    name, blank, which = one.what.partition(" ")
+    line = joined((f"{among('doctor', name)}{blank}{which}", one.said), ": ")
     match one.grade.value:
         case "ok":
             show.good(line)

@@ -8,7 +8,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Group, Number, as_json_option, by_option
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, joined
 from crm_mailer.model.flag import FlagKind
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _row(app: App, one: ListedFlag) -> tuple[object, ...]:
         show.short(own.at, app.zone)[:10],
         show.word(own.kind),
         own.reason,
-        ", ".join(filter(None, (own.evidence, case))),
+        joined(filter(None, (own.evidence, case))),
         own.by,
         f"{off} {own.removed_why}".strip(),
     )

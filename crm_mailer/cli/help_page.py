@@ -10,10 +10,10 @@ import click
 from rich.cells import cell_len
 
 from crm_mailer.cli.folding import fold
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, joined
 
 #: Behind a full stop, in either script.
-_STOP = re.compile(r"(?<=\.)\s|(?<=。)")
+_STOP = re.compile(r"(?<=[^.]\.)\s|(?<=。)")
 
 
 class Formatter(click.HelpFormatter):
@@ -22,6 +22,10 @@ class Formatter(click.HelpFormatter):
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """The line that shows how to write the command."""
         super().write_usage(prog, args, _("Usage: ") if prefix is None else prefix)
+
+    def write_heading(self, heading: str) -> None:
+        """The title of a part."""
+        self.write(f"{'':>{self.current_indent}}{heading}{_(': ').rstrip()}\n")
 
     def write_text(self, text: str) -> None:
         """What a command is for."""
@@ -101,11 +105,11 @@ def _record(option: click.Option, ctx: click.Context) -> tuple[str, str]:
     """The names of an option, and what it means."""
     names, _purpose = option.get_help_record(ctx) or ("", "")
     extra = option.get_help_extra(ctx)
-    notes = [f"{_('default')}: {extra['default']}"] if "default" in extra else []
+    notes = [joined((_("default"), extra["default"]), ": ")] if "default" in extra else []
     notes += [extra["range"]] if "range" in extra else []
     notes += [_("required")] if "required" in extra else []
     text = _(option.help) if option.help else ""
-    return names, f"{text}  [{'; '.join(notes)}]".lstrip() if notes else text
+    return names, f"{text}  [{joined(notes, '; ')}]".lstrip() if notes else text
 
 
 def _kept(text: str, width: int) -> str:

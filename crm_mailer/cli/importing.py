@@ -12,7 +12,8 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Group, as_json_option
-from crm_mailer.i18n import _, n_, say
+from crm_mailer.i18n import _, joined, n_, say
+from crm_mailer.model.sentence import sentence
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -146,7 +147,10 @@ def maps(app: App, as_json: bool) -> None:
         return
     show.table(
         [_("map"), _("for"), _("sure"), _("source")],
-        [(one.name, one.title, show.word(one.confidence), one.source) for one in known],
+        [
+            (one.name, sentence(one.title), show.word(one.confidence), sentence(one.source))
+            for one in known
+        ],
     )
 
 
@@ -167,7 +171,7 @@ def _finish(report: ImportReport, *, as_json: bool, is_strict: bool) -> None:
 
 
 def _show(report: ImportReport) -> None:
-    how = ", ".join(word for word in (report.format, report.encoding) if word)
+    how = joined(word for word in (report.format, report.encoding) if word)
     told = _("{file} ({how})").format(file=report.file_name, how=how)
     if report.map_name:
         told = _("{told}, read with the map `{map}`").format(told=told, map=report.map_name)
@@ -212,7 +216,7 @@ def _figures(report: ImportReport) -> list[tuple[str, object]]:
     for name, (label, word) in words.items():
         if count := report.counts.get(name):
             lines.setdefault(label, []).append(word.format(count=f"{count:,}"))
-    return [(label, ", ".join(parts)) for label, parts in lines.items()]
+    return [(label, joined(parts)) for label, parts in lines.items()]
 
 
 def _show_sample(report: ImportReport) -> None:
@@ -232,9 +236,12 @@ def _show_problems(report: ImportReport) -> None:
             (one.row, say(one.column), say(one.what), say(one.hint))
             for one in report.problems[:SHOWN]
         ],
-        title=n_("1 problem", "{number} problems", report.problem_count)
-        + ", "
-        + n_("1 row not imported", "{number} rows not imported", report.rows_bad),
+        title=joined(
+            (
+                n_("1 problem", "{number} problems", report.problem_count),
+                n_("1 row not imported", "{number} rows not imported", report.rows_bad),
+            )
+        ),
         right=[0],
     )
     if report.problem_count > SHOWN:

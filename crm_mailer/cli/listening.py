@@ -11,7 +11,7 @@ from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.classifying import classify
 from crm_mailer.cli.judging import judge
 from crm_mailer.cli.options import Command, Group, Number, as_json_option, number_argument
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, joined, n_
 from crm_mailer.model.errors import MailboxError
 from crm_mailer.model.reply import REASONS, Intent, ReplyKind
 from crm_mailer.model.sentence import Sentence
@@ -244,7 +244,7 @@ def _show_reconciled(found: list[Reconciled]) -> None:
     )  # fmt: skip
     for one in found:
         if one.found is not None and one.found.missing:
-            uids = ", ".join(str(uid) for uid in one.found.missing[:20])
+            uids = joined(str(uid) for uid in one.found.missing[:20])
             more = " ..." if len(one.found.missing) > 20 else ""
             show.warn(_("{mailbox} lacks uid {uids}: `--fetch` brings them home").format(
                 mailbox=one.mailbox, uids=uids + more))  # fmt: skip
@@ -286,7 +286,7 @@ def _show_round(done: Round) -> None:
 def _row(reply: ReplyRow, place: ZoneInfo) -> tuple[object, ...]:
     what = show.word(reply.intent)
     if reply.severity:
-        what = f"{reply.severity} {', '.join(code for code in reply.reasons if code in REASONS)}"
+        what = f"{reply.severity} {joined(code for code in reply.reasons if code in REASONS)}"
     says = " ".join((reply.own_text or reply.subject).split())
     sender = reply.customer or reply.sender
     kind = show.word(reply.kind)
@@ -313,7 +313,7 @@ def _show_reply(reply: ReplyRow, place: ZoneInfo) -> None:
             (_("language"), reply.language),
             (_("intent"), show.word(reply.intent)),
             (_("severity"), reply.severity),
-            (_("reasons"), ", ".join(reasons)),
+            (_("reasons"), joined(reasons)),
             (_("asks for"), show.word(reply.asks) if reply.asks != "none" else ""),
             (_("back on"), reply.return_on),
             (_("copy"), _("a second copy, without effect") if reply.is_copy else ""),

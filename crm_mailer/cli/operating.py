@@ -8,7 +8,7 @@ import click
 
 from crm_mailer.cli import fleet_page, pass_app, pausing, progress, show
 from crm_mailer.cli.options import Command, as_json_option
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 from crm_mailer.model import duty
 from crm_mailer.model.duty import Duty
 
@@ -130,10 +130,10 @@ def _show_status(app: App, state: Status) -> None:
         (_("problems in files"), state.problems or ""),
         (_("customers"), _people(figures.customers, figures.customers_without_address)),
         (_("orders"), _people(figures.orders, figures.orders_without_address)),
-        (_("mails"), ", ".join(f"{show.word(one)} {touches[one]:,}" for one in sorted(touches))),
+        (_("mails"), joined(f"{show.word(one)} {touches[one]:,}" for one in sorted(touches))),
         (_("in doubt, probably sent"), state.probably_sent or ""),
         (_("due now"), figures.due),
-        (_("warming up"), "; ".join(map(progress.warming, state.held_back))),
+        (_("warming up"), joined(map(progress.warming, state.held_back), "; ")),
         *fleet_page.lag(app, state),
         (_("replies from people"), figures.replies),
         (_("unreadable mails"), figures.inbound_quarantined or ""),

@@ -8,7 +8,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -46,8 +46,8 @@ def _trial(done: list[WayTold], *, as_json: bool) -> None:
         show.json_(done)
     for one in done if not as_json else ():
         if one.error:
-            show.line(f"✗ {one.way} {one.place}: {say(one.error)}")
+            show.line("✗ " + joined((f"{show.word(one.way)} {one.place}", one.error), ": "))
         else:
-            show.good(f"{one.way} {one.place}")
+            show.good(f"{show.word(one.way)} {one.place}")
     if any(one.error for one in done):
         raise SystemExit(1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crm_mailer.cli import show
-from crm_mailer.i18n import _, n_, say
+from crm_mailer.i18n import _, joined, n_, say
 from crm_mailer.model import standing_back
 from crm_mailer.model.campaign import Stream
 from crm_mailer.model.touch import TouchState
@@ -50,7 +50,7 @@ def record(app: App, found: Record) -> None:
     touch = found.touch
     show.heading(_("mail {number}").format(number=touch.id))
     show.facts([
-        (_("campaign"), f"{touch.campaign}, {touch.step} ({touch.place}/{touch.places})"),
+        (_("campaign"), joined((touch.campaign, f"{touch.step} ({touch.place}/{touch.places})"))),
         (_("anchor"), touch.anchor),
         (_("stream"), touch.stream),
         (_("to"), found.rcpt_to or found.address),
@@ -104,7 +104,7 @@ def recipe(app: App, made: Remade) -> None:
     show.facts([
         (_("template"), f"{found.template} ({found.language})" if found.template else ""),
         (_("its version"), found.template_version),
-        (_("campaign"), f"{found.campaign}, {found.step}"),
+        (_("campaign"), joined((found.campaign, found.step))),
         (_("its version"), found.campaign_version),
         (_("Message-ID"), found.message_id),
         (_("rendered"), show.local(found.rendered_at, app.zone)),
@@ -160,8 +160,9 @@ def audit(found: Audit) -> None:
                      "{number} mails in doubt are counted as sent: no word of them for 72 hours",
                      found.probably_sent))  # fmt: skip
     for sentence, number in found.troubles.items():
-        some = ", ".join(found.examples[sentence])
-        show.warn(f"{number}: {_(sentence)} ({some}{', …' if number > NAMED_OF_EACH else ''})")
+        more = ["…"] if number > NAMED_OF_EACH else []
+        some = joined([*found.examples[sentence], *more])
+        show.warn(joined((number, f"{_(sentence)} ({some})"), ": "))
         remedy = found.remedies[sentence]
         show.note(_(remedy))
     if found.is_sound:
@@ -203,7 +204,7 @@ def _next(app: App, one: DoubtLine) -> str:
 
 def log(app: App, found: LogFindings) -> None:
     """What a relay's log told."""
-    stretches = ", ".join(
+    stretches = joined(
         f"{show.local(first, app.zone)} – {show.local(last, app.zone)}"
         for first, last in found.covered
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crm_mailer.cli import show
-from crm_mailer.i18n import _, n_, say
+from crm_mailer.i18n import _, joined, n_, say
 from crm_mailer.model.campaign import EXIT_SENTENCES, Exit, Mode
 from crm_mailer.model.curve import Ending
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
@@ -36,7 +36,7 @@ def plan(app: App, report: PlanReport, *, is_detailed: bool) -> None:
             show.line("  " + say(reasons[one.campaign]), style="yellow")
             show.line()
     if quiet and not is_detailed:
-        names = ", ".join(one.campaign for one in quiet)
+        names = joined(one.campaign for one in quiet)
         show.line(_("nothing to do at this moment: {names}").format(names=names), style="dim")
     show.note(_("{mails}, as of {now}; nothing was written or sent").format(
         mails=n_("1 mail", "{number} mails", report.planned),
@@ -88,7 +88,7 @@ def applied(
     )
     if is_detailed:
         for name, reason in standstill.reasons(app, report).items():
-            show.note(f"{name}: {say(reason)}")
+            show.note(joined((name, reason), ": "))
     for one in report.campaigns:
         if one.hold and one.first and one.saved:
             show.note(undo(app, one))
@@ -101,7 +101,7 @@ def applied(
                      report.ended))  # fmt: skip
     drafts = [one.campaign for one in report.campaigns if one.mode is Mode.DRAFT]
     if drafts:
-        show.note(_("mode is draft, nothing was saved: {names}").format(names=", ".join(drafts)))
+        show.note(_("mode is draft, nothing was saved: {names}").format(names=joined(drafts)))
     left_out(app)
 
 
@@ -115,7 +115,7 @@ def campaigns(lines: Sequence[CampaignLine]) -> None:
                 line.mode,
                 say(line.anchor),
                 line.steps,
-                ", ".join(
+                joined(
                     f"{show.word(state)} {number:,}"
                     for state, number in sorted(line.touches.items())
                 ),
@@ -130,7 +130,7 @@ def campaigns(lines: Sequence[CampaignLine]) -> None:
 def campaign(view: CampaignView) -> None:
     """Facts, steps and numbers."""
     line = view.line
-    show.heading(f"{line.id}: {line.name}")
+    show.heading(joined((line.id, line.name), ": "))
     show.facts([
         (_("file"), line.path),
         (_("mode"), line.mode),
@@ -142,7 +142,7 @@ def campaign(view: CampaignView) -> None:
         (_("leaves at"), say(view.send_at)),
         (_("valid for"), view.valid_for),
         (_("undo window"), view.hold),
-        (_("ends when"), ", ".join(_(EXIT_SENTENCES[Exit(one)]) for one in view.stop_when)),
+        (_("ends when"), joined(_(EXIT_SENTENCES[Exit(one)]) for one in view.stop_when)),
         (_("goal"), _goal(view.goal)),
         (_("exit"), view.exit),
         (_("again after"), show.word(view.reentry)),
@@ -165,7 +165,7 @@ def campaign(view: CampaignView) -> None:
             step=step, arm=arm))  # fmt: skip
     for step, arms in view.earlier_winners.items():
         show.note(_("an earlier test of {step}, with other arms, was won by {arms}: that rules "
-                    "nothing any more").format(step=step, arms=", ".join(arms)))  # fmt: skip
+                    "nothing any more").format(step=step, arms=joined(arms)))  # fmt: skip
     if line.touches:
         show.table([_("state"), _("mails")],
                    [(show.word(state), number) for state, number in sorted(line.touches.items())],
@@ -198,13 +198,13 @@ def _courses(counts: Mapping[str, int]) -> None:
 
 
 def _one_plan(app: App, one: CampaignPlan, *, rows: int) -> None:
-    show.heading(f"{one.campaign}: {one.name}")
+    show.heading(joined((one.campaign, one.name), ": "))
     if one.mode is Mode.DRAFT:
         show.line(_("  mode is draft: nothing would be saved"), style="yellow")
     elif one.mode is Mode.MANUAL:
         show.line(_("  mode is manual: mails wait for `campaign release`"), style="yellow")
-    show.line("  + " + n_("1 occasion", "{number} occasions", one.occasions) + ", "
-              + n_("1 mail", "{number} mails", one.asked))  # fmt: skip
+    occasions = n_("1 occasion", "{number} occasions", one.occasions)
+    show.line("  + " + joined((occasions, n_("1 mail", "{number} mails", one.asked))))
     _reasons(one.left_out, sign="-")
     show.line("  = " + _("{mails} to {people}").format(
         mails=n_("1 mail", "{number} mails", one.planned),
@@ -214,13 +214,13 @@ def _one_plan(app: App, one: CampaignPlan, *, rows: int) -> None:
             first=_row_time(one.first), last=_row_time(one.last)))  # fmt: skip
         groups = sorted(one.providers.items(), key=lambda pair: -pair[1])
         show.line("    " + _("mailboxes: {groups}").format(
-            groups=", ".join(f"{name} {number:,}" for name, number in groups)))  # fmt: skip
+            groups=joined(f"{name} {number:,}" for name, number in groups)))  # fmt: skip
     _languages(one)
     if one.arms:
         show.line(
             "    "
             + _("test: {arms}").format(
-                arms=", ".join(f"{name} {number:,}" for name, number in sorted(one.arms.items()))
+                arms=joined(f"{name} {number:,}" for name, number in sorted(one.arms.items()))
             )
         )
         for step, arm in one.winners.items():
@@ -257,7 +257,7 @@ def _languages(one: CampaignPlan) -> None:
     """In which languages the mails would be, and which readers get another than their own."""
 
     def told(counts: Mapping[str, int]) -> str:
-        return ", ".join(f"{code} {number:,}" for code, number in sorted(counts.items()))
+        return joined(f"{code} {number:,}" for code, number in sorted(counts.items()))
 
     if one.languages:
         show.line("    " + _("languages: {languages}").format(languages=told(one.languages)))

@@ -9,7 +9,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Group, as_json_option, by_option
-from crm_mailer.i18n import _, n_, say
+from crm_mailer.i18n import _, among, n_, say
 from crm_mailer.model.errors import CannotWrite
 from crm_mailer.model.sentence import Sentence
 
@@ -144,7 +144,7 @@ def _countries(app: App, year: int | None, *, as_json: bool) -> None:
         show.json_({"year": of, "countries": found})
         return
     show.table(
-        [_("country"), _("held"), _("new in {year}").format(year=of),
+        [_("country"), among("people", "held"), _("new in {year}").format(year=of),
          _("worked on in {year}").format(year=of), _("note")],
         [
             (one.country or _("unknown"), one.held, one.fresh, one.worked_on, say(one.note))
@@ -177,7 +177,10 @@ def purge(app: App, dry_run: bool, by: str, as_json: bool) -> None:
 def _show_purge(app: App, done: Purge, *, is_dry: bool = False) -> None:
     show.table(
         [_("table"), _("older than"), _("rows that would go") if is_dry else _("rows that went")],
-        [(one.table, show.local(one.before, app.zone), f"{one.rows:,}") for one in done.purged],
+        [
+            (among("purge", one.table), show.local(one.before, app.zone), f"{one.rows:,}")
+            for one in done.purged
+        ],
         title=_("purge of {moment}").format(moment=show.local(done.at, app.zone)),
         right=(2,),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 from crm_mailer.cli import show
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 from crm_mailer.model.health import Grade, Unit
 from crm_mailer.model.period import Period
 from crm_mailer.reporting.agents import AgentReport
@@ -263,7 +263,7 @@ def _words(one: ProductReviews) -> tuple[object, ...]:
 
 
 def _counted(words: Iterable[tuple[str, int]]) -> str:
-    return ", ".join(f"{word} ({number})" for word, number in words)
+    return joined(f"{word} ({number})" for word, number in words)
 
 
 # ------------------------------------------------------------------ cases and agents
@@ -479,7 +479,7 @@ def worklist_sheet(one: Worklist) -> Sheet:
 
 def todo_in_words(row: WorkRow) -> str:
     """What to do about a row, in the reader's language."""
-    return "; ".join(_(todo) for todo in row.todo)
+    return joined((_(todo) for todo in row.todo), "; ")
 
 
 def _work(row: WorkRow) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Day, Group, as_json_option
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -198,7 +198,7 @@ def _tell(
     elif as_json:
         _json(found)
     else:
-        show.note(f"{title}: {period_in_words(found.period)}")
+        show.note(joined((title, period_in_words(found.period)), ": "))
         _show(sheets())
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Day, Group, as_json_option
-from crm_mailer.i18n import _, language, n_, say
+from crm_mailer.i18n import _, joined, language, n_, say
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -152,10 +152,12 @@ def show_score(found: CustomerScore) -> None:
         show.line(words.format(customer=found.customer))
         return
     score = found.score
-    show.heading(f"{found.customer}: {score.r} + {score.f} + {score.m} = {score.total}")
+    show.heading(
+        joined((found.customer, f"{score.r} + {score.f} + {score.m} = {score.total}"), ": ")
+    )
     for words in (*found.words, *found.value_words):
         show.line(f"  {say(words)}")
-    show.line(f"  {show.word(found.rfm_segment)}, {show.word(found.value_class)}")
+    show.line("  " + joined(map(show.word, (found.rfm_segment, found.value_class))))
 
 
 def _show_page(page: RfmPage, before: RfmPage | None = None) -> None:
@@ -211,7 +213,7 @@ def _show_limits(profile: RfmProfile, *, is_in_force: bool = True) -> None:
     """Limits that come from the customers are known only of the profile in force."""
     is_known = is_in_force or profile.quantiles is None
     money = [f"{cents / 100:,.2f}".removesuffix(".00") for cents in profile.m_usd_cents]
-    shares = ", ".join(f"{one} %" for one in profile.quantiles or ())
+    shares = joined(f"{one} %" for one in profile.quantiles or ())
     high = (
         _("above the mean mark") if profile.is_high_by_mean
         else _("{mark} and more").format(mark=profile.high[0])

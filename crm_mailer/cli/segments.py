@@ -12,7 +12,7 @@ import click
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Group, as_json_option
 from crm_mailer.cli.rfm import warn_of_marks
-from crm_mailer.i18n import _, n_, say
+from crm_mailer.i18n import _, joined, n_, say
 from crm_mailer.model.errors import CrmMailerError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def export(app: App, target: str, path: Path | None, force: bool) -> None:
     with segments.new_file(path, is_forced=force) as file:
         number = segments.export(app, target, file)
     told = n_("1 customer written", "{number} customers written", number)
-    show.good(f"{told}: {path}")
+    show.good(joined((told, path), ": "))
 
 
 @segment.command("import")
@@ -211,7 +211,7 @@ def explain(app: App, segment_id: str, who: str, as_json: bool) -> None:
 
 
 def _show_page(page: SegmentPage) -> None:
-    show.heading(f"{page.id}: {page.name}")
+    show.heading(joined((page.id, page.name), ": "))
     show.line(page.note)
     for depth, words in page.rule:
         show.line(f"{'  ' * (depth + 1)}{say(words)}")

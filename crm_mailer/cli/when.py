@@ -9,7 +9,7 @@ import click
 
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, Day, as_json_option
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, among, joined, n_
 
 if TYPE_CHECKING:
     from crm_mailer.app import App
@@ -35,13 +35,14 @@ def festivals(app: App, country: str, since: date | None, as_json: bool) -> None
         return
     show.table(
         [_("day"), _("festival"), _("for"), _("name"), _("campaigns")],
-        [
-            (f"{one.day} {one.day:%a}", one.id, _whom(one), one.name, ", ".join(one.campaigns))
-            for one in days
-        ],
+        [(_day(one.day), one.id, _whom(one), one.name, joined(one.campaigns)) for one in days],
         empty=_("no festival is kept there"),
     )
     show.note(_("anchor: {festival: NAME} in a campaign; your own go into campaigns/calendar.yaml"))
+
+
+def _day(day: date) -> str:
+    return f"{day} {among('day', f'{day:%a}')}"
 
 
 def _whom(one: FestivalDay) -> str:

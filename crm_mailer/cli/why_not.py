@@ -10,7 +10,7 @@ import click
 from crm_mailer.cli import pass_app, show
 from crm_mailer.cli.options import Command, as_json_option
 from crm_mailer.cli.segmenting import known_words
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 from crm_mailer.model.campaign import EXIT_SENTENCES, Exit, Mode
 from crm_mailer.model.curve import Ending
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
@@ -96,7 +96,7 @@ def _why(one: StepFate) -> str:
     reason = one.reason or one.waits
     said = _(SKIP_SENTENCES[reason]) if reason else ""
     return (
-        f"{said}: {', '.join(_(EXIT_SENTENCES[Exit(met)]) for met in one.exits)}"
+        joined((said, joined(_(EXIT_SENTENCES[Exit(met)]) for met in one.exits)), ": ")
         if one.exits
         else said
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -92,6 +92,16 @@ def say(text: str, code: str = "") -> str:
         return text
     texts = catalogue(code or language())
     return text.said(lambda part: texts.get(part, part))
+
+
+def among(subject: str, text: str) -> str:
+    """A text that means something of its own among others of a subject: `subject|text`."""
+    return catalogue(language()).get(f"{subject}|{text}", text)
+
+
+def joined(parts: Iterable[object], mark: str = ", ") -> str:
+    """Parts in a row, with a mark of `sentence.MARKS` between them, in the reader's language."""
+    return _(mark).join(say(str(part)) for part in parts)
 
 
 def n_(one: str, many: str, number: int) -> str:

@@ -109,9 +109,9 @@ def order_note(reply: UnlearntReply) -> str:
     kind = _task_kind(reply)
     if reply.order_id is None or kind not in (TaskKind.CONFIRMED, TaskKind.CHANGE_ORDER):
         return ""
-    head = "confirmed" if kind is TaskKind.CONFIRMED else "change wanted"
+    what = sayings.CONFIRMED if kind is TaskKind.CONFIRMED else sayings.CHANGE_WANTED
     words = " ".join(reply.text.split())[:_EXCERPT]
-    return f"{reply.received_at:%Y-%m-%d} {head} by the customer: {words}"
+    return what.format(day=f"{reply.received_at:%Y-%m-%d}", words=words)
 
 
 def unpaid_reason(reply: UnlearntReply) -> UnpaidReason | None:

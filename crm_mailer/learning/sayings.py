@@ -40,6 +40,9 @@ NOT_LIABLE = "decided: the seller is not liable"
 NO_COMPLAINT = "no complaint: {what}"
 JUDGED, JUDGED_NONE = "judged a complaint", "judged no complaint"
 TAKEN_BACK = "the judgement was taken back"
+# what a customer wrote of an order, in the order's note
+CONFIRMED = "{day} confirmed by the customer: {words}"
+CHANGE_WANTED = "{day} change wanted by the customer: {words}"
 # machines and letters
 AUTOMATIC = "automatic reply"
 CAME_BACK = "our mail came back"
@@ -63,7 +66,7 @@ UNREADABLE = "{what} {number} could not be handled by the program: read it yours
 _NOTES = (
     ARRIVED, NOT_SHIPPED, NOT_DELIVERED, IN_HAND, WAS_REFUNDED, WAS_SHIPPED,
     GRAVE_STRANGER, STRANGER, UNREADABLE, ALLOW_BENEFIT, NO_COMPLAINT, JUDGED, JUDGED_NONE,
-    TAKEN_BACK, GREW,
+    TAKEN_BACK, GREW, CONFIRMED, CHANGE_WANTED,
     HAS_LEFT, OF_ORDER, THANK_ORDER, ANSWER_ORDER, THANK, ANSWER, REACH, NOT_THROUGH, WROTE_AFTER,
     TOOK_IN, INTO,
     FOLLOWS, TOLD, OVERDUE, DUE, STARS, CHANGED, FIRST_ANSWER, AN_ANSWER, A_SOLUTION, THE_DEADLINE,

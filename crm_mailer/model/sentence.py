@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Sequence
 from typing import Self
 
 from crm_mailer.model.system_texts import SYSTEM_TEXTS
+
+#: What stands between two parts, as English writes it: texts of the catalogue, too.
+MARKS = (", ", "; ", ": ")
+#: A blank that Chinese has not: beside its signs, and between two of its letters.
+_NO_BLANK = re.compile(
+    "(?<=[，。；：！？（）、]) | (?=[，。；：！？（）、])|(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])"
+)
 
 
 class Sentence(str):
@@ -101,7 +110,18 @@ class Sentences(Sentence):
 
     def said(self, translate: Callable[[str], str]) -> str:
         """Each sentence in that language; the row itself is no text of the catalogue."""
-        return self.between.join(str(part_said(part, translate)) for part in self.parts.values())
+        parts = [str(part_said(part, translate)) for part in self.parts.values()]
+        said = translate(self.between).join(parts)
+        has_blanks = translate(", ").endswith(" ")
+        return said if has_blanks or self.between != " " else _tight(parts)
+
+
+def _tight(parts: Sequence[str]) -> str:
+    """Parts in a row, with blanks only where Chinese has them; within a part nothing changes."""
+    said = parts[0] if parts else ""
+    for before, part in itertools.pairwise(parts):
+        said += _NO_BLANK.sub("", f"{before[-1:]} {part[:1]}")[len(before[-1:]) :] + part[1:]
+    return said
 
 
 def _of_error(error: BaseException) -> str:

@@ -190,7 +190,8 @@ def _note(order: OrderAtWork) -> str:
     """The order's note, after what keeps the buyer from paying."""
     is_unpaid = order.state == OrderState.PLACED and order.unpaid_reason
     why = Sentence(order.unpaid_reason.replace("_", " ")) if is_unpaid else ""
-    return Sentences(why, order.note, between=": ") if why else order.note
+    note = Sentences(*map(sayings.heard, order.note.split("\n")), between="\n")
+    return Sentences(why, note, between=": ") if why else note
 
 
 def _waiting(connection: Connection, query: Any, limit: int) -> tuple[WorkRow, ...]:

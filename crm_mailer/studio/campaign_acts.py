@@ -21,7 +21,7 @@ from crm_mailer.app import (
     pausing,
 )
 from crm_mailer.app.campaign_story import Head
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, joined, n_
 from crm_mailer.model.campaign import Mode
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.sentence import Sentence
@@ -228,7 +228,7 @@ def _cancel(asked: Asked, top: Head) -> str:
     which = outbox.wanted(asked.app, campaign=top.campaign.id)
     done = outbox.cancel(asked.app, which)
     said = n_("1 mail has ended", "{number} mails have ended", done.ended)
-    return f"{said}; {given.in_hands(done.marked)}" if done.marked else said
+    return joined((said, given.in_hands(done.marked)), "; ") if done.marked else said
 
 
 def _release(asked: Asked, top: Head) -> str:
@@ -240,7 +240,7 @@ def _release(asked: Asked, top: Head) -> str:
         waiting = n_("1 goes on waiting for the word on its benefit",
                      "{number} go on waiting for the word on their benefit",
                      done.unallowed)  # fmt: skip
-        said = f"{said}; {waiting}"
+        said = joined((said, waiting), "; ")
     return said
 
 

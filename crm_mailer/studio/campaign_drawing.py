@@ -8,7 +8,7 @@ from typing import Any
 
 from crm_mailer.app import planning
 from crm_mailer.app.campaign_story import Counts, Progress, StepStory, Story
-from crm_mailer.i18n import _, n_, say
+from crm_mailer.i18n import _, joined, n_, say
 from crm_mailer.model.segment import AllOf, AnyOf, Not, Rule
 from crm_mailer.studio import campaign_words
 from crm_mailer.studio.flow import End, Figure, Leaving, Stop
@@ -32,7 +32,7 @@ def rule_line(found: Rule) -> str:
     """A rule in one line; empty for everybody."""
     match found:
         case AllOf(inner):
-            return ", ".join(_within(part) for part in inner)
+            return joined(_within(part) for part in inner)
         case AnyOf(inner):
             return _(" or ").join(_within(part) for part in inner)
         case Not(inner):
@@ -89,7 +89,7 @@ def _started(story: Story) -> str:
 
 def _end(story: Story) -> End:
     campaign = story.head.campaign
-    ends = ", ".join(campaign_words.other_exits(campaign))
+    ends = joined(campaign_words.other_exits(campaign))
     lines = [
         _("goal: {what}").format(what=campaign_words.goal(campaign)) if campaign.goal else "",
         _("sooner when {what}").format(what=ends) if ends else "",
@@ -104,7 +104,7 @@ def _stop(story: Story, place: int) -> Stop:
     leaving = _leaving(one)
     started = max(story.started, counts.all, 1)
     figures = _figures(story, one)
-    told = ", ".join(f"{figure.label} {figure.value} {figure.share}".rstrip() for figure in figures)
+    told = joined(f"{figure.label} {figure.value} {figure.share}".rstrip() for figure in figures)
     return Stop(
         id=f"step-{one.step.id}",
         href=f"/campaigns/{campaign}/steps/{one.step.id}",

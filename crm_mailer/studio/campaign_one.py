@@ -12,7 +12,7 @@ from starlette.routing import Route
 from crm_mailer.app import campaign_looks, campaign_story, campaign_texts
 from crm_mailer.app.campaign_story import Counts, Head, Progress, StepStory
 from crm_mailer.app.remembered import Told
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, joined
 from crm_mailer.model.errors import NotFound
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
@@ -179,7 +179,7 @@ def step_page(asked: Asked) -> Mapping[str, Any]:
     if asked.path["step"] not in names:
         raise NotFound(
             Sentence("the campaign has no step `{step}`", step=asked.path["step"]),
-            hint=_("there are: {names}").format(names=", ".join(names)),
+            hint=_("there are: {names}").format(names=joined(names)),
         )
     place = names.index(asked.path["step"])
     found = story.steps[place]

@@ -15,7 +15,7 @@ from crm_mailer.app import (
     campaign_texts,
     standstill,
 )
-from crm_mailer.i18n import _, n_, say
+from crm_mailer.i18n import _, joined, n_, say
 from crm_mailer.model.campaign import Mode
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.touch import SkipReason
@@ -150,7 +150,8 @@ def apply(asked: Asked) -> Done:
     campaign_story.look_again(asked.app)
     said = n_("1 mail is planned", "{number} mails are planned", planned)
     if planned < mails:
-        said = f"{said}; {_('those of days further ahead are planned when their day is near')}"
+        later = _("those of days further ahead are planned when their day is near")
+        said = joined((said, later), "; ")
     return Done(to=f"/campaigns/{id_}", said=said)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from crm_mailer.app.campaign_looks import Standing
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, joined, n_, say
 from crm_mailer.model.campaign import (
     EXIT_SENTENCES,
     Anchor,
@@ -23,6 +23,7 @@ from crm_mailer.model.campaign import (
     SegmentAnchor,
 )
 from crm_mailer.model.send_window import EVERY_DAY
+from crm_mailer.model.sentence import sentence
 from crm_mailer.model.shop import Shop
 from crm_mailer.studio.formats import word
 
@@ -81,7 +82,7 @@ def anchor(found: Anchor) -> str:
         case DateAnchor(day=day):
             return f"{day:%Y-%m-%d}"
         case FestivalAnchor(festival=festival, days_before=days):
-            return _shifted(festival.name or festival.id, days)
+            return _shifted(say(sentence(festival.name)) or festival.id, days)
         case MonthlyAnchor(day=number):
             return _("day {number} of each month").format(number=number)
 
@@ -152,7 +153,7 @@ def window(found: Campaign) -> str:
     if days == EVERY_DAY:
         return hours
     names = [_("Mo"), _("Tu"), _("We"), _("Th"), _("Fr"), _("Sa"), _("Su")]
-    return f"{hours}, {' '.join(names[day] for day in sorted(days))}"
+    return joined((hours, " ".join(names[day] for day in sorted(days))))
 
 
 def quiet(shop: Shop) -> str:

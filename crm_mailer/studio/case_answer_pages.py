@@ -15,7 +15,7 @@ from crm_mailer.app.answer_looks import Desired, Of
 from crm_mailer.app.answering import LONGEST, Draft
 from crm_mailer.app.case_looks import Unchanged
 from crm_mailer.app.drafts import Kept
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, joined
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.language import RIGHT_TO_LEFT, base
 from crm_mailer.studio import mail_frames
@@ -113,7 +113,7 @@ def discard(of: Of, asked: Asked) -> Done:
 def _check(draft: Draft) -> None:
     if draft.blanks:
         raise NotPossible(
-            _("fill in before it leaves: {names}").format(names=", ".join(draft.blanks)),
+            _("fill in before it leaves: {names}").format(names=joined(draft.blanks)),
             hint=_("your words are kept"),
         )
     if draft.answered and not draft.reply.key.endswith(f":{draft.answered + 1}"):

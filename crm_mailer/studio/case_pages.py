@@ -8,7 +8,7 @@ from typing import Any
 from starlette.routing import Route
 
 from crm_mailer.app import case_looks, cases, reports, unpaid
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, joined
 from crm_mailer.learning import sayings
 from crm_mailer.model.case import UNDER_WAY, CaseState, Channel
 from crm_mailer.model.errors import NotFound
@@ -63,7 +63,7 @@ def listed(asked: Asked) -> Mapping[str, Any]:
     if wanted not in set(CaseState):
         raise NotFound(
             _("there is no state `{name}` of cases").format(name=wanted),
-            hint=_("they are: {names}").format(names=", ".join(CaseState)),
+            hint=_("they are: {names}").format(names=joined(CaseState)),
         )
     after = asked.query.get("after", "")
     column = case_looks.column(asked.app, CaseState(wanted), _narrowing(asked), after=after)

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup, escape
 
+from crm_mailer.i18n import joined
+
 #: Shades of a heat map: 0 is nothing, the last the most.
 SHADES = 6
 #: Kinds of line and of fill that can be told apart without colour.
@@ -222,7 +224,8 @@ def stacks(
             tall = high * shares.get(code, 0) / whole
             if tall <= 0:
                 continue
-            hint = f"{column}, {name}: {shares[code]:,} ({shares[code] / whole:.1%})"
+            told = f"{shares[code]:,} ({shares[code] / whole:.1%})"
+            hint = joined((joined((column, name)), told), ": ")
             parts.append(_fill(x, y, step * 0.78, tall, kinds[code], hint))
             if place == len(columns) - 1:
                 labels.append((y + tall / 2, name))
@@ -264,7 +267,9 @@ def bands(
         x = left + side * (wide - 10)
         labels = []
         for code, (y, tall, total) in posts.items():
-            parts.append(_fill(x, y, 10, tall, kinds[code], f"{names[code]}: {total:,}"))
+            parts.append(
+                _fill(x, y, 10, tall, kinds[code], joined((names[code], f"{total:,}"), ": "))
+            )
             labels.append((y + tall / 2, f"{names[code]} {total:,}"))
         place = left - 10 if side == 0 else left + wide + 10
         parts.extend(_apart(labels, place, top, top + high, is_end=side == 0))
@@ -278,7 +283,7 @@ def bands(
         used[1, band.after] += tall
         rises = order.index(band.after) < order.index(band.before)
         style = "band rise" if rises else "band fall" if band.after != band.before else "band"
-        hint = f"{names[band.before]} → {names[band.after]}: {band.value:,}"
+        hint = joined((f"{names[band.before]} → {names[band.after]}", f"{band.value:,}"), ": ")
         parts.append(_band(left + 10, y1, left + wide - 10, y2, tall, style, hint))
     return _chart(
         [_patterns(key), *_keyed(parts, key)], left + wide + 190, top + high + 8, key, title, about

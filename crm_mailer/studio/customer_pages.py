@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from crm_mailer.app import customer_looks, customers, rfm
 from crm_mailer.app.customer_looks import KINDS, PAGE, Moment, Trait, Wanted
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 from crm_mailer.model import customer_notes
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.flag import FlagKind
@@ -191,7 +191,7 @@ def unsuppress(asked: Asked) -> Done:
     if not (why := words(asked, "why")):
         raise NotPossible(_("say why"), hint=_("it is kept as evidence"))
     held = customers.unsuppress(asked.app, str(number), why, by=who(asked))
-    reasons = ", ".join(formats.word(one) for one in held)
+    reasons = joined(formats.word(one) for one in held)
     return _back(
         number, _("Mailed again; it was held back for: {reasons}.").format(reasons=reasons)
     )

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from crm_mailer.app import curves, customer_looks, why_not
 from crm_mailer.app.curves import CourseView
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 from crm_mailer.model.campaign import Exit
 from crm_mailer.model.curve import Ending, Signal, recall
 from crm_mailer.model.touch import SKIP_SENTENCES, SkipReason
@@ -219,13 +219,13 @@ def _fate(one: why_not.StepFate) -> dict[str, Any]:
         "event": say(one.event),
         "due_at": one.due_at,
         "state": state,
-        "why": ": ".join(filter(None, (_why(one.reason or one.waits), _met(one.exits)))),
+        "why": joined(filter(None, (_why(one.reason or one.waits), _met(one.exits))), ": "),
     }
 
 
 def _met(exits: Sequence[str]) -> str:
     """Which exits of the campaign are met."""
-    return ", ".join(campaign_words.exit_(Exit(one)) for one in exits)
+    return joined(campaign_words.exit_(Exit(one)) for one in exits)
 
 
 def _why(reason: SkipReason | str | None) -> str:

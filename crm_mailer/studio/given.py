@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, joined, n_
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.studio.desk import Asked
 
@@ -53,7 +53,7 @@ def one_of(kind: type[E], text: str) -> E:
     except ValueError:
         raise NotPossible(
             _("`{text}` is nothing to choose").format(text=text[:60]),
-            hint=_("they are: {names}").format(names=", ".join(kind)),
+            hint=_("they are: {names}").format(names=joined(kind)),
         ) from None
 
 

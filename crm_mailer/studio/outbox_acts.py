@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.routing import Route
 
 from crm_mailer.app import App, campaign_modes, doubts, outbox, pausing
-from crm_mailer.i18n import _, n_
+from crm_mailer.i18n import _, joined, n_
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.model.touch import TouchState
 from crm_mailer.store.outbox import Record
@@ -74,7 +74,7 @@ def stop(asked: Asked) -> Done:
     said = _("{what} is stopped").format(what=name)
     if changed.mails:
         held = n_("1 mail is held", "{number} mails are held", changed.mails)
-        said = f"{said}; {held}"
+        said = joined((said, held), "; ")
     return Done(to="/outbox/stops", said=said)
 
 
@@ -125,7 +125,7 @@ def release(asked: Asked) -> Done:
     if done.unallowed:
         waits = n_("1 waits until its benefit is allowed",
                    "{number} wait until their benefit is allowed", done.unallowed)  # fmt: skip
-        said = f"{said}; {waits}"
+        said = joined((said, waits), "; ")
     return Done(to=f"/outbox?{urlencode({'campaign': campaign})}", said=said)
 
 
@@ -137,7 +137,7 @@ def cancel_campaign(asked: Asked) -> Done:
     done = outbox.cancel(asked.app, outbox.wanted(asked.app, campaign=campaign))
     said = n_("1 mail ended", "{number} mails ended", done.ended)
     if done.marked:
-        said = f"{said}; {given.in_hands(done.marked)}"
+        said = joined((said, given.in_hands(done.marked)), "; ")
     return Done(to=f"/outbox?{urlencode({'campaign': campaign})}", said=said)
 
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from crm_mailer.app import doubts, mail_looks
 from crm_mailer.app.mail_looks import MailLook, Parts, Shown, Sieve, Source
-from crm_mailer.i18n import _, say
+from crm_mailer.i18n import _, joined, say
 from crm_mailer.model import standing_back
 from crm_mailer.model.address import OTHER, PROVIDERS
 from crm_mailer.model.campaign import Stream
@@ -250,9 +250,9 @@ def eml(asked: Asked) -> Response:
     look = mail_looks.find(asked.app, asked.number())
     shown = mail_looks.show(asked.app, look.record)
     if not shown.content:
-        raise NotFound(_("it cannot be shown"), hint="; ".join(map(say, shown.why)))
+        raise NotFound(_("it cannot be shown"), hint=joined(shown.why, "; "))
     if not shown.is_exact and shown.source is not Source.AHEAD:
-        raise NotPossible(_("these would not be its bytes"), hint="; ".join(map(say, shown.why)))
+        raise NotPossible(_("these would not be its bytes"), hint=joined(shown.why, "; "))
     name = f"mail-{look.record.touch.id}.eml"
     return Response(
         shown.content,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from crm_mailer.app import customer_looks, privacy
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, joined
 from crm_mailer.model.errors import NotPossible
 from crm_mailer.studio.desk import Asked, Desk, Done
 from crm_mailer.studio.given import who
@@ -82,6 +82,6 @@ def erase(asked: Asked) -> Done:
     done = privacy.erase(asked.app, str(number), by=who(asked), is_forced=is_forced)
     said = _("Customer {number} is erased.").format(number=number)
     if done.files_left:
-        files = ", ".join(done.files_left)
+        files = joined(done.files_left)
         said += " " + _("These files of yours still name the address: {files}").format(files=files)
     return Done(to=f"/customers/{number}", said=said)

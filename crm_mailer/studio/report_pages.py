@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from crm_mailer.app import App, remembered, reports
 from crm_mailer.cli import report_pages as tables
-from crm_mailer.i18n import _
+from crm_mailer.i18n import _, joined
 from crm_mailer.model import period as periods
 from crm_mailer.model.errors import NotFound, NotPossible
 from crm_mailer.model.period import Period
@@ -106,7 +106,7 @@ def _told(asked: Asked, name: str, *, is_whole: bool) -> Told:
     if name not in REPORTS:
         raise NotFound(
             _("there is no report `{name}`").format(name=name[:60]),
-            hint=_("they are: {names}").format(names=", ".join(REPORTS)),
+            hint=_("they are: {names}").format(names=joined(REPORTS)),
         )
     asks = asked.query.get
     return REPORTS[name](

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from crm_mailer.app import today as figures
 from crm_mailer.app.today import CameBack, Hour, Today, Waiting
-from crm_mailer.i18n import _, n_, say
+from crm_mailer.i18n import _, joined, n_, say
 from crm_mailer.studio import find, scopes
 from crm_mailer.studio.desk import Asked, Desk
 from crm_mailer.studio.formats import local
@@ -107,7 +107,7 @@ def _notices(found: Today, zone: tzinfo) -> Iterator[Notice]:
             what=scopes.name_of(stop.scope), when=local(stop.at, zone)
         )
         why = told.get(stop.reason, stop.reason)
-        text = f"{text}: {say(why)}" if why else text
+        text = joined((text, why), ": ") if why else text
         level = "warn" if stop.by == "person" else "bad"
         yield Notice(level=level, text=text, hint=_("let it go on"), link="/outbox/stops")
     for one in trouble.alerts:
@@ -120,12 +120,12 @@ def _notices(found: Today, zone: tzinfo) -> Iterator[Notice]:
         read = _("the mailbox {place} was last read {when}").format(
             place=box.place, when=local(box.synced_at, zone)
         )
-        text = f"{read}: {say(box.trouble)}" if box.trouble else read
+        text = joined((read, box.trouble), ": ") if box.trouble else read
         hint = _("answers and complaints stay unheard; see the mailbox's password and server")
         yield Notice(level="bad", text=text, hint=hint, link="/replies")
     for rest in trouble.rests:
         until = _("rests until {when}").format(when=local(rest.until, zone))
-        yield Notice(level="warn", text=f"{say(rest.message)}: {until}", link="/outbox")
+        yield Notice(level="warn", text=joined((rest.message, until), ": "), link="/outbox")
     if trouble.live_campaigns and not trouble.daemon and not found.is_rehearsal:
         text = _("Nobody plans, sends or reads mails: the daemon does not run")
         yield Notice(level="bad", text=text, hint=_("start `crm-mailer run`"))

@@ -37,6 +37,16 @@ def test_festivals_are_listed_with_their_days_in_a_country(run: Run) -> None:
     assert "thanksgiving" not in shown.stdout
 
 
+def test_festivals_are_named_in_the_readers_language(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM_MAILER_LANGUAGE", "zh_CN")
+    shown = run("campaign", "festivals", "--country", "ru", "--from", "2026-12-01")
+
+    assert "2027-01-07 周四" in shown.stdout
+    assert "圣诞节" in shown.stdout
+
+
 def test_festivals_for_scripts_name_the_campaigns_that_use_them(run: Run, shop_home: Path) -> None:
     text = BEST.replace("{monthly: 1}", "{festival: cyber-monday}")
     (shop_home / "campaigns" / "edm" / "best.yaml").write_text(text, encoding="utf-8")

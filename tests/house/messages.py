@@ -17,7 +17,7 @@ from jinja2.ext import extract_from_ast
 import crm_mailer
 from crm_mailer.app.campaign_looks import Standing
 from crm_mailer.cli import GROUPS, demo, group, usage
-from crm_mailer.definitions import codes
+from crm_mailer.definitions import calendar_reader, codes, column_maps
 from crm_mailer.definitions.problems import Severity
 from crm_mailer.learning import sayings
 from crm_mailer.model.address import AddressKind
@@ -40,6 +40,7 @@ from crm_mailer.model.health import Grade, HealthFigure
 from crm_mailer.model.order import OrderState
 from crm_mailer.model.reply import REASONS, BounceKind, Intent, ReplyKind, Rung
 from crm_mailer.model.score import ChurnState, RfmSegment, ScoreReason, ValueClass
+from crm_mailer.model.sentence import MARKS
 from crm_mailer.model.sla import ClockName
 from crm_mailer.model.staff import Noted
 from crm_mailer.model.suppression import SuppressionReason
@@ -50,7 +51,7 @@ from crm_mailer.reporting.cases import REMEDIES, WORK_LIST
 from crm_mailer.reporting.customer_story import EventKind
 from crm_mailer.reporting.health import FORMULAS
 from crm_mailer.reporting.worklists import DO_IT, MEANINGS, TODO, WorklistName
-from crm_mailer.store import audit, privacy_map
+from crm_mailer.store import audit, distributions, privacy_map
 from crm_mailer.studio.roles import Role
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -177,6 +178,15 @@ OF_MODULES = {
         "planned, but not in the ledger any more",
     ),
 }
+
+#: Words that mean something of their own among others of a subject: see `i18n.among`.
+AMONG = {
+    "people": ("held",),
+    "day": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+    "purge": ("failed hook_requests",),
+    "doctor": ("alignment", "clock", "clocks", "database", "disk", "files", "folder", "headers",
+               "pooler", "roles", "secrets"),
+}  # fmt: skip
 
 #: What stands in `Sentence(...)` where it is no literal -> the lists that it comes from.
 PATTERNS = {
@@ -394,6 +404,12 @@ def of_lists() -> Iterator[str]:
     yield from (*(place.holds for place in privacy_map.PLACES), *privacy_map.Kept)
     yield from privacy_map.Fate
     yield from audit.REMEDIES.values()
+    yield from (*MARKS, f"under {distributions.AGES[0]}")
+    for one in column_maps.shipped_maps():
+        yield from (one.title, one.source)
+    yield from (one.name for one in calendar_reader.shipped().values())
+    for subject, texts in AMONG.items():
+        yield from (f"{subject}|{text}" for text in texts)
     for texts in OF_MODULES.values():
         yield from (text.replace("_", " ") for text in texts)
 

@@ -22,7 +22,7 @@ from crm_mailer.model.sentence import Sentence
         ),
         (
             "severity P2 is now P1; best channel - is now phone",
-            "紧急程度 由 P2 改为 P1; 最佳渠道 由 - 改为 phone",
+            "紧急程度 由 P2 改为 P1；最佳渠道 由 - 改为 phone",
         ),
         ("P2 nad.damaged is now P1 threat.legal", "P2 由 nad.damaged 改为 P1 threat.legal"),
         (
@@ -43,6 +43,14 @@ from crm_mailer.model.sentence import Sentence
         ("no complaint: judged no complaint", "不是投诉：判定为非投诉"),
         ("no complaint: the judgement was taken back", "不是投诉：判定已撤回"),
         ("nad.damaged (follows case 3)", "nad.damaged（接续个案 3）"),
+        (
+            "2026-11-02 confirmed by the customer: Yes: send it",
+            "2026-11-02 客户已确认：Yes: send it",
+        ),
+        (
+            "2026-11-02 change wanted by the customer: red, please",
+            "2026-11-02 客户要求修改：red, please",
+        ),
     ],
 )
 def test_a_note_is_said_in_chinese(monkeypatch: pytest.MonkeyPatch, note: str, said: str) -> None:

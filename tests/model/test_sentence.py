@@ -10,6 +10,9 @@ import pytest
 from crm_mailer.model.sentence import Sentence, Sentences, either, pack, unpack
 
 CHINESE = {
+    ", ": "，",
+    "placed": "已下单",
+    "({why})": "（{why}）",
     "{who} bought {ago}": "{who}于{ago}购买",
     "{days} days ago": "{days} 天前",
     "today": "今天",
@@ -160,3 +163,17 @@ def test_an_error_that_does_not_say_what_the_system_says_is_left_alone() -> None
 
 def _loud(text: str) -> str:
     return text if "{" in text else text.upper()
+
+
+def test_a_row_has_blanks_only_where_its_language_has_them() -> None:
+    row = Sentences(Sentence("placed"), Sentence("today"), "A 1", Sentence("({why})", why="x"))
+
+    assert row.said(lambda text: text) == "placed today A 1 (x)"
+    assert row.said(translated) == "已下单今天 A 1（x）"
+
+
+def test_what_stands_between_sentences_is_said_too() -> None:
+    row = Sentences(Sentence("placed"), Sentence("today"), between=", ")
+
+    assert row.said(lambda text: text) == "placed, today"
+    assert row.said(translated) == "已下单，今天"

@@ -74,7 +74,7 @@ def test_the_list_tells_faults(studio: Studio, broken: None) -> None:
 def test_a_rule_is_judged_while_it_is_written(studio: Studio) -> None:
     page = studio.get(f"/segments/try?text={RULE}").text
     [told] = studio.get(f"/segments/try.json?text={RULE}").json["tried"]["problems"]
-    assert "没有字段 `ordrs`" in page
+    assert "没有 `ordrs` 这个字段" in page
     assert "第 4 行：" in page
     assert told["message"] == "unknown field `ordrs`"
 

@@ -259,3 +259,7 @@ def test_findings_are_told_in_the_language_of_the_page(
     assert all(isinstance(one["message"], str) for one in english["problems"])
     assert "错误[" in site.look(ui="zh_CN")["fault"]
     assert "error[" in site.look(ui="en")["fault"]
+
+
+def test_the_page_says_words_only(site: Site) -> None:
+    assert b"built-in" not in site.ask("/")[1]
