@@ -126,7 +126,7 @@ def keeping(read: Definitions, before: Definitions) -> Definitions:
     return replace(
         read,
         shop=read.shop if read.has_shop else before.shop,
-        curves=before.curves if not read.curves else read.curves,
+        curves={**(before.curves if _is_of(wrong, "curves.yaml") else {}), **read.curves},
         rfm=read.rfm or before.rfm,
         benefits={**(before.benefits if _is_of(wrong, "benefits.yaml") else {}), **read.benefits},
         segments={**(before.segments if are_segments_wrong else {}), **read.segments},

@@ -55,6 +55,22 @@ def test_what_a_file_said_before_stands_while_it_is_wrong(folder: Path, name: st
     assert f"campaigns/{name}" in {problem.file for problem in kept.errors}
 
 
+def test_a_wrong_curve_costs_no_campaign_on_another_and_stays_as_it_was(folder: Path) -> None:
+    path = folder / "curves.yaml"
+    whole = load(folder)
+    written = path.read_text(encoding="utf-8")
+    path.write_text(written + "  far: {at: [1d, 4000d]}\n", encoding="utf-8")
+
+    found = load(folder)
+
+    assert [one.code for one in found.problems] == ["CRM110"]
+    assert (found.curves, found.campaigns) == (whole.curves, whole.campaigns)
+
+    path.write_text(written.replace("at: [30m, 12h", "at: [-30m, 12h"), encoding="utf-8")
+    assert "payment" not in load(folder).curves
+    assert library.keeping(load(folder), whole).curves == whole.curves
+
+
 def test_a_file_that_is_gone_is_gone_even_while_another_is_wrong(folder: Path) -> None:
     whole = load(folder)
     (folder / "lifecycle" / "birthday.yaml").unlink()
