@@ -165,6 +165,19 @@ def zones() -> frozenset[str]:
     return frozenset(zone for _, zone in NAMES.values())
 
 
+def names_of(country: str) -> list[str]:
+    """The provinces of a country that the table has: codes, and names such as Hawaii."""
+    listed = _TABLE.get(country, {}).values()
+    entries = [entry for line in listed for entry in line.split(", ")]
+    names = [entry.partition(" ") for entry in entries]
+    return [part for code, _, rest in names for part in (code, rest.partition("/")[0]) if part]
+
+
+def is_known(country: str, region: str) -> bool:
+    """Whether the table has the province."""
+    return _known(country.upper(), region) is not None
+
+
 def plain(region: str) -> str:
     """A province's name without capitals and without words such as `oblast`."""
     words = _MARKS.sub(" ", region.replace(",", " ").casefold()).split()
