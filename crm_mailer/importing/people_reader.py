@@ -90,7 +90,8 @@ class PeopleReader:
                         "{count} rows have the unknown country `{country}`",
                         count=COUNT,
                         country=text,
-                    )
+                    ),
+                    one=Sentence("1 row has the unknown country `{country}`", country=text),
                 )
 
     def _fill_traits(self, person: Person, row: int, cells: list[str]) -> None:
