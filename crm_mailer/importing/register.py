@@ -279,7 +279,10 @@ class Register:
             guessed = language.guess(country, self.default_language)
             if held.language == self.default_language:
                 told["language"] = guessed
-        if country and (not held.time_zone or "country" in told):
+        is_told = "time_zone" in told or (
+            "country" in told and person.fields.get("time_zone") == held.time_zone != ""
+        )
+        if country and not is_told and (not held.time_zone or "country" in told):
             # a province of the country before says nothing of this one
             known = held.region if country == held.country else ""
             told["time_zone"] = zones.likely(country, str(told.get("region", known)))
