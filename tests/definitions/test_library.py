@@ -133,3 +133,20 @@ def test_an_empty_folder_says_what_is_missing(tmp_path: Path) -> None:
 
     assert [one.code for one in found.problems] == ["CRM100", "CRM100"]
     assert found.campaigns == {}
+
+
+def test_two_campaigns_of_one_name_are_a_warning_at_the_second(folder: Path) -> None:
+    shipped = folder / "lifecycle" / "shipped.yaml"
+    name = load(folder).campaigns["shipped"].name
+    written = shipped.read_text(encoding="utf-8")
+    text = written.replace("id: shipped", "id: second").replace(name, name.upper())
+    (folder / "lifecycle" / "zz.yaml").write_text(text, encoding="utf-8")
+
+    found = load(folder)
+
+    (problem,) = found.problems
+    line = 1 + text.splitlines().index(f"name: {name.upper()}")
+    assert (problem.code, problem.is_error) == ("CRM144", False)
+    assert problem.place.partition(":")[::2] == ("campaigns/lifecycle/zz.yaml", f"{line}:1")
+    assert "campaigns/lifecycle/shipped.yaml" in problem.message
+    assert {"shipped", "second"} <= set(found.campaigns)
