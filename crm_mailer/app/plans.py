@@ -98,7 +98,8 @@ def read(path: Path) -> SavedPlan:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         if said.pop("format") != FORMAT:
-            raise ValueError(Sentence("another version of the program wrote it"))
+            why = Sentence("another version of the program wrote it")
+            raise _no_plan(Sentence("{path} is no saved plan: {why}", path=path, why=why))
         campaigns = tuple(SavedCampaign(**one) for one in said["campaigns"])
         return SavedPlan(at=datetime.fromisoformat(said["at"]), campaigns=campaigns)
     except OSError as error:
@@ -106,11 +107,14 @@ def read(path: Path) -> SavedPlan:
             Sentence("{path}: {why}", path=path, why=error.strerror or error),
             hint="look at the name",
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceError(
-            Sentence("{path} is no saved plan: {why}", path=path, why=error),
-            hint="`crm-mailer plan --save FILE` writes one",
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _no_plan(
+            Sentence("{path}: the file is damaged, or no saved plan", path=path)
         ) from error
+
+
+def _no_plan(what: Sentence) -> SourceError:
+    return SourceError(what, hint="`crm-mailer plan --save FILE` writes one")
 
 
 def apply_saved(app: App, path: Path) -> Applied:

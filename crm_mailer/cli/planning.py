@@ -59,15 +59,18 @@ def plan(
         _show_diff(app, diff, as_json=as_json)
         return
     report = planning.plan(app, campaigns, on=on)
-    if save is not None:
-        plans.save(app, campaigns, save)
+    saved = plans.save(app, campaigns, save) if save is not None else None
     if as_json:
         show.json_(report)
     else:
         plan_page.plan(app, report, is_detailed=bool(campaigns))
-    if save is not None:
+    if saved is not None and saved.planned:
         show.good(
             _("saved: `crm-mailer apply {file}` does it, if nothing has changed").format(file=save)
+        )
+    elif saved is not None:
+        show.good(
+            _("saved in {file}; no mail is planned: there is nothing to do").format(file=save)
         )
     if exit_code and report.planned:
         raise click.exceptions.Exit(WORK_TO_DO)  # fmt: skip

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from crm_mailer.definitions.files import Fault, Node, Strict, read_yaml, validate
 from crm_mailer.definitions.problems import Problem, Severity, did_you_mean, raise_all
+from crm_mailer.definitions.rule_values import doubts
 from crm_mailer.definitions.written import SLUG, Country, Text, shown
 from crm_mailer.model import public_holidays
 from crm_mailer.model.errors import DefinitionError
@@ -261,6 +262,8 @@ def _faults(
         fault = _line_fault(node, there, line, is_checked=is_checked)
         if fault is not None:
             yield fault
+        elif is_checked:
+            yield from doubts(node, *there, "countries")
     alone = sum(not line.countries for line in one.days)
     if alone > 1:
         message = Sentence("two lines without `countries`: only one can be for everybody else")

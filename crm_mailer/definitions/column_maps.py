@@ -23,8 +23,8 @@ SHIPPED = Path(__file__).resolve().parent / "maps"
 ORDER_FIELDS = frozenset(
     "order_number placed_at state state_at payment_state shipping_state platform buyer_id email "
     "customer_name given_name family_name patronymic gender birthday language phone country region "
-    "city postcode street street_2 street_3 currency amount shipping_fee refunded payment_method "
-    "promised_ship_at carrier tracking_number tracking_url expected_at note coupons "
+    "city postcode street street_2 street_3 time_zone currency amount shipping_fee refunded "
+    "payment_method promised_ship_at carrier tracking_number tracking_url expected_at note coupons "
     "accepts_marketing stars review reviewed_at".split()
 ) | {f"{state.value}_at" for state in OrderState}
 #: Told for each line of an order. Of `line_extra` and `line_discount` all columns are added up.

@@ -157,17 +157,32 @@ def read_curves(path: Path, problems: list[Problem], shown: str = "") -> dict[st
     """The curves by name; wrong ones are left out and named in `problems`."""
     try:
         node = read_yaml(path, shown)
-        shape = validate(node, CurvesFile)
     except DefinitionError as error:
         problems.extend(error.problems)
         return {}
     curves = {}
-    for name, one in shape.curves.items():
+    for name, one in _shapes(node, problems).items():
         faults = _faults(node, name, one)
         problems.extend(faults)
         if not faults:
             curves[name] = _curve(name, one)
     return curves
+
+
+def _shapes(node: Node, problems: list[Problem]) -> dict[str, CurveShape]:
+    """The curves that have the shape of one: a fault of one does not cost the others."""
+    try:
+        return validate(node, CurvesFile).curves
+    except DefinitionError as error:
+        problems.extend(error.problems)
+    listed = node.get("curves")
+    found = {}
+    for name, one in listed.entries.items() if listed is not None else ():
+        try:
+            found[name] = CurveShape.model_validate(one.words())
+        except pydantic.ValidationError:
+            continue  # told above
+    return found
 
 
 def _curve(name: str, one: CurveShape) -> Curve:

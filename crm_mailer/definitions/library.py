@@ -11,7 +11,7 @@ from crm_mailer.definitions.benefit_reader import read_benefits
 from crm_mailer.definitions.calendar_reader import read_festivals
 from crm_mailer.definitions.campaign_reader import Known, read_campaign
 from crm_mailer.definitions.curve_reader import read_curves
-from crm_mailer.definitions.files import Place, Source
+from crm_mailer.definitions.files import LINE_ENDS, Place, Source
 from crm_mailer.definitions.problems import Problem, Severity
 from crm_mailer.definitions.rfm_reader import RfmProfiles, read_rfm
 from crm_mailer.definitions.segment_reader import read_segments
@@ -126,7 +126,7 @@ def keeping(read: Definitions, before: Definitions) -> Definitions:
     return replace(
         read,
         shop=read.shop if read.has_shop else before.shop,
-        curves=before.curves if not read.curves else read.curves,
+        curves={**(before.curves if _is_of(wrong, "curves.yaml") else {}), **read.curves},
         rfm=read.rfm or before.rfm,
         benefits={**(before.benefits if _is_of(wrong, "benefits.yaml") else {}), **read.benefits},
         segments={**(before.segments if are_segments_wrong else {}), **read.segments},
@@ -143,6 +143,7 @@ def _campaigns(
     folder: Path, known: Known, problems: list[Problem], texts: dict[str, str]
 ) -> dict[str, Campaign]:
     found: dict[str, Campaign] = {}
+    named: dict[str, Campaign] = {}
     for path in _campaign_files(folder):
         shown = f"{folder.name}/{path.relative_to(folder).as_posix()}"
         campaign = read_campaign(path, known, problems, shown, texts=texts)
@@ -152,6 +153,10 @@ def _campaigns(
             problems.append(_twice(shown, found[campaign.id]))
             continue
         found[campaign.id] = _on_its_curve(campaign, known)
+        name = " ".join(campaign.name.casefold().split())
+        other = named.setdefault(name, campaign)
+        if other is not campaign:
+            problems.append(_same_name(shown, texts.get(campaign.path, ""), campaign, other))
     return found
 
 
@@ -192,3 +197,14 @@ def _twice(shown: str, other: Campaign) -> Problem:
     message = Sentence("the id `{id}` belongs to {path} already", id=other.id, path=other.path)
     help_ = "give this campaign an `id` of its own"
     return Source(shown, ()).problem(Place(0, 0), "CRM118", message, help=help_)
+
+
+def _same_name(shown: str, text: str, one: Campaign, other: Campaign) -> Problem:
+    source = Source(shown, tuple(LINE_ENDS.split(text)))
+    lines = [number for number, line in enumerate(source.lines, 1) if line.startswith("name:")]
+    message = Sentence(
+        "the name `{name}` belongs to {path} already", name=one.name, path=other.path
+    )
+    help_ = "give this campaign a `name` of its own"
+    place = Place(lines[0], 1) if lines else Place(0, 0)
+    return source.problem(place, "CRM144", message, help=help_, severity=Severity.WARNING)

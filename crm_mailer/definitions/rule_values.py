@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import date
 from typing import NamedTuple
 
-from crm_mailer.definitions.problems import did_you_mean, nearest
-from crm_mailer.model import language
+from crm_mailer.definitions.problems import Problem, Severity, did_you_mean, nearest
+from crm_mailer.definitions.tree import Key, Node
+from crm_mailer.model import language, provinces
 from crm_mailer.model.segment_blocks import Day
 from crm_mailer.model.sentence import Sentence
 from crm_mailer.model.zones import BY_COUNTRY
@@ -16,6 +17,13 @@ from crm_mailer.model.zones import BY_COUNTRY
 _COUNTRY_MEANT = {"UK": "GB", "EN": "GB", "EL": "GR", "SU": "RU", "YU": "RS", "TP": "TL"}
 #: Codes of countries without a clock of their own.
 _COUNTRIES = frozenset({*BY_COUNTRY, "BV", "HM"})
+#: Countries whose provinces are all known, and what else may stand there: armed forces, islands.
+_WHOLE = {
+    "US": {"aa", "ae", "ap", "as", "mp", "um", "vi", "american samoa", "virgin islands",
+           "us virgin islands", "northern mariana islands"},
+    "CA": {"nu", "nunavut"},
+    "AU": {"jbt", "jervis bay territory", "norfolk island"},
+}  # fmt: skip
 #: What people write for languages, and what is meant.
 _LANGUAGE_MEANT = {
     "cn": "zh", "jp": "ja", "kr": "ko", "ua": "uk", "cz": "cs", "dk": "da", "se": "sv", "gr": "el",
@@ -51,6 +59,38 @@ def odd_text(field: str, text: str, *, is_piece: bool = False) -> Odd | None:
             return Odd(Sentence("a mail domain has no @"), remedy)
         case _:
             return None
+
+
+def odd_place(text: str) -> Odd | None:
+    """Why nobody lives there; None: somebody may. `text`: a country, or `US-HI`, `US-Hawaii`."""
+    country, _, province = text.partition("-")
+    odd = odd_text("country", country)
+    if odd is not None or country not in _WHOLE or not province:
+        return odd
+    name = provinces.one_name(country, province)
+    if provinces.is_known(country, province) or name in _WHOLE[country]:
+        return None
+    what = Sentence("`{country}` has no province `{name}`", country=country, name=province)
+    return Odd(what, did_you_mean(province, provinces.names_of(country)))
+
+
+def doubts(node: Node, *path: Key, key: bool = False) -> Iterator[Problem]:
+    """A warning for each place below `path` where nobody lives; `key`: places are the keys."""
+    there = node.get(*path)
+    if there is None:
+        return
+    if key:
+        written = [(name, (*path, name)) for name in there.entries]
+    elif there.kind == "list":
+        written = [(one.text, (*path, place)) for place, one in enumerate(there.items)]
+    else:
+        written = [(word, path) for word in there.text.replace(",", " ").split()]
+    for text, way in written:
+        odd = odd_place(text.strip()) if text.strip() else None
+        if odd is not None:
+            yield node.problem(
+                "CRM143", odd.what, *way, help=odd.remedy, severity=Severity.WARNING, key=key
+            )
 
 
 def odd_campaign(text: str, known: Collection[str] | None) -> Odd | None:

@@ -14,6 +14,7 @@ from crm_mailer.definitions.files import Node, Strict, read_yaml, validate
 from crm_mailer.definitions.foreign_words import in_words
 from crm_mailer.definitions.health_reader import HealthFile, rules
 from crm_mailer.definitions.problems import Problem, Severity
+from crm_mailer.definitions.rule_values import doubts
 from crm_mailer.definitions.when_reader import LeapDay, Place
 from crm_mailer.definitions.written import (
     Color,
@@ -185,4 +186,12 @@ def _faults(node: Node, shape: ShopFile) -> list[Problem]:
     if not set(shape.fallback) & set(shape.languages):
         message = Sentence("`fallback` names none of the shop's `languages`")
         faults.append(node.problem("CRM125", message, "fallback", severity=Severity.WARNING))
-    return [*faults, *faults_of(node, shape.cases), *consent_faults(node, shape.consent)]
+    return [
+        *faults,
+        *doubts(node, "country"),
+        *doubts(node, "time_zones", key=True),
+        *doubts(node, "subject_prefix", key=True),
+        *doubts(node, "tracking", "off_in"),
+        *faults_of(node, shape.cases),
+        *consent_faults(node, shape.consent),
+    ]

@@ -253,7 +253,8 @@ class OrderReader:
                     "{count} cells of `{label}` are no dates and were left empty",
                     count=COUNT,
                     label=label,
-                )
+                ),
+                one=Sentence("1 cell of `{label}` is no date and was left empty", label=label),
             )
             return None
 
@@ -286,15 +287,19 @@ class OrderReader:
         state = self.map.states.get(fold(word)) or OWN_STATES.get(fold(word))
         if state is None:
             label = self.binding.label(name)
+            known = {"state": clean(word, 60), "label": label, "map": self.map.name}
             self.tally.note(
                 Sentence(
                     "{count} rows have the state `{state}` in `{label}`, which the map `{map}` "
                     "does not know: add it to a map of your own",
                     count=COUNT,
-                    state=clean(word, 60),
-                    label=label,
-                    map=self.map.name,
-                )
+                    **known,
+                ),
+                one=Sentence(
+                    "1 row has the state `{state}` in `{label}`, which the map `{map}` does not "
+                    "know: add it to a map of your own",
+                    **known,
+                ),
             )
         else:
             into.add(state)

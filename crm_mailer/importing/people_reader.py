@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 
+from crm_mailer.definitions.files import Fault
+from crm_mailer.definitions.written import time_zone
 from crm_mailer.importing import cells as values
 from crm_mailer.importing import countries
 from crm_mailer.importing.cells import CellError, clean
@@ -28,6 +31,15 @@ TEXTS = {
 }
 
 
+@lru_cache(maxsize=1024)
+def _zone(text: str) -> str | CellError:
+    """The zone, or what is wrong: to look for the one that was meant takes long."""
+    try:
+        return time_zone(text)
+    except Fault as fault:
+        return CellError(str(fault), fault.help)
+
+
 class PeopleReader:
     """Reads the customers of one file."""
 
@@ -41,6 +53,7 @@ class PeopleReader:
         self.email, self.buyer_id = get("email"), get("buyer_id")
         self.country, self.language = get("country"), get("language")
         self.gender, self.birthday = get("gender"), get("birthday")
+        self.time_zone = get("time_zone")
         self.accepts = get("accepts_marketing")
         self.streets = [g for name in ("street", "street_2", "street_3") if (g := get(name))]
         self.texts = [(field, g) for name, field in TEXTS.items() if (g := get(name))]
@@ -70,6 +83,8 @@ class PeopleReader:
             if field not in fields and (text := clean(get(cells))):
                 fields[field] = text
         self._fill_place(person, cells)
+        if self.time_zone and "time_zone" not in fields and (text := self.time_zone(cells)):
+            self._fill_zone(person, row, clean(text, 60))
         self._fill_traits(person, row, cells)
         if "name" not in fields:
             self._join_name(fields)
@@ -90,7 +105,8 @@ class PeopleReader:
                         "{count} rows have the unknown country `{country}`",
                         count=COUNT,
                         country=text,
-                    )
+                    ),
+                    one=Sentence("1 row has the unknown country `{country}`", country=text),
                 )
 
     def _fill_traits(self, person: Person, row: int, cells: list[str]) -> None:
@@ -120,6 +136,13 @@ class PeopleReader:
         person.fields["birth_month"], person.fields["birth_day"] = month, day
         if year is not None:
             person.fields["birth_year"] = year
+
+    def _fill_zone(self, person: Person, row: int, text: str) -> None:
+        found = _zone(text)
+        if isinstance(found, CellError):
+            self._doubt(row, "time_zone", found)
+        else:
+            person.fields["time_zone"] = found
 
     @staticmethod
     def _join_name(fields: dict[str, str | int]) -> None:

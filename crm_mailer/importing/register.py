@@ -27,10 +27,16 @@ OTHER_CASE = Sentence(
     "they are one customer",
     count=COUNT,
 )
+ONE_OTHER_CASE = Sentence(
+    "1 mail address differs from a known one in upper and lower case only: they are one customer"
+)
 OTHER_ADDRESS = Sentence(
     "{count} rows have another mail address than the one known for their buyer: "
     "the known one was kept",
     count=COUNT,
+)
+ONE_OTHER_ADDRESS = Sentence(
+    "1 row has another mail address than the one known for its buyer: the known one was kept"
 )
 
 
@@ -182,7 +188,7 @@ class Register:
             return held
         is_relay = held.customer.address_kind == addresses.AddressKind.RELAY
         if held.customer.email and not is_relay:
-            tally.note(OTHER_ADDRESS)
+            tally.note(OTHER_ADDRESS, one=ONE_OTHER_ADDRESS)
             return held
         return held if mailed is None else self._merge(held, mailed)
 
@@ -191,7 +197,7 @@ class Register:
             return None
         found = self._itself(self.by_email.get(person.address.key))
         if found is not None and found.customer.email != person.address.email:
-            tally.note(OTHER_CASE)
+            tally.note(OTHER_CASE, one=ONE_OTHER_CASE)
         return found
 
     def _traced(self, person: Person) -> Record | None:
@@ -273,7 +279,10 @@ class Register:
             guessed = language.guess(country, self.default_language)
             if held.language == self.default_language:
                 told["language"] = guessed
-        if country and (not held.time_zone or "country" in told):
+        is_told = "time_zone" in told or (
+            "country" in told and person.fields.get("time_zone") == held.time_zone != ""
+        )
+        if country and not is_told and (not held.time_zone or "country" in told):
             # a province of the country before says nothing of this one
             known = held.region if country == held.country else ""
             told["time_zone"] = zones.likely(country, str(told.get("region", known)))

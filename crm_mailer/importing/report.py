@@ -120,6 +120,8 @@ class Tally:
     problems: list[RowProblem] = field(default_factory=list)
     problem_count: int = 0
     notes: Counter[str] = field(default_factory=Counter)
+    #: What a note says when it was made once, by what it says of several.
+    ones: dict[str, Sentence] = field(default_factory=dict)
 
     def add(self, what: Count, number: int = 1) -> None:
         """Count something."""
@@ -133,13 +135,24 @@ class Tally:
         if problem.is_left_out:
             self.add(Count.ROWS_BAD)
 
-    def note(self, text: str, number: int = 1) -> None:
-        """Something about the file as a whole; a part `count` of it becomes how often."""
+    def note(self, text: str, number: int = 1, *, one: Sentence | None = None) -> None:
+        """Something about the file as a whole; a part `count` of it becomes how often.
+
+        Args:
+            text: the note.
+            number: how often it is made now.
+            one: what it says if it was made once only.
+        """
         self.notes[text] += number
+        if one is not None:
+            self.ones[text] = one
 
     def sentences(self) -> tuple[str, ...]:
         """The notes, with their numbers."""
-        return tuple(_counted(text, count) for text, count in self.notes.items())
+        return tuple(
+            self.ones[text] if count == 1 and text in self.ones else _counted(text, count)
+            for text, count in self.notes.items()
+        )
 
 
 def _counted(text: str, count: int) -> str:

@@ -5,34 +5,34 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-#: Country -> zone -> provinces as addresses name them: codes, English names, and native ones.
+#: Country -> zone -> provinces as addresses name them: a code and names of one province, English
+#: and native ones, parted by `/`.
 _TABLE: dict[str, dict[str, str]] = {
     "US": {
-        "America/New_York": "CT Connecticut, DE Delaware, DC Washington D.C., FL Florida, "
-        "GA Georgia, IN Indiana, KY Kentucky, ME Maine, MD Maryland, MA Massachusetts, "
-        "MI Michigan, NH New Hampshire, NJ New Jersey, NY New York, NC North Carolina, OH Ohio, "
-        "PA Pennsylvania, RI Rhode Island, SC South Carolina, VT Vermont, VA Virginia, "
-        "WV West Virginia, Washington DC, District of Columbia, Conn, Del, Fla, Ind, Mass, Mich, "
-        "Penn, Penna, WVa",
-        "America/Chicago": "AL Alabama, AR Arkansas, IL Illinois, IA Iowa, KS Kansas, "
-        "LA Louisiana, MN Minnesota, MS Mississippi, MO Missouri, NE Nebraska, ND North Dakota, "
-        "OK Oklahoma, SD South Dakota, TN Tennessee, TX Texas, WI Wisconsin, "
-        "Ala, Ark, Ill, Kan, Kans, Minn, Miss, Neb, Nebr, Okla, Tenn, Tex, Wis, Wisc",
-        "America/Denver": "CO Colorado, MT Montana, NM New Mexico, UT Utah, WY Wyoming, "
-        "Colo, Mont, Wyo",
+        "America/New_York": "CT Connecticut/Conn, DE Delaware/Del, DC Washington D.C./Washington "
+        "DC/District of Columbia, FL Florida/Fla, GA Georgia, IN Indiana/Ind, KY Kentucky, ME "
+        "Maine, MD Maryland, MA Massachusetts/Mass, MI Michigan/Mich, NH New Hampshire, NJ New "
+        "Jersey, NY New York, NC North Carolina, OH Ohio, PA Pennsylvania/Penn/Penna, RI Rhode "
+        "Island, SC South Carolina, VT Vermont, VA Virginia, WV West Virginia/WVa",
+        "America/Chicago": "AL Alabama/Ala, AR Arkansas/Ark, IL Illinois/Ill, IA Iowa, KS "
+        "Kansas/Kan/Kans, LA Louisiana, MN Minnesota/Minn, MS Mississippi/Miss, MO Missouri, NE "
+        "Nebraska/Neb/Nebr, ND North Dakota, OK Oklahoma/Okla, SD South Dakota, TN "
+        "Tennessee/Tenn, TX Texas/Tex, WI Wisconsin/Wis/Wisc",
+        "America/Denver": "CO Colorado/Colo, MT Montana/Mont, NM New Mexico, UT Utah, WY "
+        "Wyoming/Wyo",
         "America/Boise": "ID Idaho",
-        "America/Phoenix": "AZ Arizona, Ariz",
-        "America/Los_Angeles": "CA California, NV Nevada, OR Oregon, WA Washington, "
-        "Calif, Cal, Nev, Ore, Oreg, Wash",
+        "America/Phoenix": "AZ Arizona/Ariz",
+        "America/Los_Angeles": "CA California/Calif/Cal, NV Nevada/Nev, OR Oregon/Ore/Oreg, WA "
+        "Washington/Wash",
         "America/Anchorage": "AK Alaska",
         "Pacific/Honolulu": "HI Hawaii",
         "America/Puerto_Rico": "PR Puerto Rico",
         "Pacific/Guam": "GU Guam",
     },
     "CA": {
-        "America/Toronto": "ON Ontario, QC Quebec, Québec",
+        "America/Toronto": "ON Ontario, QC Quebec/Québec",
         "America/Halifax": "NS Nova Scotia, NB New Brunswick, PE Prince Edward Island",
-        "America/St_Johns": "NL Newfoundland and Labrador, Newfoundland",
+        "America/St_Johns": "NL Newfoundland and Labrador/Newfoundland",
         "America/Winnipeg": "MB Manitoba",
         "America/Regina": "SK Saskatchewan",
         "America/Edmonton": "AB Alberta, NT Northwest Territories",
@@ -49,7 +49,7 @@ _TABLE: dict[str, dict[str, str]] = {
         "Australia/Perth": "WA Western Australia",
     },
     "BR": {
-        "America/Manaus": "AM Amazonas, RR Roraima, RO Rondônia, Rondonia",
+        "America/Manaus": "AM Amazonas, RR Roraima, RO Rondônia/Rondonia",
         "America/Cuiaba": "MT Mato Grosso",
         "America/Campo_Grande": "MS Mato Grosso do Sul",
         "America/Rio_Branco": "AC Acre",
@@ -61,52 +61,63 @@ _TABLE: dict[str, dict[str, str]] = {
         "America/Cancun": "ROO Quintana Roo",
     },
     "RU": {
-        "Europe/Kaliningrad": "KGD Kaliningrad, Калининград, Калининградская",
-        "Europe/Samara": "SAM Samara, Самара, Самарская, UD Udmurtia, Удмуртия, Удмуртская",
-        "Europe/Astrakhan": "AST Astrakhan, Астрахань, Астраханская",
-        "Europe/Saratov": "SAR Saratov, Саратов, Саратовская",
-        "Europe/Ulyanovsk": "ULY Ulyanovsk, Ульяновск, Ульяновская",
-        "Asia/Yekaterinburg": "SVE Sverdlovsk, Свердловская, CHE Chelyabinsk, Челябинск, "
-        "Челябинская, BA Bashkortostan, Башкортостан, PER Perm, Пермь, Пермский, TYU Tyumen, "
-        "Тюмень, Тюменская, ORE Orenburg, Оренбургская, KGN Kurgan, Курганская, KHM "
-        "Khanty-Mansi, Ханты-Мансийский, YAN Yamalo-Nenets, Ямало-Ненецкий, "
-        "Yamalo-Nenetsky",
-        "Asia/Omsk": "OMS Omsk, Омск, Омская",
-        "Asia/Novosibirsk": "NVS Novosibirsk, Новосибирск, Новосибирская",
-        "Asia/Barnaul": "ALT Altai, Алтайский, Алтай",
-        "Asia/Tomsk": "TOM Tomsk, Томск, Томская",
-        "Asia/Novokuznetsk": "KEM Kemerovo, Кемерово, Кемеровская",
-        "Asia/Krasnoyarsk": "KYA Krasnoyarsk, Красноярск, Красноярский, KK Khakassia, Хакасия, "
-        "TY Tuva, Тыва, Khakasia",
-        "Asia/Irkutsk": "IRK Irkutsk, Иркутск, Иркутская, BU Buryatia, Бурятия",
-        "Asia/Chita": "ZAB Zabaykalsky, Забайкальский, Zabaikalsky",
-        "Asia/Yakutsk": "SA Yakutia, Sakha, Якутия, Саха, AMU Amur, Амурская",
-        "Asia/Vladivostok": "PRI Primorsky, Приморский, KHA Khabarovsk, Хабаровск, Хабаровский, "
-        "YEV Еврейская, Jewish, Evreysky, Yevreysky",
-        "Asia/Magadan": "MAG Magadan, Магадан, Магаданская",
-        "Asia/Sakhalin": "SAK Sakhalin, Сахалин, Сахалинская",
-        "Asia/Kamchatka": "KAM Kamchatka, Камчатка, Камчатский, CHU Chukotka, Чукотский, "
-        "Kamchatsky, Chukotsky",
+        "Europe/Kaliningrad": "KGD Kaliningrad/Калининград/Калининградская",
+        "Europe/Samara": "SAM Samara/Самара/Самарская, UD Udmurtia/Удмуртия/Удмуртская",
+        "Europe/Astrakhan": "AST Astrakhan/Астрахань/Астраханская",
+        "Europe/Saratov": "SAR Saratov/Саратов/Саратовская",
+        "Europe/Ulyanovsk": "ULY Ulyanovsk/Ульяновск/Ульяновская",
+        "Asia/Yekaterinburg": "SVE Sverdlovsk/Свердловская, CHE "
+        "Chelyabinsk/Челябинск/Челябинская, BA Bashkortostan/Башкортостан, PER "
+        "Perm/Пермь/Пермский, TYU Tyumen/Тюмень/Тюменская, ORE Orenburg/Оренбургская, KGN "
+        "Kurgan/Курганская, KHM Khanty-Mansi/Ханты-Мансийский, YAN "
+        "Yamalo-Nenets/Ямало-Ненецкий/Yamalo-Nenetsky",
+        "Asia/Omsk": "OMS Omsk/Омск/Омская",
+        "Asia/Novosibirsk": "NVS Novosibirsk/Новосибирск/Новосибирская",
+        "Asia/Barnaul": "ALT Altai/Алтайский/Алтай",
+        "Asia/Tomsk": "TOM Tomsk/Томск/Томская",
+        "Asia/Novokuznetsk": "KEM Kemerovo/Кемерово/Кемеровская",
+        "Asia/Krasnoyarsk": "KYA Krasnoyarsk/Красноярск/Красноярский, KK "
+        "Khakassia/Хакасия/Khakasia, TY Tuva/Тыва",
+        "Asia/Irkutsk": "IRK Irkutsk/Иркутск/Иркутская, BU Buryatia/Бурятия",
+        "Asia/Chita": "ZAB Zabaykalsky/Забайкальский/Zabaikalsky",
+        "Asia/Yakutsk": "SA Yakutia/Sakha/Якутия/Саха, AMU Amur/Амурская",
+        "Asia/Vladivostok": "PRI Primorsky/Приморский, KHA Khabarovsk/Хабаровск/Хабаровский, YEV "
+        "Еврейская/Jewish/Evreysky/Yevreysky",
+        "Asia/Magadan": "MAG Magadan/Магадан/Магаданская",
+        "Asia/Sakhalin": "SAK Sakhalin/Сахалин/Сахалинская",
+        "Asia/Kamchatka": "KAM Kamchatka/Камчатка/Камчатский/Kamchatsky, CHU "
+        "Chukotka/Чукотский/Chukotsky",
     },
     "KZ": {
-        "Asia/Almaty": "Almaty, Алматы",
+        "Asia/Almaty": "Almaty/Алматы",
     },
     "ID": {
-        "Asia/Pontianak": "KB West Kalimantan, Kalimantan Barat",
-        "Asia/Makassar": "BA Bali, SN South Sulawesi, Sulawesi Selatan, NB West Nusa Tenggara, "
-        "NT East Nusa Tenggara, KI East Kalimantan, Kalimantan Timur, KS South Kalimantan, "
-        "Kalimantan Selatan, SA North Sulawesi, Sulawesi Utara",
+        "Asia/Pontianak": "KB West Kalimantan/Kalimantan Barat",
+        "Asia/Makassar": "BA Bali, SN South Sulawesi/Sulawesi Selatan, NB West Nusa Tenggara, NT "
+        "East Nusa Tenggara, KI East Kalimantan/Kalimantan Timur, KS South Kalimantan/Kalimantan "
+        "Selatan, SA North Sulawesi/Sulawesi Utara",
         "Asia/Jayapura": "PA Papua, MA Maluku, PB West Papua",
     },
-    "ES": {"Atlantic/Canary": "CN Canarias, Las Palmas, Santa Cruz de Tenerife, Canary Islands"},
-    "PT": {"Atlantic/Azores": "Açores, Azores", "Atlantic/Madeira": "Madeira"},
+    "ES": {
+        "Atlantic/Canary": "CN Canarias/Canary Islands, Las Palmas, Santa Cruz de Tenerife",
+    },
+    "PT": {
+        "Atlantic/Azores": "Açores/Azores",
+        "Atlantic/Madeira": "Madeira",
+    },
     "CL": {
         "America/Punta_Arenas": "MA Magallanes",
-        "Pacific/Easter": "Isla de Pascua, Rapa Nui",
+        "Pacific/Easter": "Isla de Pascua/Rapa Nui",
     },
-    "EC": {"Pacific/Galapagos": "W Galápagos, Galapagos"},
-    "NZ": {"Pacific/Chatham": "CIT Chatham Islands"},
-    "MN": {"Asia/Hovd": "Khovd, Hovd, Bayan-Ölgii, Uvs"},
+    "EC": {
+        "Pacific/Galapagos": "W Galápagos/Galapagos",
+    },
+    "NZ": {
+        "Pacific/Chatham": "CIT Chatham Islands",
+    },
+    "MN": {
+        "Asia/Hovd": "Khovd/Hovd, Bayan-Ölgii, Uvs",
+    },
 }
 #: What stands beside a province's name in addresses.
 _BESIDE = frozenset(
@@ -123,15 +134,11 @@ _ADJECTIVE = re.compile(
 _LAST_VOWELS = re.compile(r"(?<=\w\w)[aeiouyаеёийоуыьюя]+$")
 
 
-def _names(listed: str) -> set[str]:
-    found = set()
-    for entry in listed.split(", "):
-        code, _, name = entry.partition(" ")
-        if name and code.isupper():
-            found |= {code.casefold(), name.casefold()}
-        else:
-            found.add(entry.casefold())
-    return found
+def _names(province: str) -> list[str]:
+    """All names of a province of the table; the first one is the one it is known by."""
+    code, _, names = province.partition(" ")
+    found = [code, *names.split("/")] if names and code.isupper() else province.split("/")
+    return [name.casefold() for name in found]
 
 
 def _stem(name: str) -> str:
@@ -139,22 +146,36 @@ def _stem(name: str) -> str:
     return _LAST_VOWELS.sub("", _ADJECTIVE.sub("", _MARKS.sub("", name)))
 
 
-#: Country and name -> zone.
+#: Country and name -> the name that the province is known by, and its zone.
 NAMES = {
-    (country, name): zone
+    (country, name): (_names(province)[0], zone)
     for country, zones in _TABLE.items()
     for zone, listed in zones.items()
-    for name in _names(listed)
+    for province in listed.split(", ")
+    for name in _names(province)
 }
 #: The same by stems, codes left aside.
 _STEMS = {
-    _stem(name): zone for (country, name), zone in NAMES.items() if country == "RU" and name[3:]
+    _stem(name): found for (country, name), found in NAMES.items() if country == "RU" and name[3:]
 }
 
 
 def zones() -> frozenset[str]:
     """Every zone of the table."""
-    return frozenset(NAMES.values())
+    return frozenset(zone for _, zone in NAMES.values())
+
+
+def names_of(country: str) -> list[str]:
+    """The provinces of a country that the table has: codes, and names such as Hawaii."""
+    listed = _TABLE.get(country, {}).values()
+    entries = [entry for line in listed for entry in line.split(", ")]
+    names = [entry.partition(" ") for entry in entries]
+    return [part for code, _, rest in names for part in (code, rest.partition("/")[0]) if part]
+
+
+def is_known(country: str, region: str) -> bool:
+    """Whether the table has the province."""
+    return _known(country.upper(), region) is not None
 
 
 def plain(region: str) -> str:
@@ -165,17 +186,33 @@ def plain(region: str) -> str:
     return " ".join(word for word in words if word not in _BESIDE) or region.strip().casefold()
 
 
-@lru_cache(maxsize=4_096)
 def zone_of(country: str, region: str) -> str:
-    """The zone of a province; empty where it is the country's own, or unknown.
+    """The zone of a province; empty where it is the country's own, or unknown."""
+    found = _known(country.upper(), region)
+    return found[1] if found is not None else ""
+
+
+@lru_cache(maxsize=4_096)
+def one_name(country: str, region: str) -> str:
+    """A name that is the same however the province is written: by its code, by any of its names."""
+    country = country.upper()
+    found = _known(country, region)
+    if found is not None:
+        return found[0]
+    name = plain(region.strip().casefold().removeprefix(f"{country.casefold()}-"))
+    return _stem(name) if country == "RU" else name
+
+
+@lru_cache(maxsize=4_096)
+def _known(country: str, region: str) -> tuple[str, str] | None:
+    """A province of the table: the name it is known by, and its zone.
 
     Marketplaces write provinces in many ways: `CA`, `US-CA`, `Calif.`, `Sverdlovskaya oblast`,
     `Republic of Sakha (Yakutia)`, `Washington, DC`. Where several parts name a province the last
     one counts: what stands before it is a town, such as California in Maryland.
     """
     if not region:
-        return ""
-    country = country.upper()
+        return None
     for part in (region, *reversed(_PARTS.split(region))):
         name = part.strip().casefold().removeprefix(f"{country.casefold()}-")
         together = _MARKS.sub("", name)
@@ -186,7 +223,7 @@ def zone_of(country: str, region: str) -> str:
                 found = _STEMS.get(_stem(one))
             if found is not None:
                 return found
-    return ""
+    return None
 
 
 def _words(name: str) -> str:

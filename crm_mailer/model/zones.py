@@ -121,13 +121,14 @@ def home_zone(
 def _said(country: str, region: str, overrides: Overrides) -> tuple[str, bool] | None:
     """What the table says of a place, and whether it names the province."""
     of_country = None
+    here = provinces.one_name(country, region)
     for key, name in overrides:
         there, _, province = key.partition("-")
         if there != country:
             continue
         if not province:
             of_country = name, False
-        elif region and provinces.plain(province) == provinces.plain(region):
+        elif region and provinces.one_name(country, province) == here:
             return name, True
     return of_country
 

@@ -535,3 +535,53 @@ def test_a_paused_course_is_told_wherever_one_asks(
     assert "are left alone          1" in run("campaign", "show", "sale").stdout
     monkeypatch.setenv("CRM_MAILER_LANGUAGE", "zh_CN")
     assert "连续 4 次无反应" in run("customer", "why-not", "c8@example.com", "sale").stdout
+
+
+def test_a_saved_plan_without_mails_says_that_there_is_nothing_to_do(
+    run: Run, sale: Path, tmp_path: Path
+) -> None:
+    sale.write_text(SALE.replace("[GB, US, DE]", "[JP]"), encoding="utf-8")
+    file = tmp_path / "plan.json"
+
+    said = run("plan", "sale", "--save", str(file))
+
+    shown = " ".join((said.stdout + said.stderr).split())
+    assert "there is nothing to do" in shown
+    assert "if nothing has changed" not in shown
+    assert file.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '"x"',
+        '{"format": 2}',
+        '{"format": 2, "campaigns": [{"id": 1}]}',
+        "PK\x03\x04",
+    ],
+)
+def test_a_file_that_is_no_saved_plan_is_refused_in_words(
+    run: Run, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(text, encoding="utf-8")
+
+    result = run("apply", str(file))
+
+    assert result.exit_code != 0
+    shown = str(result.exception)
+    assert "the file is damaged, or no saved plan" in shown
+    assert "Expecting" not in shown
+    assert "'" not in shown
+
+
+def test_a_plan_of_another_version_is_told_as_such(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text('{"format": 1}', encoding="utf-8")
+
+    shown = str(run("apply", str(file)).exception)
+
+    assert "another version of the program wrote it" in shown

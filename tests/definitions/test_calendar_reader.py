@@ -274,6 +274,50 @@ def test_a_wrong_zone_is_told_where_and_what_was_meant(
     assert words in problems[0].as_text()
 
 
+def test_a_place_where_nobody_lives_is_a_warning(tmp_path: Path) -> None:
+    path, problems = tmp_path / "shop.yaml", list[Problem]()
+    path.write_text(
+        "name: S\nsender: a@b.cd\ntime_zones:\n  ZZ: Europe/London\n  US-Hawai: Pacific/Honolulu\n"
+        "  US-HI: Pacific/Honolulu\n  US-VI: America/St_Thomas\n  US-Calif.: Etc/GMT+8\n"
+        "  RU-Московская область: Europe/Moscow\n  CA-Nunavut: America/Iqaluit\n"
+        "  UK-London: Europe/London\n"
+        "subject_prefix: {XX: AD, DE: AD}\ntracking: {off_in: [DE, QQ]}\ncountry: ZX\n",
+        encoding="utf-8",
+    )
+
+    shop = read_shop(path, problems, "shop.yaml")
+
+    assert shop is not None
+    assert {one.code for one in problems} == {"CRM143"}
+    assert not any(one.is_error for one in problems)
+    assert {one.place.partition(":")[2] for one in problems} == {
+        "4:3", "5:3", "11:3", "12:18", "13:25", "14:10",
+    }  # fmt: skip
+    helps = {one.line: one.help for one in problems}
+    assert helps[5] == "did you mean `Hawaii`?"
+    assert helps[11] == "did you mean `GB`?"
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ("  own: {on: 11-11, countries: [DE, XX]}", "2:36"),
+        ("  own: {on: 11-11, countries: DE XX}", "2:31"),
+        ("  own: {days: [{on: 11-11, countries: [XX]}]}", "2:40"),
+        ("  own: {holiday: Diwali, of: IN, countries: [XX]}", "2:46"),
+    ],
+)
+def test_a_festival_of_a_country_that_is_none_is_a_warning(
+    tmp_path: Path, line: str, place: str
+) -> None:
+    found, problems = calendar(tmp_path, f"{line}\n")
+
+    assert "own" in found
+    assert [(one.code, one.is_error, one.place) for one in problems] == [
+        ("CRM143", False, f"calendar.yaml:{place}")
+    ]
+
+
 def test_a_window_is_read_and_a_time_outside_of_it_is_a_warning(tmp_path: Path) -> None:
     found, problems = campaign(
         tmp_path,

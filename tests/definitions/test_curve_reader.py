@@ -106,3 +106,35 @@ def test_a_curve_is_a_ladder_or_adaptive(tmp_path: Path, block: str) -> None:
     _, problems = curves(tmp_path, f"curves:\n  own: {block}\n")
 
     assert [one.code for one in problems] == ["CRM105"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "far: {at: [1d, 4000d]}",
+        "far: {at: [1d], nte: x}",
+        "far: {adaptive: {retention: 7}}",
+        "far: 7",
+    ],
+)
+def test_a_wrong_curve_does_not_take_the_others_away(tmp_path: Path, wrong: str) -> None:
+    text = f"curves:\n  payment: [1h, 1d]\n  {wrong}\n  slow: {{adaptive: {{}}}}\n"
+    found, problems = curves(tmp_path, text)
+
+    assert set(found) == {"payment", "slow"}
+    assert [one.line for one in problems] == [3]
+
+
+def test_an_unknown_key_beside_the_curves_takes_none_away(tmp_path: Path) -> None:
+    found, problems = curves(tmp_path, "curves:\n  payment: [1h, 1d]\nmore: 1\n")
+
+    assert set(found) == {"payment"}
+    assert [one.code for one in problems] == ["CRM104"]
+
+
+@pytest.mark.parametrize("text", ["curves: 7\n", "- a\n", "", "curves: [a]\n"])
+def test_a_file_without_curves_has_none(tmp_path: Path, text: str) -> None:
+    found, problems = curves(tmp_path, text)
+
+    assert found == {}
+    assert len(problems) == 1

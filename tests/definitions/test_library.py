@@ -55,6 +55,22 @@ def test_what_a_file_said_before_stands_while_it_is_wrong(folder: Path, name: st
     assert f"campaigns/{name}" in {problem.file for problem in kept.errors}
 
 
+def test_a_wrong_curve_costs_no_campaign_on_another_and_stays_as_it_was(folder: Path) -> None:
+    path = folder / "curves.yaml"
+    whole = load(folder)
+    written = path.read_text(encoding="utf-8")
+    path.write_text(written + "  far: {at: [1d, 4000d]}\n", encoding="utf-8")
+
+    found = load(folder)
+
+    assert [one.code for one in found.problems] == ["CRM110"]
+    assert (found.curves, found.campaigns) == (whole.curves, whole.campaigns)
+
+    path.write_text(written.replace("at: [30m, 12h", "at: [-30m, 12h"), encoding="utf-8")
+    assert "payment" not in load(folder).curves
+    assert library.keeping(load(folder), whole).curves == whole.curves
+
+
 def test_a_file_that_is_gone_is_gone_even_while_another_is_wrong(folder: Path) -> None:
     whole = load(folder)
     (folder / "lifecycle" / "birthday.yaml").unlink()
@@ -117,3 +133,20 @@ def test_an_empty_folder_says_what_is_missing(tmp_path: Path) -> None:
 
     assert [one.code for one in found.problems] == ["CRM100", "CRM100"]
     assert found.campaigns == {}
+
+
+def test_two_campaigns_of_one_name_are_a_warning_at_the_second(folder: Path) -> None:
+    shipped = folder / "lifecycle" / "shipped.yaml"
+    name = load(folder).campaigns["shipped"].name
+    written = shipped.read_text(encoding="utf-8")
+    text = written.replace("id: shipped", "id: second").replace(name, name.upper())
+    (folder / "lifecycle" / "zz.yaml").write_text(text, encoding="utf-8")
+
+    found = load(folder)
+
+    (problem,) = found.problems
+    line = 1 + text.splitlines().index(f"name: {name.upper()}")
+    assert (problem.code, problem.is_error) == ("CRM144", False)
+    assert problem.place.partition(":")[::2] == ("campaigns/lifecycle/zz.yaml", f"{line}:1")
+    assert "campaigns/lifecycle/shipped.yaml" in problem.message
+    assert {"shipped", "second"} <= set(found.campaigns)

@@ -215,3 +215,63 @@ def workbook(path: Path, rows: list[dict[str, object]]) -> Path:
         for place, row in enumerate(rows, start=1):
             sheet.write_row(place, 0, list(row.values()))
     return path
+
+
+@pytest.mark.parametrize(
+    ("number", "country", "state", "delivery"),
+    [
+        (
+            1,
+            "1 row has the unknown country `Atlantis`",
+            "1 row has the state `odd` in `state`, which the map `generic` does not know: "
+            "add it to a map of your own",
+            "1 cell of `expected_at` is no date and was left empty",
+        ),
+        (
+            2,
+            "2 rows have the unknown country `Atlantis`",
+            "2 rows have the state `odd` in `state`, which the map `generic` does not know: "
+            "add it to a map of your own",
+            "2 cells of `expected_at` are no dates and were left empty",
+        ),
+    ],
+)
+def test_notes_count_one_and_several(
+    quick: Desk, number: int, country: str, state: str, delivery: str
+) -> None:
+    rows = [
+        {
+            "order_number": f"N{place}",
+            "placed_at": "2026-10-01",
+            "email": f"n{place}@example.com",
+            "amount": "5",
+            "country": "Atlantis",
+            "state": "odd",
+            "expected_at": "soon",
+        }
+        for place in range(number)
+    ]
+
+    report = quick.orders(rows)
+
+    assert set(report.notes) == {country, state, delivery}
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_notes_on_addresses_count_one_and_several(quick: Desk, number: int) -> None:
+    def rows(ending: str) -> list[dict[str, object]]:
+        return [
+            {"platform": "etsy", "buyer_id": f"b{place}", "email": f"n{place}@{ending}"}
+            for place in range(number)
+        ]
+
+    quick.customers(rows("example.com"))
+
+    assert quick.customers(rows("other.com")).notes == (
+        ("1 row has another mail address than the one known for its buyer: the known one was kept",)
+        if number == 1
+        else (
+            "2 rows have another mail address than the one known for their buyer: "
+            "the known one was kept",
+        )
+    )

@@ -292,3 +292,29 @@ def test_the_same_customer_file_twice_changes_nothing(desk: Desk) -> None:
     again = desk.customers(rows)
 
     assert (again.customers_new, again.customers_changed) == (0, 0)
+
+
+def test_a_time_zone_of_the_file_is_the_customers(quick: Desk) -> None:
+    anna = {"email": "anna@example.com", "country": "US"}
+
+    report = quick.customers([{**anna, "time_zone": "America/Denver"}])
+    assert report.problems == ()
+    assert quick.all("customers", "time_zone") == ["America/Denver"]
+
+    quick.customers([{**anna, "country": "CA", "Timezone": "America/Denver"}])
+    assert quick.all("customers", "country", "time_zone") == [("CA", "America/Denver")]
+
+    quick.customers([{**anna, "country": "CA", "time_zone": "America/Halifax"}])
+    assert quick.all("customers", "time_zone") == ["America/Halifax"]
+
+
+def test_a_wrong_time_zone_is_told_and_the_country_counts(quick: Desk) -> None:
+    row = {"email": "anna@example.com", "country": "DE", "time_zone": "Europe/Berlim"}
+
+    report = quick.customers([row])
+
+    assert quick.all("customers", "time_zone") == ["Europe/Berlin"]
+    (problem,) = report.problems
+    assert (problem.row, problem.column, problem.is_left_out) == (2, "time_zone", False)
+    assert problem.what == "`Europe/Berlim` is no time zone"
+    assert problem.hint == "did you mean `Europe/Berlin`?"

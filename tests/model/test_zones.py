@@ -50,6 +50,44 @@ def test_the_shops_own_table_beats_a_guess(
     assert home_zone(kept, country, SHOP, region=region, overrides=TABLE) == ZoneInfo(expected)
 
 
+@pytest.mark.parametrize(
+    ("key", "region"),
+    [
+        ("US-Hawaii", "HI"),
+        ("US-HI", "Hawaii"),
+        ("US-HI", "US-HI"),
+        ("US-CA", "Calif."),
+        ("US-Calif", "California"),
+        ("US-DC", "Washington, D.C."),
+        ("RU-Свердловская область", "Sverdlovskaya oblast"),
+        ("RU-SVE", "Свердловская обл."),
+        ("RU-Московская область", "RU-Московская обл"),
+        ("DE-BY", "DE-BY"),
+        ("CA-QC", "Québec"),
+    ],
+)
+def test_the_shops_table_knows_a_province_by_its_name_or_its_code(key: str, region: str) -> None:
+    country = key[:2]
+    found = home_zone("", country, SHOP, region=region, overrides=((key, "Asia/Tokyo"),))
+    assert found == ZoneInfo("Asia/Tokyo")
+
+
+@pytest.mark.parametrize(
+    ("key", "region"),
+    [
+        ("US-CA", "California, MD"),
+        ("US-WA", "Washington, DC"),
+        ("US-NV", "California"),
+        ("RU-Курская область", "Kurganskaya oblast"),
+        ("US-CA", ""),
+    ],
+)
+def test_another_province_is_not_meant(key: str, region: str) -> None:
+    country = key[:2]
+    found = home_zone("", country, SHOP, region=region, overrides=((key, "Asia/Tokyo"),))
+    assert found != ZoneInfo("Asia/Tokyo")
+
+
 def test_every_zone_that_is_named_exists() -> None:
     for name in {*BY_COUNTRY.values(), *provinces.zones()}:
         ZoneInfo(name)
@@ -101,7 +139,7 @@ def test_the_zone_of_an_address_as_marketplaces_write_it(
 
 
 def test_every_province_is_found_by_each_of_its_names() -> None:
-    for (country, name), zone in provinces.NAMES.items():
+    for (country, name), (_, zone) in provinces.NAMES.items():
         assert provinces.zone_of(country, name) == zone
 
 
