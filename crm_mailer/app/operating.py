@@ -195,7 +195,11 @@ def _resting(app: App) -> str:
     with app.store.read() as connection:
         rests = [lanes.find(connection, name) for name in names]
     told = (
-        Sentence("{why} (until {time})", why=rest.message, time=f"{rest.until:%F %T}Z")
+        Sentence(
+            "{why} (until {time})",
+            why=rest.message,
+            time=f"{rest.until.astimezone(app.zone):%F %H:%M %Z}",
+        )
         for rest in rests
         if rest and now < rest.until
     )

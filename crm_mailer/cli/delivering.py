@@ -43,7 +43,7 @@ def send(app: App, limit: int | None, campaign: str | None, as_json: bool) -> No
         logs.leave_out_alerts()
         for name, rest in delivering.resting_accounts(app).items():
             show.note(_("account {name} rests until {until}: {why}; it is tried now, with one mail "
-                        "first").format(name=name, until=f"{rest.until:%F %T}Z",
+                        "first").format(name=name, until=show.local(rest.until, app.zone),
                                         why=say(rest.message)))  # fmt: skip
     known = {one.cause for one in alerting.list_open(app)}
     with _stop_on_signal() as should_stop, progress.Panel() as panel:

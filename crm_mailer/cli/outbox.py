@@ -95,7 +95,8 @@ def list_(
     if as_json:
         show.json_(lines)
     else:
-        outbox_page.lines(app, lines)
+        is_narrowed = bool(states or campaign or provider or customer or since)
+        outbox_page.lines(app, lines, is_narrowed=is_narrowed)
 
 
 @outbox.command("show")

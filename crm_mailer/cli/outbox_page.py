@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 NAMED, NAMED_OF_EACH = 20, 5
 
 
-def lines(app: App, found: Sequence[OutboxLine]) -> None:
-    """One line for each mail."""
+def lines(app: App, found: Sequence[OutboxLine], *, is_narrowed: bool) -> None:
+    """One line for each mail. `is_narrowed`: only certain mails were asked for."""
+    nothing = _("no mail is planned; `crm-mailer plan` shows what would be")
     show.table(
         [_("no"), _("campaign"), _("step"), _("to"), _("state"), _("why"),
          show.when(_("when"), app.zone, app.clock.now())],
@@ -32,7 +33,7 @@ def lines(app: App, found: Sequence[OutboxLine]) -> None:
           show.word(line.reason), show.short(line.settled_at or line.next_at, app.zone))
          for line in found],
         right=(0,),
-        empty=_("no mail is planned; `crm-mailer plan` shows what would be"),
+        empty=_("no mail is like that") if is_narrowed else nothing,
     )  # fmt: skip
 
 

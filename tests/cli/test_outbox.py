@@ -64,6 +64,18 @@ def test_the_list_is_narrowed_by_state_campaign_provider_customer_and_day(
     assert numbers("--since", "2026-11-04") == [third]
 
 
+def test_where_nothing_is_like_that_it_is_not_said_that_nothing_is_planned(
+    run: Run, app: App
+) -> None:
+    nothing = run("outbox", "list").stderr
+    mail(app.store, "planned")
+
+    narrowed = run("outbox", "list", "--state", "refused").stderr
+
+    assert "no mail is planned" in nothing
+    assert "no mail is like that" in narrowed
+
+
 def test_who_or_what_is_unknown_is_named(run: Run, app: App) -> None:
     mail(app.store, "planned")
 
