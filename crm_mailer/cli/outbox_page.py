@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crm_mailer.cli import show
+from crm_mailer.delivering import own_words
 from crm_mailer.i18n import _, joined, n_, say
 from crm_mailer.model import standing_back
 from crm_mailer.model.campaign import Stream
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from crm_mailer.app.doubts import DoubtLine, Doubts, LogFindings
     from crm_mailer.app.outbox import Cancelled
     from crm_mailer.app.recipes import Remade
+    from crm_mailer.model.delivery import Outcome
     from crm_mailer.store.audit import Audit
     from crm_mailer.store.outbox import OutboxLine, Record
 
@@ -88,12 +90,19 @@ def record(app: App, found: Record) -> None:
         )  # fmt: skip
 
 
+def _answer(outcome: Outcome) -> str:
+    """What the server said; where none did, what we know."""
+    if not outcome.code:
+        return say(own_words.heard(outcome.text))
+    return f"{outcome.code} {outcome.status} {outcome.text}"
+
+
 def _attempts(app: App, found: Record) -> None:
     show.table(
         [_("try"), show.when(_("when"), app.zone, app.clock.now()), _("outcome"), _("phase"),
          _("the server said"), _("server"), _("ms")],
         [(one.attempt, show.short(one.at, app.zone), show.word(one.outcome.kind), one.outcome.phase,
-          f"{one.outcome.code or ''} {one.outcome.status} {one.outcome.text}".strip(),
+          _answer(one.outcome),
           one.outcome.host, one.outcome.took_ms) for one in found.deliveries],
         title=_("attempts"), right=(0, 6), empty=_("never handed over"),
     )  # fmt: skip
@@ -176,7 +185,8 @@ def doubts(app: App, found: Doubts) -> None:
         [_("no"), _("campaign"), _("to"), show.when(_("since"), app.zone, app.clock.now()),
          _("server"), _("why"), _("what happens next")],
         [(one.doubt.id, one.doubt.campaign, one.doubt.address,
-          show.short(one.doubt.since, app.zone), one.doubt.host, one.doubt.why, _next(app, one))
+          show.short(one.doubt.since, app.zone), one.doubt.host,
+          say(own_words.heard(one.doubt.why)), _next(app, one))
          for one in found.lines],
         right=(0,),
         empty=_("no mail is in doubt"),

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from crm_mailer.app import doubts, mail_looks
 from crm_mailer.app.mail_looks import MailLook, Parts, Shown, Sieve, Source
+from crm_mailer.delivering import own_words
 from crm_mailer.i18n import _, joined, say
 from crm_mailer.model import standing_back
 from crm_mailer.model.address import OTHER, PROVIDERS
@@ -190,7 +191,9 @@ def _life(look: MailLook) -> list[dict[str, Any]]:
         events.append(_event(record.rendered_at, _("made"), record.template_version, "note"))
     for tried in record.deliveries:
         outcome = tried.outcome
-        answer = " ".join(filter(None, (str(outcome.code or ""), outcome.status, outcome.text)))
+        answer = " ".join(filter(None, (str(outcome.code), outcome.status, outcome.text)))
+        if not outcome.code:
+            answer = say(own_words.heard(outcome.text))
         level = {"accepted": "good", "refused": "bad", "unknown": "warn"}
         events.append(_event(
             tried.at, _("attempt {number}").format(number=tried.attempt), answer,
