@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
+import click
 import pytest
 import sqlalchemy as sa
 
+from crm_mailer.cli import group
 from crm_mailer.definitions import files
 from crm_mailer.home import make_home
 from crm_mailer.store import migrate
@@ -40,10 +42,18 @@ class StandingClock:
         return self.moment
 
 
+def load_commands() -> None:
+    """Load all commands: options get their words as they load, here in English for all tests."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        group.get_command(context, name)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _once() -> Iterator[None]:
     """What a text of YAML says and what a statement compiles to, hundreds of tests ask alike."""
     databases.prime(sa.create_engine("sqlite://"))
+    load_commands()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "parse_yaml", lru_cache(512)(files.parse_yaml))
         patch.setattr(Store, "__init__", databases.sharing(Store.__init__))

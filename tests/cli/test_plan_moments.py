@@ -100,7 +100,7 @@ def test_a_plan_of_an_empty_audience_does_not_blame_the_calendar(
         ("en", "(r >= 4, (at least one of these: country = GB, country = US)), not: tag = vip"),
         (
             "zh_CN",
-            "(r >= 4, (以下至少满足一项： country = GB, country = US)), 以下不满足： tag = vip",
+            "(r >= 4，(以下至少满足一项：country = GB，country = US))，以下不满足：tag = vip",
         ),
     ],
 )

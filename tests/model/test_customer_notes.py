@@ -19,7 +19,7 @@ def flag(kind: FlagKind, evidence: str = "", case: int | None = None) -> str:
         (
             flag(FlagKind.FRAUD, "a.png, b.png", 3),
             "flagged (fraud): lies [a.png, b.png, case 3]",
-            "列入黑名单（欺诈）：lies（a.png, b.png, 个案 3）",
+            "列入黑名单（欺诈）：lies（a.png, b.png，个案 3）",
         ),
         (
             flag(FlagKind.BAD_REVIEW, case=3),
@@ -31,7 +31,7 @@ def flag(kind: FlagKind, evidence: str = "", case: int | None = None) -> str:
         (
             customer_notes.mailed_again(["hard_bounce", "by_hand"], "asked"),
             "mailed again (was hard bounce, by hand): asked",
-            "恢复发信（此前禁发：硬退信, 人工禁发）：asked",
+            "恢复发信（此前禁发：硬退信，人工禁发）：asked",
         ),
         ("calls at night", "calls at night", "calls at night"),
         ("mailed again (was nice)", "mailed again (was nice)", "mailed again (was nice)"),

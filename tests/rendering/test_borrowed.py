@@ -27,7 +27,7 @@ from crm_mailer.rendering.check_memory import Findings
             "{% if a %}",
             "Jinja: Unexpected end of template. Jinja was looking for the following tags: 'elif' or"
             " 'else' or 'endif'. The innermost block that needs to be closed is 'if'.",
-            "Jinja：模板意外结束。 此处 Jinja 等待的语句是：'elif' or 'else' or 'endif'。 "
+            "Jinja：模板意外结束。此处 Jinja 等待的语句是：'elif' or 'else' or 'endif'。"
             "最内层尚未结束的语句是“if”。",
         ),
         ("{{ a. }}", "Jinja: expected name or number", "Jinja：此处应为名称或数字"),
